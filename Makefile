@@ -1,0 +1,66 @@
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+
+PYTHON ?= python3
+BROKERS ?= 1
+VENV := .venv
+BIN := $(VENV)/bin
+
+.PHONY: help setup dev-setup run kafka test test-fast test-legacy check format lock docs clean
+
+help: ## Show this list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
+
+# Packages come from hash-locked files by pip alone; the project itself is then installed without dependencies.
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=…")'
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.setup: $(BIN)/python requirements/local.txt pyproject.toml
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/local.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
+
+$(VENV)/.dev: $(VENV)/.setup requirements/dev.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt
+	@touch $@
+
+setup: $(VENV)/.setup ## Create .venv with the locked packages and the command user-events
+dev-setup: $(VENV)/.dev ## The same with the tools for checks and tests
+
+run: $(VENV)/.setup ## Run everything on this machine; needs nothing but Python (Ctrl-C stops it)
+	@exec $(BIN)/user-events dev
+
+kafka: $(VENV)/.setup ## Run a real Apache Kafka on loopback; BROKERS=3 for a cluster, LEGACY=1 for 3.9 with ZooKeeper
+	@BROKERS=$(BROKERS) exec $(BIN)/python -m tools.kafka
+
+test: $(VENV)/.dev ## Run all tests on a real Kafka and a real PostgreSQL
+	$(BIN)/pytest
+
+test-fast: $(VENV)/.dev ## Run the tests that need no server
+	$(BIN)/pytest tests/unit tests/contracts/test_memory.py
+
+test-legacy: $(VENV)/.dev ## Run the tests that touch Kafka on 3.9 with ZooKeeper, as the predecessor had it
+	LEGACY=1 $(BIN)/pytest tests/integration tests/contracts/test_kafka.py
+
+check: $(VENV)/.dev ## Lint, types, rooms, schema drift, generated docs, lock files
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python -m tools.check_migrations
+	$(BIN)/python -m tools.configuration_doc --check
+	$(BIN)/python -m tools.lock --check
+
+format: $(VENV)/.dev ## Format the code and mend what the linter can
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+
+docs: $(VENV)/.dev ## Generate docs/configuration.md anew
+	$(BIN)/python -m tools.configuration_doc
+
+lock: $(VENV)/.dev ## Compile the lock files anew from pyproject.toml
+	$(BIN)/python -m tools.lock
+
+clean: ## Remove what was built; data in .data stay
+	rm -rf $(VENV) .cache build src/*.egg-info

@@ -1,0 +1,61 @@
+"""How to reach the brokers, and what their errors mean."""
+
+import ssl
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+from aiokafka.errors import InconsistentGroupProtocolError, KafkaError
+
+from domain.errors import Unavailable, WrongDeployment
+
+
+@dataclass(frozen=True, slots=True)
+class Brokers:
+    """Where the cluster is and how to reach it."""
+
+    bootstrap: str
+    """Comma list of host:port."""
+    client_id: str = "user-events"
+    security_protocol: str = "PLAINTEXT"
+    tls: ssl.SSLContext | None = None
+    sasl_mechanism: str | None = None
+    sasl_username: str | None = None
+    sasl_password: str | None = field(default=None, repr=False)
+    request_timeout: float = 10.0
+    """Seconds; short, since one lock guards the connecting to all brokers."""
+
+    def options(self) -> dict[str, Any]:
+        """Render the arguments that every aiokafka client takes."""
+        return {
+            "bootstrap_servers": self.bootstrap,
+            "client_id": self.client_id,
+            "security_protocol": self.security_protocol,
+            "ssl_context": self.tls,
+            "sasl_mechanism": self.sasl_mechanism or "PLAIN",
+            "sasl_plain_username": self.sasl_username,
+            "sasl_plain_password": self.sasl_password,
+            "request_timeout_ms": round(self.request_timeout * 1000),
+            # New partitions and leaders are seen within half a minute.
+            "metadata_max_age_ms": 30_000,
+        }
+
+
+@contextmanager
+def translated() -> Iterator[None]:
+    """Turn the client's errors into the domain's."""
+    try:
+        yield
+    except InconsistentGroupProtocolError as error:
+        raise WrongDeployment(
+            "kafka: the group's members speak another assignment protocol than KAFKA_ASSIGNOR; beside members of the "
+            "predecessor (KafkaJS) set KAFKA_ASSIGNOR=kafkajs"
+        ) from error
+    except (KafkaError, OSError, TimeoutError) as error:
+        raise Unavailable(describe(error)) from error
+
+
+def describe(error: BaseException) -> str:
+    """Name an error in one line."""
+    return f"kafka: {type(error).__name__}: {error}".rstrip(": ")

@@ -1,0 +1,23 @@
+"""Publish events to a topic."""
+
+from collections.abc import Sequence
+
+from adapters import wire
+from adapters.kafka.producer import Outcome, Outgoing, Producer
+from domain.event import UserEvent
+
+
+class KafkaEventPublisher:
+    """`EventPublisher` over one topic; the key is the user's id."""
+
+    def __init__(self, producer: Producer, topic: str) -> None:
+        self._producer = producer
+        self._topic = topic
+
+    async def publish(self, events: Sequence[UserEvent]) -> Sequence[Outcome]:
+        return await self._producer.send(
+            [Outgoing(self._topic, wire.encode_key(event), wire.encode(event), wire.RECORD_HEADERS) for event in events]
+        )
+
+    async def ping(self) -> None:
+        await self._producer.ping()

@@ -1,0 +1,19 @@
+"""An in-memory twin of every port: the fakes of the tests, held to the same contracts as the real adapters.
+
+Each adapter has an attribute `outage`: while it holds an exception, every call that would do I/O fails with it.
+"""
+
+from adapters.memory.letters import MemoryDeadLetters, MemoryOversizeLetters
+from adapters.memory.log import MemoryLog, MemoryPublisher, MemoryRecord
+from adapters.memory.source import MemorySource
+from adapters.memory.store import MemoryEventStore
+
+__all__ = [
+    "MemoryDeadLetters",
+    "MemoryEventStore",
+    "MemoryLog",
+    "MemoryOversizeLetters",
+    "MemoryPublisher",
+    "MemoryRecord",
+    "MemorySource",
+]

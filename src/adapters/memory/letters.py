@@ -1,0 +1,36 @@
+"""Dead letters in memory."""
+
+from collections.abc import Sequence
+
+from adapters import wire
+from adapters.memory.log import MemoryLog
+from adapters.memory.outage import Outage
+from domain.dead_letter import DeadLetter
+
+
+class MemoryDeadLetters(Outage):
+    """A `DeadLetters` that parks into a topic of the log."""
+
+    def __init__(self, log: MemoryLog, topic: str) -> None:
+        self._log = log
+        self._topic = topic
+
+    async def park(self, letters: Sequence[DeadLetter]) -> None:
+        await self._reach()
+        for letter in letters:
+            self._log.append(self._topic, letter.record.key, letter.record.value, wire.letter_headers(letter))
+
+    async def ping(self) -> None:
+        await self._reach()
+
+
+class MemoryOversizeLetters(Outage):
+    """An `OversizeLetters`; `kept` has each letter by its record's topic, partition, offset and timestamp."""
+
+    def __init__(self) -> None:
+        self.kept: dict[tuple[str, int, int, int], DeadLetter] = {}
+
+    async def keep(self, letter: DeadLetter) -> None:
+        await self._reach()
+        record = letter.record
+        self.kept.setdefault((record.topic, record.partition, record.offset, record.timestamp), letter)

@@ -1,0 +1,99 @@
+"""The table of events in memory."""
+
+import json
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+from adapters.memory.outage import Outage
+from application.ports import Cursor, Delivery, EventFilter, StoredEvent, Verdict
+from domain.errors import Rejected
+from domain.event import UserEvent
+from domain.validation import Invalid, validate
+
+_DAWN = datetime.min.replace(tzinfo=UTC)
+
+
+class MemoryEventStore(Outage):
+    """An `EventStore`; `rows` may be added to by hand, as a foreign writer would."""
+
+    def __init__(self, clock: Callable[[], datetime]) -> None:
+        self.rows: dict[UUID, StoredEvent] = {}
+        self._clock = clock
+
+    async def add(self, deliveries: Sequence[Delivery[UserEvent]]) -> list[Verdict]:
+        await self._reach()
+        created_at = self._clock()
+        rows = [_row(delivery.content, created_at) for delivery in deliveries]
+        return [self._insert(row) for row in rows]
+
+    async def page(self, wanted: EventFilter, after: Cursor | None, limit: int) -> list[StoredEvent]:
+        await self._reach()
+        rows = [
+            row for row in self.rows.values() if _fits(row, wanted) and (after is None or _rank(row) < _rank(after))
+        ]
+        return sorted(rows, key=_rank, reverse=True)[:limit]
+
+    async def get(self, event_id: UUID) -> StoredEvent | None:
+        await self._reach()
+        return self.rows.get(event_id)
+
+    async def settled_until(self) -> datetime:
+        await self._reach()
+        return self._clock()
+
+    async def ping(self) -> None:
+        await self._reach()
+
+    async def probe(self) -> None:
+        await self._reach()
+
+    def _insert(self, row: StoredEvent) -> Verdict:
+        standing = self.rows.setdefault(row.id, row)
+        if standing is row:
+            return Verdict.STORED
+        return Verdict.DUPLICATE if _content(standing) == _content(row) else Verdict.CONFLICT
+
+
+def _row(event: UserEvent, created_at: datetime) -> StoredEvent:
+    """Render a row; refuses what the database would refuse."""
+    try:
+        validate(event.id, event.user_id, event.event_type, event.occurred_at, event.payload)
+        text = event.payload.decode()
+        _json_value(text)
+    except (Invalid, ValueError) as error:
+        raise Rejected("the database refuses the event") from error
+    return StoredEvent(event.id, event.user_id, event.event_type, text, created_at, event.occurred_at)
+
+
+def _content(row: StoredEvent) -> tuple[str, str, object]:
+    return row.user_id, row.event_type, _json_value(row.payload or "{}")
+
+
+def _json_value(text: str) -> object:
+    """Parse JSON such that `==` is that of `jsonb`: 1 is 1.0 but not true, the order of keys is nothing."""
+    return json.loads(text, parse_int=_number, parse_float=_number, parse_constant=_refuse)
+
+
+def _number(text: str) -> tuple[str, Decimal]:
+    return "number", Decimal(text)
+
+
+def _refuse(constant: str) -> Any:
+    raise ValueError(f"{constant} is not JSON")
+
+
+def _rank(place: StoredEvent | Cursor) -> tuple[bool, datetime, UUID]:
+    return place.created_at is not None, place.created_at or _DAWN, place.id
+
+
+def _fits(row: StoredEvent, wanted: EventFilter) -> bool:
+    if wanted.user_id not in (None, row.user_id) or wanted.event_type not in (None, row.event_type):
+        return False
+    if row.created_at is None:
+        return wanted.since is None and wanted.until is None
+    return (wanted.since is None or wanted.since <= row.created_at) and (
+        wanted.until is None or row.created_at < wanted.until
+    )

@@ -1,0 +1,12 @@
+"""The embedded event log: topics of partitioned, ordered records in PostgreSQL, for one machine without a broker.
+
+Offsets of a partition appear in the order of commits and without gaps, since a writer holds the partition's row from
+taking its offsets until its commit. Members of a group share partitions by claims that a heartbeat keeps alive.
+"""
+
+from adapters.postgres.event_log.letters import PostgresDeadLetters
+from adapters.postgres.event_log.publisher import PostgresEventPublisher
+from adapters.postgres.event_log.source import PostgresEventSource
+from adapters.postgres.event_log.topics import ensure_topic
+
+__all__ = ["PostgresDeadLetters", "PostgresEventPublisher", "PostgresEventSource", "ensure_topic"]

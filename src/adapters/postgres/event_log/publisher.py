@@ -1,0 +1,47 @@
+"""Publishes events into the embedded log."""
+
+from collections.abc import Sequence
+
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from adapters import wire
+from adapters.postgres.event_log.topics import partition_ids
+from adapters.postgres.event_log.writer import LogWriter, NewRecord, partition_of
+from application.ports import Receipt
+from domain.errors import Rejected, Unavailable
+from domain.event import UserEvent
+
+
+class PostgresEventPublisher:
+    """`EventPublisher` over a topic of the embedded log; the events of a call stand together or not at all."""
+
+    def __init__(self, engine: AsyncEngine, topic: str, *, max_record_bytes: int = 1024 * 1024) -> None:
+        self._engine = engine
+        self._topic = topic
+        self._max_record_bytes = max_record_bytes
+        self._writer = LogWriter(engine, topic)
+
+    async def publish(self, events: Sequence[UserEvent]) -> list[Receipt | Rejected | Unavailable]:
+        drafts = [(wire.encode_key(event), wire.encode(event)) for event in events]
+        fits = [len(key) + len(value) <= self._max_record_bytes for key, value in drafts]
+        outcomes = iter(await self._append([draft for draft, fit in zip(drafts, fits, strict=True) if fit]))
+        too_large = Rejected(f"the record is larger than {self._max_record_bytes} bytes")
+        return [next(outcomes) if fit else too_large for fit in fits]
+
+    async def ping(self) -> None:
+        await partition_ids(self._engine, self._topic)
+
+    async def close(self) -> None:
+        """Return when every call has been answered."""
+        await self._writer.close()
+
+    async def _append(self, drafts: Sequence[tuple[bytes, bytes]]) -> Sequence[Receipt | Unavailable]:
+        if not drafts:
+            return []
+        try:
+            partitions = await self._writer.partitions()
+            return await self._writer.append(
+                [NewRecord(partition_of(key, partitions), key, value, wire.RECORD_HEADERS) for key, value in drafts]
+            )
+        except Unavailable as unavailable:
+            return [unavailable] * len(drafts)

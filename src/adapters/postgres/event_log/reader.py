@@ -1,0 +1,59 @@
+"""Reads records of one topic of the embedded log."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import msgspec
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from adapters import wire
+from adapters.postgres.engine import translated
+
+# The rows of a partition come in order and without gaps: the inner limit ends an ordered scan, the outer one cuts.
+_READ = """
+SELECT given.partition, record."offset", record."timestamp", record.key, record.value, record.headers::text
+FROM unnest($1::int[], $2::int[], $3::bigint[]) AS given (partition, partition_id, position)
+CROSS JOIN LATERAL (
+    SELECT * FROM log_records
+    WHERE log_records.partition_id = given.partition_id AND log_records."offset" >= given.position
+    ORDER BY log_records."offset" LIMIT $4
+) AS record
+LIMIT $4
+"""
+_decode = msgspec.json.Decoder(tuple[tuple[str, bytes | None], ...]).decode
+
+
+@dataclass(frozen=True, slots=True)
+class LogRecord:
+    """A record; `timestamp` is in milliseconds since the epoch."""
+
+    topic: str
+    partition: int
+    offset: int
+    timestamp: int
+    key: bytes | None
+    value: bytes | None
+    headers: wire.Headers
+
+
+class Place(NamedTuple):
+    """From where on to read one partition."""
+
+    partition: int
+    partition_id: int
+    position: int
+
+
+async def read(engine: AsyncEngine, topic: str, places: Sequence[Place], limit: int) -> list[LogRecord]:
+    """Read at most `limit` records, of the partitions in the order given, each from its place on."""
+    if not places:
+        return []
+    columns = [list(column) for column in zip(*places, strict=True)]
+    with translated():
+        async with engine.connect() as connection:
+            rows = await connection.exec_driver_sql(_READ, (*columns, limit))
+            return [
+                LogRecord(topic, row.partition, row.offset, row.timestamp, row.key, row.value, _decode(row.headers))
+                for row in rows
+            ]

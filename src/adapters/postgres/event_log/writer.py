@@ -1,0 +1,131 @@
+"""Appends records to one topic of the embedded log."""
+
+import asyncio
+from collections.abc import Sequence
+from itertools import chain
+from typing import NamedTuple
+from zlib import crc32
+
+import msgspec
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from adapters import wire
+from adapters.postgres.engine import translated
+from adapters.postgres.event_log.topics import partition_ids
+from application.ports import Receipt
+
+RECORDS_CHANNEL = "event_log_records"
+
+_encode = msgspec.json.Encoder().encode
+
+# In the order of ids, so that two writers of the same partitions never wait for each other in a circle.
+_LOCK = """
+SELECT id, next_offset, (extract(epoch FROM clock_timestamp()) * 1000)::bigint AS now
+FROM log_partitions WHERE id = ANY($1::int[]) ORDER BY id FOR UPDATE
+"""
+_APPEND = """
+WITH appended AS (
+    INSERT INTO log_records (partition_id, "offset", "timestamp", key, value, headers)
+    SELECT partition_id, place, $7::bigint, key, value, headers::jsonb
+    FROM unnest($1::int[], $2::bigint[], $3::bytea[], $4::bytea[], $5::text[])
+         AS given (partition_id, place, key, value, headers)
+), moved AS (
+    UPDATE log_partitions AS head SET next_offset = given.next_offset
+    FROM unnest($6::int[], $8::bigint[]) AS given (id, next_offset)
+    WHERE head.id = given.id
+)
+SELECT pg_notify($9, $10)
+"""
+
+
+class NewRecord(NamedTuple):
+    """A record that is to be appended."""
+
+    partition: int
+    key: bytes | None
+    value: bytes | None
+    headers: wire.Headers
+
+
+class _Call(NamedTuple):
+    records: Sequence[NewRecord]
+    receipts: asyncio.Future[list[Receipt]]
+
+
+class LogWriter:
+    """Appends to `topic`; calls that come while a transaction is under way share the next one."""
+
+    def __init__(self, engine: AsyncEngine, topic: str) -> None:
+        self._engine = engine
+        self._topic = topic
+        self._ids: list[int] = []
+        self._calls: list[_Call] = []
+        self._writing: asyncio.Task[None] | None = None
+
+    async def partitions(self) -> int:
+        """Tell how many partitions the topic has; that never changes."""
+        if not self._ids:
+            self._ids = await partition_ids(self._engine, self._topic)
+        return len(self._ids)
+
+    async def append(self, records: Sequence[NewRecord]) -> list[Receipt]:
+        """Append all of `records` in one transaction, or none; one receipt each, in order, once they are durable."""
+        await self.partitions()
+        call = _Call(records, asyncio.get_running_loop().create_future())
+        self._calls.append(call)
+        if self._writing is None or self._writing.done():
+            self._writing = asyncio.create_task(self._write_all())
+        return await call.receipts
+
+    async def close(self) -> None:
+        """Return when nothing is being written any more."""
+        if self._writing is not None:
+            await self._writing
+
+    async def _write_all(self) -> None:
+        while self._calls:
+            calls, self._calls = self._calls, []
+            try:
+                receipts = iter(await self._write([*chain.from_iterable(call.records for call in calls)]))
+            except Exception as error:  # noqa: BLE001 - whatever it is, it is for those who wait to hear
+                for call in calls:
+                    if not call.receipts.done():
+                        call.receipts.set_exception(error)
+                continue
+            for call in calls:
+                own = [next(receipts) for _ in call.records]
+                if not call.receipts.done():
+                    call.receipts.set_result(own)
+
+    async def _write(self, records: Sequence[NewRecord]) -> list[Receipt]:
+        ids = [self._ids[record.partition] for record in records]
+        with translated():
+            async with self._engine.begin() as connection:
+                heads = (await connection.exec_driver_sql(_LOCK, (sorted(set(ids)),))).all()
+                following: dict[int, int] = {head.id: head.next_offset for head in heads}
+                offsets = []
+                for partition_id in ids:
+                    offsets.append(following[partition_id])
+                    following[partition_id] += 1
+                await connection.exec_driver_sql(
+                    _APPEND,
+                    (
+                        ids,
+                        offsets,
+                        [record.key for record in records],
+                        [record.value for record in records],
+                        # Values, which may be any bytes, in base64.
+                        [_encode(record.headers).decode() for record in records],
+                        [*following],
+                        heads[0].now,
+                        [*following.values()],
+                        RECORDS_CHANNEL,
+                        self._topic,
+                    ),
+                )
+        return [Receipt(record.partition, offset) for record, offset in zip(records, offsets, strict=True)]
+
+
+def partition_of(key: bytes, partitions: int) -> int:
+    """Choose the partition of a key: always the same one."""
+    return crc32(key) % partitions

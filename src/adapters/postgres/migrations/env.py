@@ -1,0 +1,19 @@
+"""Called by Alembic with an open connection in `attributes`."""
+
+from alembic import context
+
+import adapters.postgres.log_schema  # noqa: F401 - its tables join the metadata
+from adapters.postgres.migrate import VERSION_TABLE
+from adapters.postgres.schema import metadata
+
+context.configure(
+    connection=context.config.attributes["connection"],
+    target_metadata=metadata,
+    version_table=VERSION_TABLE,
+    # Indexes are built CONCURRENTLY, which needs a migration that can leave its own transaction.
+    transaction_per_migration=True,
+    # Tables of others may stand in the same database.
+    include_name=lambda name, kind, _parents: kind != "table" or name in metadata.tables,
+)
+with context.begin_transaction():
+    context.run_migrations()

@@ -1,0 +1,31 @@
+"""Dead letters that are too large for the dead letter topic, kept whole."""
+
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from adapters import wire
+from adapters.postgres.engine import translated
+from adapters.postgres.schema import oversize_letters
+from domain.dead_letter import DeadLetter
+
+
+class PostgresOversizeLetters:
+    """`OversizeLetters` over the table `oversize_letters`; header values are kept in base64, as they may be any bytes."""
+
+    def __init__(self, engine: AsyncEngine) -> None:
+        self._engine = engine
+
+    async def keep(self, letter: DeadLetter) -> None:
+        record = letter.record
+        row = insert(oversize_letters).values(
+            topic=record.topic,
+            partition=record.partition,
+            offset=record.offset,
+            timestamp=record.timestamp,
+            key=record.key,
+            value=record.value,
+            headers=wire.headers_as_json(wire.letter_headers(letter)),
+        )
+        with translated():
+            async with self._engine.begin() as connection:
+                await connection.execute(row.on_conflict_do_nothing(constraint="oversize_letters_origin_key"))

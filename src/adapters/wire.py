@@ -1,0 +1,155 @@
+"""UserEvent ⇄ record: the only file that knows the record's JSON keys and the names of headers."""
+
+from base64 import b64encode
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from uuid import UUID
+
+import msgspec
+
+from domain.dead_letter import DeadLetter, Failure, FailureKind, Record
+from domain.event import UserEvent
+from domain.validation import Invalid, validate
+
+Headers = Sequence[tuple[str, bytes | None]]
+
+RECORD_HEADERS: Headers = (("content-type", b"application/json"),)
+MAX_REASON_CHARS = 500
+"""Keeps a letter's own headers far below the 64 KiB by which the dead letter topic's limit exceeds the source's."""
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_ABSENT = msgspec.Raw(b"null")
+
+
+class _Typed(msgspec.Struct):
+    """A record of the right types, decoded in one pass; the payload is skipped over and kept as it is."""
+
+    eventId: UUID  # noqa: N815 - the record's key
+    userId: str  # noqa: N815
+    eventType: str  # noqa: N815
+    timestamp: datetime | None = None
+    payload: msgspec.Raw = _ABSENT
+
+
+class _Loose(msgspec.Struct):
+    """Any JSON object, for the validator to say what is wrong with it."""
+
+    eventId: object = None  # noqa: N815
+    userId: object = None  # noqa: N815
+    eventType: object = None  # noqa: N815
+    timestamp: object = None
+    payload: msgspec.Raw = _ABSENT
+
+
+class _Record(msgspec.Struct):
+    eventId: UUID  # noqa: N815
+    userId: str  # noqa: N815
+    eventType: str  # noqa: N815
+    timestamp: str
+    payload: msgspec.Raw
+
+
+_typed = msgspec.json.Decoder(_Typed)
+_loose = msgspec.json.Decoder(_Loose)
+_encoder = msgspec.json.Encoder()
+
+
+def encode(event: UserEvent) -> bytes:
+    """Render the record's value; the payload's bytes travel verbatim."""
+    return _encoder.encode(
+        _Record(event.id, event.user_id, event.event_type, render_time(event.occurred_at), msgspec.Raw(event.payload))
+    )
+
+
+def encode_key(event: UserEvent) -> bytes:
+    """Render the record's key: all events of one user share a partition, hence an order."""
+    return event.user_id.encode()
+
+
+def decode(record: Record) -> UserEvent | Failure:
+    """Read a record's value.
+
+    Lenient where the predecessor's producers were: an absent or null payload is `{}`, an absent or null timestamp is
+    the record's own, unknown keys are ignored.
+    """
+    value = record.value
+    if value is None:
+        return Failure(FailureKind.UNDECODABLE, "the record has no value", "Undecodable")
+    fields: _Typed | _Loose
+    try:
+        try:
+            fields = _typed.decode(value)
+        except msgspec.ValidationError:
+            fields = _loose.decode(value)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        return Failure(FailureKind.UNDECODABLE, _undecodable(error), type(error).__name__)
+    payload = bytes(fields.payload)
+    timestamp = from_milliseconds(record.timestamp) if fields.timestamp is None else fields.timestamp
+    try:
+        return validate(
+            fields.eventId, fields.userId, fields.eventType, timestamp, b"{}" if payload == b"null" else payload
+        )
+    except Invalid as invalid:
+        return Failure(FailureKind.INVALID, str(invalid), type(invalid).__name__)
+
+
+def _undecodable(error: Exception) -> str:
+    if isinstance(error, msgspec.ValidationError):
+        return "the value is no JSON object"
+    if isinstance(error, RecursionError):
+        return "the value is nested too deep"
+    if isinstance(error, UnicodeDecodeError):
+        return "the value is not UTF-8"
+    return f"the value is not JSON: {error}"
+
+
+def render_time(moment: datetime) -> str:
+    """Render ISO 8601 in UTC with Z, in milliseconds as JavaScript does, finer only where there is more to tell."""
+    text = moment.isoformat(timespec="microseconds" if moment.microsecond % 1000 else "milliseconds")
+    return text.replace("+00:00", "Z")
+
+
+def from_milliseconds(milliseconds: int) -> datetime:
+    """Read a record's timestamp; one that no calendar holds counts as the epoch, as brokers store -1 for none."""
+    try:
+        return _EPOCH + timedelta(milliseconds=max(milliseconds, 0))
+    except OverflowError:
+        return _EPOCH
+
+
+def letter_headers(letter: DeadLetter) -> list[tuple[str, bytes | None]]:
+    """Render a dead letter's headers: the original ones, then ours.
+
+    A record that was replayed and failed again keeps its first origin and tells its last error, so that headers never
+    grow with replays.
+    """
+    record, failure = letter.record, letter.failure
+    origin = {
+        "dlq.topic": record.topic.encode(),
+        "dlq.partition": b"%d" % record.partition,
+        "dlq.offset": b"%d" % record.offset,
+        "dlq.timestamp": b"%d" % record.timestamp,
+        "dlq.first-failed-at": render_time(letter.first_failed_at).encode(),
+        "dlq.replays": b"0",
+    }
+    error: dict[str, bytes | None] = {
+        "dlq.kind": failure.kind.encode(),
+        "dlq.error.class": failure.error_class.encode(),
+        "dlq.error.message": failure.reason[:MAX_REASON_CHARS].encode(errors="replace"),
+        "dlq.attempts": b"%d" % letter.attempts,
+        "dlq.failed-at": render_time(letter.failed_at).encode(),
+        "dlq.event-id": None if letter.event_id is None else str(letter.event_id).encode(),
+    }
+    original = dict(record.headers)
+    # Only a replay's own headers tell an earlier origin; a producer that invents such headers does not.
+    replayed = (original.get("dlq.replays") or b"0") != b"0"
+    ours: dict[str, bytes | None] = {
+        name: original.get(name, value) if replayed else value for name, value in origin.items()
+    }
+    ours |= {name: value for name, value in error.items() if value is not None}
+    return [*((name, value) for name, value in record.headers if name not in ours), *ours.items()]
+
+
+def headers_as_json(headers: Headers) -> list[list[str | None]]:
+    """Render headers for a `jsonb` column; values in base64, since they may be any bytes."""
+    return [[name, None if value is None else b64encode(value).decode()] for name, value in headers]

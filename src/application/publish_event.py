@@ -1,0 +1,79 @@
+"""Publish events that clients report."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from application.ports import EventPublisher, Receipt
+from domain.errors import Rejected, Unavailable
+from domain.event import UserEvent
+from domain.validation import Invalid, validate
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """An event as a client states it, unchecked; None where the client left a field out.
+
+    `payload` is the bytes of one JSON value, see `domain.validation.validate`.
+    """
+
+    user_id: object
+    event_type: object
+    payload: bytes | None = None
+    event_id: object = None
+    timestamp: object = None
+
+
+@dataclass(frozen=True, slots=True)
+class Published:
+    """The log has the event."""
+
+    event_id: UUID
+    receipt: Receipt
+
+
+@dataclass(frozen=True, slots=True)
+class NotPublished:
+    """The event is valid, but the log did not take it or did not say so; `event_id` is the one to retry with."""
+
+    event_id: UUID
+    cause: Rejected | Unavailable
+
+
+class PublishEvent:
+    """Validates drafts, completes them with an id and a time, and publishes what is valid in one call."""
+
+    def __init__(
+        self, publisher: EventPublisher, new_id: Callable[[], UUID], clock: Callable[[], datetime]
+    ) -> None:
+        self._publisher = publisher
+        self._new_id = new_id
+        self._clock = clock
+
+    async def __call__(self, drafts: Sequence[Draft]) -> list[Published | NotPublished | Invalid]:
+        """Publish `drafts`; one outcome each, in order. A 2xx answer needs `Published`: the log's own word."""
+        checked = [self._check(draft) for draft in drafts]
+        events = [event for event in checked if isinstance(event, UserEvent)]
+        outcomes = iter(await self._publisher.publish(events) if events else ())
+        return [
+            _outcome(event, next(outcomes)) if isinstance(event, UserEvent) else event for event in checked
+        ]
+
+    def _check(self, draft: Draft) -> UserEvent | Invalid:
+        try:
+            return validate(
+                self._new_id() if draft.event_id is None else draft.event_id,
+                draft.user_id,
+                draft.event_type,
+                self._clock() if draft.timestamp is None else draft.timestamp,
+                b"{}" if draft.payload is None else draft.payload,
+            )
+        except Invalid as invalid:
+            return invalid
+
+
+def _outcome(event: UserEvent, outcome: Receipt | Rejected | Unavailable) -> Published | NotPublished:
+    if isinstance(outcome, Receipt):
+        return Published(event.id, outcome)
+    return NotPublished(event.id, outcome)

@@ -1,0 +1,1 @@
+"""What a user activity event is. Pure: imports the standard library only."""

@@ -1,0 +1,13 @@
+"""The three ways in which the outside world says no; each class decides the fate of what was tried."""
+
+
+class Rejected(Exception):
+    """This event can never be stored or published: trying again gives the same answer."""
+
+
+class Unavailable(Exception):
+    """Not now: the outcome is unknown, and the same call may succeed later. Never a reason to park an event."""
+
+
+class WrongDeployment(Exception):
+    """The service does not fit what it was deployed against; a person has to act, so the process stops loudly."""

@@ -1,0 +1,28 @@
+"""The user activity event."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from uuid import UUID
+
+
+class EventType(StrEnum):
+    """What a user did."""
+
+    LOGIN = "LOGIN"
+    LOGOUT = "LOGOUT"
+    PRODUCT_VIEW = "PRODUCT_VIEW"
+
+
+@dataclass(frozen=True, slots=True)
+class UserEvent:
+    """One activity of one user; made only by `domain.validation`, so whoever holds one holds a storable event.
+
+    `occurred_at` is aware and in UTC. `payload` is a JSON object in UTF-8, byte for byte as the client sent it.
+    """
+
+    id: UUID
+    user_id: str
+    event_type: EventType
+    occurred_at: datetime
+    payload: bytes

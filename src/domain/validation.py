@@ -1,0 +1,168 @@
+"""What an event may be: the one validator, called for requests and for records alike.
+
+Everything that passes here can be stored by PostgreSQL as `uuid`, `text`, `timestamptz` and `jsonb`.
+"""
+
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID
+
+from domain.event import EventType, UserEvent
+
+MAX_USER_ID_CHARS = 512
+"""Keeps an index row on `user_id` below PostgreSQL's limit of 2,704 bytes, whatever the characters."""
+MAX_PAYLOAD_DEPTH = 200
+MAX_DIGITS = 8_000
+"""Bounds a number's digits and its exponent, so that both together stay within PostgreSQL's `numeric`,
+which ends at 131,072 digits before the point and 16,383 after it."""
+
+_EVENT_TYPES: dict[object, EventType] = {member.value: member for member in EventType}
+_UUID = re.compile(r"[0-9a-fA-F]{8}-?(?:[0-9a-fA-F]{4}-?){3}[0-9a-fA-F]{12}")
+_SURROGATE = re.compile(r"[\ud800-\udfff]")
+_STRING = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"')
+_ESCAPE = re.compile(rb"\\(?:u([0-9a-fA-F]{4})|.)")
+_BRACKET = re.compile(rb"[][{}]")
+_LARGE_EXPONENT = re.compile(rb"[eE][+-]?[0-9]{4}")
+_NUMBER = re.compile(rb"-?([0-9]+)(?:\.([0-9]+))?(?:[eE]([+-]?[0-9]+))?")
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One thing that is wrong with one field; `field` is the field's name in requests and records."""
+
+    field: str
+    message: str
+
+
+class Invalid(Exception):
+    """The input is no event; `problems` names everything that is wrong with it."""
+
+    def __init__(self, *problems: Problem) -> None:
+        super().__init__("; ".join(f"{problem.field}: {problem.message}" for problem in problems))
+        self.problems = problems
+
+
+def validate(event_id: object, user_id: object, event_type: object, timestamp: object, payload: bytes) -> UserEvent:
+    """Make an event of untrusted fields.
+
+    `payload` is the bytes of one JSON value that a decoder has skipped over: its syntax is right, its content is not
+    yet known. `event_id` and `timestamp` may be text or already parsed.
+
+    Raises `Invalid` with every problem.
+    """
+    try:
+        return UserEvent(
+            _parse_id(event_id),
+            _parse_user_id(user_id),
+            _parse_event_type(event_type),
+            _parse_timestamp(timestamp),
+            _check_payload(payload),
+        )
+    except Invalid:
+        raise Invalid(*_problems(event_id, user_id, event_type, timestamp, payload)) from None
+
+
+def _problems(
+    event_id: object, user_id: object, event_type: object, timestamp: object, payload: bytes
+) -> Iterator[Problem]:
+    checks: tuple[tuple[Callable[[Any], object], object], ...] = (
+        (_parse_id, event_id),
+        (_parse_user_id, user_id),
+        (_parse_event_type, event_type),
+        (_parse_timestamp, timestamp),
+        (_check_payload, payload),
+    )
+    for check, value in checks:
+        try:
+            check(value)
+        except Invalid as invalid:
+            yield from invalid.problems
+
+
+def _parse_id(value: object) -> UUID:
+    if isinstance(value, UUID):
+        return value
+    # UUID() also takes braces and "urn:uuid:", which PostgreSQL or a foreign consumer may not.
+    if isinstance(value, str) and _UUID.fullmatch(value):
+        return UUID(value)
+    raise Invalid(Problem("eventId", "must be a UUID"))
+
+
+def _parse_user_id(value: object) -> str:
+    if not isinstance(value, str):
+        raise Invalid(Problem("userId", "must be a string"))
+    if not value:
+        raise Invalid(Problem("userId", "must not be empty"))
+    if len(value) > MAX_USER_ID_CHARS:
+        raise Invalid(Problem("userId", f"must have at most {MAX_USER_ID_CHARS} characters"))
+    if not value.isascii() and _SURROGATE.search(value):
+        raise Invalid(Problem("userId", "must not hold a lone surrogate"))
+    if "\0" in value:
+        raise Invalid(Problem("userId", "must not hold a NUL character"))
+    return value
+
+
+def _parse_event_type(value: object) -> EventType:
+    found = _EVENT_TYPES.get(value) if isinstance(value, str) else None
+    if found is None:
+        raise Invalid(Problem("eventType", f"must be one of {', '.join(EventType)}"))
+    return found
+
+
+def _parse_timestamp(value: object) -> datetime:
+    try:
+        moment = datetime.fromisoformat(value) if isinstance(value, str) else value
+    except ValueError:
+        moment = None
+    if not isinstance(moment, datetime):
+        raise Invalid(Problem("timestamp", "must be an ISO 8601 date and time"))
+    if moment.tzinfo is UTC:
+        return moment
+    if moment.tzinfo is None:
+        raise Invalid(Problem("timestamp", "must state its offset from UTC, for instance Z"))
+    try:
+        return moment.astimezone(UTC)
+    except OverflowError:
+        raise Invalid(Problem("timestamp", "must lie within the years 1 to 9999 in UTC")) from None
+
+
+def _check_payload(payload: bytes) -> bytes:
+    """Refuse what PostgreSQL's `jsonb` refuses, although a JSON decoder that skips over a value lets it pass."""
+    if payload[:1] != b"{":
+        raise Invalid(Problem("payload", "must be an object"))
+    if not payload.isascii():
+        try:
+            payload.decode()
+        except UnicodeDecodeError:
+            raise Invalid(Problem("payload", "must be UTF-8")) from None
+    if b"\\u0000" in payload and any(escape[1] == b"0000" for escape in _ESCAPE.finditer(payload)):
+        raise Invalid(Problem("payload", "must not hold a NUL character"))
+    # The cheap bounds below spare nearly every payload the walk over its tokens.
+    if payload.count(b"{") + payload.count(b"[") > MAX_PAYLOAD_DEPTH and _depth(payload) > MAX_PAYLOAD_DEPTH:
+        raise Invalid(Problem("payload", f"must be nested at most {MAX_PAYLOAD_DEPTH} deep"))
+    if (len(payload) > MAX_DIGITS or _LARGE_EXPONENT.search(payload)) and _has_huge_number(payload):
+        raise Invalid(Problem("payload", f"must not hold a number of over {MAX_DIGITS} digits or exponent"))
+    return payload
+
+
+def _depth(payload: bytes) -> int:
+    depth = deepest = 0
+    for bracket in _BRACKET.findall(_STRING.sub(b"", payload)):
+        depth += 1 if bracket in b"{[" else -1
+        deepest = max(deepest, depth)
+    return deepest
+
+
+def _has_huge_number(payload: bytes) -> bool:
+    for number in _NUMBER.finditer(_STRING.sub(b"", payload)):
+        integer, fraction, exponent = number.groups(default=b"")
+        digits = exponent.lstrip(b"+-0")
+        # Compared by length first: int() refuses texts of over 4,300 digits.
+        if len(integer) + len(fraction) > MAX_DIGITS or len(digits) > len(str(MAX_DIGITS)):
+            return True
+        if digits and int(digits) > MAX_DIGITS:
+            return True
+    return False

@@ -1,0 +1,1 @@
+"""What starts the service: commands, processes, HTTP. Imports everything; nothing imports it."""

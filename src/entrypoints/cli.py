@@ -1,0 +1,145 @@
+"""The command `user-events`."""
+
+import asyncio
+import json
+import logging
+import os
+import sys
+from collections.abc import Coroutine, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict
+from typing import Annotated, Any, Literal
+
+import typer
+
+from adapters.kafka.topics import TopicReport, ensure_topics
+from adapters.postgres.migrate import migrate as migrate_database
+from domain.errors import Unavailable, WrongDeployment
+from entrypoints import connections
+from entrypoints.container import assembled
+from entrypoints.dev import ChildFailed, dev_environment, run_dev
+from entrypoints.lifecycle import run_until_signal
+from entrypoints.local_postgres import LocalPostgresError
+from entrypoints.logs import configure_logging
+from entrypoints.server import PortTaken
+from entrypoints.settings import Settings, SettingsError
+
+logger = logging.getLogger(__name__)
+
+_FAILED = 1
+_MISUSED = 2
+
+cli = typer.Typer(
+    help="User activity events: HTTP in, Kafka between, each event exactly once in PostgreSQL.",
+    epilog="All settings are variables of the environment: see `user-events config`.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+UntilEof = Annotated[bool, typer.Option("--until-eof", hidden=True, help="Stop when stdin ends.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+
+@cli.command()
+def api(*, until_eof: UntilEof = False) -> None:
+    """Serve HTTP: take events into the log, list what was stored."""
+    _run_process("api", until_eof=until_eof)
+
+
+@cli.command()
+def consumer(*, until_eof: UntilEof = False) -> None:
+    """Move events from the log into the database."""
+    _run_process("consumer", until_eof=until_eof)
+
+
+@cli.command()
+def dev() -> None:
+    """Run everything on this machine: api, consumer and, unless given, the log and the database."""
+    environment = dev_environment(os.environ)
+    settings = _settings(environment)
+    with _failures_told(), asyncio.Runner(loop_factory=_new_loop) as runner:
+        run_dev(settings, environment, runner)
+
+
+@cli.command()
+def migrate() -> None:
+    """Bring the database's schema up to date."""
+    settings = _settings()
+    _run(migrate_database(connections.database(settings)))
+    typer.echo(f"the schema of {settings.db_name} on {settings.db_host} is up to date", err=True)
+
+
+@cli.command()
+def topics(*, as_json: AsJson = False) -> None:
+    """Make the missing topics in Kafka and check the others."""
+    settings = _settings()
+    reports: list[TopicReport] = []
+
+    async def ensure() -> None:
+        reports.extend(await ensure_topics(connections.brokers(settings), connections.topics(settings)))
+
+    _run(ensure())
+    if as_json:
+        typer.echo(json.dumps([asdict(report) for report in reports]))
+        return
+    for report in reports:
+        state = "made" if report.is_new else "stands"
+        typer.echo(f"{report.name}: {state}, {report.partitions} partitions, replication {report.replication}")
+        for warning in report.warnings:
+            typer.echo(f"{report.name}: {warning}", err=True)
+
+
+@cli.command()
+def config(*, as_json: AsJson = False) -> None:
+    """Print every setting as it stands, secrets masked; fails when one is wrong."""
+    shown = _settings().shown()
+    typer.echo(json.dumps(shown) if as_json else "\n".join(f"{name}={value}" for name, value in shown.items()))
+
+
+def main() -> None:
+    """Run the command line: exit 0 when all went well, 1 when it failed, 2 when it was called or set up wrongly."""
+    cli()
+
+
+def _run_process(process: Literal["api", "consumer"], *, until_eof: bool) -> None:
+    settings = _settings()
+
+    async def run() -> None:
+        async with assembled(settings, process) as assembly:
+            await run_until_signal(assembly.run, grace=settings.shutdown_grace_seconds, until_eof=until_eof)
+
+    _run(run())
+
+
+def _run(work: Coroutine[Any, Any, None]) -> None:
+    with _failures_told(), asyncio.Runner(loop_factory=_new_loop) as runner:
+        runner.run(work)
+
+
+@contextmanager
+def _failures_told() -> Iterator[None]:
+    """Tell in one line what a person has to mend."""
+    try:
+        yield
+    except (Unavailable, WrongDeployment, PortTaken, LocalPostgresError, ChildFailed) as error:
+        logger.critical("ended: %s", error)
+        sys.exit(_FAILED)
+
+
+def _new_loop() -> asyncio.AbstractEventLoop:
+    if sys.platform == "win32":
+        return asyncio.new_event_loop()
+    import uvloop  # noqa: PLC0415 - there is none on Windows
+
+    return uvloop.new_event_loop()
+
+
+def _settings(environment: Mapping[str, str] = os.environ) -> Settings:
+    try:
+        settings = Settings.load(environment)
+    except SettingsError as error:
+        for problem in error.problems:
+            typer.echo(problem, err=True)
+        sys.exit(_MISUSED)
+    configure_logging(settings.log_level, settings.log_format)
+    return settings

@@ -1,0 +1,102 @@
+"""Settings → what the adapters need to know of the world."""
+
+import ssl
+from pathlib import Path
+
+from adapters.kafka.connection import Brokers
+from adapters.kafka.topics import LETTER_MARGIN_BYTES, Topic
+from adapters.postgres.engine import Database, Limits
+from entrypoints.settings import ENVELOPE_BYTES, Settings
+
+_SECONDS_PER_HOUR = 3_600
+_FOR_EVER = -1
+
+
+def database(settings: Settings) -> Database:
+    """Where the database is; raises OSError when a certificate cannot be read."""
+    statement = settings.db_statement_timeout_seconds
+    return Database(
+        host=settings.db_host,
+        port=settings.db_port,
+        user=settings.db_user,
+        password=settings.db_password.get_secret_value(),
+        name=settings.db_name,
+        tls=_database_tls(settings),
+        limits=Limits(lock=settings.db_lock_timeout_seconds, statement=statement, batch=1.25 * statement),
+    )
+
+
+def brokers(settings: Settings) -> Brokers:
+    """Where the cluster is; raises OSError when a certificate cannot be read."""
+    password = settings.kafka_sasl_password
+    return Brokers(
+        bootstrap=settings.kafka_broker,
+        security_protocol=settings.kafka_security_protocol,
+        tls=_kafka_tls(settings),
+        sasl_mechanism=settings.kafka_sasl_mechanism,
+        sasl_username=settings.kafka_sasl_username,
+        sasl_password=None if password is None else password.get_secret_value(),
+    )
+
+
+def topics(settings: Settings) -> tuple[Topic, Topic]:
+    """The topic of the events and the one of the dead letters, as they should be."""
+    events = Topic(
+        name=settings.kafka_topic,
+        partitions=settings.kafka_partitions,
+        replication=settings.kafka_replication_factor,
+        min_isr=settings.kafka_min_isr,
+        retention_ms=settings.kafka_retention_hours * _SECONDS_PER_HOUR * 1_000,
+        max_message_bytes=settings.kafka_max_message_bytes,
+    )
+    letters = Topic(
+        name=settings.kafka_dlq_topic,
+        partitions=settings.kafka_partitions,
+        replication=settings.kafka_replication_factor,
+        min_isr=settings.kafka_min_isr,
+        retention_ms=_FOR_EVER,
+        max_message_bytes=settings.kafka_max_message_bytes + LETTER_MARGIN_BYTES,
+    )
+    return events, letters
+
+
+def largest_event_bytes(settings: Settings) -> int:
+    """What the publisher sends at most: any accepted body with its envelope, and less than the topic takes."""
+    return settings.kafka_max_message_bytes - ENVELOPE_BYTES
+
+
+def largest_letter_bytes(settings: Settings) -> int:
+    """What is tried in the topic of the dead letters before a letter is kept in the database."""
+    return settings.kafka_max_message_bytes + LETTER_MARGIN_BYTES
+
+
+def log_retention_seconds(settings: Settings) -> float:
+    """How long the embedded log keeps what every group has read."""
+    return settings.log_retention * _SECONDS_PER_HOUR
+
+
+def _kafka_tls(settings: Settings) -> ssl.SSLContext | None:
+    if not settings.kafka_security_protocol.endswith("SSL"):
+        return None
+    context = ssl.create_default_context(cafile=settings.kafka_ssl_cafile)
+    context.check_hostname = settings.kafka_ssl_check_hostname
+    _load_certificate(context, settings.kafka_ssl_certfile, settings.kafka_ssl_keyfile)
+    return context
+
+
+def _database_tls(settings: Settings) -> ssl.SSLContext | None:
+    """Check as much as libpq does for the same `sslmode`."""
+    mode = settings.db_sslmode
+    if mode == "disable":
+        return None
+    context = ssl.create_default_context(cafile=settings.db_sslrootcert)
+    context.check_hostname = mode == "verify-full"
+    if mode == "require":
+        context.verify_mode = ssl.CERT_NONE
+    _load_certificate(context, settings.db_sslcert, settings.db_sslkey)
+    return context
+
+
+def _load_certificate(context: ssl.SSLContext, certificate: Path | None, key: Path | None) -> None:
+    if certificate is not None:
+        context.load_cert_chain(certificate, key)

@@ -1,0 +1,40 @@
+"""The consumer process: the log in, the table out; health on a small port of its own."""
+
+import asyncio
+
+from application.pipeline import Pipeline
+from entrypoints.health import Readiness
+from entrypoints.lifecycle import Preparation, run_together
+from entrypoints.rest.app import health_app
+from entrypoints.server import listen, serve
+from entrypoints.settings import Settings
+
+_HEALTH_DRAIN_SECONDS = 1.0
+
+
+class Consumer:
+    """Everything that the consumer process runs."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        pipeline: Pipeline,
+        readiness: Readiness,
+        preparation: Preparation,
+    ) -> None:
+        self._settings = settings
+        self._pipeline = pipeline
+        self._preparation = preparation
+        self._readiness = readiness
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Consume until `stop`, once all is prepared."""
+        await run_together(stop, self._work, self._serve, self._readiness.drain_on)
+
+    async def _work(self, stop: asyncio.Event) -> None:
+        await self._preparation.run(stop)
+        await self._pipeline.run(stop)
+
+    async def _serve(self, stop: asyncio.Event) -> None:
+        listener = listen(self._settings.host, self._settings.consumer_port, "CONSUMER_PORT")
+        await serve(health_app(self._readiness), listener, stop, drain=_HEALTH_DRAIN_SECONDS)

@@ -1,0 +1,234 @@
+"""The wiring: the only file that knows dependency-injector.
+
+Ask for a root (`api`, `consumer`) and await it if it is awaitable: what depends on an opened resource comes as one.
+A test overrides a part by name on a container of its own: `Container(settings=..., publisher=providers.Object(fake))`.
+"""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from inspect import isawaitable
+from typing import Literal, Protocol, TypeVar
+
+from dependency_injector import containers, providers
+from sqlalchemy.ext.asyncio import AsyncEngine
+from uuid_utils.compat import uuid7
+
+from adapters.kafka.dead_letters import KafkaDeadLetters
+from adapters.kafka.producer import Producer
+from adapters.kafka.publisher import KafkaEventPublisher
+from adapters.kafka.source import KafkaEventSource
+from adapters.logs import LoggedDeadLetters, LoggedEventStore
+from adapters.postgres.engine import create_engine
+from adapters.postgres.event_log import PostgresDeadLetters, PostgresEventPublisher, PostgresEventSource
+from adapters.postgres.event_store import PostgresEventStore
+from adapters.postgres.oversize_letters import PostgresOversizeLetters
+from application.list_processed import ListProcessed
+from application.pipeline import Pace, Pipeline
+from application.process_event import ProcessEvent
+from application.publish_event import PublishEvent
+from entrypoints import connections, startup
+from entrypoints.api import Api
+from entrypoints.consumer import Consumer
+from entrypoints.lifecycle import Preparation
+from entrypoints.settings import Settings
+
+_DRAIN_SECONDS = 5.0
+"""How long a producer may flush at the end."""
+
+
+def utc_now() -> datetime:
+    """Tell the time, in milliseconds as the predecessor's producers do."""
+    now = datetime.now(UTC)
+    return now.replace(microsecond=now.microsecond // 1000 * 1000)
+
+
+class _Closable(Protocol):
+    async def close(self) -> None: ...
+
+
+class _Openable(_Closable, Protocol):
+    async def open(self) -> None: ...
+
+
+_OpenableT = TypeVar("_OpenableT", bound=_Openable)
+_ClosableT = TypeVar("_ClosableT", bound=_Closable)
+
+
+@asynccontextmanager
+async def _opened(part: _OpenableT) -> AsyncIterator[_OpenableT]:
+    try:
+        await part.open()
+        yield part
+    finally:
+        await part.close()
+
+
+@asynccontextmanager
+async def _closing(part: _ClosableT) -> AsyncIterator[_ClosableT]:
+    try:
+        yield part
+    finally:
+        await part.close()
+
+
+@asynccontextmanager
+async def _disposing(engine: AsyncEngine) -> AsyncIterator[AsyncEngine]:
+    try:
+        yield engine
+    finally:
+        await engine.dispose()
+
+
+class Container(containers.DeclarativeContainer):
+    """Every part of both processes; nothing is made before it is asked for."""
+
+    settings: providers.Dependency[Settings] = providers.Dependency(instance_of=Settings)
+    clock = providers.Object(utc_now)
+    new_id = providers.Object(uuid7)
+
+    # What the world looks like.
+    database = providers.Singleton(connections.database, settings)
+    brokers = providers.Singleton(connections.brokers, settings)
+    topics = providers.Singleton(connections.topics, settings)
+
+    # PostgreSQL.
+    engine = providers.Resource(
+        _disposing,
+        providers.Singleton(
+            create_engine, database, application_name="user-events", pool_size=settings.provided.db_pool_size
+        ),
+    )
+    event_store = providers.Singleton(PostgresEventStore, engine, settle=database.provided.limits.batch)
+    oversize_letters = providers.Singleton(PostgresOversizeLetters, engine)
+
+    # The log in Kafka.
+    producer = providers.Resource(
+        _opened,
+        providers.Singleton(
+            Producer,
+            brokers,
+            max_record_bytes=providers.Callable(connections.largest_event_bytes, settings),
+            deadline=settings.provided.publish_timeout_seconds,
+            drain_limit=_DRAIN_SECONDS,
+        ),
+    )
+    letter_producer = providers.Resource(
+        _opened,
+        providers.Singleton(
+            Producer,
+            brokers,
+            max_record_bytes=providers.Callable(connections.largest_letter_bytes, settings),
+            deadline=settings.provided.publish_timeout_seconds,
+            drain_limit=_DRAIN_SECONDS,
+        ),
+    )
+    kafka_source = providers.Resource(
+        _closing,
+        providers.Singleton(
+            KafkaEventSource,
+            brokers,
+            topic=settings.provided.kafka_topic,
+            group=settings.provided.kafka_consumer_group,
+            assignor=settings.provided.kafka_assignor,
+            session_timeout=settings.provided.kafka_session_timeout_seconds,
+        ),
+    )
+
+    # The log in PostgreSQL.
+    log_publisher = providers.Resource(
+        _closing,
+        providers.Singleton(
+            PostgresEventPublisher,
+            engine,
+            settings.provided.kafka_topic,
+            max_record_bytes=providers.Callable(connections.largest_event_bytes, settings),
+        ),
+    )
+    log_letters = providers.Resource(
+        _closing, providers.Singleton(PostgresDeadLetters, engine, settings.provided.kafka_dlq_topic)
+    )
+    log_source = providers.Resource(
+        _closing,
+        providers.Singleton(
+            PostgresEventSource,
+            engine,
+            settings.provided.kafka_topic,
+            settings.provided.kafka_consumer_group,
+            retention=providers.Callable(connections.log_retention_seconds, settings),
+        ),
+    )
+
+    # The ports, by whichever log was chosen.
+    publisher = providers.Selector(
+        settings.provided.event_log,
+        kafka=providers.Singleton(KafkaEventPublisher, producer, settings.provided.kafka_topic),
+        postgres=log_publisher,
+    )
+    source = providers.Selector(settings.provided.event_log, kafka=kafka_source, postgres=log_source)
+    dead_letters = providers.Selector(
+        settings.provided.event_log,
+        kafka=providers.Singleton(
+            KafkaDeadLetters, letter_producer, settings.provided.kafka_dlq_topic, oversize_letters
+        ),
+        postgres=log_letters,
+    )
+
+    # Use cases.
+    publish_event = providers.Singleton(PublishEvent, publisher, new_id, clock)
+    list_processed = providers.Singleton(ListProcessed, event_store)
+    process_event = providers.Singleton(
+        ProcessEvent,
+        providers.Singleton(LoggedEventStore, event_store),
+        providers.Singleton(LoggedDeadLetters, dead_letters),
+        clock,
+    )
+    pipeline = providers.Singleton(
+        Pipeline,
+        source,
+        process_event,
+        clock,
+        providers.Singleton(
+            Pace, batch_size=settings.provided.batch_size, retry_budget=settings.provided.retry_budget_seconds
+        ),
+    )
+
+    # Processes.
+    preparation = providers.Singleton(
+        Preparation,
+        providers.Selector(
+            settings.provided.event_log,
+            kafka=providers.Callable(startup.kafka_steps, settings, database, brokers, topics),
+            postgres=providers.Callable(startup.postgres_steps, settings, database, engine),
+        ),
+    )
+    api = providers.Singleton(
+        Api,
+        settings,
+        publish_event,
+        list_processed,
+        providers.Callable(startup.api_readiness, event_store, publisher, preparation),
+        preparation,
+    )
+    consumer = providers.Singleton(
+        Consumer,
+        settings,
+        pipeline,
+        providers.Callable(
+            startup.consumer_readiness, event_store, dead_letters, source, pipeline, preparation
+        ),
+        preparation,
+    )
+
+
+@asynccontextmanager
+async def assembled(settings: Settings, process: Literal["api", "consumer"]) -> AsyncIterator[Api | Consumer]:
+    """Assemble a process; in the end close what was opened for it, dependents first."""
+    container = Container(settings=settings)
+    try:
+        root = container.api() if process == "api" else container.consumer()
+        yield await root if isawaitable(root) else root
+    finally:
+        closing = container.shutdown_resources()
+        if closing is not None:
+            await closing

@@ -1,0 +1,121 @@
+"""The whole service on one machine: PostgreSQL, api and consumer as processes of their own under one parent.
+
+Ctrl-C reaches this parent alone, which stops the api, the consumer and PostgreSQL in that order. When the parent is
+killed, the children end by themselves: their stdin ends.
+"""
+
+import asyncio
+import logging
+import sys
+import urllib.error
+import urllib.request
+from asyncio.subprocess import PIPE, Process
+from collections.abc import Mapping
+from contextlib import ExitStack
+
+from entrypoints.lifecycle import run_until_signal
+from entrypoints.local_postgres import LocalPostgres
+from entrypoints.server import listen
+from entrypoints.settings import Settings
+
+logger = logging.getLogger(__name__)
+
+_POLL_SECONDS = 0.1
+_STOP_MARGIN_SECONDS = 5.0
+_PROCESSES = ("api", "consumer")
+"""In the order in which they are stopped: first what lets new work in."""
+
+
+class ChildFailed(Exception):
+    """A process of the service ended unasked; its own last lines say why."""
+
+
+def dev_environment(environ: Mapping[str, str]) -> dict[str, str]:
+    """Add what makes the service run on this machine alone, where `environ` does not say otherwise."""
+    embedded = {} if environ.get("KAFKA_BROKER") else {"EVENT_LOG": "postgres"}
+    return {"HOST": "127.0.0.1", **embedded, **{name: value for name, value in environ.items() if value}}
+
+
+def run_dev(settings: Settings, environment: Mapping[str, str], runner: asyncio.Runner) -> None:
+    """Run until SIGINT or SIGTERM.
+
+    Raises `PortTaken`, `LocalPostgresError`, and `ChildFailed` when a child ends unasked.
+    """
+    for port, variable in ((settings.port, "PORT"), (settings.consumer_port, "CONSUMER_PORT")):
+        listen(settings.host, port, variable).close()
+    with ExitStack() as stack:
+        if "DB_HOST" not in environment:
+            logger.info("starting PostgreSQL", extra={"data": str(settings.data_dir)})
+            postgres = stack.enter_context(LocalPostgres(settings.data_dir))
+            environment = {**environment, **_database_of(postgres)}
+        grace = len(_PROCESSES) * (settings.shutdown_grace_seconds + _STOP_MARGIN_SECONDS)
+        family = _Family(settings, environment)
+        runner.run(run_until_signal(family.run, grace=grace, until_eof=False))
+
+
+def _database_of(postgres: LocalPostgres) -> dict[str, str]:
+    return {
+        "DB_HOST": postgres.host,
+        "DB_PORT": str(postgres.port),
+        "DB_USER": postgres.user,
+        "DB_PASSWORD": postgres.password,
+        "DB_NAME": postgres.database,
+    }
+
+
+class _Family:
+    """The child processes."""
+
+    def __init__(self, settings: Settings, environment: Mapping[str, str]) -> None:
+        self._settings = settings
+        self._environment = environment
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Start the children and wait for `stop` or for one to end; then stop what runs, in order."""
+        children = {name: await self._start(name) for name in _PROCESSES}
+        watches = [asyncio.create_task(child.wait()) for child in children.values()]
+        stopping = asyncio.create_task(stop.wait())
+        greeting = asyncio.create_task(self._greet())
+        await asyncio.wait([stopping, *watches], return_when=asyncio.FIRST_COMPLETED)
+        greeting.cancel()
+        stopping.cancel()
+        ended = [name for name, child in children.items() if child.returncode is not None]
+        for child in children.values():
+            await self._stop(child)
+        if ended and not stop.is_set():
+            raise ChildFailed(f"the {ended[0]} ended unasked with exit code {children[ended[0]].returncode}")
+
+    async def _start(self, name: str) -> Process:
+        return await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "entrypoints", name, "--until-eof"),
+            env=self._environment,
+            stdin=PIPE,
+            # Out of the terminal's process group: Ctrl-C is for the parent.
+            start_new_session=True,
+        )
+
+    async def _stop(self, child: Process) -> None:
+        if child.returncode is not None:
+            return
+        child.terminate()
+        try:
+            await asyncio.wait_for(child.wait(), self._settings.shutdown_grace_seconds + _STOP_MARGIN_SECONDS)
+        except TimeoutError:
+            child.kill()
+            await child.wait()
+
+    async def _greet(self) -> None:
+        """Say so when both processes are ready."""
+        settings = self._settings
+        for port in (settings.port, settings.consumer_port):
+            while not await asyncio.to_thread(_is_ready, f"http://{settings.host}:{port}/health/ready"):
+                await asyncio.sleep(_POLL_SECONDS)
+        logger.info("ready: http://%s:%d (Ctrl-C stops everything)", settings.host, settings.port)
+
+
+def _is_ready(address: str) -> bool:
+    try:
+        with urllib.request.urlopen(address, timeout=1):  # noqa: S310 - an address of our own making
+            return True
+    except (urllib.error.URLError, OSError):
+        return False

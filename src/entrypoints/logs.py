@@ -1,0 +1,56 @@
+"""Structured logs on stdout: JSON lines, or text on a terminal."""
+
+import logging
+import sys
+from typing import Literal
+
+import structlog
+from structlog.typing import Processor
+
+_FORMAT_ON_TERMINAL = {True: "console", False: "json"}
+_QUIET = ("alembic", "asyncpg", "sqlalchemy", "uvicorn")
+"""Libraries whose news at INFO is ours to tell."""
+_CAPPED = ("aiokafka",)
+"""Libraries that log keys and values at DEBUG."""
+
+
+def configure_logging(level: str, style: Literal["auto", "json", "console"]) -> None:
+    """Send our own logs and those of libraries through one formatter to stdout."""
+    chosen = _FORMAT_ON_TERMINAL[sys.stdout.isatty()] if style == "auto" else style
+    shared: list[Processor] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.stdlib.add_logger_name,
+        structlog.stdlib.add_log_level,
+        structlog.stdlib.ExtraAdder(),
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+    ]
+    last: list[Processor] = (
+        [structlog.dev.ConsoleRenderer()]
+        if chosen == "console"
+        else [structlog.processors.dict_tracebacks, structlog.processors.JSONRenderer(ensure_ascii=False)]
+    )
+    structlog.configure(
+        processors=[
+            structlog.stdlib.filter_by_level,
+            *shared,
+            structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
+        ],
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        wrapper_class=structlog.stdlib.BoundLogger,
+        cache_logger_on_first_use=True,
+    )
+    handler = logging.StreamHandler(sys.stdout)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=shared,
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *last],
+        )
+    )
+    root = logging.getLogger()
+    root.handlers = [handler]
+    root.setLevel(level.upper())
+    for name in _QUIET:
+        logging.getLogger(name).setLevel(max(logging.WARNING, root.level))
+    for name in _CAPPED:
+        logging.getLogger(name).setLevel(max(logging.INFO, root.level))
+    logging.captureWarnings(capture=True)

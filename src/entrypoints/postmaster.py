@@ -1,0 +1,67 @@
+"""What a cluster's `postmaster.pid` says of its server: is it ready, was it left behind; and how to end a server."""
+
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+POLL = 0.01
+# The file's lines, from zero: process id, …, state.
+PID_LINE, STATE_LINE = 0, 7
+# Each signal with the seconds it is given: fast shutdown, immediate shutdown, the end.
+ESCALATION = ((signal.SIGINT, 20.0), (signal.SIGQUIT, 5.0), (signal.SIGKILL, 5.0))
+
+
+def is_ready(cluster: Path, pid: int) -> bool:
+    """Whether the server with this process id reports that it accepts connections."""
+    lines = _pid_file_lines(cluster)
+    return len(lines) > STATE_LINE and lines[PID_LINE] == str(pid) and lines[STATE_LINE].strip() == "ready"
+
+
+def stop_orphan(cluster: Path) -> None:
+    """Stop a server that outlived its launcher; to be called by the cluster's only rightful launcher."""
+    lines = _pid_file_lines(cluster)
+    if lines and lines[PID_LINE].isdigit() and _serves(pid := int(lines[PID_LINE]), cluster):
+        end(lambda number: os.kill(pid, number), lambda: not _serves(pid, cluster))
+    # The number may by now be another program's, which PostgreSQL would take for a server and refuse to start.
+    # Should server processes be left after all, it still refuses, since it finds their shared memory.
+    (cluster / "postmaster.pid").unlink(missing_ok=True)
+
+
+def end(send: Callable[[int], None], has_ended: Callable[[], bool], *, immediate: bool = False) -> None:
+    """Signal ever harder until the server has ended; `immediate` leaves out the orderly first step."""
+    for number, limit in ESCALATION[immediate:]:
+        try:
+            send(number)
+        except ProcessLookupError:
+            return
+        deadline = time.monotonic() + limit
+        while time.monotonic() < deadline:
+            if has_ended():
+                return
+            time.sleep(POLL)
+
+
+def _pid_file_lines(cluster: Path) -> list[str]:
+    try:
+        return (cluster / "postmaster.pid").read_text().splitlines()
+    except FileNotFoundError:
+        return []
+
+
+def _serves(pid: int, cluster: Path) -> bool:
+    """Whether this process is a server of this cluster, told by its command line."""
+    return f"/postgres -D {cluster} -c " in _command_line(pid)
+
+
+def _command_line(pid: int) -> str:
+    """Return the process's arguments; empty when it has ended, even if nobody has waited for it yet."""
+    if Path("/proc/self").exists():
+        try:
+            return Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+        except (FileNotFoundError, ProcessLookupError):
+            return ""
+    ps = ["/bin/ps", "-o", "args=", "-p", str(pid)]
+    return subprocess.run(ps, capture_output=True, text=True, check=False).stdout

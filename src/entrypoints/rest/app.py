@@ -1,0 +1,64 @@
+"""The HTTP applications."""
+
+from collections.abc import Mapping, Sequence
+
+from litestar import Litestar
+from litestar.di import Provide
+from litestar.handlers import HTTPRouteHandler
+
+from application.list_processed import ListProcessed
+from application.publish_event import PublishEvent
+from entrypoints.health import Readiness
+from entrypoints.rest.body import BodyReader
+from entrypoints.rest.health import alive, ready
+from entrypoints.rest.listing import get_event, list_events
+from entrypoints.rest.middleware import RequestMiddleware
+from entrypoints.rest.openapi import get_openapi
+from entrypoints.rest.problems import handle
+from entrypoints.rest.publish import generate_event
+
+
+def create_app(
+    publish: PublishEvent,
+    listing: ListProcessed,
+    readiness: Readiness,
+    *,
+    max_body_bytes: int,
+    body_timeout: float,
+    max_in_flight: int,
+) -> Litestar:
+    """Make the API. Times are in seconds. Whoever calls this owns what the use cases hold."""
+    body_reader = BodyReader(max_body_bytes, body_timeout)
+    dependencies = {
+        "publish": Provide(lambda: publish, sync_to_thread=False),
+        "listing": Provide(lambda: listing, sync_to_thread=False),
+        "readiness": Provide(lambda: readiness, sync_to_thread=False),
+        "body_reader": Provide(lambda: body_reader, sync_to_thread=False),
+    }
+    handlers = [generate_event, list_events, get_event, alive, ready, get_openapi]
+    return _application(handlers, dependencies, max_in_flight)
+
+
+def health_app(readiness: Readiness, *, max_in_flight: int = 16) -> Litestar:
+    """Make the application for the consumer's own port: health and nothing else."""
+    return _application([alive, ready], {"readiness": Provide(lambda: readiness, sync_to_thread=False)}, max_in_flight)
+
+
+def _application(
+    handlers: Sequence[HTTPRouteHandler], dependencies: Mapping[str, Provide], max_in_flight: int
+) -> Litestar:
+    app = Litestar(
+        handlers,
+        dependencies=dependencies,
+        exception_handlers={Exception: handle},
+        # The document is our own, see openapi.py.
+        openapi_config=None,
+        # The body reader has its own limit.
+        request_max_body_size=None,
+        # The exception handler logs what is worth it.
+        logging_config=None,
+        debug=False,
+    )
+    # Litestar runs middleware of its own only behind the router, where a 404 or 405 never comes.
+    app.asgi_handler = RequestMiddleware(app.asgi_handler, max_in_flight=max_in_flight)
+    return app

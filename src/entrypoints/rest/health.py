@@ -1,0 +1,23 @@
+"""`GET /health` and `GET /health/ready`."""
+
+from http import HTTPStatus
+
+import msgspec
+from litestar import route
+from litestar.di import NamedDependency
+from litestar.types import ASGIApp
+
+from entrypoints.health import Readiness
+from entrypoints.rest.replies import Reply
+
+
+@route("/health", http_method=["GET", "HEAD"])
+async def alive() -> ASGIApp:
+    return Reply(HTTPStatus.OK, b'{"status":"UP"}')
+
+
+@route("/health/ready", http_method=["GET", "HEAD"])
+async def ready(readiness: NamedDependency[Readiness]) -> ASGIApp:
+    report = await readiness.report()
+    status = HTTPStatus.OK if report.status == "UP" else HTTPStatus.SERVICE_UNAVAILABLE
+    return Reply(status, msgspec.json.encode(report), {"cache-control": "no-store"})

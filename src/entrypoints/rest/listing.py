@@ -1,0 +1,81 @@
+"""`GET /events/processed` and `GET /events/{id}`."""
+
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
+from http import HTTPStatus
+from typing import Any
+from uuid import UUID
+
+from litestar import Request, route
+from litestar.di import NamedDependency
+from litestar.params import FromPath
+from litestar.types import ASGIApp
+
+from application.list_processed import ListProcessed
+from application.ports import StoredEvent
+from entrypoints.rest import query, rows
+from entrypoints.rest.accept import negotiate
+from entrypoints.rest.problems import HttpProblem
+from entrypoints.rest.replies import JSON, Reply, Stream
+
+MEDIA_TYPES = (JSON, rows.NDJSON, rows.CSV)
+DEFAULT_LIMIT = 100
+MAX_LIMIT = 1_000
+
+_VARY = {"vary": "Accept"}
+_EXPORT_HEADERS = {
+    rows.NDJSON: {"content-type": rows.NDJSON, **_VARY},
+    rows.CSV: {
+        "content-type": f"{rows.CSV}; charset=utf-8; header=present",
+        "content-disposition": 'attachment; filename="events.csv"',
+        **_VARY,
+    },
+}
+
+
+@route("/events/processed", http_method=["GET", "HEAD"])
+async def list_events(request: Request[Any, Any, Any], listing: NamedDependency[ListProcessed]) -> ASGIApp:
+    accept = ",".join(request.headers.getall("accept", []))
+    media_type = negotiate(accept, MEDIA_TYPES)
+    query_string = request.scope["query_string"]
+    if media_type is None:
+        raise HttpProblem(HTTPStatus.NOT_ACCEPTABLE, f"This list comes as {', '.join(MEDIA_TYPES)} only.")
+    if media_type == JSON:
+        return await page(query.parse(query_string, MAX_LIMIT), listing)
+    return await export(query.parse(query_string, None), listing, media_type)
+
+
+@route("/events/{event_id:uuid}", http_method=["GET", "HEAD"])
+async def get_event(event_id: FromPath[UUID], listing: NamedDependency[ListProcessed]) -> ASGIApp:
+    row = await listing.get(event_id)
+    if row is None:
+        raise HttpProblem(HTTPStatus.NOT_FOUND, "No event with this id is stored, or not yet.")
+    return Reply(HTTPStatus.OK, rows.to_json_object(row))
+
+
+async def page(wanted: query.Query, listing: ListProcessed) -> Reply:
+    """Answer with one page, and a link to the next if there is one."""
+    found = await listing.page(wanted.wanted, wanted.after, wanted.limit or DEFAULT_LIMIT)
+    headers = dict(_VARY)
+    if found.following is not None:
+        headers["link"] = f'</events/processed?{wanted.for_page_after(found.following)}>; rel="next"'
+    return Reply(HTTPStatus.OK, rows.to_json(found.rows), headers)
+
+
+async def export(wanted: query.Query, listing: ListProcessed, media_type: str) -> Stream:
+    """Answer with everything that matches, however much, a page at a time."""
+    pages = listing.export(wanted.wanted, wanted.after, wanted.limit)
+    # Read before the status is sent, so that an outage is a clean 503.
+    first = await anext(pages)
+    head, render = (rows.csv_header(), rows.to_csv) if media_type == rows.CSV else (b"", rows.to_ndjson)
+    return Stream(_render(head, first, pages, render), _EXPORT_HEADERS[media_type])
+
+
+async def _render(
+    head: bytes,
+    first: Sequence[StoredEvent],
+    pages: AsyncIterator[Sequence[StoredEvent]],
+    render: Callable[[Sequence[StoredEvent]], bytes],
+) -> AsyncGenerator[bytes, None]:
+    yield head + render(first)
+    async for following in pages:
+        yield render(following)

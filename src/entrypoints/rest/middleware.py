@@ -1,0 +1,73 @@
+"""Around every request: its id, a limit on how many are in flight, and one log line."""
+
+import re
+import time
+from http import HTTPStatus
+from uuid import uuid4
+
+import structlog
+from litestar.enums import ScopeType
+from litestar.types import ASGIApp, Message, Receive, Scope, Send
+
+from entrypoints.rest.problems import HttpProblem, raw_path, reply_to
+
+HEALTH_PATHS = frozenset({"/health", "/health/ready"})
+
+_REQUEST_ID = re.compile(rb"[\x21-\x7e]{1,128}")
+
+logger: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
+
+
+class RequestMiddleware:
+    """Outermost, so that it also sees what no route answers.
+
+    Health checks are neither refused, since an orchestrator would end a busy process, nor logged above debug.
+    """
+
+    def __init__(self, app: ASGIApp, *, max_in_flight: int) -> None:
+        self._app = app
+        self._max_in_flight = max_in_flight
+        self._in_flight = 0
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != ScopeType.HTTP:
+            await self._app(scope, receive, send)
+            return
+        request_id = _request_id(scope)
+        scope["state"]["request_id"] = request_id
+        started = time.perf_counter()
+        status: int | None = None
+
+        async def send_with_id(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                message["headers"] = [*message["headers"], (b"x-request-id", request_id.encode())]
+            await send(message)
+
+        with structlog.contextvars.bound_contextvars(request_id=request_id):
+            try:
+                await self._admit(scope, receive, send_with_id)
+            finally:
+                log = logger.debug if scope["path"] in HEALTH_PATHS else logger.info
+                duration = round((time.perf_counter() - started) * 1000, 1)
+                log("request", method=scope["method"], path=raw_path(scope), status=status, duration_ms=duration)
+
+    async def _admit(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if self._in_flight >= self._max_in_flight and scope["path"] not in HEALTH_PATHS:
+            busy = HttpProblem(
+                HTTPStatus.SERVICE_UNAVAILABLE, "Too many requests are in flight.", headers={"retry-after": "1"}
+            )
+            await reply_to(busy, scope)(scope, receive, send)
+            return
+        self._in_flight += 1
+        try:
+            await self._app(scope, receive, send)
+        finally:
+            self._in_flight -= 1
+
+
+def _request_id(scope: Scope) -> str:
+    """Take over the client's id if it is 1 to 128 visible ASCII characters, otherwise make one."""
+    given = next((value for name, value in scope["headers"] if name == b"x-request-id"), b"")
+    return given.decode() if _REQUEST_ID.fullmatch(given) else uuid4().hex

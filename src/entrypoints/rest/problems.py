@@ -1,0 +1,119 @@
+"""Errors as RFC 9457 problem documents, the same for every route and for what never reaches one."""
+
+from collections.abc import Mapping, Sequence
+from http import HTTPStatus
+from typing import Any
+from uuid import UUID
+
+import msgspec
+import structlog
+from litestar import Request, Response
+from litestar.exceptions import HTTPException
+from litestar.types import Scope
+
+from domain.errors import Unavailable, WrongDeployment
+from domain.validation import Invalid, Problem
+from entrypoints.rest.replies import Reply, is_head
+
+MEDIA_TYPE = "application/problem+json"
+RETRY_AFTER = {"retry-after": "5"}
+"""For an outage, in seconds."""
+
+logger: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
+
+
+class HttpProblem(Exception):
+    """An answer other than success; `errors` names the fields at fault, `event_id` the event to retry with."""
+
+    def __init__(
+        self,
+        status: HTTPStatus,
+        detail: str,
+        *,
+        errors: Sequence[Problem] = (),
+        event_id: UUID | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        super().__init__(detail)
+        self.status = status
+        self.detail = detail
+        self.errors = errors
+        self.event_id = event_id
+        self.headers = headers or {}
+
+
+class _Document(msgspec.Struct, rename="camel", kw_only=True):
+    type: str = "about:blank"
+    title: str
+    status: int
+    detail: str
+    instance: str
+    request_id: str
+    errors: Sequence[Problem] | msgspec.UnsetType
+    event_id: UUID | msgspec.UnsetType
+
+
+def handle(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
+    """Answer for an exception: the one entry of Litestar's table of exception handlers."""
+    reply = reply_to(error, request.scope)
+    # Litestar refuses a body here even for a HEAD request.
+    body = b"" if is_head(request.scope) else reply.body
+    return Response(body, status_code=reply.status, headers=dict(reply.headers), media_type=reply.media_type)
+
+
+def reply_to(error: Exception, scope: Scope) -> Reply:
+    """Render the answer for an exception."""
+    problem = _problem_of(error)
+    document = _Document(
+        title=problem.status.phrase,
+        status=problem.status,
+        detail=problem.detail,
+        instance=raw_path(scope),
+        request_id=scope["state"].get("request_id", ""),
+        errors=problem.errors or msgspec.UNSET,
+        event_id=problem.event_id or msgspec.UNSET,
+    )
+    return Reply(problem.status, msgspec.json.encode(document), problem.headers, MEDIA_TYPE)
+
+
+def raw_path(scope: Scope) -> str:
+    """Return the path as the client sent it: still percent-encoded, hence safe in a log and valid as a reference."""
+    return scope["raw_path"].decode("ascii", "replace")
+
+
+def _problem_of(error: Exception) -> HttpProblem:
+    match error:
+        case HttpProblem():
+            return error
+        case Invalid():
+            fields = ", ".join(dict.fromkeys(problem.field for problem in error.problems))
+            return HttpProblem(
+                HTTPStatus.UNPROCESSABLE_ENTITY, f"The request is not valid: see {fields}.", errors=error.problems
+            )
+        case Unavailable():
+            logger.warning("unavailable", cause=str(error))
+            return unavailable("The service cannot answer at present.")
+        case WrongDeployment():
+            logger.error("wrong deployment", cause=str(error))
+            return unavailable("The service is not set up correctly.")
+        case HTTPException(status_code=status) if status < HTTPStatus.INTERNAL_SERVER_ERROR:
+            return _framework_problem(error)
+        case _:
+            logger.error("unexpected error", exc_info=error)
+            return HttpProblem(HTTPStatus.INTERNAL_SERVER_ERROR, "An unexpected error occurred; it has been logged.")
+
+
+def unavailable(detail: str, *, event_id: UUID | None = None) -> HttpProblem:
+    """Make a 503 that says when to retry."""
+    return HttpProblem(HTTPStatus.SERVICE_UNAVAILABLE, detail, event_id=event_id, headers=RETRY_AFTER)
+
+
+def _framework_problem(error: HTTPException) -> HttpProblem:
+    status = HTTPStatus(error.status_code)
+    if status is HTTPStatus.NOT_FOUND:
+        detail = "There is nothing at this path."
+    elif status is HTTPStatus.METHOD_NOT_ALLOWED:
+        detail = "This path does not support this method."
+    else:
+        detail = f"{error.detail}."
+    return HttpProblem(status, detail, headers=error.headers)

@@ -1,0 +1,86 @@
+"""Answers as plain ASGI applications, so that routes, middleware and error handlers of any kind can send them."""
+
+import asyncio
+from collections.abc import AsyncGenerator, Mapping
+from dataclasses import dataclass, field
+from typing import cast
+
+import structlog
+from litestar.types import Receive, Scope, Send
+from litestar.types.asgi_types import HTTPResponseBodyEvent, HTTPResponseStartEvent
+
+from domain.errors import Unavailable
+
+JSON = "application/json"
+STALL_SECONDS = 60.0
+"""How long a client may take to accept one more chunk of a stream."""
+
+logger: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """A whole answer; a HEAD request gets its headers only."""
+
+    status: int
+    body: bytes
+    headers: Mapping[str, str] = field(default_factory=dict)
+    media_type: str = JSON
+
+    async def __call__(self, scope: Scope, _receive: Receive, send: Send) -> None:
+        headers = {"content-type": self.media_type, "content-length": str(len(self.body)), **self.headers}
+        await send(_start(self.status, headers))
+        await send(_body(b"" if is_head(scope) else self.body, more=False))
+
+
+@dataclass(frozen=True, slots=True)
+class Stream:
+    """A 200 of chunks made on the way.
+
+    An outage on the way leaves the answer unfinished, and the server then breaks the connection off: a client must not
+    take half of it for the whole.
+    """
+
+    chunks: AsyncGenerator[bytes, None]
+    headers: Mapping[str, str]
+    stall_seconds: float = STALL_SECONDS
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        gone = asyncio.create_task(_until_gone(receive))
+        try:
+            await send(_start(200, self.headers))
+            if is_head(scope) or await self._send_chunks(send, gone):
+                await send(_body(b"", more=False))
+        except (TimeoutError, Unavailable) as error:
+            logger.warning("export broken off", error=type(error).__name__, cause=str(error))
+        finally:
+            gone.cancel()
+            await self.chunks.aclose()
+
+    async def _send_chunks(self, send: Send, gone: asyncio.Task[None]) -> bool:
+        """Send all chunks; False when there is nobody left to send them to, of which `send` itself says nothing."""
+        async for chunk in self.chunks:
+            if gone.done():
+                return False
+            async with asyncio.timeout(self.stall_seconds):
+                await send(_body(chunk, more=True))
+        return True
+
+
+def is_head(scope: Scope) -> bool:
+    """Tell whether the client wants the headers only."""
+    return scope.get("method") == "HEAD"
+
+
+async def _until_gone(receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass
+
+
+def _start(status: int, headers: Mapping[str, str]) -> HTTPResponseStartEvent:
+    encoded = [(name.encode(), value.encode()) for name, value in headers.items()]
+    return cast("HTTPResponseStartEvent", {"type": "http.response.start", "status": int(status), "headers": encoded})
+
+
+def _body(body: bytes, *, more: bool) -> HTTPResponseBodyEvent:
+    return cast("HTTPResponseBodyEvent", {"type": "http.response.body", "body": body, "more_body": more})

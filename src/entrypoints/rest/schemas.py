@@ -1,0 +1,119 @@
+"""The JSON Schemas of the API's documents."""
+
+from typing import Any
+
+from domain.event import EventType
+from domain.validation import MAX_PAYLOAD_DEPTH, MAX_USER_ID_CHARS
+
+Schema = dict[str, Any]
+
+EVENT_ID = "0198f3c0-1111-7abc-8def-0123456789ab"
+
+_ID: Schema = {"type": "string", "format": "uuid"}
+_TYPE: Schema = {"type": "string", "enum": [member.value for member in EventType]}
+_TIME: Schema = {"type": "string", "format": "date-time"}
+_USER_ID: Schema = {"type": "string", "minLength": 1, "maxLength": MAX_USER_ID_CHARS}
+
+_NEW_EVENT: Schema = {
+    "type": "object",
+    "required": ["userId", "eventType"],
+    "properties": {
+        "userId": {**_USER_ID, "description": "Events of one user keep their order."},
+        "eventType": _TYPE,
+        "payload": {
+            "type": "object",
+            "description": f"Kept as it is; nested at most {MAX_PAYLOAD_DEPTH} deep, without NUL characters.",
+            "default": {},
+        },
+        "eventId": {
+            "type": ["string", "null"],
+            "format": "uuid",
+            "description": "Made by the service if absent. State it to retry safely: one id is one event.",
+        },
+        "timestamp": {
+            "type": ["string", "null"],
+            "format": "date-time",
+            "description": "When it happened, with an offset from UTC; now if absent.",
+        },
+    },
+    "examples": [
+        {"userId": "user-42", "eventType": "LOGIN"},
+        {
+            "userId": "user-42",
+            "eventType": "PRODUCT_VIEW",
+            "payload": {"productId": "sku-1", "price": 129.99},
+            "eventId": EVENT_ID,
+            "timestamp": "2026-01-31T12:00:00Z",
+        },
+    ],
+}
+
+_PUBLISHED: Schema = {
+    "type": "object",
+    "required": ["message", "eventId"],
+    "properties": {"message": {"const": "Event published successfully"}, "eventId": _ID},
+}
+
+_EVENT: Schema = {
+    "type": "object",
+    "required": ["id", "user_id", "event_type", "payload", "created_at", "occurred_at"],
+    "properties": {
+        "id": _ID,
+        "user_id": {"type": "string"},
+        "event_type": {"type": "string"},
+        "payload": {"description": "The object that was sent; null or another value where a foreign writer stored it."},
+        "created_at": {**_TIME, "type": ["string", "null"], "description": "When it was stored."},
+        "occurred_at": {**_TIME, "type": ["string", "null"], "description": "When it happened."},
+    },
+}
+
+_FIELD_ERROR: Schema = {
+    "type": "object",
+    "required": ["field", "message"],
+    "properties": {
+        "field": {"type": "string", "description": "A key of the body, a query parameter, or `body`."},
+        "message": {"type": "string"},
+    },
+}
+
+_PROBLEM: Schema = {
+    "type": "object",
+    "description": "RFC 9457.",
+    "required": ["type", "title", "status", "detail", "instance", "requestId"],
+    "properties": {
+        "type": {"type": "string", "format": "uri-reference"},
+        "title": {"type": "string"},
+        "status": {"type": "integer"},
+        "detail": {"type": "string"},
+        "instance": {"type": "string", "format": "uri-reference"},
+        "requestId": {"type": "string"},
+        "errors": {"type": "array", "items": {"$ref": "#/components/schemas/FieldError"}},
+        "eventId": {**_ID, "description": "The event to retry with."},
+    },
+}
+
+_STATUS: Schema = {"type": "string", "enum": ["UP", "DOWN"]}
+_READINESS: Schema = {
+    "type": "object",
+    "required": ["status", "parts"],
+    "properties": {
+        "status": _STATUS,
+        "parts": {
+            "type": "object",
+            "additionalProperties": {
+                "type": "object",
+                "required": ["status"],
+                "properties": {"status": _STATUS, "error": {"type": "string"}},
+            },
+        },
+    },
+}
+
+SCHEMAS: Schema = {
+    "NewEvent": _NEW_EVENT,
+    "Published": _PUBLISHED,
+    "Event": _EVENT,
+    "FieldError": _FIELD_ERROR,
+    "Problem": _PROBLEM,
+    "Readiness": _READINESS,
+}

@@ -1,0 +1,64 @@
+"""An HTTP server within our own lifecycle."""
+
+import asyncio
+import errno
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from socket import AF_INET, AF_INET6, SO_REUSEADDR, SOL_SOCKET, socket
+
+import uvicorn
+from litestar import Litestar
+
+logger = logging.getLogger(__name__)
+
+_BACKLOG = 2048
+
+
+class PortTaken(Exception):
+    """Another program listens there already; the message names the variable to change."""
+
+
+class _Server(uvicorn.Server):
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Leave signals to the process: uvicorn would take a second SIGINT as leave to drop requests."""
+        yield
+
+
+async def serve(app: Litestar, listener: socket, stop: asyncio.Event, *, drain: float) -> None:
+    """Serve `app` until `stop`; then accept nothing new and let requests end within `drain` seconds."""
+    config = uvicorn.Config(
+        app,
+        http="httptools",
+        ws="none",
+        lifespan="off",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        backlog=_BACKLOG,
+        timeout_graceful_shutdown=max(1, round(drain)),
+    )
+    server = _Server(config)
+    serving = asyncio.create_task(server.serve(sockets=[listener]))
+    stopping = asyncio.create_task(stop.wait())
+    await asyncio.wait([serving, stopping], return_when=asyncio.FIRST_COMPLETED)
+    stopping.cancel()
+    server.should_exit = True
+    await serving
+
+
+def listen(host: str, port: int, variable: str) -> socket:
+    """Claim a port before anything else is started; raises `PortTaken`."""
+    listener = socket(AF_INET6 if ":" in host else AF_INET)
+    listener.setsockopt(SOL_SOCKET, SO_REUSEADDR, 1)
+    try:
+        listener.bind((host, port))
+        listener.listen(_BACKLOG)
+    except OSError as error:
+        listener.close()
+        if error.errno == errno.EADDRINUSE:
+            raise PortTaken(f"port {port} on {host} is taken by another program: set {variable} to a free one") from None
+        raise
+    listener.setblocking(False)
+    return listener

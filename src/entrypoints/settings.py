@@ -1,0 +1,236 @@
+"""Environment → frozen settings, with every problem reported at once."""
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    FilePath,
+    SecretStr,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+)
+from pydantic_core import ErrorDetails
+
+from adapters.kafka.assignor import AssignorName
+
+Port = Annotated[int, Field(ge=1, le=65_535)]
+Seconds = Annotated[float, Field(gt=0, le=3_600)]
+Count = Annotated[int, Field(ge=1)]
+Name = Annotated[str, Field(min_length=1)]
+TopicName = Annotated[str, Field(pattern=r"^[a-zA-Z0-9._-]{1,249}$")]
+
+ENVELOPE_BYTES = 16 * 1024
+"""What a record holds beside the request's body: user id as key, event id, timestamp, headers, the batch's frame."""
+_FILE = "_FILE"
+_ADDRESS = re.compile(r"[^\s,]+:[0-9]{1,5}")
+
+
+class SettingsError(Exception):
+    """The environment is wrong; `problems` has one line for each thing."""
+
+    def __init__(self, problems: list[str]) -> None:
+        super().__init__("\n".join(problems))
+        self.problems = problems
+
+
+def _addresses(text: str) -> str:
+    addresses = [address.strip() for address in text.split(",")]
+    if not all(_ADDRESS.fullmatch(address) for address in addresses):
+        raise ValueError("must be a comma list of host:port")
+    return ",".join(addresses)
+
+
+class Settings(BaseModel):
+    """Every variable of the environment that the service reads; the field's name in capitals is the variable's."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
+
+    host: Name = Field("0.0.0.0", description="Address that the api and the consumer's health port listen on.")  # noqa: S104 - as the predecessor; a container has no other
+    port: Port = Field(3000, description="Port of the api.")
+    consumer_port: Port = Field(3001, description="Port of the consumer's health checks.")
+
+    event_log: Literal["kafka", "postgres"] = Field(
+        "kafka", description="Where events wait for the consumer: Kafka, or a log kept in PostgreSQL (embedded mode)."
+    )
+
+    kafka_broker: Annotated[str, AfterValidator(_addresses)] = Field(
+        "kafka:9092", description="Comma list of host:port from which the cluster is found."
+    )
+    kafka_topic: TopicName = Field("user-activity-events", description="Topic of the events.")
+    kafka_consumer_group: Name = Field("user-activity-consumer-group", description="Group of the consumers.")
+    kafka_dlq_topic: TopicName = Field("user-activity-events-dlq", description="Topic of the dead letters.")
+    kafka_assignor: AssignorName = Field(
+        "range", description="How members share partitions; `kafkajs` to share a group with the predecessor's members."
+    )
+    kafka_session_timeout_seconds: Annotated[float, Field(ge=6, le=300)] = Field(
+        30, description="How long a silent member keeps its partitions."
+    )
+    kafka_create_topics: bool = Field(True, description="Make missing topics at start, and check the others.")  # noqa: FBT003
+    kafka_partitions: Count | None = Field(
+        None, description="Partitions of each topic. Unset: 4 for a new topic, and whatever an existing one has."
+    )
+    kafka_replication_factor: Count | None = Field(
+        None, description="Replicas of both topics. Unset: the cluster's default."
+    )
+    kafka_min_isr: Count | None = Field(
+        None, description="Replicas that must have a record before it is acknowledged. Unset: the cluster's default."
+    )
+    kafka_retention_hours: Count = Field(
+        168, description="How long the topic of the events keeps them; dead letters are kept for ever."
+    )
+    kafka_max_message_bytes: Annotated[int, Field(ge=65_536)] = Field(
+        1_048_576, description="Largest record of the topic of the events; the dead letters' limit is 64 KiB above it."
+    )
+    kafka_security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = Field(
+        "PLAINTEXT", description="How to speak to the brokers."
+    )
+    kafka_sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] | None = Field(
+        None, description="How to log in where the protocol is one of SASL."
+    )
+    kafka_sasl_username: Name | None = Field(None, description="User name for SASL.")
+    kafka_sasl_password: SecretStr | None = Field(None, description="Password for SASL.")
+    kafka_ssl_cafile: FilePath | None = Field(None, description="CA certificates in PEM. Unset: the system's.")
+    kafka_ssl_certfile: FilePath | None = Field(None, description="Client certificate in PEM.")
+    kafka_ssl_keyfile: FilePath | None = Field(None, description="Client key in PEM.")
+    kafka_ssl_check_hostname: bool = Field(True, description="Whether a broker's certificate must bear its name.")  # noqa: FBT003
+
+    log_retention: Count = Field(168, description="Embedded log: hours that events are kept after all groups read them.")
+
+    db_host: Name = Field("postgres", description="Host of PostgreSQL.")
+    db_port: Port = Field(5432, description="Port of PostgreSQL.")
+    db_user: Name = Field("postgres", description="User of PostgreSQL.")
+    db_password: SecretStr = Field(SecretStr("postgres"), description="Password of PostgreSQL.")
+    db_name: Name = Field("eventsdb", description="Database of PostgreSQL.")
+    db_sslmode: Literal["disable", "require", "verify-ca", "verify-full"] = Field(
+        "disable", description="TLS to PostgreSQL, in the words of its own clients."
+    )
+    db_sslrootcert: FilePath | None = Field(None, description="CA certificates in PEM. Unset: the system's.")
+    db_sslcert: FilePath | None = Field(None, description="Client certificate in PEM.")
+    db_sslkey: FilePath | None = Field(None, description="Client key in PEM.")
+    db_pool_size: Annotated[int, Field(ge=2, le=200)] = Field(10, description="Connections of one process at most.")
+    db_statement_timeout_seconds: Seconds = Field(20, description="Longest that one statement may take.")
+    db_lock_timeout_seconds: Seconds = Field(
+        10, description="Longest that a statement may wait for a lock; below the limit of a statement."
+    )
+    db_migrate: bool = Field(True, description="Bring the schema up to date at start.")  # noqa: FBT003
+
+    batch_size: Annotated[int, Field(ge=1, le=50_000)] = Field(
+        5_000, description="Most records that the consumer stores in one transaction."
+    )
+    retry_budget_seconds: Annotated[float, Field(gt=0)] | None = Field(
+        None, description="After how long an outage turns a batch into dead letters. Unset: never, it is held."
+    )
+    publish_timeout_seconds: Seconds = Field(
+        10, description="Longest wait for the log's acknowledgement; then the answer is 503, outcome unknown."
+    )
+    max_body_bytes: Annotated[int, Field(ge=1_024)] = Field(524_288, description="Largest request body.")
+    body_timeout_seconds: Seconds = Field(10, description="Longest that a request's body may take to arrive.")
+    max_in_flight: Count = Field(1_000, description="Requests served at a time; beyond it the answer is 503.")
+    shutdown_grace_seconds: Seconds = Field(
+        25, description="By when a process has ended after SIGTERM or SIGINT; below the supervisor's own patience."
+    )
+
+    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least severe line logged.")
+    log_format: Literal["auto", "json", "console"] = Field(
+        "auto", description="JSON lines, or text to be read by people. `auto`: text on a terminal."
+    )
+    data_dir: Path = Field(Path(".data"), description="Embedded mode: folder of the local PostgreSQL.")
+
+    @field_validator("kafka_dlq_topic")
+    @classmethod
+    def _differs_from_topic(cls, value: str, info: ValidationInfo) -> str:
+        if value == info.data.get("kafka_topic"):
+            raise ValueError("must be another topic than KAFKA_TOPIC")
+        return value
+
+    @field_validator("kafka_min_isr")
+    @classmethod
+    def _fits_replication(cls, value: int | None, info: ValidationInfo) -> int | None:
+        replication = info.data.get("kafka_replication_factor")
+        if value is not None and replication is not None and value > replication:
+            raise ValueError(f"must not exceed KAFKA_REPLICATION_FACTOR, which is {replication}")
+        return value
+
+    @field_validator("kafka_sasl_mechanism", "kafka_sasl_username", "kafka_sasl_password")
+    @classmethod
+    def _given_for_sasl(cls, value: object, info: ValidationInfo) -> object:
+        protocol = info.data.get("kafka_security_protocol", "")
+        if value is None and protocol.startswith("SASL"):
+            raise ValueError(f"is needed, since KAFKA_SECURITY_PROTOCOL is {protocol}")
+        return value
+
+    @field_validator("kafka_ssl_keyfile", "db_sslkey")
+    @classmethod
+    def _has_certificate(cls, value: Path | None, info: ValidationInfo) -> Path | None:
+        certificate = "db_sslcert" if info.field_name == "db_sslkey" else "kafka_ssl_certfile"
+        if certificate in info.data and (value is None) != (info.data[certificate] is None):
+            raise ValueError(f"goes together with {certificate.upper()}")
+        return value
+
+    @field_validator("db_lock_timeout_seconds")
+    @classmethod
+    def _is_below_statement(cls, value: float, info: ValidationInfo) -> float:
+        if value >= info.data.get("db_statement_timeout_seconds", float("inf")):
+            raise ValueError("must be below DB_STATEMENT_TIMEOUT_SECONDS")
+        return value
+
+    @field_validator("max_body_bytes")
+    @classmethod
+    def _fits_a_record(cls, value: int, info: ValidationInfo) -> int:
+        most = info.data.get("kafka_max_message_bytes", value + 2 * ENVELOPE_BYTES) - 2 * ENVELOPE_BYTES
+        if value > most:
+            raise ValueError(f"must leave {2 * ENVELOPE_BYTES} bytes of KAFKA_MAX_MESSAGE_BYTES: at most {most}")
+        return value
+
+    @classmethod
+    def load(cls, environ: Mapping[str, str]) -> Self:
+        """Read the variables of `environ`; an empty one counts as unset. Raises `SettingsError`."""
+        values, problems = _read(environ)
+        try:
+            settings = cls(**values)
+        except ValidationError as error:
+            problems += [_describe(each, values) for each in error.errors()]
+        if problems:
+            raise SettingsError(sorted(problems))
+        return settings
+
+    def shown(self) -> dict[str, str]:
+        """Render all variables for people, secrets masked, unset ones empty."""
+        return {name.upper(): "" if value is None else str(value) for name, value in self}
+
+
+def is_secret(name: str) -> bool:
+    """Tell whether the field may also be given by a file, in the variable with the suffix _FILE."""
+    return "SecretStr" in str(Settings.model_fields[name].annotation)
+
+
+def _read(environ: Mapping[str, str]) -> tuple[dict[str, Any], list[str]]:
+    values: dict[str, Any] = {}
+    problems = []
+    for name in Settings.model_fields:
+        variable = name.upper()
+        if value := environ.get(variable):
+            values[name] = value
+        if is_secret(name) and (path := environ.get(variable + _FILE)):
+            if value:
+                problems.append(f"{variable} and {variable}{_FILE} are both set: give one of them")
+            try:
+                # Editors and `echo` end a file with a line break that is no part of the secret.
+                values[name] = Path(path).read_text().rstrip("\r\n")
+            except (OSError, UnicodeDecodeError) as error:
+                problems.append(f"{variable}{_FILE}: cannot be read: {error}")
+    return values, problems
+
+
+def _describe(error: ErrorDetails, values: Mapping[str, Any]) -> str:
+    name = str(error["loc"][0])
+    message = error["msg"].removeprefix("Value error, ")
+    given = "" if is_secret(name) or name not in values else f" (it is {str(values[name])[:200]!r})"
+    return f"{name.upper()}: {message}{given}"

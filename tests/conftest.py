@@ -1,0 +1,112 @@
+"""The real servers that tests run against: given ones, or ones started here for the session."""
+
+import asyncio
+import os
+import tempfile
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import replace
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+from hypothesis import settings as hypothesis_settings
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from adapters.postgres.engine import Database, create_engine
+from adapters.postgres.migrate import migrate
+from entrypoints.local_postgres import LocalPostgres
+from tests.support.kafka import KafkaServer, broker_release
+from tests.support.postgres import PostgresServer
+from tools.kafka import KafkaCluster, KafkaNotAvailable
+
+# A test that waits for a broker may take long once; Hypothesis must not call that flaky.
+hypothesis_settings.register_profile("default", deadline=None)
+hypothesis_settings.load_profile("default")
+
+_IN_CI = os.environ.get("CI") == "true"
+_LEGACY = os.environ.get("LEGACY") == "1"
+_ran_on: dict[str, str] = {}
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[PostgresServer]:
+    """The database server: the one at DB_HOST, or the wheel's, started here."""
+    if os.environ.get("DB_HOST"):
+        server = PostgresServer.from_environment()
+        _ran_on["PostgreSQL"] = f"{asyncio.run(server.version())} (DB_HOST)"
+        yield server
+        return
+    with (
+        tempfile.TemporaryDirectory(prefix="user-events-postgres-") as directory,
+        # Processes are killed in these tests, the machine is not: no need to wait for its disk.
+        LocalPostgres(Path(directory) / "data", options={"fsync": "off"}) as local,
+    ):
+        server = PostgresServer(Database(local.host, local.port, local.user, local.password, local.database), local)
+        _ran_on["PostgreSQL"] = f"{asyncio.run(server.version())} (started here)"
+        yield server
+
+
+@pytest.fixture(scope="session")
+def migrated(postgres: PostgresServer) -> Iterator[str]:
+    """The name of a migrated database that others are copied from."""
+    name = f"template_{uuid4().hex}"
+    asyncio.run(postgres.create(name))
+    asyncio.run(migrate(replace(postgres.admin, name=name)))
+    yield name
+    asyncio.run(postgres.drop(name))
+
+
+@pytest.fixture
+async def empty_database(postgres: PostgresServer) -> AsyncIterator[Database]:
+    """A database of this test's own without any table."""
+    name = f"test_{uuid4().hex}"
+    await postgres.create(name)
+    yield replace(postgres.admin, name=name)
+    await postgres.drop(name)
+
+
+@pytest.fixture
+async def database(postgres: PostgresServer, migrated: str) -> AsyncIterator[Database]:
+    """A migrated database of this test's own."""
+    name = f"test_{uuid4().hex}"
+    await postgres.create(name, template=migrated)
+    yield replace(postgres.admin, name=name)
+    await postgres.drop(name)
+
+
+@pytest.fixture
+async def engine(database: Database) -> AsyncIterator[AsyncEngine]:
+    """An engine on `database`."""
+    made = create_engine(database, application_name="tests", pool_size=20)
+    yield made
+    await made.dispose()
+
+
+@pytest.fixture(scope="session")
+def kafka() -> Iterator[KafkaServer]:
+    """The broker: the one at KAFKA_BROKER, or one started here (with LEGACY=1 the last line that has ZooKeeper)."""
+    if given := os.environ.get("KAFKA_BROKER"):
+        _ran_on["Apache Kafka"] = f"{asyncio.run(broker_release(given))} (KAFKA_BROKER)"
+        yield KafkaServer(given)
+        return
+    with tempfile.TemporaryDirectory(prefix="user-events-kafka-") as directory:
+        cluster = KafkaCluster(Path(directory), legacy=_LEGACY)
+        try:
+            cluster.start()
+        except KafkaNotAvailable as unavailable:
+            reason = f"no Apache Kafka to test with: {unavailable}"
+            if _IN_CI:
+                pytest.fail(reason)
+            pytest.skip(reason)
+        try:
+            release = asyncio.run(broker_release(cluster.bootstrap))
+            _ran_on["Apache Kafka"] = f"{cluster.version}, {release} (started here)"
+            yield KafkaServer(cluster.bootstrap, cluster)
+        finally:
+            cluster.stop()
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say at the end what the tests ran on."""
+    for name, version in sorted(_ran_on.items()):
+        terminalreporter.write_line(f"ran on {name} {version}")

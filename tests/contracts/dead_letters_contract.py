@@ -1,0 +1,88 @@
+"""The contract of `DeadLetters`."""
+
+import asyncio
+
+import pytest
+
+from domain.dead_letter import Record
+from tests.contracts.harness import PATIENCE, LogUnderTest
+from tests.support.events import a_letter, a_record
+
+
+def header(record: Record, name: str) -> list[bytes | None]:
+    """Read every value of one header."""
+    return [value for key, value in record.headers if key == name]
+
+
+class DeadLettersContract:
+    """Subclasses override the fixture `log`."""
+
+    @pytest.fixture
+    def log(self) -> LogUnderTest:
+        raise NotImplementedError
+
+    async def test_letter_keeps_the_record_verbatim_and_says_why(self, log: LogUnderTest) -> None:
+        """Key, value and headers are the original's; where it stood and what was wrong stand beside them."""
+        record = a_record(
+            b"\xff\x00{", partition=3, offset=7, headers=(("trace", b"\x80"), ("none", None), ("trace", b"2"))
+        )
+        await (await log.dead_letters()).park([a_letter(record)])
+        (parked,) = await log.parked()
+        assert (parked.key, parked.value) == (record.key, record.value)
+        assert header(parked, "trace") == [b"\x80", b"2"]
+        assert header(parked, "none") == [None]
+        assert header(parked, "dlq.topic") == [b"events"]
+        assert header(parked, "dlq.partition") == [b"3"]
+        assert header(parked, "dlq.offset") == [b"7"]
+        assert header(parked, "dlq.kind") == [b"undecodable"]
+
+    async def test_record_without_key_or_value_can_be_parked(self, log: LogUnderTest) -> None:
+        """A tombstone is a record as well, and is not the same as an empty value."""
+        letters = await log.dead_letters()
+        await letters.park([a_letter(a_record(None)), a_letter(a_record(b"", offset=1))])
+        values = {header(record, "dlq.offset")[0]: record.value for record in await log.parked()}
+        assert values == {b"0": None, b"1": b""}
+
+    async def test_value_as_large_as_the_source_allows_can_be_parked(self, log: LogUnderTest) -> None:
+        """A letter's own headers never make a record too large to be given up."""
+        value = b"x" * (1024 * 1024 - 4096)
+        await (await log.dead_letters()).park([a_letter(a_record(value), reason="y" * 10_000)])
+        assert [record.value for record in await log.parked()] == [value]
+
+    async def test_letter_parked_again_is_no_error(self, log: LogUnderTest) -> None:
+        """A crash after parking and before the commit parks the same letters twice."""
+        letters = await log.dead_letters()
+        for attempt in (1, 2):
+            await letters.park([a_letter(a_record(b"bad"), attempts=attempt)])
+        assert {record.value for record in await log.parked()} == {b"bad"}
+
+    async def test_replayed_record_keeps_its_first_origin_and_tells_its_last_error(self, log: LogUnderTest) -> None:
+        """Headers do not grow with replays."""
+        letters = await log.dead_letters()
+        await letters.park([a_letter(a_record(b"bad", offset=7), reason="first")])
+        (parked,) = await log.parked()
+        counted = tuple((name, b"1" if name == "dlq.replays" else value) for name, value in parked.headers)
+        replayed = a_record(b"bad", offset=99, headers=counted)
+        await letters.park([a_letter(replayed, reason="second")])
+        last = next(record for record in await log.parked() if header(record, "dlq.error.message") == [b"second"])
+        assert header(last, "dlq.offset") == [b"7"]
+        assert sorted(name for name, _ in last.headers) == sorted(name for name, _ in parked.headers)
+
+    async def test_letters_parked_at_once_all_stand(self, log: LogUnderTest) -> None:
+        """Every call that returned has made its letters durable, whoever parks at the same time."""
+        opened = [await log.dead_letters() for _ in range(4)]
+        values = [[b"%d-%d" % (number, offset) for offset in range(25)] for number in range(len(opened))]
+        async with asyncio.timeout(PATIENCE):
+            await asyncio.gather(
+                *(
+                    letters.park([a_letter(a_record(value, offset=offset)) for offset, value in enumerate(own)])
+                    for letters, own in zip(opened, values, strict=True)
+                )
+            )
+        assert sorted(record.value or b"" for record in await log.parked()) == sorted(
+            value for own in values for value in own
+        )
+
+    async def test_ping_returns_while_letters_could_be_parked(self, log: LogUnderTest) -> None:
+        """Open is ready."""
+        await (await log.dead_letters()).ping()

@@ -1,0 +1,99 @@
+"""What an adapter brings to be held to the contracts of the log's ports."""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from typing import Protocol
+
+from adapters import wire
+from application.ports import Batch, DeadLetters, Delivery, EventPublisher, EventSource
+from domain.dead_letter import Failure, Record
+from domain.event import UserEvent
+
+PARTITIONS = 4
+PATIENCE = 60.0
+"""By when, in seconds, whatever a test waits for must have happened; reached only by a failure."""
+
+Deliveries = list[Delivery[UserEvent | Failure]]
+
+
+class LogUnderTest(Protocol):
+    """A log that is fresh for each test: a topic of `PARTITIONS` partitions, a group on it, a dead letter topic.
+
+    Publishers and members still open at the end of a test are closed by whoever provides the log.
+    """
+
+    async def publisher(self) -> EventPublisher:
+        """Open a publisher whose limit on a record is 1 MiB at most."""
+        ...
+
+    async def join(self) -> EventSource:
+        """Open a new member of the group."""
+        ...
+
+    async def leave(self, source: EventSource) -> None:
+        """Close a member in order."""
+        ...
+
+    async def crash(self, source: EventSource) -> None:
+        """Lose a member: it neither leaves nor gives a sign of life, and may be used on by a zombie."""
+        ...
+
+    async def append(self, partition: int, values: Sequence[bytes | None]) -> None:
+        """Append raw records to one partition of the topic."""
+        ...
+
+    async def records(self) -> Sequence[Record]:
+        """Read the whole topic, each partition in its order."""
+        ...
+
+    async def committed(self) -> Mapping[int, int]:
+        """Read the group's positions; a partition without one may be missing."""
+        ...
+
+    async def dead_letters(self) -> DeadLetters:
+        """Open the dead letter topic."""
+        ...
+
+    async def parked(self) -> Sequence[Record]:
+        """Read the whole dead letter topic."""
+        ...
+
+
+async def append_events(log: LogUnderTest, partition: int, *events: UserEvent) -> None:
+    """Append `events` to one partition, whatever their users."""
+    await log.append(partition, [wire.encode(event) for event in events])
+
+
+async def collect(source: EventSource, count: int, limit: int = 100) -> list[Batch]:
+    """Poll until at least `count` records were delivered."""
+    batches: list[Batch] = []
+    async with asyncio.timeout(PATIENCE):
+        while sum(len(batch.deliveries) for batch in batches) < count:
+            batches.append(await source.poll(limit, 1.0))
+    return [batch for batch in batches if batch.deliveries]
+
+
+async def read(source: EventSource, count: int) -> Deliveries:
+    """Poll until at least `count` records were delivered, and answer all of them."""
+    return [delivery for batch in await collect(source, count) for delivery in batch.deliveries]
+
+
+async def share(*sources: EventSource) -> list[set[int]]:
+    """Poll until `sources` hold all partitions between them, each its even share; answer who holds which.
+
+    What is delivered meanwhile is given back.
+    """
+    least, most = PARTITIONS // len(sources), -(-PARTITIONS // len(sources))
+    async with asyncio.timeout(PATIENCE):
+        while True:
+            for source in sources:
+                source.rewind(await source.poll(1, 0.01))
+            held = [set(await source.lag()) for source in sources]
+            if sum(map(len, held)) == len(set().union(*held)) == PARTITIONS:  # noqa: SIM102 - disjoint first, then even
+                if all(least <= len(each) <= most for each in held):
+                    return held
+
+
+def places(deliveries: Deliveries) -> list[tuple[int, int]]:
+    """Tell where each of `deliveries` was read: partition and offset."""
+    return [(delivery.record.partition, delivery.record.offset) for delivery in deliveries]

@@ -1,0 +1,142 @@
+"""The contract of `EventSource`: what one member reads."""
+
+import asyncio
+
+import pytest
+
+from application.ports import EventSource
+from domain.dead_letter import Failure, FailureKind
+from tests.contracts.harness import PARTITIONS, LogUnderTest, append_events, collect, places, read, share
+from tests.support.events import an_event
+
+
+class SourceContract:
+    """Subclasses override the fixture `log`."""
+
+    @pytest.fixture
+    def log(self) -> LogUnderTest:
+        raise NotImplementedError
+
+    @pytest.fixture
+    async def source(self, log: LogUnderTest) -> EventSource:
+        return await log.join()
+
+    async def test_each_partition_is_delivered_in_order(self, log: LogUnderTest, source: EventSource) -> None:
+        """Whatever the order between partitions, offsets rise within each, and every event is whole."""
+        events = [an_event(f"user-{number}") for number in range(40)]
+        for partition in range(PARTITIONS):
+            await append_events(log, partition, *events[partition * 10 : partition * 10 + 10])
+        deliveries = await read(source, 40)
+        for partition in range(PARTITIONS):
+            own = [delivery for delivery in deliveries if delivery.record.partition == partition]
+            assert [delivery.record.offset for delivery in own] == list(range(10))
+            assert [delivery.content for delivery in own] == events[partition * 10 : partition * 10 + 10]
+
+    async def test_record_is_delivered_as_it_stands(self, log: LogUnderTest, source: EventSource) -> None:
+        """Key, value, headers, time and place are those of the log."""
+        await (await log.publisher()).publish([an_event("Jörg")])
+        ((delivery,), (stands,)) = await read(source, 1), await log.records()
+        for name in ("topic", "partition", "offset", "timestamp", "key", "value"):
+            assert getattr(delivery.record, name) == getattr(stands, name)
+        assert list(delivery.record.headers) == list(stands.headers)
+
+    async def test_record_that_is_no_event_is_delivered_as_a_failure(
+        self, log: LogUnderTest, source: EventSource
+    ) -> None:
+        """Its bytes are untouched, and its neighbours are not affected."""
+        bad: list[bytes | None] = [None, b"", b"\xff\xfe", b"{", b"[1]", b"{}"]
+        await append_events(log, 0, an_event())
+        await log.append(0, bad)
+        await append_events(log, 0, an_event())
+        first, *failed, last = await read(source, 2 + len(bad))
+        assert not isinstance(first.content, Failure)
+        assert not isinstance(last.content, Failure)
+        assert [delivery.record.value for delivery in failed] == bad
+        kinds = [delivery.content.kind for delivery in failed if isinstance(delivery.content, Failure)]
+        assert kinds == [FailureKind.UNDECODABLE] * 5 + [FailureKind.INVALID]
+
+    async def test_poll_returns_at_most_the_limit_and_repeats_nothing(
+        self, log: LogUnderTest, source: EventSource
+    ) -> None:
+        """The next batch can be fetched while one is being stored, uncommitted."""
+        for partition in range(PARTITIONS):
+            await append_events(log, partition, *(an_event() for _ in range(10)))
+        batches = await collect(source, 40, limit=7)
+        assert max(len(batch.deliveries) for batch in batches) <= 7
+        seen = [place for batch in batches for place in places(list(batch.deliveries))]
+        assert sorted(seen) == [(partition, offset) for partition in range(PARTITIONS) for offset in range(10)]
+        assert not (await source.poll(100, 0.05)).deliveries
+
+    async def test_poll_ends_empty_when_nothing_comes(self, source: EventSource) -> None:
+        """And does not take much longer than it was told to wait."""
+        await share(source)
+        async with asyncio.timeout(5):
+            assert not (await source.poll(10, 0.05)).deliveries
+
+    async def test_waiting_poll_wakes_for_a_new_record(self, log: LogUnderTest, source: EventSource) -> None:
+        """A record that comes while a poll waits ends that poll."""
+        await share(source)
+        waiting = asyncio.create_task(source.poll(10, 30.0))
+        await append_events(log, 1, an_event())
+        async with asyncio.timeout(10):
+            assert places(list((await waiting).deliveries)) == [(1, 0)]
+
+    async def test_rewound_batch_is_delivered_again_from_its_first_record(
+        self, log: LogUnderTest, source: EventSource
+    ) -> None:
+        """With everything that was read after it, still in order."""
+        for partition in (0, 1):
+            await append_events(log, partition, *(an_event() for _ in range(6)))
+        first, *_ = await collect(source, 12, limit=4)
+        source.rewind(first)
+        again = places(await read(source, len(first.deliveries)))
+        for partition in first.partitions:
+            offsets = [offset for place, offset in again if place == partition]
+            start = min(offset for place, offset in places(list(first.deliveries)) if place == partition)
+            assert offsets == list(range(start, 6))
+
+    async def test_new_member_starts_at_the_committed_place(self, log: LogUnderTest, source: EventSource) -> None:
+        """What was committed is not read again; what was read but not committed is."""
+        await append_events(log, 2, *(an_event() for _ in range(10)))
+        (batch,) = await collect(source, 4, limit=4)
+        await source.commit(batch)
+        assert places(await read(source, 6))[-1] == (2, 9)
+        await log.leave(source)
+        assert places(await read(await log.join(), 6)) == [(2, offset) for offset in range(4, 10)]
+        assert (await log.committed())[2] == 4
+
+    async def test_batch_commits_every_partition_it_touches(self, log: LogUnderTest, source: EventSource) -> None:
+        """Each partition's position is one past its last record in the batch."""
+        for partition in range(PARTITIONS):
+            await append_events(log, partition, *(an_event() for _ in range(partition + 1)))
+        for batch in await collect(source, 10):
+            await source.commit(batch)
+        assert await log.committed() == {0: 1, 1: 2, 2: 3, 3: 4}
+
+    async def test_lag_counts_what_is_not_committed(self, log: LogUnderTest, source: EventSource) -> None:
+        """Being read is not enough, and records that nobody polled for count as well."""
+        await append_events(log, 0, *(an_event() for _ in range(10)))
+        await share(source)
+        assert await source.lag() == {0: 10, 1: 0, 2: 0, 3: 0}
+        (batch,) = await collect(source, 4, limit=4)
+        assert (await source.lag())[0] == 10
+        await source.commit(batch)
+        assert (await source.lag())[0] == 6
+
+    async def test_paused_partition_delivers_nothing_until_resumed(
+        self, log: LogUnderTest, source: EventSource
+    ) -> None:
+        """The others go on, and nothing of the paused one is lost."""
+        await share(source)
+        source.pause([0])
+        for partition in (0, 1):
+            await append_events(log, partition, *(an_event() for _ in range(3)))
+        assert places(await read(source, 3)) == [(1, 0), (1, 1), (1, 2)]
+        assert not (await source.poll(10, 0.05)).deliveries
+        source.resume([0])
+        assert places(await read(source, 3)) == [(0, 0), (0, 1), (0, 2)]
+
+    async def test_ping_returns_once_the_member_takes_part(self, source: EventSource) -> None:
+        """A member that reads is ready."""
+        await share(source)
+        await source.ping()

@@ -1,0 +1,186 @@
+"""The contract of `EventStore`: what becomes of what it is given."""
+
+import asyncio
+import json
+import random
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any, Protocol
+from uuid import uuid4
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+
+from application.ports import EventFilter, EventStore, StoredEvent, Verdict
+from domain.errors import Rejected
+from domain.event import EventType, UserEvent
+from tests.contracts.harness import PATIENCE
+from tests.support.events import an_event, delivered
+from tests.support.strategies import events as any_event
+
+STORED, DUPLICATE, CONFLICT = Verdict
+
+
+class StoreUnderTest(Protocol):
+    """A store that is empty at the start of each test."""
+
+    @property
+    def store(self) -> EventStore: ...
+
+    async def insert(self, rows: Sequence[StoredEvent]) -> None:
+        """Write rows past the store, as a foreign writer does."""
+        ...
+
+
+class AddContract:
+    """Subclasses override the fixture `table`."""
+
+    @pytest.fixture
+    def table(self) -> StoreUnderTest:
+        raise NotImplementedError
+
+    @pytest.fixture
+    def store(self, table: StoreUnderTest) -> EventStore:
+        return table.store
+
+    async def test_new_event_is_stored_as_it_was_read(self, store: EventStore) -> None:
+        """The row says what the event said, and when it was made."""
+        event = an_event("Jörg", b'{"a": [1, 2.50, "\\u00e4"], "b": null}', event_type=EventType.PRODUCT_VIEW)
+        before = await store.settled_until()
+        assert await store.add(delivered(event)) == [STORED]
+        row = await store.get(event.id)
+        assert row is not None
+        assert (row.id, row.user_id, row.event_type) == (event.id, "Jörg", "PRODUCT_VIEW")
+        assert row.occurred_at == event.occurred_at
+        assert json.loads(row.payload or "") == {"a": [1, 2.5, "ä"], "b": None}
+        assert row.created_at is not None
+        assert before <= row.created_at <= datetime.now(UTC) + timedelta(seconds=1)
+
+    async def test_nothing_to_add_is_no_error(self, store: EventStore) -> None:
+        """No events, no verdicts."""
+        assert list(await store.add([])) == []
+
+    async def test_adding_again_changes_nothing(self, store: EventStore) -> None:
+        """Every delivery after the first is a duplicate; the row stays as it was."""
+        event = an_event()
+        await store.add(delivered(event))
+        row = await store.get(event.id)
+        assert await store.add(delivered(event, an_event(), event)) == [DUPLICATE, STORED, DUPLICATE]
+        assert await store.get(event.id) == row
+
+    async def test_first_of_equal_ids_in_a_call_counts(self, store: EventStore) -> None:
+        """Those after it are compared with it, in the order given."""
+        first = an_event(payload=b'{"n":1}')
+        other = an_event(payload=b'{"n":2}', event_id=first.id)
+        assert await store.add(delivered(first, other, first, other)) == [STORED, CONFLICT, DUPLICATE, CONFLICT]
+        row = await store.get(first.id)
+        assert row is not None
+        assert json.loads(row.payload or "") == {"n": 1}
+
+    @pytest.mark.parametrize(
+        "changed",
+        [
+            {"user_id": "someone-else"},
+            {"event_type": EventType.LOGOUT},
+            {"payload": b'{"a":1,"b":[true,null]}'},
+            {"payload": b'{"a":true,"b":[1,null]}'},
+            {"payload": b'{"a":"1","b":[1,null]}'},
+            {"payload": b'{"a":1,"b":[null,1]}'},
+            {"payload": b'{"a":1,"b":[1,null],"c":null}'},
+            {"payload": b"{}"},
+        ],
+        ids=str,
+    )
+    async def test_another_content_under_a_taken_id_is_a_conflict(
+        self, store: EventStore, changed: dict[str, Any]
+    ) -> None:
+        """Whether user, type or payload differ; what stands there is not changed."""
+        event = an_event(payload=b'{"a":1,"b":[1,null]}')
+        await store.add(delivered(event))
+        row = await store.get(event.id)
+        assert await store.add(delivered(replace(event, **changed))) == [CONFLICT]
+        assert await store.get(event.id) == row
+
+    @pytest.mark.parametrize(
+        "payload",
+        [b'{"b":[1,null],"a":1}', b'{ "a" : 1.0, "b" : [1e0, null] }', b'{"a":7,"\\u0062":[1,null],"a":10e-1}'],
+        ids=["order of keys", "form of numbers", "repeated and escaped keys"],
+    )
+    async def test_equal_json_in_another_form_is_a_duplicate(self, store: EventStore, payload: bytes) -> None:
+        """Payloads are compared as JSON values, and the time of the event not at all."""
+        event = an_event(payload=b'{"a":1,"b":[1,null]}')
+        await store.add(delivered(event))
+        later = an_event(payload=payload, event_id=event.id, occurred_at=event.occurred_at + timedelta(days=1))
+        assert await store.add(delivered(later)) == [DUPLICATE]
+
+    async def test_numbers_are_compared_beyond_the_precision_of_a_float(self, store: EventStore) -> None:
+        """Two numbers that a float cannot tell apart are different."""
+        event = an_event(payload=b'{"n":9007199254740993}')
+        await store.add(delivered(event))
+        assert await store.add(delivered(an_event(payload=b'{"n":9007199254740992}', event_id=event.id))) == [CONFLICT]
+
+    async def test_row_of_a_foreign_writer_counts_as_stored(self, table: StoreUnderTest) -> None:
+        """An absent payload is compared as an empty one."""
+        event, other = an_event(payload=b"{}"), an_event(payload=b'{"n":1}')
+        await table.insert([StoredEvent(each.id, each.user_id, "LOGIN", None, None, None) for each in (event, other)])
+        assert await table.store.add(delivered(event, other)) == [DUPLICATE, CONFLICT]
+
+    @pytest.mark.parametrize(
+        "bad",
+        [an_event(payload=b'{"a":"\\u0000"}'), an_event("nul\0"), an_event(payload=b'{"n":1e999999}')],
+        ids=["NUL in the payload", "NUL in the user", "a number without end"],
+    )
+    async def test_event_that_can_never_be_stored_rejects_the_whole_call(
+        self, store: EventStore, bad: UserEvent
+    ) -> None:
+        """Nothing of the call stands, and the others can be added without it."""
+        good = [an_event(), an_event()]
+        with pytest.raises(Rejected):
+            await store.add(delivered(good[0], bad, good[1]))
+        assert await store.page(EventFilter(), None, 10) == []
+        assert await store.add(delivered(*good)) == [STORED, STORED]
+
+    @given(event=any_event)
+    # One store for all examples will do, and each adapter's class runs this in its own way.
+    @settings(
+        max_examples=50,
+        suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.differing_executors],
+    )
+    async def test_whatever_the_validator_accepts_can_be_stored(self, store: EventStore, event: UserEvent) -> None:
+        """And is found to be itself when it comes again."""
+        # Examples repeat themselves, ids included.
+        event = replace(event, id=uuid4())
+        assert await store.add(delivered(event)) == [STORED]
+        assert await store.add(delivered(event)) == [DUPLICATE]
+        row = await store.get(event.id)
+        assert row is not None
+        assert (row.user_id, row.event_type, row.occurred_at) == (event.user_id, event.event_type, event.occurred_at)
+        assert json.loads(row.payload or "") == json.loads(event.payload)
+
+    async def test_writers_of_the_same_ids_at_once_store_each_once(self, store: EventStore) -> None:
+        """In whatever order each of them has the ids: no deadlock, one `STORED` an id, the rest duplicates."""
+        events = [an_event() for _ in range(60)]
+
+        async def add(seed: int) -> list[tuple[UserEvent, Verdict]]:
+            own = random.Random(seed).sample(events, 50)
+            return list(zip(own, await store.add(delivered(*own)), strict=True))
+
+        async with asyncio.timeout(PATIENCE):
+            results = await asyncio.gather(*(add(seed) for seed in range(8)))
+        verdicts = [pair for result in results for pair in result]
+        stored = Counter(event.id for event, verdict in verdicts if verdict is STORED)
+        assert stored == Counter({event.id for event, _ in verdicts})
+        assert {verdict for _, verdict in verdicts} == {STORED, DUPLICATE}
+
+    async def test_writers_of_one_id_with_other_contents_at_once_leave_one_winner(self, store: EventStore) -> None:
+        """The row is the winner's, and everybody else is told of the conflict."""
+        event_id = uuid4()
+        rivals = [an_event(payload=b'{"n":%d}' % number, event_id=event_id) for number in range(8)]
+        async with asyncio.timeout(PATIENCE):
+            verdicts = [*await asyncio.gather(*(store.add(delivered(rival)) for rival in rivals))]
+        assert sorted(verdicts, key=str) == sorted([[STORED]] + [[CONFLICT]] * 7, key=str)
+        row = await store.get(event_id)
+        assert row is not None
+        assert json.loads(row.payload or "") == {"n": verdicts.index([STORED])}

@@ -1,0 +1,115 @@
+"""The embedded event log, held to the contracts of the log's ports."""
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping, Sequence
+
+import pytest
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from adapters.postgres.event_log import (
+    PostgresDeadLetters,
+    PostgresEventPublisher,
+    PostgresEventSource,
+    ensure_topic,
+)
+from adapters.postgres.event_log.reader import Place, read
+from adapters.postgres.event_log.topics import partition_ids
+from adapters.postgres.event_log.writer import LogWriter, NewRecord
+from adapters.postgres.log_schema import log_claims, log_partitions
+from application.ports import EventSource
+from domain.dead_letter import Record
+from tests.contracts.dead_letters_contract import DeadLettersContract
+from tests.contracts.group_contract import GroupContract
+from tests.contracts.harness import PARTITIONS, LogUnderTest
+from tests.contracts.publisher_contract import PublisherContract
+from tests.contracts.source_contract import SourceContract
+
+
+class PostgresLogUnderTest:
+    """A log in PostgreSQL, whose members are given up quickly."""
+
+    def __init__(self, engine: AsyncEngine) -> None:
+        self._engine = engine
+        self._publishers: list[PostgresEventPublisher] = []
+        self._letters: list[PostgresDeadLetters] = []
+        self._sources: list[PostgresEventSource] = []
+
+    async def publisher(self) -> PostgresEventPublisher:
+        publisher = PostgresEventPublisher(self._engine, "events")
+        self._publishers.append(publisher)
+        return publisher
+
+    async def join(self) -> PostgresEventSource:
+        source = PostgresEventSource(self._engine, "events", "group", session=1.0, hand_over=0.2)
+        await source.open()
+        self._sources.append(source)
+        return source
+
+    async def leave(self, source: EventSource) -> None:
+        assert isinstance(source, PostgresEventSource)
+        self._sources.remove(source)
+        await source.close()
+
+    async def crash(self, source: EventSource) -> None:
+        assert isinstance(source, PostgresEventSource)
+        self._sources.remove(source)
+        await source._stop()
+
+    async def append(self, partition: int, values: Sequence[bytes | None]) -> None:
+        writer = LogWriter(self._engine, "events")
+        await writer.append([NewRecord(partition, None, value, ()) for value in values])
+        await writer.close()
+
+    async def records(self) -> Sequence[Record]:
+        return await self._read("events")
+
+    async def committed(self) -> Mapping[int, int]:
+        claims = select(log_partitions.c.partition, log_claims.c.position).join(log_claims)
+        async with self._engine.connect() as connection:
+            return {row.partition: row.position for row in await connection.execute(claims)}
+
+    async def dead_letters(self) -> PostgresDeadLetters:
+        letters = PostgresDeadLetters(self._engine, "events-dlq")
+        self._letters.append(letters)
+        return letters
+
+    async def parked(self) -> Sequence[Record]:
+        return await self._read("events-dlq")
+
+    async def close(self) -> None:
+        """Close whatever is open."""
+        opened: list[PostgresEventSource | PostgresEventPublisher | PostgresDeadLetters]
+        opened = [*self._sources, *self._publishers, *self._letters]
+        await asyncio.gather(*(each.close() for each in opened))
+
+    async def _read(self, topic: str) -> list[Record]:
+        ids = await partition_ids(self._engine, topic)
+        places = [Place(partition, partition_id, 0) for partition, partition_id in enumerate(ids)]
+        return [*await read(self._engine, topic, places, 10_000)]
+
+
+class _OnPostgresLog:
+    @pytest.fixture
+    async def log(self, engine: AsyncEngine) -> AsyncIterator[LogUnderTest]:
+        await ensure_topic(engine, "events", PARTITIONS)
+        await ensure_topic(engine, "events-dlq")
+        log = PostgresLogUnderTest(engine)
+        yield log
+        await log.close()
+
+
+class TestPostgresPublisher(_OnPostgresLog, PublisherContract):
+    """`PostgresEventPublisher`."""
+
+
+class TestPostgresSource(_OnPostgresLog, SourceContract):
+    """`PostgresEventSource`, alone."""
+
+
+class TestPostgresGroup(_OnPostgresLog, GroupContract):
+    """`PostgresEventSource`, among others."""
+
+
+class TestPostgresDeadLetters(_OnPostgresLog, DeadLettersContract):
+    """`PostgresDeadLetters`."""

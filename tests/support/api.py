@@ -1,0 +1,134 @@
+"""The HTTP API over the adapters in memory; each answer to its client is held against the OpenAPI document."""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, cast
+
+import httpx
+from litestar import Litestar
+from uuid_utils.compat import uuid7
+
+from adapters.memory import MemoryEventStore, MemoryLog, MemoryPublisher
+from application.list_processed import ListProcessed
+from application.publish_event import PublishEvent
+from entrypoints.health import Readiness
+from entrypoints.rest.app import create_app
+from entrypoints.rest.openapi import document
+from tests.support.events import NOON
+
+TOPIC = "events"
+MAX_BODY_BYTES = 20_000
+
+Headers = Sequence[tuple[bytes, bytes]]
+
+
+@dataclass(frozen=True)
+class Api:
+    """An API, a client of it, and what stands behind it."""
+
+    app: Litestar
+    client: httpx.AsyncClient
+    log: MemoryLog
+    publisher: MemoryPublisher
+    store: MemoryEventStore
+    readiness: Readiness
+
+    async def post(self, body: bytes, content_type: str = "application/json") -> httpx.Response:
+        """Post an event's body as it is."""
+        return await self.client.post("/events/generate", content=body, headers={"content-type": content_type})
+
+
+@dataclass
+class Answer:
+    """What an application sent."""
+
+    status: int = 0
+    body: bytes = b""
+
+
+@asynccontextmanager
+async def an_api(*, body_timeout: float = 5.0, max_in_flight: int = 100) -> AsyncIterator[Api]:
+    """Make an API of its own log and store, whose time is the day after `NOON`."""
+
+    def clock() -> datetime:
+        return NOON + timedelta(days=1)
+
+    log = MemoryLog(clock=clock)
+    publisher = MemoryPublisher(log, TOPIC)
+    store = MemoryEventStore(clock)
+    readiness = Readiness({"log": publisher.ping, "database": store.ping}, timeout=0.05)
+    app = create_app(
+        PublishEvent(publisher, uuid7, clock),
+        ListProcessed(store),
+        readiness,
+        max_body_bytes=MAX_BODY_BYTES,
+        body_timeout=body_timeout,
+        max_in_flight=max_in_flight,
+    )
+    async with a_client(app) as client:
+        yield Api(app, client, log, publisher, store, readiness)
+
+
+def a_client(app: Litestar) -> httpx.AsyncClient:
+    """Make a client that calls `app` without a network, and fails on an answer that is not documented."""
+    hooks = {"response": [_assert_documented]}
+    transport = httpx.ASGITransport(cast("Any", app))
+    return httpx.AsyncClient(transport=transport, base_url="http://api", event_hooks=hooks)
+
+
+async def call(
+    app: Litestar, method: str, path: str, *, query: bytes = b"", headers: Headers = (), body: bytes = b""
+) -> Answer:
+    """Call `app` with bytes that no well-behaved client would send."""
+    scope = {
+        "type": "http",
+        "method": method,
+        "path": path,
+        "raw_path": path.encode(),
+        "query_string": query,
+        "headers": headers,
+    }
+    answer = Answer()
+    requests = iter([{"type": "http.request", "body": body}])
+
+    async def receive() -> object:
+        # After the body comes nothing, as from a client that waits for its answer.
+        return next(requests, None) or await asyncio.Event().wait()
+
+    async def send(message: dict[str, Any]) -> None:
+        answer.status = message.get("status", answer.status)
+        answer.body += message.get("body", b"")
+
+    await cast("Any", app)(scope, receive, send)
+    return answer
+
+
+async def _assert_documented(response: httpx.Response) -> None:
+    description = document()
+    path = response.request.url.path
+    known = path if path in description["paths"] else "/events/{id}" if path.startswith("/events/") else ""
+    operation = description["paths"].get(known, {}).get(response.request.method.lower())
+    if operation is None:
+        return
+    answer = operation["responses"][str(response.status_code)]
+    media_type = response.headers["content-type"].partition(";")[0]
+    assert media_type in answer["content"]
+    await response.aread()
+    if media_type.endswith("json") and media_type != "application/x-ndjson":
+        _assert_fits(response.json(), answer["content"][media_type]["schema"], description["components"]["schemas"])
+
+
+def _assert_fits(value: Any, schema: dict[str, Any], schemas: dict[str, Any]) -> None:
+    """Check what the document says of keys and items; the types are left to the tests."""
+    if "$ref" in schema:
+        schema = schemas[schema["$ref"].rpartition("/")[2]]
+    if isinstance(value, list):
+        for item in value:
+            _assert_fits(item, schema["items"], schemas)
+    elif isinstance(value, dict) and "properties" in schema:
+        assert set(schema.get("required", ())) <= set(value) <= set(schema["properties"])
+        for key, inner in value.items():
+            _assert_fits(inner, schema["properties"][key], schemas)

@@ -1,0 +1,41 @@
+"""Examples: events, where they were read, and letters about them."""
+
+from datetime import UTC, datetime
+from uuid import UUID, uuid4
+
+from adapters.memory import MemoryRecord
+from application.ports import Delivery
+from domain.dead_letter import DeadLetter, Failure, FailureKind, Record
+from domain.event import EventType, UserEvent
+
+NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
+
+
+def an_event(
+    user_id: str = "user-1",
+    payload: bytes = b'{"page":"/home"}',
+    *,
+    event_id: UUID | None = None,
+    event_type: EventType = EventType.LOGIN,
+    occurred_at: datetime = NOON,
+) -> UserEvent:
+    """Make an event with a new id unless one is given."""
+    return UserEvent(event_id or uuid4(), user_id, event_type, occurred_at, payload)
+
+
+def a_record(
+    value: bytes | None, *, partition: int = 0, offset: int = 0, headers: tuple[tuple[str, bytes | None], ...] = ()
+) -> MemoryRecord:
+    """Make a record of the topic `events`."""
+    return MemoryRecord("events", partition, offset, int(NOON.timestamp() * 1000), b"key", value, headers)
+
+
+def delivered(*events: UserEvent) -> list[Delivery[UserEvent]]:
+    """Make deliveries of `events`, as though they were read one after the other."""
+    return [Delivery(a_record(event.payload, offset=offset), event) for offset, event in enumerate(events)]
+
+
+def a_letter(record: Record, reason: str = "the value is not JSON", attempts: int = 1) -> DeadLetter:
+    """Make a letter about `record`."""
+    failure = Failure(FailureKind.UNDECODABLE, reason, "DecodeError")
+    return DeadLetter(record, failure, attempts, first_failed_at=NOON, failed_at=NOON)

@@ -1,0 +1,80 @@
+"""No client input makes a 5xx, whatever its bytes."""
+
+import json
+
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from adapters import wire
+from domain.event import UserEvent
+from tests.support.api import MAX_BODY_BYTES, TOPIC, Api, call
+
+JSON = [(b"content-type", b"application/json")]
+# The API of a test serves all its examples: what one leaves behind must not harm the next.
+shared = settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+    lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+    max_leaves=10,
+)
+field_names = st.sampled_from(["userId", "eventType", "eventId", "timestamp", "payload", "colour"])
+nearly_events = st.dictionaries(field_names, json_values | st.sampled_from(["LOGIN", "user-1"])).map(
+    lambda fields: json.dumps(fields).encode()
+)
+parameter_names = st.sampled_from([b"limit", b"cursor", b"userId", b"eventType", b"since", b"until", b"x"])
+parameter_values = st.binary() | st.from_regex(rb"(?:%[0-9A-Fa-f]{2}|[0-9TZ:+.-]){0,40}", fullmatch=True)
+queries = st.binary() | st.lists(st.tuples(parameter_names, parameter_values).map(b"=".join)).map(b"&".join)
+accepts = st.binary() | st.sampled_from([b"application/json", b"text/csv", b"application/x-ndjson;q=.1,*/*;q=0"])
+
+
+@st.composite
+def damaged(draw: st.DrawFn) -> bytes:
+    """Take what is nearly an event and put bytes in some place of it."""
+    whole = draw(nearly_events)
+    place = draw(st.integers(0, len(whole)))
+    return whole[:place] + draw(st.binary(max_size=4)) + whole[place + draw(st.integers(0, 3)) :]
+
+
+@shared
+@given(body=st.binary() | nearly_events | damaged())
+async def test_any_body_is_published_or_refused(api: Api, body: bytes) -> None:
+    """And what is published, the consumer can read."""
+    answer = await call(api.app, "POST", "/events/generate", headers=JSON, body=body)
+    assert answer.status in {201, 400, 422}
+    assert all(isinstance(wire.decode(record), UserEvent) for record in api.log.records(TOPIC))
+
+
+@shared
+@given(
+    opening=st.sampled_from([b"[", b'{"a":', b'[{"a":', b'"\\', b"1", b"\\u0000", b"\xc3"]), depth=st.integers(1, 5_000)
+)
+async def test_any_depth_and_length_is_published_or_refused(api: Api, opening: bytes, depth: int) -> None:
+    """Bombs of brackets, digits and escapes."""
+    body = b'{"userId":"u","eventType":"LOGIN","payload":{"a":' + opening * depth
+    answer = await call(api.app, "POST", "/events/generate", headers=JSON, body=body[: MAX_BODY_BYTES + 1])
+    assert answer.status in {400, 413, 422}
+
+
+@shared
+@given(query=queries, accept=accepts)
+async def test_any_query_and_accept_is_answered_or_refused(api: Api, query: bytes, accept: bytes) -> None:
+    """Raw bytes, bad escapes, repetitions and nonsense."""
+    answer = await call(api.app, "GET", "/events/processed", query=query, headers=[(b"accept", accept)])
+    assert answer.status in {200, 406, 422}
+
+
+@shared
+@given(path=st.text(), method=st.sampled_from(["GET", "HEAD", "POST", "OPTIONS", "TRACE", "X"]))
+async def test_any_path_is_answered_or_refused(api: Api, path: str, method: str) -> None:
+    """Ids that are none, and paths that are none."""
+    answer = await call(api.app, method, f"/events/{path}")
+    assert 200 <= answer.status < 500
+
+
+@shared
+@given(name=st.sampled_from([b"content-type", b"content-encoding", b"x-request-id", b"host"]), value=st.binary())
+async def test_any_header_is_taken_or_refused(api: Api, name: bytes, value: bytes) -> None:
+    """Headers are bytes, too."""
+    answer = await call(api.app, "POST", "/events/generate", headers=[(name, value)], body=b"{}")
+    assert answer.status in {400, 415, 422}

@@ -1,0 +1,176 @@
+"""`GET /events/processed` as JSON by the page, and `GET /events/{id}`."""
+
+from datetime import UTC, datetime, timedelta, timezone
+from urllib.parse import urlencode
+from uuid import UUID, uuid4
+
+import pytest
+
+from application.ports import StoredEvent
+from domain.errors import Unavailable
+from domain.event import EventType
+from tests.support.api import Api
+from tests.support.events import NOON, an_event, delivered
+
+LIST = "/events/processed"
+
+
+def put(api: Api, count: int, created_at: datetime | None = NOON, user_id: str = "user-1") -> list[StoredEvent]:
+    """Put rows into the table, one second apart, as a foreign writer would; the newest first."""
+    rows = [
+        StoredEvent(
+            UUID(int=number + 1),
+            user_id,
+            EventType.LOGIN,
+            '{"n": 1.50}',
+            created_at and created_at + timedelta(seconds=number),
+            NOON,
+        )
+        for number in range(count)
+    ]
+    api.store.rows.update((row.id, row) for row in rows)
+    return rows[::-1]
+
+
+async def test_row_is_rendered_with_times_in_z_and_its_payload_verbatim(api: Api) -> None:
+    """The keys are the predecessor's columns."""
+    put(api, 1, NOON.replace(microsecond=1234))
+    response = await api.client.get(LIST)
+    assert response.text == (
+        '[{"id":"00000000-0000-0000-0000-000000000001","user_id":"user-1","event_type":"LOGIN","payload":{"n": 1.50},'
+        '"created_at":"2026-11-22T12:00:00.001234Z","occurred_at":"2026-11-22T12:00:00.000Z"}]'
+    )
+
+
+async def test_what_a_foreign_writer_left_out_is_null(api: Api) -> None:
+    """Rows of the predecessor have neither `occurred_at` nor always a payload."""
+    row = StoredEvent(uuid4(), "u", "OTHER", None, None, None)
+    api.store.rows[row.id] = row
+    [found] = (await api.client.get(LIST)).json()
+    assert (found["payload"], found["created_at"], found["occurred_at"]) == (None, None, None)
+
+
+async def test_pages_linked_one_to_the_next_show_every_row_once(api: Api) -> None:
+    """Newest first, rows without a time last, and the last page links to none."""
+    expected = [*put(api, 5), *put(api, 2, None, "user-2")]
+    api.store.rows.update((row.id, row) for row in expected)
+    expected = sorted(api.store.rows.values(), key=lambda row: (row.created_at is not None, row.id.int), reverse=True)
+    seen: list[str] = []
+    url = f"{LIST}?limit=2"
+    while url:
+        response = await api.client.get(url)
+        seen += [row["id"] for row in response.json()]
+        url = response.links.get("next", {}).get("url", "")
+    assert seen == [str(row.id) for row in expected]
+
+
+async def test_link_to_the_next_page_keeps_the_other_parameters(api: Api) -> None:
+    """Following a link never changes the question."""
+    put(api, 3, user_id="ü&=#")
+    parameters = {"limit": "1", "userId": "ü&=#", "since": "2026-01-01T00:00:00+01:00", "colour": "red"}
+    first = await api.client.get(LIST, params=parameters)
+    second = await api.client.get(first.links["next"]["url"])
+    assert dict(second.request.url.params).items() >= parameters.items()
+    assert second.links["next"]["url"].count("cursor=") == 1
+    assert [row["id"] for row in second.json()] == [str(UUID(int=2))]
+
+
+async def test_filters_choose_rows(api: Api) -> None:
+    """`since` is inclusive, `until` exclusive, both in any offset."""
+    put(api, 4)
+    wrong_user = an_event("user-2", event_type=EventType.LOGOUT)
+    await api.store.add(delivered(wrong_user))
+    berlin = timezone(timedelta(hours=1))
+    parameters = {
+        "userId": "user-1",
+        "eventType": "LOGIN",
+        "since": (NOON + timedelta(seconds=1)).astimezone(berlin).isoformat(),
+        "until": (NOON + timedelta(seconds=3)).isoformat(),
+    }
+    found = (await api.client.get(LIST, params=parameters)).json()
+    assert [UUID(row["id"]).int for row in found] == [3, 2]
+
+
+async def test_limit_is_100_unless_stated(api: Api) -> None:
+    """A page has a size that suits a person."""
+    put(api, 101)
+    assert len((await api.client.get(LIST)).json()) == 100
+    assert len((await api.client.get(f"{LIST}?limit=1000")).json()) == 101
+
+
+@pytest.mark.parametrize(
+    ("query", "field"),
+    [
+        ("limit=0", "limit"),
+        ("limit=1001", "limit"),
+        ("limit=-1", "limit"),
+        ("limit=ten", "limit"),
+        ("limit=1.5", "limit"),
+        ("limit=%D9%A1", "limit"),
+        ("limit=" + "9" * 5_000, "limit"),
+        ("limit=", "limit"),
+        ("limit=1&limit=2", "limit"),
+        ("cursor=x", "cursor"),
+        ("cursor=" + "A" * 31 + "=", "cursor"),
+        ("cursor=%C3%A9" + "A" * 31, "cursor"),
+        ("cursor=f_________8AAAAAAAAAAAAAAAAAAAAA", "cursor"),
+        ("userId=", "userId"),
+        ("userId=a&userId=b", "userId"),
+        ("userId=%00", "userId"),
+        ("userId=%FF", "userId"),
+        ("eventType=JUMP", "eventType"),
+        ("since=yesterday", "since"),
+        ("since=2026-01-01T00:00:00", "since"),
+        ("since=2026-01-01T00:00:00+01:00", "since"),
+        ("until=0001-01-01T00:00:00%2B14:00", "until"),
+    ],
+)
+async def test_bad_parameter_is_a_422_that_names_it(api: Api, query: str, field: str) -> None:
+    """A question that is not understood is not answered with something else."""
+    response = await api.client.get(f"{LIST}?{query}")
+    assert response.status_code == 422
+    assert [error["field"] for error in response.json()["errors"]] == [field]
+
+
+async def test_all_bad_parameters_are_named_at_once(api: Api) -> None:
+    """A client mends all of it at once."""
+    response = await api.client.get(LIST, params={"limit": "x", "cursor": "x", "since": "x"})
+    assert {error["field"] for error in response.json()["errors"]} == {"limit", "cursor", "since"}
+
+
+async def test_store_outage_is_a_503(api: Api) -> None:
+    """With the time to retry after, without the reason."""
+    api.store.outage = Unavailable("connection to db.internal refused")
+    for path in (LIST, f"/events/{uuid4()}"):
+        response = await api.client.get(path)
+        assert response.status_code == 503
+        assert "retry-after" in response.headers
+        assert "db.internal" not in response.text
+
+
+async def test_stored_event_is_found_by_its_id(api: Api) -> None:
+    """It looks as it does in the list."""
+    event = an_event(payload=b'{"a":  1}')
+    await api.store.add(delivered(event))
+    response = await api.client.get(f"/events/{event.id}")
+    assert response.status_code == 200
+    assert '"payload":{"a":  1}' in response.text
+    assert response.json() == (await api.client.get(LIST)).json()[0]
+
+
+@pytest.mark.parametrize("event_id", [str(uuid4()), "generated", "%00", "%FF"])
+async def test_unknown_or_malformed_id_is_a_404(api: Api, event_id: str) -> None:
+    """What is no id cannot be that of an event."""
+    response = await api.client.get(f"/events/{event_id}")
+    assert response.status_code == 404
+    assert response.headers["content-type"] == "application/problem+json"
+
+
+async def test_cursor_of_any_time_that_a_calendar_holds_leads_on(api: Api) -> None:
+    """The first and the last microsecond survive the way through a link."""
+    for created_at in (datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)):
+        rows = [StoredEvent(UUID(int=number), "u", "LOGIN", "{}", created_at, None) for number in (1, 2)]
+        api.store.rows = {row.id: row for row in rows}
+        first = await api.client.get(LIST, params=urlencode({"limit": 1}))
+        second = await api.client.get(first.links["next"]["url"])
+        assert [UUID(row["id"]).int for row in second.json()] == [1]

@@ -1,0 +1,49 @@
+"""The OpenAPI document; that the answers agree with it is checked wherever a test gets one."""
+
+import re
+from typing import Any
+
+from entrypoints.rest.openapi import document
+from entrypoints.rest.publish import parse
+from tests.support.api import Api
+
+
+async def test_document_is_served_and_names_every_route(api: Api) -> None:
+    """Nothing is missing, nothing is invented."""
+    served = (await api.client.get("/docs/openapi.json")).json()
+    routes = {
+        (re.sub(r"\{\w+:uuid\}", "{id}", route.path), method.lower())
+        for route in api.app.routes
+        for method in getattr(route, "methods", ())
+        if method not in {"HEAD", "OPTIONS"}
+    }
+    documented = {(path, method) for path, operations in served["paths"].items() for method in operations}
+    assert documented == routes - {("/docs/openapi.json", "get")}
+    assert served["openapi"] == "3.1.0"
+
+
+async def test_examples_are_accepted(api: Api) -> None:
+    """Whoever copies one gets a 201."""
+    for example in document()["components"]["schemas"]["NewEvent"]["examples"]:
+        response = await api.client.post("/events/generate", json=example)
+        assert response.status_code == 201
+
+
+def test_body_is_read_by_the_keys_that_are_documented() -> None:
+    """Each reaches the draft."""
+    draft = parse(b'{"userId":1,"eventType":2,"eventId":3,"timestamp":4,"payload":5}')
+    assert (draft.user_id, draft.event_type, draft.event_id, draft.timestamp, draft.payload) == (1, 2, 3, 4, b"5")
+    assert len(document()["components"]["schemas"]["NewEvent"]["properties"]) == 5
+
+
+def test_every_reference_leads_somewhere() -> None:
+    """A generator of clients would stumble."""
+    schemas = document()["components"]["schemas"]
+
+    def references(value: Any) -> set[str]:
+        if isinstance(value, dict):
+            own = {value["$ref"].removeprefix("#/components/schemas/")} if "$ref" in value else set()
+            return own.union(*map(references, value.values()))
+        return set().union(*map(references, value)) if isinstance(value, list) else set()
+
+    assert references(document()) == set(schemas)

@@ -1,0 +1,191 @@
+"""`POST /events/generate`: what is taken, what is refused, and why."""
+
+import json
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID
+
+import pytest
+
+from adapters import wire
+from domain.errors import Rejected, Unavailable, WrongDeployment
+from domain.event import UserEvent
+from tests.support.api import MAX_BODY_BYTES, TOPIC, Api
+
+EVENT_ID = "0198f3c0-1111-7abc-8def-0123456789ab"
+
+
+def body(**fields: Any) -> bytes:
+    """Render a good body, changed by `fields`."""
+    return json.dumps({"userId": "user-1", "eventType": "LOGIN", **fields}).encode()
+
+
+def published(api: Api) -> UserEvent:
+    """Read the one event in the log."""
+    [record] = api.log.records(TOPIC)
+    event = wire.decode(record)
+    assert isinstance(event, UserEvent)
+    return event
+
+
+async def test_good_event_is_published_and_its_id_and_place_are_told(api: Api) -> None:
+    """The answer is the predecessor's, with the place where the event will be found."""
+    response = await api.post(body())
+    event = published(api)
+    assert response.status_code == 201
+    assert response.json() == {"message": "Event published successfully", "eventId": str(event.id)}
+    assert response.headers["location"] == f"/events/{event.id}"
+    assert event.id.version == 7
+
+
+async def test_payload_is_published_byte_for_byte(api: Api) -> None:
+    """Neither spaces nor the form of numbers, doubled keys or escapes change."""
+    payload = b'{ "a" : 1.50,  "b":[1e2, 12345678901234567890123],"c":"\\u00e9\xc3\xa9", "c":null }'
+    await api.post(b'{"userId":"u","eventType":"LOGIN","payload":  ' + payload + b" }")
+    assert published(api).payload == payload
+
+
+async def test_stated_id_and_time_are_kept(api: Api) -> None:
+    """The client's own id makes its retries safe."""
+    response = await api.post(body(eventId=EVENT_ID, timestamp="2026-01-31T12:00:00+02:00"))
+    assert response.json()["eventId"] == EVENT_ID
+    assert published(api).id == UUID(EVENT_ID)
+    assert published(api).occurred_at == datetime(2026, 1, 31, 10, tzinfo=UTC)
+
+
+async def test_null_id_and_time_count_as_absent_and_unknown_keys_are_ignored(api: Api) -> None:
+    """Clients that render every field, or more fields than we know, are served."""
+    response = await api.post(body(eventId=None, timestamp=None, colour="red"))
+    assert response.status_code == 201
+    assert published(api).payload == b"{}"
+
+
+@pytest.mark.parametrize(
+    "content_type",
+    [
+        "application/json",
+        "application/json; charset=utf-8",
+        'Application/JSON ;charset="UTF-8"',
+        "application/json;v=1",
+    ],
+)
+async def test_json_content_type_in_any_spelling_is_taken(api: Api, content_type: str) -> None:
+    """Media types are case-insensitive and may have parameters."""
+    assert (await api.post(body(), content_type)).status_code == 201
+
+
+@pytest.mark.parametrize(
+    "content_type",
+    [
+        "",
+        "text/plain",
+        "application/x-www-form-urlencoded",
+        "application/cloudevents+json",
+        "application/json; charset=latin-1",
+        "application/json, text/plain",
+        "application/jsonp",
+    ],
+)
+async def test_other_content_types_are_refused(api: Api, content_type: str) -> None:
+    """A body is taken for JSON only if the client says that it is."""
+    response = await api.post(body(), content_type)
+    assert response.status_code == 415
+    assert response.headers["accept"] == "application/json"
+
+
+async def test_compressed_body_is_refused(api: Api) -> None:
+    """It would otherwise be read as malformed JSON."""
+    headers = {"content-type": "application/json", "content-encoding": "gzip"}
+    response = await api.client.post("/events/generate", content=body(), headers=headers)
+    assert response.status_code == 415
+    assert response.headers["accept-encoding"] == "identity"
+
+
+@pytest.mark.parametrize(
+    "malformed",
+    [
+        b"",
+        b"   ",
+        b"{",
+        b"{'userId':1}",
+        b'{"userId":"u","eventType":"LOGIN"} x',
+        b'\xef\xbb\xbf{"userId":"u","eventType":"LOGIN"}',
+        b'{"userId":"\xff","eventType":"LOGIN"}',
+        b'{"userId":"u","eventType":"LOGIN","payload":{"a":"\xff"}}',
+        b'{"userId":"u","eventType":"LOGIN","unknown":"\xff"}',
+        b'{"userId":"\\ud800 and more text","eventType":"LOGIN"}',
+        b'{"userId":' + b"[" * 9_000 + b"]" * 9_000 + b',"eventType":"LOGIN"}',
+        b'{"userId":"u","eventType":"LOGIN","payload":' + b'{"a":' * 3_000 + b"1" + b"}" * 3_000 + b"}",
+    ],
+)
+async def test_malformed_body_is_a_400(api: Api, malformed: bytes) -> None:
+    """Broken JSON, broken UTF-8 and nesting without end are the client's fault, never a 500."""
+    response = await api.post(malformed)
+    assert response.status_code == 400
+    assert response.json()["detail"].startswith("The body cannot be read: ")
+
+
+@pytest.mark.parametrize("value", [b"[]", b"1", b"null", b'"text"', b'{"userId":1e999,"eventType":"LOGIN"}'])
+async def test_json_that_is_no_object_is_a_422(api: Api, value: bytes) -> None:
+    """The syntax is right, what it says is not."""
+    response = await api.post(value)
+    assert response.status_code == 422
+    assert [error["field"] for error in response.json()["errors"]] == ["body"]
+
+
+async def test_invalid_event_is_a_422_that_names_every_problem(api: Api) -> None:
+    """A client mends all of it at once."""
+    response = await api.post(body(userId=7, eventType="JUMP", eventId="x", timestamp="2026-01-01", payload=[]))
+    assert response.status_code == 422
+    fields = [error["field"] for error in response.json()["errors"]]
+    assert fields == ["eventId", "userId", "eventType", "timestamp", "payload"]
+    assert api.log.records(TOPIC) == []
+
+
+@pytest.mark.parametrize("payload", [None, [], "text", 1, {"a": "\0"}])
+async def test_payload_that_cannot_be_stored_is_a_422(api: Api, payload: object) -> None:
+    """An explicit null is no object either; only an absent payload is empty."""
+    response = await api.post(body(payload=payload))
+    assert response.status_code == 422
+    assert [error["field"] for error in response.json()["errors"]] == ["payload"]
+
+
+async def test_body_at_the_limit_is_taken_and_one_byte_more_is_a_413(api: Api) -> None:
+    """The limit counts the body's bytes."""
+    padding = MAX_BODY_BYTES - len(body())
+    assert (await api.post(body() + b" " * padding)).status_code == 201
+    assert (await api.post(body() + b" " * (padding + 1))).status_code == 413
+
+
+async def test_unacknowledged_event_is_a_503_with_the_id_to_retry_with(api: Api) -> None:
+    """The outcome is unknown: only a retry under the same id is safe."""
+    api.publisher.outage = Unavailable("no answer from broker-1.internal")
+    response = await api.post(body(eventId=EVENT_ID))
+    assert response.status_code == 503
+    assert response.json()["eventId"] == EVENT_ID
+    assert int(response.headers["retry-after"]) > 0
+    assert "broker-1" not in response.text
+
+
+async def test_unacknowledged_event_without_an_id_gets_one(api: Api) -> None:
+    """The id that the service made may already stand in the log."""
+    api.publisher.outage = Unavailable("no answer")
+    assert UUID((await api.post(body())).json()["eventId"]).version == 7
+
+
+async def test_event_too_large_for_the_log_is_a_413_with_its_id(api: Api) -> None:
+    """The log's limit is the log's own affair."""
+    api.publisher.outage = Rejected("the record is too large")
+    response = await api.post(body(eventId=EVENT_ID))
+    assert response.status_code == 413
+    assert response.json()["eventId"] == EVENT_ID
+
+
+@pytest.mark.parametrize(("outage", "status"), [(WrongDeployment("no such topic"), 503), (KeyError("secret"), 500)])
+async def test_failure_of_our_own_is_a_problem_without_internals(api: Api, outage: Exception, status: int) -> None:
+    """What went wrong stands in the log, not in the answer."""
+    api.publisher.outage = outage
+    response = await api.post(body())
+    assert response.status_code == status
+    assert response.headers["content-type"] == "application/problem+json"
+    assert str(outage) not in response.text

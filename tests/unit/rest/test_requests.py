@@ -1,0 +1,133 @@
+"""What holds for every request: its id, its log line, the limit on how many there are, and how errors look."""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+
+import pytest
+import structlog
+from structlog.testing import capture_logs
+
+from application.ports import Receipt
+from domain.errors import Rejected, Unavailable
+from domain.event import UserEvent
+from tests.support.api import Api, an_api
+
+BODY = b'{"userId":"u","eventType":"LOGIN"}'
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status"),
+    [
+        ("GET", "/", 404),
+        ("GET", "/schema", 404),
+        ("GET", "/nothing/%00/%C3%A9", 404),
+        ("DELETE", "/events/processed", 405),
+        ("GET", "/events/generate", 405),
+        ("BREW", "/health", 405),
+    ],
+)
+async def test_request_that_no_route_takes_is_a_problem(api: Api, method: str, path: str, status: int) -> None:
+    """RFC 9457, as for every other error."""
+    response = await api.client.request(method, path, headers={"x-request-id": "id-1"})
+    assert response.status_code == status
+    assert response.headers["content-type"] == "application/problem+json"
+    problem = response.json()
+    assert problem["type"] == "about:blank"
+    assert (problem["status"], problem["instance"], problem["requestId"]) == (status, path, "id-1")
+    assert problem["title"] != problem["detail"]
+    assert ("allow" in response.headers) == (status == 405)
+
+
+async def test_options_lists_the_methods(api: Api) -> None:
+    """Without a body."""
+    response = await api.client.options("/events/processed")
+    assert (response.status_code, response.content) == (204, b"")
+    assert response.headers["allow"] == "GET, HEAD, OPTIONS"
+
+
+async def test_head_of_an_error_has_no_body(api: Api) -> None:
+    """A HEAD request is answered as GET would be."""
+    response = await api.client.head("/nothing")
+    assert (response.status_code, response.content) == (404, b"")
+
+
+@pytest.mark.parametrize("given", ["a", "!~" * 64])
+async def test_clients_request_id_is_kept(api: Api, given: str) -> None:
+    """One id leads through the logs of all services."""
+    response = await api.client.get("/health", headers={"x-request-id": given})
+    assert response.headers.get_list("x-request-id") == [given]
+
+
+@pytest.mark.parametrize("given", [b"", b"a b", b"a" * 129, b"\xe9", b"a\tb"])
+async def test_unfit_request_id_is_replaced(api: Api, given: bytes) -> None:
+    """It would otherwise reach logs and headers."""
+    response = await api.client.get("/health", headers={b"x-request-id": given})
+    [made] = response.headers.get_list("x-request-id")
+    assert len(made) == 32
+
+
+async def test_request_id_is_bound_to_what_is_logged_on_the_way(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And to nothing after it."""
+    bound: list[object] = []
+
+    async def publish(events: Sequence[UserEvent]) -> Sequence[Receipt | Rejected | Unavailable]:
+        bound.append(structlog.contextvars.get_contextvars().get("request_id"))
+        return [Receipt(0, 0) for _ in events]
+
+    monkeypatch.setattr(api.publisher, "publish", publish)
+    headers = {"x-request-id": "id-1", "content-type": "application/json"}
+    await api.client.post("/events/generate", content=BODY, headers=headers)
+    assert bound == ["id-1"]
+    assert "request_id" not in structlog.contextvars.get_contextvars()
+
+
+async def test_request_is_logged_once_without_query_and_body(api: Api) -> None:
+    """Both may hold personal data."""
+    with capture_logs() as lines:
+        await api.client.get("/events/processed?userId=jane")
+        await api.client.get("/nothing%0A")
+    for line in lines:
+        assert line.pop("duration_ms") >= 0
+    assert lines == [
+        {"event": "request", "log_level": "info", "method": "GET", "path": "/events/processed", "status": 200},
+        {"event": "request", "log_level": "info", "method": "GET", "path": "/nothing%0A", "status": 404},
+    ]
+
+
+@pytest.mark.parametrize("path", ["/health", "/health/ready"])
+async def test_health_check_is_logged_at_debug(api: Api, path: str) -> None:
+    """It comes every few seconds."""
+    with capture_logs() as lines:
+        await api.client.get(path)
+    assert [line["log_level"] for line in lines] == ["debug"]
+
+
+async def test_bug_is_logged_with_its_exception(api: Api) -> None:
+    """The answer does not tell it, so the log has to."""
+    api.store.outage = error = KeyError("bug")
+    with capture_logs() as lines:
+        await api.client.get("/events/processed")
+    assert [(line["event"], line.get("exc_info")) for line in lines] == [("unexpected error", error), ("request", None)]
+
+
+async def test_request_beyond_the_limit_is_refused_at_once_and_health_is_not() -> None:
+    """A full house says so, and stays alive."""
+    arrived, leave = asyncio.Event(), asyncio.Event()
+
+    async def slow_body() -> AsyncIterator[bytes]:
+        arrived.set()
+        await leave.wait()
+        yield BODY
+
+    async with an_api(max_in_flight=1) as api:
+        headers = {"content-type": "application/json"}
+        slow = asyncio.create_task(api.client.post("/events/generate", content=slow_body(), headers=headers))
+        await arrived.wait()
+        refused = await api.client.get("/events/processed")
+        assert refused.status_code == 503
+        assert refused.headers["retry-after"] == "1"
+        assert "x-request-id" in refused.headers
+        assert (await api.client.get("/health/ready")).status_code == 200
+        leave.set()
+        assert (await slow).status_code == 201
+        assert (await api.client.get("/events/processed")).status_code == 200

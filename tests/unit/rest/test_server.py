@@ -1,0 +1,200 @@
+"""The API on a real server: slow, oversized and broken requests by the byte, and exports that break off."""
+
+import asyncio
+import json
+from collections import defaultdict
+from collections.abc import AsyncGenerator
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+import httpx
+import pytest
+from structlog.testing import capture_logs
+
+from application.ports import Cursor, EventFilter, StoredEvent
+from domain.errors import Unavailable
+from entrypoints.rest.replies import Stream
+from tests.support.api import MAX_BODY_BYTES, TOPIC, Api, an_api
+from tests.support.events import NOON
+from tests.support.server import connection, exchange, read_head, served
+
+POST = b"POST /events/generate HTTP/1.1\r\nHost: api\r\nContent-Type: application/json\r\n"
+BODY = b'{"userId":"u","eventType":"LOGIN"}'
+EXPORT = b"GET /events/processed HTTP/1.1\r\nHost: api\r\nAccept: text/csv\r\n\r\n"
+
+
+class Watched:
+    """An application that tells what it has received, and when it is done with a request."""
+
+    def __init__(self, app: Any) -> None:
+        self._app = app
+        self.received: defaultdict[str, asyncio.Event] = defaultdict(asyncio.Event)
+        self.finished = asyncio.Event()
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        async def receive_and_tell() -> Any:
+            message = await receive()
+            self.received[message["type"]].set()
+            return message
+
+        await self._app(scope, receive_and_tell, send)
+        if scope["type"] == "http":
+            self.finished.set()
+
+
+async def test_body_in_chunks_is_published(api: Api) -> None:
+    """Wherever the chunks begin."""
+    chunks = b"".join(b"1\r\n" + bytes([byte]) + b"\r\n" for byte in BODY) + b"0\r\n\r\n"
+    async with served(api.app) as port:
+        status, _ = await exchange(port, POST + b"Transfer-Encoding: chunked\r\n\r\n" + chunks)
+    assert status == 201
+    assert len(api.log.records(TOPIC)) == 1
+
+
+async def test_slow_body_is_a_408_and_the_connection_is_closed() -> None:
+    """A client that never finishes holds nothing for long."""
+    async with an_api(body_timeout=0.05) as api, served(api.app) as port, connection(port) as (reader, writer):
+        writer.write(POST + b"Content-Length: 30\r\n\r\n" + BODY[:5])
+        status, head = await read_head(reader)
+        assert status == 408
+        assert "connection: close" in head
+        assert b"did not arrive within 0.05 seconds" in await reader.read()
+
+
+async def test_chunked_body_beyond_the_limit_is_a_413(api: Api) -> None:
+    """Without a length in advance it is counted as it comes; the end is not waited for."""
+    chunk = b"1000\r\n" + b" " * 0x1000 + b"\r\n"
+    async with served(api.app) as port:
+        request = POST + b"Transfer-Encoding: chunked\r\n\r\n" + chunk * (MAX_BODY_BYTES // 0x1000 + 1)
+        status, _ = await exchange(port, request)
+    assert status == 413
+
+
+async def test_announced_body_beyond_the_limit_is_a_413_before_it_is_sent(api: Api) -> None:
+    """The client is not asked to go on."""
+    async with served(api.app) as port:
+        status, _ = await exchange(port, POST + b"Expect: 100-continue\r\nContent-Length: 1000000000\r\n\r\n")
+    assert status == 413
+
+
+async def test_connection_goes_on_after_a_refused_body(api: Api) -> None:
+    """The rest of the body is read away, so that the client sees the answer rather than a reset."""
+    body = b" " * (MAX_BODY_BYTES * 10)
+    async with served(api.app) as port, connection(port) as (reader, writer):
+        writer.write(POST + b"Content-Length: %d\r\n\r\n" % len(body) + body)
+        status, head = await read_head(reader)
+        assert status == 413
+        await reader.readexactly(int(head.partition("content-length: ")[2].split()[0]))
+        writer.write(b"GET /health HTTP/1.1\r\nHost: api\r\n\r\n")
+        status, _ = await read_head(reader)
+        assert status == 200
+
+
+async def test_client_that_leaves_within_its_body_publishes_nothing(api: Api) -> None:
+    """Half a body is none, even when the half is good JSON."""
+    watched = Watched(api.app)
+    async with served(watched) as port:
+        async with connection(port) as (_, writer):
+            writer.write(POST + b"Content-Length: 1000\r\n\r\n" + BODY)
+            await watched.received["http.request"].wait()
+        await watched.finished.wait()
+    assert api.log.records(TOPIC) == []
+
+
+@pytest.mark.parametrize(
+    "request_bytes",
+    [
+        b"\x00\x01\x02\r\n\r\n",
+        b"GET\r\n\r\n",
+        b"GET /events/processed?userId=\xff\x00 HTTP/1.1\r\nHost: api\r\n\r\n",
+        b"GET /events/processed?userId=%FF%00 HTTP/1.1\r\nHost: api\r\n\r\n",
+        b"GET /events/%FF%00 HTTP/1.1\r\nHost: api\r\n\r\n",
+        b"GET /events/\xff HTTP/1.1\r\nHost: api\r\n\r\n",
+        b"GET http:// HTTP/1.1\r\nHost: api\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost: \xff<>\r\n\r\n",
+        b"GET /events/processed HTTP/1.1\r\nHost: api\r\nAccept: \xff;q=\xff\r\nX-Request-ID: \xff\r\n\r\n",
+        POST + b"Content-Length: -1\r\n\r\n",
+        POST + b"Content-Length: 1\r\nContent-Length: 2\r\n\r\n{}",
+        POST + b"Transfer-Encoding: chunked\r\n\r\nnonsense\r\n\r\n",
+        POST + b"Content-Encoding: gzip\r\nContent-Length: 2\r\n\r\n\x1f\x8b",
+    ],
+)
+async def test_broken_request_is_no_error_of_ours_and_the_server_lives_on(api: Api, request_bytes: bytes) -> None:
+    """Whether the server's parser or the API refuses it."""
+    async with served(api.app) as port:
+        status, _ = await exchange(port, request_bytes)
+        assert 200 <= status < 500
+        status, _ = await exchange(port, b"GET /health HTTP/1.1\r\nHost: api\r\n\r\n")
+        assert status == 200
+
+
+def fill(api: Api, count: int, payload_bytes: int = 2) -> None:
+    """Put rows into the table."""
+    payload = json.dumps({"a": "x" * payload_bytes})
+    for number in range(1, count + 1):
+        row = StoredEvent(UUID(int=number), "u", "LOGIN", payload, NOON + timedelta(seconds=number), None)
+        api.store.rows[row.id] = row
+
+
+async def test_export_that_fails_on_the_way_breaks_off(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The client sees that it has not got everything."""
+    fill(api, 2_500)
+    read = api.store.page
+
+    async def page(wanted: EventFilter, after: Cursor | None, limit: int) -> list[StoredEvent]:
+        rows = await read(wanted, after, limit)
+        # What was just read is still delivered.
+        api.store.outage = Unavailable("gone away")
+        return rows
+
+    monkeypatch.setattr(api.store, "page", page)
+    with capture_logs() as lines:
+        async with served(api.app) as port, httpx.AsyncClient() as client:
+            with pytest.raises(httpx.RemoteProtocolError):
+                await client.get(f"http://127.0.0.1:{port}/events/processed", headers={"accept": "text/csv"})
+    assert lines[0]["event"] == "export broken off"
+
+
+async def test_export_ends_when_its_client_leaves(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The table is not read on for nobody."""
+    fill(api, 10_000)
+    read = api.store.page
+    watched = Watched(api.app)
+    pages = 0
+
+    async def page(wanted: EventFilter, after: Cursor | None, limit: int) -> list[StoredEvent]:
+        nonlocal pages
+        pages += 1
+        if pages > 1:
+            await watched.received["http.disconnect"].wait()
+        return await read(wanted, after, limit)
+
+    monkeypatch.setattr(api.store, "page", page)
+    async with served(watched) as port:
+        async with connection(port) as (reader, writer):
+            writer.write(EXPORT)
+            await read_head(reader)
+        await watched.finished.wait()
+    assert pages == 2
+
+
+async def test_export_to_a_client_that_stopped_reading_breaks_off() -> None:
+    """It would otherwise hold its place for ever."""
+    sent: list[dict[str, Any]] = []
+
+    async def chunks() -> AsyncGenerator[bytes, None]:
+        while True:
+            yield b"x"
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+        if len(sent) == 3:
+            await asyncio.Event().wait()
+
+    async def receive() -> Any:
+        await asyncio.Event().wait()
+
+    scope: Any = {"type": "http", "method": "GET"}
+    await Stream(chunks(), {}, stall_seconds=0.01)(scope, receive, send)
+    assert [message.get("more_body") for message in sent] == [None, True, True]

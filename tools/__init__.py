@@ -1,0 +1,1 @@
+"""What developers run: a local Kafka, generated documents, checks."""

@@ -1,0 +1,57 @@
+"""Compile the hash-locked requirements from pyproject.toml, or check that they are up to date.
+
+    python -m tools.lock            write the files, keeping the versions that still fit
+    python -m tools.lock --upgrade  write them with the newest versions
+    python -m tools.lock --check    fail with the difference where they are out of date
+"""
+
+import difflib
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+_FOLDER = Path("requirements")
+_FILES = {
+    "runtime.txt": (),
+    "local.txt": ("--extra", "embedded"),
+    "dev.txt": ("--extra", "embedded", "--group", "dev"),
+}
+
+
+def _compile(target: Path, selection: tuple[str, ...], *, upgrade: bool) -> None:
+    # Universal: one file serves every platform and every Python from 3.11 on; no index lines: any mirror serves it.
+    command = ["uv", "pip", "compile", "pyproject.toml", _FOLDER / "build.in", *selection, "--output-file", target]
+    options = ["--quiet", "--universal", "--python-version", "3.11", "--generate-hashes", "--no-header"]
+    options += ["--no-emit-index-url", "--no-emit-find-links", *(["--upgrade"] if upgrade else [])]
+    subprocess.run([str(part) for part in (Path(sys.executable).parent / command[0], *command[1:], *options)], check=True)
+
+
+def _check() -> int:
+    status = 0
+    for name, selection in _FILES.items():
+        standing = (_FOLDER / name).read_text()
+        with tempfile.TemporaryDirectory() as folder:
+            fresh = Path(folder) / name
+            fresh.write_text(standing)
+            _compile(fresh, selection, upgrade=False)
+            difference = list(
+                difflib.unified_diff(standing.splitlines(), fresh.read_text().splitlines(), name, "pyproject.toml")
+            )
+        if difference:
+            print("\n".join(difference), "\nrun: make lock", file=sys.stderr)
+            status = 1
+    return status
+
+
+def main(arguments: list[str]) -> int:
+    """Do as the module's first lines say; the exit code is 1 when a file is out of date."""
+    if "--check" in arguments:
+        return _check()
+    for name, selection in _FILES.items():
+        _compile(_FOLDER / name, selection, upgrade="--upgrade" in arguments)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
