@@ -15,7 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from adapters.postgres.engine import Database, create_engine
 from adapters.postgres.migrate import migrate
 from entrypoints.local_postgres import LocalPostgres
-from tests.support.kafka import KafkaServer, broker_release
+from tests.support.kafka import KafkaServer, broker_level
 from tests.support.postgres import PostgresServer
 from tools.kafka import KafkaCluster, KafkaNotAvailable
 
@@ -86,7 +86,7 @@ async def engine(database: Database) -> AsyncIterator[AsyncEngine]:
 def kafka() -> Iterator[KafkaServer]:
     """The broker: the one at KAFKA_BROKER, or one started here (with LEGACY=1 the last line that has ZooKeeper)."""
     if given := os.environ.get("KAFKA_BROKER"):
-        _ran_on["Apache Kafka"] = f"{asyncio.run(broker_release(given))} (KAFKA_BROKER)"
+        _ran_on["Apache Kafka"] = f"{asyncio.run(broker_level(given))} (KAFKA_BROKER)"
         yield KafkaServer(given)
         return
     with tempfile.TemporaryDirectory(prefix="user-events-kafka-") as directory:
@@ -99,8 +99,8 @@ def kafka() -> Iterator[KafkaServer]:
                 pytest.fail(reason)
             pytest.skip(reason)
         try:
-            release = asyncio.run(broker_release(cluster.bootstrap))
-            _ran_on["Apache Kafka"] = f"{cluster.version}, {release} (started here)"
+            level = asyncio.run(broker_level(cluster.bootstrap))
+            _ran_on["Apache Kafka"] = f"{cluster.version}, {level} (started here)"
             yield KafkaServer(cluster.bootstrap, cluster)
         finally:
             cluster.stop()

@@ -1,8 +1,6 @@
-"""Compile the hash-locked requirements from pyproject.toml, or check that they are up to date.
+"""Compile the hash-locked requirements from pyproject.toml, keeping the versions that still fit.
 
-    python -m tools.lock            write the files, keeping the versions that still fit
-    python -m tools.lock --upgrade  write them with the newest versions
-    python -m tools.lock --check    fail with the difference where they are out of date
+`--upgrade` takes the newest versions instead; `--check` writes nothing and fails where the files are out of date.
 """
 
 import difflib
@@ -21,10 +19,11 @@ _FILES = {
 
 def _compile(target: Path, selection: tuple[str, ...], *, upgrade: bool) -> None:
     # Universal: one file serves every platform and every Python from 3.11 on; no index lines: any mirror serves it.
-    command = ["uv", "pip", "compile", "pyproject.toml", _FOLDER / "build.in", *selection, "--output-file", target]
+    uv = Path(sys.executable).with_name("uv")
+    command = [uv, "pip", "compile", "pyproject.toml", _FOLDER / "build.in", *selection, "--output-file", target]
     options = ["--quiet", "--universal", "--python-version", "3.11", "--generate-hashes", "--no-header"]
     options += ["--no-emit-index-url", "--no-emit-find-links", *(["--upgrade"] if upgrade else [])]
-    subprocess.run([str(part) for part in (Path(sys.executable).parent / command[0], *command[1:], *options)], check=True)
+    subprocess.run([*map(str, command), *options], check=True)
 
 
 def _check() -> int:

@@ -67,11 +67,18 @@ def encode_key(event: UserEvent) -> bytes:
 
 
 def decode(record: Record) -> UserEvent | Failure:
-    """Read a record's value.
+    """Read a record's value; what makes our own code fail is a failure of kind `unexpected`, not of the consumer.
 
     Lenient where the predecessor's producers were: an absent or null payload is `{}`, an absent or null timestamp is
     the record's own, unknown keys are ignored.
     """
+    try:
+        return _decode(record)
+    except Exception as error:  # noqa: BLE001 - a bug meets an input: the input is kept, and others go on
+        return Failure(FailureKind.UNEXPECTED, "the record could not be read", type(error).__name__)
+
+
+def _decode(record: Record) -> UserEvent | Failure:
     value = record.value
     if value is None:
         return Failure(FailureKind.UNDECODABLE, "the record has no value", "Undecodable")
@@ -147,7 +154,8 @@ def letter_headers(letter: DeadLetter) -> list[tuple[str, bytes | None]]:
         name: original.get(name, value) if replayed else value for name, value in origin.items()
     }
     ours |= {name: value for name, value in error.items() if value is not None}
-    return [*((name, value) for name, value in record.headers if name not in ours), *ours.items()]
+    kept = [(name, value) for name, value in record.headers if name not in origin and name not in error]
+    return [*kept, *ours.items()]
 
 
 def headers_as_json(headers: Headers) -> list[list[str | None]]:

@@ -4,6 +4,7 @@ import asyncio
 import logging
 import random
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -55,12 +56,11 @@ class Pipeline:
                 self._hold(unavailable)
                 await _sleep(self._pace.backoff(failures), stop)
                 continue
-            if batch.deliveries:
-                failures = 0
-                await self._finish(batch, stop)
-            elif failures:
+            if failures:
                 failures = 0
                 self._release()
+            if batch.deliveries:
+                await self._finish(batch, stop)
 
     async def _finish(self, batch: Batch, stop: asyncio.Event) -> None:
         try:
@@ -105,8 +105,6 @@ class Pipeline:
                     failures += 1
                     self._hold(unavailable)
                 else:
-                    if failures:
-                        self._release()
                     return True
                 await self._wait_out(self._pace.backoff(failures), held, stop)
                 if stop.is_set() or not self._source.owns(batch):
@@ -115,6 +113,7 @@ class Pipeline:
         finally:
             if failures:
                 self._source.resume(held)
+                self._release()
 
     async def _wait_out(self, delay: float, held: set[int], stop: asyncio.Event) -> None:
         """Let `delay` seconds pass with all partitions paused, polling on so that the group keeps this member."""
@@ -142,12 +141,10 @@ class Pipeline:
 
     def _release(self) -> None:
         self.holding = None
-        logger.info("going on after the outage")
+        logger.info("going on")
 
 
 async def _sleep(seconds: float, stop: asyncio.Event) -> None:
     """Sleep, but wake up for a stop."""
-    try:
+    with suppress(TimeoutError):
         await asyncio.wait_for(stop.wait(), seconds)
-    except TimeoutError:
-        pass

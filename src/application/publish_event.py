@@ -44,9 +44,7 @@ class NotPublished:
 class PublishEvent:
     """Validates drafts, completes them with an id and a time, and publishes what is valid in one call."""
 
-    def __init__(
-        self, publisher: EventPublisher, new_id: Callable[[], UUID], clock: Callable[[], datetime]
-    ) -> None:
+    def __init__(self, publisher: EventPublisher, new_id: Callable[[], UUID], clock: Callable[[], datetime]) -> None:
         self._publisher = publisher
         self._new_id = new_id
         self._clock = clock
@@ -55,10 +53,15 @@ class PublishEvent:
         """Publish `drafts`; one outcome each, in order. A 2xx answer needs `Published`: the log's own word."""
         checked = [self._check(draft) for draft in drafts]
         events = [event for event in checked if isinstance(event, UserEvent)]
-        outcomes = iter(await self._publisher.publish(events) if events else ())
-        return [
-            _outcome(event, next(outcomes)) if isinstance(event, UserEvent) else event for event in checked
-        ]
+        outcomes = iter(await self._publish(events) if events else ())
+        return [_outcome(event, next(outcomes)) if isinstance(event, UserEvent) else event for event in checked]
+
+    async def _publish(self, events: Sequence[UserEvent]) -> Sequence[Receipt | Rejected | Unavailable]:
+        try:
+            return await self._publisher.publish(events)
+        except Unavailable as unavailable:
+            # Told by event, so that each client hears the id to retry with.
+            return [unavailable] * len(events)
 
     def _check(self, draft: Draft) -> UserEvent | Invalid:
         try:

@@ -37,7 +37,7 @@ class Failure:
     @property
     def fingerprint(self) -> str:
         """Eight hex digits, equal for failures of the same kind, class and reason: groups letters for a reader."""
-        text = "\0".join((self.kind, self.error_class, self.reason))
+        text = f"{self.kind}\0{self.error_class}\0{self.reason}"
         return blake2s(text.encode(errors="replace"), digest_size=4).hexdigest()
 
 

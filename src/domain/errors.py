@@ -2,7 +2,7 @@
 
 
 class Rejected(Exception):
-    """This event can never be stored or published: trying again gives the same answer."""
+    """The event can never be stored or published: trying again gives the same answer."""
 
 
 class Unavailable(Exception):

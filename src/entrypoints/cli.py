@@ -124,6 +124,9 @@ def _failures_told() -> Iterator[None]:
     except (Unavailable, WrongDeployment, PortTaken, LocalPostgresError, ChildFailed) as error:
         logger.critical("ended: %s", error)
         sys.exit(_FAILED)
+    except Exception:
+        logger.critical("ended by a bug", exc_info=True)
+        sys.exit(_FAILED)
 
 
 def _new_loop() -> asyncio.AbstractEventLoop:

@@ -214,9 +214,7 @@ class Container(containers.DeclarativeContainer):
         Consumer,
         settings,
         pipeline,
-        providers.Callable(
-            startup.consumer_readiness, event_store, dead_letters, source, pipeline, preparation
-        ),
+        providers.Callable(startup.consumer_readiness, event_store, dead_letters, source, pipeline, preparation),
         preparation,
     )
 

@@ -58,7 +58,9 @@ def listen(host: str, port: int, variable: str) -> socket:
     except OSError as error:
         listener.close()
         if error.errno == errno.EADDRINUSE:
-            raise PortTaken(f"port {port} on {host} is taken by another program: set {variable} to a free one") from None
+            raise PortTaken(
+                f"port {port} on {host} is taken by another program: set {variable} to a free one"
+            ) from None
         raise
     listener.setblocking(False)
     return listener

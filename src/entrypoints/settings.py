@@ -72,7 +72,7 @@ class Settings(BaseModel):
     kafka_session_timeout_seconds: Annotated[float, Field(ge=6, le=300)] = Field(
         30, description="How long a silent member keeps its partitions."
     )
-    kafka_create_topics: bool = Field(True, description="Make missing topics at start, and check the others.")  # noqa: FBT003
+    kafka_create_topics: bool = Field(True, description="Make missing topics at start, and check the others.")
     kafka_partitions: Count | None = Field(
         None, description="Partitions of each topic. Unset: 4 for a new topic, and whatever an existing one has."
     )
@@ -99,9 +99,11 @@ class Settings(BaseModel):
     kafka_ssl_cafile: FilePath | None = Field(None, description="CA certificates in PEM. Unset: the system's.")
     kafka_ssl_certfile: FilePath | None = Field(None, description="Client certificate in PEM.")
     kafka_ssl_keyfile: FilePath | None = Field(None, description="Client key in PEM.")
-    kafka_ssl_check_hostname: bool = Field(True, description="Whether a broker's certificate must bear its name.")  # noqa: FBT003
+    kafka_ssl_check_hostname: bool = Field(True, description="Whether a broker's certificate must bear its name.")
 
-    log_retention: Count = Field(168, description="Embedded log: hours that events are kept after all groups read them.")
+    log_retention: Count = Field(
+        168, description="Embedded log: hours that events are kept after all groups read them."
+    )
 
     db_host: Name = Field("postgres", description="Host of PostgreSQL.")
     db_port: Port = Field(5432, description="Port of PostgreSQL.")
@@ -119,7 +121,7 @@ class Settings(BaseModel):
     db_lock_timeout_seconds: Seconds = Field(
         10, description="Longest that a statement may wait for a lock; below the limit of a statement."
     )
-    db_migrate: bool = Field(True, description="Bring the schema up to date at start.")  # noqa: FBT003
+    db_migrate: bool = Field(True, description="Bring the schema up to date at start.")
 
     batch_size: Annotated[int, Field(ge=1, le=50_000)] = Field(
         5_000, description="Most records that the consumer stores in one transaction."

@@ -36,7 +36,9 @@ class KafkaDeadLetters:
         for outcome in outcomes:
             if isinstance(outcome, Unavailable):
                 raise outcome
-        return [letter for (letter, _record), each in zip(outgoing, outcomes, strict=True) if isinstance(each, Rejected)]
+        return [
+            letter for (letter, _), outcome in zip(outgoing, outcomes, strict=True) if isinstance(outcome, Rejected)
+        ]
 
     def _whole(self, letter: DeadLetter) -> Outgoing:
         return Outgoing(self._topic, letter.record.key, letter.record.value, wire.letter_headers(letter))

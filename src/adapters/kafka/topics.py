@@ -105,9 +105,7 @@ async def _describe(admin: AIOKafkaAdminClient, name: str) -> Sequence[Mapping[s
 
 async def _configs(admin: AIOKafkaAdminClient, name: str) -> dict[str, str]:
     responses = await admin.describe_configs([ConfigResource(ConfigResourceType.TOPIC, name)])
-    return {
-        config[0]: config[1] for response in responses for resource in response.resources for config in resource[4]
-    }
+    return {config[0]: config[1] for response in responses for resource in response.resources for config in resource[4]}
 
 
 def _differences(topic: Topic, standing: Mapping[str, str]) -> list[str]:

@@ -112,5 +112,3 @@ def sqlstate(error: DBAPIError) -> str | None:
     """Read the server's five-character code; None when the server did not speak."""
     state = getattr(error.orig, "sqlstate", None)
     return state if isinstance(state, str) else None
-
-

@@ -89,10 +89,10 @@ class PostgresEventStore:
         with translated():
             async with self._engine.connect() as connection:
                 seen = (await connection.execute(text(_OPEN_TRANSACTIONS))).one()
-        bound: datetime = seen.now - timedelta(seconds=self._settle)
-        if seen.hidden:
-            return bound
-        return max(bound, min(seen.now, seen.oldest or seen.now))
+        now: datetime = seen.now
+        oldest: datetime = seen.oldest or now
+        bound = now - timedelta(seconds=self._settle)
+        return bound if seen.hidden else max(bound, min(now, oldest))
 
     async def ping(self) -> None:
         with translated():
@@ -180,8 +180,14 @@ def _listing(wanted: EventFilter, after: Cursor | None) -> tuple[Select[Any] | N
 
 
 def _stored(row: Row[Any]) -> StoredEvent:
-    created_at = None if row.created_at is None else row.created_at.replace(tzinfo=UTC)
-    return StoredEvent(row.id, row.user_id, row.event_type, row.payload, created_at, row.occurred_at)
+    return StoredEvent(
+        row.id, row.user_id, row.event_type, row.payload, _aware(row.created_at), _aware(row.occurred_at)
+    )
+
+
+def _aware(moment: datetime | None) -> datetime | None:
+    """Read a time in UTC; the driver hands out the calendar's first and last as infinite ones, without a time zone."""
+    return None if moment is None else moment.replace(tzinfo=UTC)
 
 
 def _naive(moment: datetime) -> datetime:

@@ -10,7 +10,7 @@ from domain.dead_letter import DeadLetter
 
 
 class PostgresOversizeLetters:
-    """`OversizeLetters` over the table `oversize_letters`; header values are kept in base64, as they may be any bytes."""
+    """`OversizeLetters` over the table `oversize_letters`; header values stand in base64, as they may be any bytes."""
 
     def __init__(self, engine: AsyncEngine) -> None:
         self._engine = engine

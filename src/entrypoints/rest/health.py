@@ -13,11 +13,13 @@ from entrypoints.rest.replies import Reply
 
 @route("/health", http_method=["GET", "HEAD"])
 async def alive() -> ASGIApp:
+    """Tell that the process answers, whatever its parts do."""
     return Reply(HTTPStatus.OK, b'{"status":"UP"}')
 
 
 @route("/health/ready", http_method=["GET", "HEAD"])
 async def ready(readiness: NamedDependency[Readiness]) -> ASGIApp:
+    """Tell whether the process can work, part by part."""
     report = await readiness.report()
     status = HTTPStatus.OK if report.status == "UP" else HTTPStatus.SERVICE_UNAVAILABLE
     return Reply(status, msgspec.json.encode(report), {"cache-control": "no-store"})

@@ -34,6 +34,7 @@ _EXPORT_HEADERS = {
 
 @route("/events/processed", http_method=["GET", "HEAD"])
 async def list_events(request: Request[Any, Any, Any], listing: NamedDependency[ListProcessed]) -> ASGIApp:
+    """List stored events in the media type that the client prefers."""
     accept = ",".join(request.headers.getall("accept", []))
     media_type = negotiate(accept, MEDIA_TYPES)
     query_string = request.scope["query_string"]
@@ -46,6 +47,7 @@ async def list_events(request: Request[Any, Any, Any], listing: NamedDependency[
 
 @route("/events/{event_id:uuid}", http_method=["GET", "HEAD"])
 async def get_event(event_id: FromPath[UUID], listing: NamedDependency[ListProcessed]) -> ASGIApp:
+    """Read one stored event; an id that is no UUID does not come here and is a 404."""
     row = await listing.get(event_id)
     if row is None:
         raise HttpProblem(HTTPStatus.NOT_FOUND, "No event with this id is stored, or not yet.")

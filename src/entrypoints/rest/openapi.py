@@ -34,6 +34,7 @@ _PROBLEMS = {
 
 @route("/docs/openapi.json", http_method=["GET", "HEAD"])
 async def get_openapi() -> ASGIApp:
+    """Serve the document."""
     return Reply(HTTPStatus.OK, _rendered())
 
 

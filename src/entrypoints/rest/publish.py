@@ -36,6 +36,7 @@ _decoder = msgspec.json.Decoder(_Body)
 async def generate_event(
     request: Request[Any, Any, Any], publish: NamedDependency[PublishEvent], body_reader: NamedDependency[BodyReader]
 ) -> ASGIApp:
+    """Publish one event; 201 once the log has it."""
     return await publish_body(await body_reader.read(request.scope, request.receive), publish)
 
 

@@ -34,7 +34,8 @@ INSERT INTO log_claims (group_name, partition_id) SELECT $2, id FROM log_partiti
 ON CONFLICT (group_name, partition_id) DO NOTHING
 """
 _CLAIMS = """
-SELECT head.partition, head.id, claim.position, claim.epoch, claim.owner = $3 AS own, member.id IS NULL AS free
+SELECT head.partition, head.id, greatest(claim.position, head.first_offset) AS position, claim.epoch,
+       claim.owner = $3 AS own, member.id IS NULL AS free
 FROM log_partitions AS head
 JOIN log_claims AS claim ON claim.partition_id = head.id AND claim.group_name = $2
 LEFT JOIN log_members AS member ON member.id = claim.owner
@@ -131,6 +132,9 @@ class Membership:
                 claim = standing.get(row.partition)
                 if claim is None or claim.epoch != row.epoch:
                     claim = Claim(row.partition, row.id, row.epoch, row.position, row.position)
+                # Ahead of us after a commit of unknown outcome, or where retention was at work when the group began.
+                claim.committed = max(claim.committed, row.position)
+                claim.position = max(claim.position, row.position)
                 self.claims[row.partition] = claim
 
     async def _share(self, connection: AsyncConnection, rows: Sequence[Row[Any]]) -> bool:

@@ -10,14 +10,16 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from adapters import wire
 from adapters.postgres.engine import translated
 
-# The rows of a partition come in order and without gaps: the inner limit ends an ordered scan, the outer one cuts.
+# Offsets have no gaps, so that the range bounds the rows, whatever the planner knows of the table. Partitions come one
+# after the other, each in order: what the limit cuts off is the end of one and all of those after it.
 _READ = """
 SELECT given.partition, record."offset", record."timestamp", record.key, record.value, record.headers::text
 FROM unnest($1::int[], $2::int[], $3::bigint[]) AS given (partition, partition_id, position)
 CROSS JOIN LATERAL (
     SELECT * FROM log_records
     WHERE log_records.partition_id = given.partition_id AND log_records."offset" >= given.position
-    ORDER BY log_records."offset" LIMIT $4
+      AND log_records."offset" < given.position + $4
+    ORDER BY log_records."offset"
 ) AS record
 LIMIT $4
 """

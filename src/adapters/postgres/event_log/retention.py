@@ -7,12 +7,12 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from adapters.postgres.engine import translated
 
 _TRIM_RECORDS = 5_000
-# Only the oldest are looked at, so that a run costs little when there is nothing to forget.
+# Only the oldest are looked at, so that it costs little when there is nothing to forget.
 _TRIM = """
 WITH oldest AS (
-    SELECT "offset" FROM log_records
-    WHERE partition_id = $1 AND "offset" < (SELECT min(position) FROM log_claims WHERE partition_id = $1)
-    ORDER BY "offset" LIMIT $3
+    SELECT record."offset" FROM log_records AS record JOIN log_partitions AS head ON head.id = record.partition_id
+    WHERE head.id = $1 AND record."offset" >= head.first_offset AND record."offset" < head.first_offset + $3
+      AND record."offset" < (SELECT min(position) FROM log_claims WHERE partition_id = $1)
 ), forgotten AS (
     DELETE FROM log_records AS record USING oldest
     WHERE record.partition_id = $1 AND record."offset" = oldest."offset"

@@ -8,12 +8,10 @@ from adapters.postgres.log_schema import log_partitions
 from domain.errors import WrongDeployment
 
 _DEFAULT_PARTITIONS = 4
-# All rows or none: of two processes that make a topic at once, one waits for the other and then finds its rows.
 _CREATE = """
 INSERT INTO log_partitions (topic, partition)
 SELECT $1, partition FROM generate_series(0, $2::int - 1) AS partition
 WHERE NOT EXISTS (SELECT FROM log_partitions WHERE topic = $1)
-ON CONFLICT (topic, partition) DO NOTHING
 """
 
 
@@ -24,6 +22,7 @@ async def ensure_topic(engine: AsyncEngine, topic: str, partitions: int | None =
     """
     with translated():
         async with engine.begin() as connection:
+            # Of two processes that make a topic at once, one waits for the other and then finds its rows.
             await connection.exec_driver_sql("LOCK TABLE log_partitions IN SHARE ROW EXCLUSIVE MODE")
             await connection.exec_driver_sql(_CREATE, (topic, partitions or _DEFAULT_PARTITIONS))
     standing = len(await partition_ids(engine, topic))

@@ -26,12 +26,12 @@ FROM log_partitions WHERE id = ANY($1::int[]) ORDER BY id FOR UPDATE
 _APPEND = """
 WITH appended AS (
     INSERT INTO log_records (partition_id, "offset", "timestamp", key, value, headers)
-    SELECT partition_id, place, $7::bigint, key, value, headers::jsonb
+    SELECT partition_id, place, $8::bigint, key, value, headers::jsonb
     FROM unnest($1::int[], $2::bigint[], $3::bytea[], $4::bytea[], $5::text[])
          AS given (partition_id, place, key, value, headers)
 ), moved AS (
     UPDATE log_partitions AS head SET next_offset = given.next_offset
-    FROM unnest($6::int[], $8::bigint[]) AS given (id, next_offset)
+    FROM unnest($6::int[], $7::bigint[]) AS given (id, next_offset)
     WHERE head.id = given.id
 )
 SELECT pg_notify($9, $10)
@@ -59,17 +59,21 @@ class LogWriter:
         self._engine = engine
         self._topic = topic
         self._ids: list[int] = []
+        self._looking_up = asyncio.Lock()
         self._calls: list[_Call] = []
         self._writing: asyncio.Task[None] | None = None
 
     async def partitions(self) -> int:
         """Tell how many partitions the topic has; that never changes."""
-        if not self._ids:
-            self._ids = await partition_ids(self._engine, self._topic)
+        async with self._looking_up:
+            if not self._ids:
+                self._ids = await partition_ids(self._engine, self._topic)
         return len(self._ids)
 
     async def append(self, records: Sequence[NewRecord]) -> list[Receipt]:
         """Append all of `records` in one transaction, or none; one receipt each, in order, once they are durable."""
+        if not records:
+            return []
         await self.partitions()
         call = _Call(records, asyncio.get_running_loop().create_future())
         self._calls.append(call)
@@ -117,8 +121,8 @@ class LogWriter:
                         # Values, which may be any bytes, in base64.
                         [_encode(record.headers).decode() for record in records],
                         [*following],
-                        heads[0].now,
                         [*following.values()],
+                        heads[0].now,
                         RECORDS_CHANNEL,
                         self._topic,
                     ),

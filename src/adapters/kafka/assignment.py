@@ -1,0 +1,128 @@
+"""What one generation of the group gives to a consumer, and how far it has read there.
+
+The client moves its position when it hands records out, forgets pauses on reassignment and drops records when it
+raises. So the read position (the cursor) is kept here, and the client is told where to read on.
+"""
+
+import logging
+from collections.abc import Collection, Iterable, Mapping
+
+from aiokafka import AIOKafkaConsumer, OffsetAndMetadata, TopicPartition
+from aiokafka.errors import CorruptRecordException, KafkaError, UnsupportedCodecError
+from aiokafka.structs import ConsumerRecord
+
+from domain.dead_letter import Record
+
+logger = logging.getLogger(__name__)
+
+
+class Assignment:
+    """The partitions of one consumer in one generation; compared by identity."""
+
+    def __init__(self, consumer: AIOKafkaConsumer, topic: str) -> None:
+        self._consumer = consumer
+        self._topic = topic
+        self._cursor: dict[int, int] = {}
+        self._committed: dict[int, int] = {}
+        self.stopped: dict[int, str] = {}
+        """Partitions that must not be read on, each with the reason."""
+        self.is_positioned = False
+        """Whether the client reads from the cursor and honours the pauses."""
+        self.is_revoking = False
+
+    async def position(self, paused: Collection[int]) -> None:
+        """Tell the client where to read on: at the cursor; at first the group's position, or else the beginning."""
+        assigned = self._consumer.assignment()
+        for tp in assigned:
+            if tp.partition not in self._cursor:
+                start = await self._consumer.committed(tp)
+                if start is None:
+                    start = (await self._consumer.beginning_offsets([tp]))[tp]
+                self._cursor[tp.partition] = self._committed[tp.partition] = start
+        if assigned != self._consumer.assignment():
+            return
+        for tp in assigned:
+            self._consumer.seek(tp, self._cursor[tp.partition])
+        self.is_positioned = True
+        self.pause(paused)
+
+    def pause(self, partitions: Collection[int]) -> None:
+        """Let the client read from none of `partitions` and of the stopped ones, and from all others."""
+        for tp in self._consumer.assignment():
+            if tp.partition in partitions or tp.partition in self.stopped:
+                self._consumer.pause(tp)
+            else:
+                self._consumer.resume(tp)
+
+    def advance(self, fetched: Mapping[TopicPartition, list[ConsumerRecord]]) -> list[ConsumerRecord]:
+        """Move the cursor behind `fetched` and answer its records."""
+        for tp, records in fetched.items():
+            self._cursor[tp.partition] = records[-1].offset + 1
+        return [record for records in fetched.values() for record in records]
+
+    def rewind(self, records: Iterable[Record]) -> None:
+        """Move the cursor back to the first of `records`, which are in offset order within each partition."""
+        first: dict[int, int] = {}
+        for record in records:
+            first.setdefault(record.partition, record.offset)
+        self._cursor |= first
+        self.is_positioned = False
+
+    async def commit(self, records: Iterable[Record]) -> None:
+        """Make the end of `records` the group's position, by partition, for "all that was read" may not be stored."""
+        ends = {record.partition: record.offset + 1 for record in records}
+        await self._consumer.commit(
+            {self._at(partition): OffsetAndMetadata(end, "") for partition, end in ends.items()}
+        )
+        self._committed |= ends
+
+    async def lag(self) -> dict[int, int]:
+        """Count the records behind the group's position, by the broker's word on where each partition ends."""
+        positions = dict(self._committed)
+        ends = await self._consumer.end_offsets([self._at(partition) for partition in positions])
+        return {tp.partition: max(0, end - positions[tp.partition]) for tp, end in ends.items()}
+
+    async def stop_at_gaps(self, partitions: Collection[TopicPartition]) -> None:
+        """Stop those of `partitions` whose log no longer reaches the cursor, so that no gap passes unnoticed."""
+        beginnings = await self._consumer.beginning_offsets(partitions)
+        ends = await self._consumer.end_offsets(partitions)
+        for tp in partitions:
+            cursor, beginning, end = self._cursor[tp.partition], beginnings[tp], ends[tp]
+            if cursor < beginning:
+                lost = beginning - cursor
+                self._stop(tp, f"retention deleted {lost} records before they were read, from offset {cursor} on")
+            elif cursor > end:
+                self._stop(tp, f"the position {cursor} lies beyond the log's end {end}: it was truncated or made anew")
+
+    async def fetch_singly(self, wait: float) -> dict[TopicPartition, list[ConsumerRecord]]:
+        """Read one record of each partition; stop a partition at a record that the client cannot read.
+
+        `wait` is in seconds. A record read beside others that the client fails on is lost with them, hence one by one.
+        """
+        fetched: dict[TopicPartition, list[ConsumerRecord]] = {}
+        readable = self._consumer.assignment() - self._consumer.paused()
+        for tp in readable:
+            try:
+                fetched |= await self._consumer.getmany(
+                    tp, timeout_ms=round(wait * 1000 / len(readable)), max_records=1
+                )
+            except Exception as error:
+                if not is_unreadable(error):
+                    raise
+                self._stop(tp, f"the record at offset {self._cursor[tp.partition]} cannot be read: {error!r}")
+                self.is_positioned = False
+        return fetched
+
+    def _stop(self, tp: TopicPartition, reason: str) -> None:
+        self.stopped[tp.partition] = reason
+        logger.error("partition stopped", extra={"topic": tp.topic, "partition": tp.partition, "reason": reason})
+
+    def _at(self, partition: int) -> TopicPartition:
+        return TopicPartition(self._topic, partition)
+
+
+def is_unreadable(error: Exception) -> bool:
+    """Tell whether the client failed on a record's bytes: their checksum, their compression, or in its parser."""
+    if isinstance(error, CorruptRecordException | UnsupportedCodecError):
+        return True
+    return not isinstance(error, KafkaError | OSError | TimeoutError)

@@ -1,0 +1,64 @@
+"""Worlds for tests of whole processes."""
+
+import os
+import tempfile
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import pytest
+
+from adapters.postgres.engine import Database
+from tests.support.framing import kafka_requests
+from tests.support.kafka import KafkaServer
+from tests.support.proxy import Proxy, proxied
+from tests.support.records import Topics
+from tests.support.service import Services
+from tests.support.service import services as started_services
+from tests.support.world import World
+from tools.kafka import KafkaCluster, KafkaNotAvailable, probe
+
+
+@pytest.fixture
+async def services(tmp_path: Path) -> AsyncIterator[Services]:
+    """Processes of this test's own."""
+    async with started_services(tmp_path) as started:
+        yield started
+
+
+@pytest.fixture
+def world(services: Services, database: Database, kafka: KafkaServer) -> World:
+    """A world of this test's own on the servers of the session."""
+    return World(services, database, Topics(kafka.bootstrap))
+
+
+@pytest.fixture(scope="session")
+def proxied_cluster() -> Iterator[KafkaCluster]:
+    """A broker that sends its clients to a port where only a test's proxy listens."""
+    if os.environ.get("KAFKA_BROKER"):
+        pytest.skip("a proxy must be the broker's advertised address: not so with KAFKA_BROKER")
+    with tempfile.TemporaryDirectory(prefix="user-events-kafka-") as directory:
+        cluster = KafkaCluster(
+            Path(directory), legacy=os.environ.get("LEGACY") == "1", advertised_ports=probe.free_ports(1)
+        )
+        try:
+            cluster.start()
+        except KafkaNotAvailable as unavailable:
+            if os.environ.get("CI") == "true":
+                raise
+            pytest.skip(str(unavailable))
+        yield cluster
+        cluster.stop()
+
+
+@pytest.fixture
+async def kafka_proxy(proxied_cluster: KafkaCluster) -> AsyncIterator[Proxy]:
+    """The way to that broker."""
+    (advertised,) = (int(address.rpartition(":")[2]) for address in proxied_cluster.bootstrap.split(","))
+    async with proxied(proxied_cluster.ports[0], kafka_requests, port=advertised) as proxy:
+        yield proxy
+
+
+@pytest.fixture
+def fragile_world(services: Services, database: Database, proxied_cluster: KafkaCluster, kafka_proxy: Proxy) -> World:
+    """A world whose way to Kafka is `kafka_proxy`."""
+    return World(services, database, Topics(proxied_cluster.bootstrap))

@@ -1,0 +1,183 @@
+"""What the embedded event log does beyond the contracts of its ports."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from adapters.postgres.engine import Database, create_engine
+from adapters.postgres.event_log import PostgresEventPublisher, PostgresEventSource, ensure_topic
+from adapters.postgres.event_log.retention import trim
+from adapters.postgres.event_log.topics import partition_ids
+from adapters.postgres.migrate import migrate
+from application.ports import Receipt
+from domain.errors import Unavailable, WrongDeployment
+from entrypoints.local_postgres import LocalPostgres
+from tests.contracts.harness import PATIENCE, collect, read, share
+from tests.support.events import an_event
+
+LISTENERS = "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND query LIKE 'LISTEN%'"
+
+
+@asynccontextmanager
+async def member(engine: AsyncEngine, **options: float) -> AsyncIterator[PostgresEventSource]:
+    """Take part in the group `group`."""
+    source = PostgresEventSource(engine, "events", "group", **options)
+    await source.open()
+    try:
+        yield source
+    finally:
+        await source.close()
+
+
+async def count(engine: AsyncEngine, table: str) -> int:
+    """Count the rows of a table."""
+    async with engine.connect() as connection:
+        return int((await connection.exec_driver_sql(f"SELECT count(*) FROM {table}")).scalar_one())
+
+
+async def listeners(engine: AsyncEngine) -> set[int]:
+    """Find the sessions that listen."""
+    async with engine.connect() as connection:
+        return set((await connection.exec_driver_sql(LISTENERS)).scalars())
+
+
+async def test_topic_is_made_once_however_many_make_it(engine: AsyncEngine) -> None:
+    """The first one's number of partitions stands, and whoever asked for none gets to know it."""
+    counts = await asyncio.gather(
+        ensure_topic(engine, "events", 7), *(ensure_topic(engine, "events") for _ in range(4))
+    )
+    assert len(set(counts)) == 1 or counts[1:] == [7] * 4
+    assert await count(engine, "log_partitions") == counts[0]
+
+
+async def test_another_number_of_partitions_than_stands_is_refused(engine: AsyncEngine) -> None:
+    """Keys would move to other partitions."""
+    assert await ensure_topic(engine, "events", 3) == 3
+    with pytest.raises(WrongDeployment, match="has 3 partitions, but KAFKA_PARTITIONS is 5"):
+        await ensure_topic(engine, "events", 5)
+
+
+async def test_missing_topic_is_a_wrong_deployment(engine: AsyncEngine) -> None:
+    """For publishers and members alike."""
+    publisher = PostgresEventPublisher(engine, "events")
+    with pytest.raises(WrongDeployment):
+        await publisher.publish([an_event()])
+    with pytest.raises(WrongDeployment):
+        await publisher.ping()
+    with pytest.raises(WrongDeployment):
+        await PostgresEventSource(engine, "events", "group").open()
+
+
+async def test_notice_wakes_a_member_long_before_it_would_look_by_itself(engine: AsyncEngine) -> None:
+    """And so it does after the connection that hears of them was lost."""
+    await ensure_topic(engine, "events")
+    publisher = PostgresEventPublisher(engine, "events")
+    async with member(engine, look=PATIENCE) as source, asyncio.timeout(PATIENCE / 2):
+        for _ in range(2):
+            while not (standing := await listeners(engine)):
+                await source.poll(1, 0.01)
+            await publisher.publish([an_event()])
+            assert len(await read(source, 1)) == 1
+            async with engine.connect() as connection:
+                await connection.exec_driver_sql("SELECT pg_terminate_backend($1)", (standing.pop(),))
+            while await listeners(engine) == standing:
+                await source.poll(1, 0.01)
+
+
+async def test_member_looks_by_itself_where_notices_do_not_get_through(engine: AsyncEngine) -> None:
+    """Records that came without one are delivered all the same."""
+    await ensure_topic(engine, "events", 1)
+    publisher = PostgresEventPublisher(engine, "events")
+    async with member(engine, look=0.05) as source:
+        await publisher.publish([an_event()])
+        await read(source, 1)
+        async with engine.begin() as connection:
+            await connection.exec_driver_sql("UPDATE log_partitions SET next_offset = 2")
+            await connection.exec_driver_sql(
+                """INSERT INTO log_records SELECT partition_id, 1, "timestamp", key, value, headers FROM log_records"""
+            )
+        assert len(await read(source, 1)) == 1
+
+
+async def test_retention_forgets_only_what_is_old_and_committed_by_every_group(engine: AsyncEngine) -> None:
+    """The lag counts what is left, and a later group starts there."""
+    await ensure_topic(engine, "events", 1)
+    ids = await partition_ids(engine, "events")
+    await PostgresEventPublisher(engine, "events").publish([an_event() for _ in range(10)])
+    assert await trim(engine, ids, older_than=-1) == 0
+    async with member(engine) as source:
+        first, *_ = await collect(source, 10, limit=6)
+        assert await trim(engine, ids, older_than=-1) == 0
+        await source.commit(first)
+        assert await trim(engine, ids, older_than=3600) == 0
+        assert await trim(engine, ids, older_than=-1) == 6
+        assert await trim(engine, ids, older_than=-1) == 0
+        assert await source.lag() == {0: 4}
+    newcomer = PostgresEventSource(engine, "events", "another group")
+    await newcomer.open()
+    assert await newcomer.lag() == {0: 4}
+    assert [delivery.record.offset for delivery in await read(newcomer, 4)] == [6, 7, 8, 9]
+    await newcomer.close()
+
+
+async def test_calls_at_once_share_transactions(engine: AsyncEngine) -> None:
+    """A hundred requests do not wait for a hundred commits, and each gets the receipts of its own events."""
+    await ensure_topic(engine, "events")
+    publisher = PostgresEventPublisher(engine, "events")
+    outcomes = await asyncio.gather(*(publisher.publish([an_event("one-user")]) for _ in range(100)))
+    assert [outcome.offset for [outcome] in outcomes if isinstance(outcome, Receipt)] == list(range(100))
+    async with engine.connect() as connection:
+        transactions = await connection.exec_driver_sql("SELECT count(DISTINCT xmin::text) FROM log_records")
+        assert transactions.scalar_one() < 10
+
+
+async def test_cancelled_call_does_not_disturb_the_others(engine: AsyncEngine) -> None:
+    """Those who share its transaction are answered, and closing waits for all."""
+    await ensure_topic(engine, "events")
+    publisher = PostgresEventPublisher(engine, "events")
+    calls = [asyncio.create_task(publisher.publish([an_event()])) for _ in range(5)]
+    await asyncio.sleep(0)
+    calls[1].cancel()
+    outcomes = await asyncio.gather(*calls, return_exceptions=True)
+    await publisher.close()
+    assert isinstance(outcomes.pop(1), asyncio.CancelledError)
+    assert all(isinstance(outcome, list) and isinstance(outcome[0], Receipt) for outcome in outcomes)
+
+
+async def test_server_that_comes_back_finds_everybody_still_there(tmp_path: Path) -> None:
+    """While it is down, the outcome of a publish is unknown and a poll fails; afterwards both work as before."""
+    with LocalPostgres(tmp_path / "data", options={"fsync": "off"}) as server:
+        database = Database(server.host, server.port, server.user, server.password, server.database)
+        await migrate(database)
+        engine = create_engine(database, application_name="tests", pool_size=5)
+        await ensure_topic(engine, "events")
+        publisher = PostgresEventPublisher(engine, "events")
+        async with member(engine, session=1.0) as source, asyncio.timeout(PATIENCE):
+            await share(source)
+            server.stop(immediate=True)
+            (outcome,) = await publisher.publish([an_event()])
+            assert isinstance(outcome, Unavailable)
+            with pytest.raises(Unavailable):
+                await source.poll(10, 1.0)
+            with pytest.raises(Unavailable):
+                await source.ping()
+            server.start()
+            began = time.monotonic()
+            while isinstance((await publisher.publish([an_event()]))[0], Unavailable):
+                assert time.monotonic() - began < PATIENCE
+            while True:
+                try:
+                    batch = await source.poll(10, 1.0)
+                except Unavailable:
+                    await asyncio.sleep(0.05)
+                    continue
+                if batch.deliveries:
+                    break
+            await source.commit(batch)
+            assert sum((await source.lag()).values()) == 0
+        await engine.dispose()

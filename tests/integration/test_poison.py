@@ -1,0 +1,179 @@
+"""Records that can never be stored: parked verbatim, wherever in a batch they stand, and their neighbours stored."""
+
+import asyncio
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from uuid import UUID, uuid4
+
+import pytest
+from aiokafka.structs import ConsumerRecord
+
+from adapters import wire
+from tests.support.events import an_event
+from tests.support.kafka import KafkaServer
+from tests.support.postgres import PostgresServer
+from tests.support.records import NewRecord, Topics
+from tests.support.service import services
+from tests.support.world import World
+
+BATCH = 5
+PLACES = {"first": 0, "middle": 2, "last": 4}
+KEY = b"\xffkey"
+HEADERS = (("trace", b"1"), ("trace", b"\x00\xff"))
+REFUSED_USER = "refused by the table"
+
+
+def record_with(payload: str = "{}", **fields: str | None) -> bytes:
+    """A record's value with some fields replaced, or left out where None."""
+    usual = {"eventId": str(uuid4()), "userId": "user-1", "eventType": "LOGIN", "timestamp": "2026-11-22T12:00:00.000Z"}
+    kept = {name: value for name, value in (usual | fields).items() if value is not None}
+    return f'{json.dumps(kept)[:-1]},"payload":{payload}}}'.encode()
+
+
+POISON: dict[str, tuple[str, bytes | None]] = {
+    "no value": ("undecodable", None),
+    "empty": ("undecodable", b""),
+    "not JSON": ("undecodable", b"{oops"),
+    "not UTF-8": ("undecodable", record_with(userId="?").replace(b"?", b"\xff")),
+    "an array": ("undecodable", b"[1]"),
+    "a string": ("undecodable", b'"{}"'),
+    "no eventId": ("invalid", record_with(eventId=None)),
+    "eventId is no UUID": ("invalid", record_with(eventId="42")),
+    "no userId": ("invalid", record_with(userId=None)),
+    "NUL in userId": ("invalid", record_with(userId="a\0b")),
+    "lone surrogate in userId": ("invalid", record_with(userId="\ud800")),
+    "unknown type": ("invalid", record_with(eventType="LOGON")),
+    "bad timestamp": ("invalid", record_with(timestamp="yesterday")),
+    "NUL in payload": ("invalid", record_with(r'{"a":"\u0000"}')),
+    "lone surrogate in payload": ("invalid", record_with(r'{"a":"\ud800"}')),
+    "not UTF-8 in payload": ("invalid", record_with('{"a":"?"}').replace(b"?", b"\xff")),
+    "huge number in payload": ("invalid", record_with('{"a":1e999999}')),
+    "payload nested deep": ("invalid", record_with('{"a":' * 300 + "1" + "}" * 300)),
+    "payload is an array": ("invalid", record_with("[]")),
+    "refused by the database": ("rejected", record_with(userId=REFUSED_USER)),
+}
+CASES = [(name, place) for name in POISON for place in PLACES]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of all cases, which one consumer read in batches of five: one case a batch."""
+
+    records: list[ConsumerRecord]
+    letters: dict[int, ConsumerRecord]
+    """By the offset of the original."""
+    rows: dict[int, UUID]
+    """By the offset in the topic."""
+    transactions: dict[int, object]
+    """When the transaction began that stored it, by the offset."""
+
+    def batch_of(self, name: str, place: str) -> tuple[range, int]:
+        """The offsets of a case, and the one of its poison."""
+        begin = BATCH * CASES.index((name, place))
+        return range(begin, begin + BATCH), begin + PLACES[place]
+
+
+def all_batches() -> list[NewRecord]:
+    """The records of all cases."""
+    records: list[NewRecord] = []
+    for name, place in CASES:
+        batch = [NewRecord(wire.encode(an_event()), KEY, HEADERS) for _ in range(BATCH)]
+        batch[PLACES[place]] = NewRecord(POISON[name][1], KEY, HEADERS)
+        records += batch
+    return records
+
+
+async def consume_all(world: World) -> Outcome:
+    """Let a consumer read the batches, which stand in the topic before it starts."""
+    await world.make_topic()
+    await world.send(*all_batches())
+    await world.query(f"ALTER TABLE events ADD CHECK (user_id <> '{REFUSED_USER}')")
+    consumer = await world.run("consumer", BATCH_SIZE=str(BATCH))
+    await world.consumed(BATCH * len(CASES))
+    assert await consumer.is_ready()
+    rows = await world.query("SELECT id, log_offset, created_at FROM events")
+    return Outcome(
+        await world.records(),
+        {int(dict(letter.headers)["dlq.offset"]): letter for letter in await world.letters()},
+        {row["log_offset"]: row["id"] for row in rows},
+        {row["log_offset"]: row["created_at"] for row in rows},
+    )
+
+
+@pytest.fixture(scope="module")
+def outcome(
+    kafka: KafkaServer, postgres: PostgresServer, migrated: str, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Outcome]:
+    """One run over all cases."""
+    database = replace(postgres.admin, name=f"test_{uuid4().hex}")
+
+    async def run(folder: Path) -> Outcome:
+        await postgres.create(database.name, template=migrated)
+        async with services(folder) as started:
+            return await consume_all(World(started, database, Topics(kafka.bootstrap)))
+
+    yield asyncio.run(run(tmp_path_factory.mktemp("poison")))
+    asyncio.run(postgres.drop(database.name))
+
+
+@pytest.mark.parametrize(("name", "place"), CASES)
+def test_neighbours_of_poison_are_stored(outcome: Outcome, name: str, place: str) -> None:
+    """All others of the batch are rows; in one transaction, unless the database had to find the culprit."""
+    offsets, poisoned = outcome.batch_of(name, place)
+    neighbours = [offset for offset in offsets if offset != poisoned]
+    assert [outcome.rows[offset] for offset in neighbours] == [
+        UUID(json.loads(outcome.records[offset].value)["eventId"]) for offset in neighbours
+    ]
+    assert poisoned not in outcome.rows
+    assert POISON[name][0] == "rejected" or len({outcome.transactions[offset] for offset in neighbours}) == 1
+
+
+@pytest.mark.parametrize(("name", "place"), CASES)
+def test_poison_is_parked_verbatim_with_its_origin(outcome: Outcome, name: str, place: str) -> None:
+    """The letter has the record's key, bytes and headers, then where it stood and what was wrong."""
+    _offsets, poisoned = outcome.batch_of(name, place)
+    record, letter = outcome.records[poisoned], outcome.letters[poisoned]
+    kind, value = POISON[name]
+    assert (letter.key, letter.value) == (KEY, value) == (record.key, record.value)
+    assert letter.headers[: len(HEADERS)] == HEADERS == record.headers
+    ours = dict(letter.headers[len(HEADERS) :])
+    assert len(ours) == len(letter.headers) - len(HEADERS)
+    assert ours["dlq.kind"] == kind.encode()
+    assert ours["dlq.topic"] == record.topic.encode()
+    assert [int(ours[f"dlq.{name}"]) for name in ("partition", "offset", "timestamp")] == [
+        record.partition,
+        record.offset,
+        record.timestamp,
+    ]
+    assert ours["dlq.error.class"]
+    assert ours["dlq.error.message"]
+    assert ours["dlq.first-failed-at"] == ours["dlq.failed-at"]
+    assert (ours["dlq.attempts"], ours["dlq.replays"]) == (b"1", b"0")
+
+
+def test_nothing_else_is_parked(outcome: Outcome) -> None:
+    """One letter a case."""
+    assert len(outcome.letters) == len(CASES)
+
+
+async def test_a_letter_too_large_for_its_topic_is_kept_whole_in_the_database(world: World) -> None:
+    """The topic gets the headers alone, which point to the table, and the partition flows on."""
+    value, event = b"{" + b"x" * 10_000, an_event()
+    await world.make_topic()
+    await world.topics.make(world.letters_topic, max_message_bytes="2000")
+    await world.send(NewRecord(value, KEY, HEADERS), NewRecord(wire.encode(event)))
+    await world.run("consumer")
+    await world.consumed(2)
+    assert await world.ids() == {event.id}
+    (kept,) = await world.query("SELECT * FROM oversize_letters")
+    assert (kept["topic"], kept["partition"], kept["offset"]) == (world.topic, 0, 0)
+    assert (kept["key"], kept["value"]) == (KEY, value)
+    (letter,) = await world.letters()
+    headers = dict(letter.headers)
+    assert (letter.key, letter.value) == (None, None)
+    assert headers["dlq.oversize"] == b"oversize_letters"
+    assert (headers["dlq.kind"], headers["dlq.offset"]) == (b"undecodable", b"0")
+    whole = wire.headers_as_json([*HEADERS, *((name, value) for name, value in letter.headers if name != "dlq.oversize")])
+    assert json.loads(kept["headers"]) == whole

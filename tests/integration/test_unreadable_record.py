@@ -1,0 +1,73 @@
+"""A record whose bytes the Kafka client itself cannot read: the header's name is no UTF-8, though its checksum is right."""
+
+import asyncio
+import struct
+
+from aiokafka.client import AIOKafkaClient
+from aiokafka.protocol.produce import ProduceRequest
+from aiokafka.record.default_records import DefaultRecordBatchBuilder
+from aiokafka.record.util import calc_crc32c
+
+from adapters.kafka.connection import Brokers
+from adapters.kafka.source import KafkaEventSource
+from tests.support.kafka import KafkaServer
+
+_CRC_AT, _CHECKED_FROM = 17, 21
+
+
+async def test_a_partition_stops_at_an_unreadable_record_and_the_others_flow_on(kafka: KafkaServer) -> None:
+    """What stands before the record is delivered, what stands behind it waits, other partitions notice nothing."""
+    topic = await kafka.new_topic(partitions=2)
+    await _append(kafka, topic, 0, _batch([b"a", b"b"]))
+    await _append(kafka, topic, 0, _batch([b"c", b"bad", b"d"], unreadable=1))
+    await _append(kafka, topic, 1, _batch([b"e", b"f"]))
+    source = KafkaEventSource(
+        Brokers(kafka.bootstrap), topic=topic, group=topic, assignor="range", session_timeout=6
+    )
+    delivered: dict[int, list[bytes | None]] = {0: [], 1: []}
+    try:
+        async with asyncio.timeout(30):
+            while not source.stopped() or len(delivered[1]) < 2:
+                batch = await source.poll(100, 0.2)
+                for record, _content in batch.deliveries:
+                    delivered[record.partition].append(record.value)
+                if batch.deliveries:
+                    await source.commit(batch)
+            await _append(kafka, topic, 1, _batch([b"g"]))
+            while len(delivered[1]) < 3:
+                batch = await source.poll(100, 0.2)
+                delivered[1] += [record.value for record, _content in batch.deliveries]
+
+        assert delivered == {0: [b"a", b"b", b"c"], 1: [b"e", b"f", b"g"]}
+        assert source.stopped().keys() == {0}
+        assert "offset 3 cannot be read" in source.stopped()[0]
+    finally:
+        await source.close()
+
+
+def _batch(values: list[bytes], unreadable: int | None = None) -> bytes:
+    """Build a record batch; the header of the record at place `unreadable` gets a name that is no UTF-8."""
+    builder = DefaultRecordBatchBuilder(2, 0, 0, -1, -1, -1, 1_000_000)
+    for place, value in enumerate(values):
+        name = "BROKEN" if place == unreadable else "sound"
+        builder.append(place, 1_700_000_000_000, b"user", value, [(name, b"")])
+    batch = bytearray(builder.build())
+    if unreadable is not None:
+        at = batch.index(b"BROKEN")
+        batch[at : at + 6] = b"\xff\xfe\xfd\xfc\xfb\xfa"
+        struct.pack_into(">I", batch, _CRC_AT, calc_crc32c(bytes(batch[_CHECKED_FROM:])))
+    return bytes(batch)
+
+
+async def _append(kafka: KafkaServer, topic: str, partition: int, batch: bytes) -> None:
+    client = AIOKafkaClient(bootstrap_servers=kafka.bootstrap)
+    await client.bootstrap()
+    try:
+        client.set_topics([topic])
+        await client.force_metadata_update()
+        [leader] = {node.nodeId for node in client.cluster.brokers()}
+        response = await client.send(leader, ProduceRequest(None, -1, 10_000, [(topic, [(partition, batch)])]))
+        [(_topic, [(_partition, error, *_rest)])] = response.topics
+        assert error == 0
+    finally:
+        await client.close()

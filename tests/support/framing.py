@@ -1,0 +1,50 @@
+"""Where one request of a client ends and the next begins, and of which kind each is."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from typing import Final, NamedTuple
+
+
+class Request(NamedTuple):
+    """A whole request, byte for byte."""
+
+    kind: str
+    data: bytes
+
+
+Framing = Callable[[asyncio.StreamReader], AsyncIterator[Request]]
+"""Cuts what one client sends; ends with `asyncio.IncompleteReadError` when the client does."""
+
+_KAFKA_KINDS: Final = {0: "Produce", 1: "Fetch", 3: "Metadata", 8: "OffsetCommit", 11: "JoinGroup", 12: "Heartbeat"}
+_NEGOTIATIONS: Final = {80877103, 80877104}
+"""Requests for TLS and GSSAPI, which come before the start of a session and in its form."""
+
+
+async def kafka_requests(reader: asyncio.StreamReader) -> AsyncIterator[Request]:
+    """Name requests as Kafka's protocol does, those that no test asks for "other"."""
+    while True:
+        length = await reader.readexactly(4)
+        body = await reader.readexactly(int.from_bytes(length))
+        yield Request(_KAFKA_KINDS.get(int.from_bytes(body[:2]), "other"), length + body)
+
+
+async def postgres_messages(reader: asyncio.StreamReader) -> AsyncIterator[Request]:
+    """Name a statement by its first word, such as COMMIT, and any other message by its type's letter."""
+    code = 0
+    while code in {0, *_NEGOTIATIONS}:
+        head = await reader.readexactly(8)
+        code = int.from_bytes(head[4:])
+        yield Request("start", head + await reader.readexactly(int.from_bytes(head[:4]) - len(head)))
+    while True:
+        head = await reader.readexactly(5)
+        body = await reader.readexactly(int.from_bytes(head[1:]) - 4)
+        yield Request(_postgres_kind(head[:1], body), head + body)
+
+
+def _postgres_kind(letter: bytes, body: bytes) -> str:
+    if letter not in {b"Q", b"P"}:
+        return letter.decode()
+    # A statement to be prepared has its name in front.
+    statement = body.split(b"\0")[0 if letter == b"Q" else 1].decode()
+    words = statement.replace(";", " ").split()
+    return words[0].upper() if words else ""

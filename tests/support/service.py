@@ -1,0 +1,143 @@
+"""The service's own processes, as an operator starts, watches and stops them."""
+
+import asyncio
+import json
+import os
+import signal
+import sys
+from asyncio.subprocess import PIPE, STDOUT, Process
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any, Literal
+
+import httpx
+
+from tests.support.waiting import eventually
+from tools.kafka import probe
+
+Kind = Literal["api", "consumer"]
+READY_SECONDS = 40.0
+"""A killed member's partitions are free only when its session has ended."""
+_END_SECONDS = 30.0
+
+
+class Service:
+    """One process, its client, and what it has logged."""
+
+    def __init__(self, process: Process, client: httpx.AsyncClient, log: Path) -> None:
+        self.client = client
+        self._process = process
+        self._log = log
+
+    @property
+    def text(self) -> str:
+        """Everything that it wrote."""
+        return self._log.read_text()
+
+    def lines(self, event: str | None = None) -> list[dict[str, Any]]:
+        """What it logged, or only the lines with this message."""
+        lines = [json.loads(line) for line in self.text.splitlines() if line.startswith("{") and line.endswith("}")]
+        return [line for line in lines if event in {None, line["event"]}]
+
+    async def parts(self) -> dict[str, Any]:
+        """The parts that it is ready or not ready with, by name; empty while it does not answer."""
+        try:
+            report: dict[str, Any] = (await self.client.get("/health/ready")).json()
+        except httpx.TransportError:
+            return {}
+        return report["parts"]
+
+    async def is_ready(self) -> bool:
+        """Whether all parts are up."""
+        parts = await self.parts()
+        return bool(parts) and all(part["status"] == "UP" for part in parts.values())
+
+    async def ready(self) -> None:
+        """Return when it is ready for work."""
+        await eventually(self._is_ready_or_ended, "ready", within=READY_SECONDS)
+        assert self._process.returncode is None, f"it ended: {self.text}"
+
+    async def not_ready(self) -> None:
+        """Return when it answers that it is not."""
+        await eventually(self._answers_not_ready, "not ready")
+
+    async def logged(self, event: str) -> None:
+        """Return when it has logged this message."""
+
+        async def has_logged() -> bool:
+            return bool(self.lines(event))
+
+        await eventually(has_logged, f"a line with {event!r}")
+
+    def signal(self, number: signal.Signals) -> None:
+        """Send a signal."""
+        self._process.send_signal(number)
+
+    async def ended(self) -> int:
+        """Wait for the end and tell the exit code, negative for a signal."""
+        async with asyncio.timeout(_END_SECONDS):
+            return await self._process.wait()
+
+    async def terminate(self) -> int:
+        """Ask it to end, wait until it has, and tell the exit code."""
+        self.signal(signal.SIGTERM)
+        return await self.ended()
+
+    async def kill9(self) -> None:
+        """End it without warning."""
+        if self._process.returncode is None:
+            self._process.kill()
+        await self._process.wait()
+
+    async def _is_ready_or_ended(self) -> bool:
+        return self._process.returncode is not None or await self.is_ready()
+
+    async def _answers_not_ready(self) -> bool:
+        parts = await self.parts()
+        return any(part["status"] == "DOWN" for part in parts.values())
+
+
+class Services:
+    """Starts processes with settings of a test's own; made by `services`, which leaves none behind."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._started: list[Service] = []
+
+    async def start(self, kind: Kind, environment: Mapping[str, str]) -> Service:
+        """Start a process and return at once."""
+        (port,) = probe.free_ports(1)
+        log = self._folder / f"{len(self._started)}-{kind}.log"
+        with log.open("wb") as output:
+            process = await asyncio.create_subprocess_exec(
+                # It ends with these tests even where they are killed.
+                *(sys.executable, "-m", "entrypoints", kind, "--until-eof"),
+                # Nothing of the caller's environment, which may hold settings.
+                env={"PATH": os.environ["PATH"], "HOST": "127.0.0.1"}
+                | {"PORT" if kind == "api" else "CONSUMER_PORT": str(port)}
+                | dict(environment),
+                stdin=PIPE,
+                stdout=output,
+                stderr=STDOUT,
+            )
+        service = Service(process, httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=20), log)
+        self._started.append(service)
+        return service
+
+    async def close(self) -> None:
+        """Kill what still runs, and show what all have logged, which pytest keeps for failures."""
+        for service in self._started:
+            await service.kill9()
+            await service.client.aclose()
+            sys.stdout.write(service.text)
+
+
+@asynccontextmanager
+async def services(folder: Path) -> AsyncIterator[Services]:
+    """Processes that log to `folder`."""
+    started = Services(folder)
+    try:
+        yield started
+    finally:
+        await started.close()

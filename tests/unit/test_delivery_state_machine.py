@@ -1,0 +1,254 @@
+"""Any interleaving of publishing, delivery, crashes, rebalances and outages keeps what the service promises."""
+
+import asyncio
+import json
+from collections.abc import Coroutine
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, TypeVar
+from uuid import UUID
+
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+
+from adapters import wire
+from adapters.memory import MemoryDeadLetters, MemoryEventStore, MemoryLog, MemoryPublisher, MemoryRecord, MemorySource
+from application.ports import Batch, Delivery, Receipt, Superseded, Verdict
+from application.process_event import ProcessEvent, Tally
+from domain.dead_letter import Failure
+from domain.errors import Rejected, Unavailable
+from domain.event import EventType, UserEvent
+from tests.support.events import NOON, an_event
+
+T = TypeVar("T")
+
+TOPIC, LETTERS, GROUP = "events", "events-dlq", "group"
+REFUSED, BUG = "refused", "bug"
+# Few of each, so that duplicates and conflicts are common, within a batch and across partitions.
+some_events = st.builds(
+    an_event,
+    st.sampled_from(["ann", "bob", "cid", REFUSED, BUG]),
+    st.sampled_from([b"{}", b'{"n":1}', b'{"n":1.0}']),
+    event_id=st.integers(0, 12).map(lambda number: UUID(int=number)),
+    event_type=st.sampled_from(EventType),
+)
+garbage = st.sampled_from([None, b"", b"\xff", b"[]", b"{}", b'{"eventId":1}'])
+which = st.integers(0, 9)
+
+
+class PickyStore(MemoryEventStore):
+    """Refuses the events of one user, and has a bug that meets those of another."""
+
+    async def add(self, deliveries: list[Delivery[UserEvent]]) -> list[Verdict]:  # type: ignore[override]
+        users = {delivery.content.user_id for delivery in deliveries}
+        if self.outage is None and REFUSED in users:
+            raise Rejected("refused")
+        if self.outage is None and BUG in users:
+            raise RuntimeError("a bug")
+        return await super().add(deliveries)
+
+
+@dataclass(eq=False)
+class Member:
+    """A consumer, and how far it is with the batch in its hands."""
+
+    source: MemorySource
+    batch: Batch | None = None
+    is_durable: bool = False
+
+
+class Delivering(RuleBasedStateMachine):
+    """The service on adapters in memory; `sent` has every value that anybody ever published."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.loop = asyncio.new_event_loop()
+        self.now = NOON
+        self.log = MemoryLog(partitions=3, clock=self.clock)
+        self.publisher = MemoryPublisher(self.log, TOPIC)
+        self.store = PickyStore(self.clock)
+        self.letters = MemoryDeadLetters(self.log, LETTERS)
+        self.process = ProcessEvent(self.store, self.letters, self.clock)
+        self.members: list[Member] = []
+        self.sent: list[UserEvent] = []
+        self.acknowledged: list[tuple[UserEvent, Receipt]] = []
+        self.tallies: list[tuple[int, Tally]] = []
+
+    def clock(self) -> datetime:
+        """Tell a time that never stands still."""
+        self.now += timedelta(milliseconds=1)
+        return self.now
+
+    def run(self, work: Coroutine[Any, Any, T]) -> T:
+        """Run one step of the service to its end."""
+        return self.loop.run_until_complete(work)
+
+    @initialize()
+    @rule()
+    @precondition(lambda self: len(self.members) < 3)
+    def join(self) -> None:
+        """A consumer starts: the group shares its partitions anew."""
+        member = Member(MemorySource(self.log, TOPIC, GROUP))
+        self.run(member.source.open())
+        self.members.append(member)
+
+    @rule(number=which)
+    @precondition(lambda self: self.members)
+    def crash(self, number: int) -> None:
+        """A consumer dies at whatever point it is: before storing, or between that and the commit."""
+        self.members.pop(number % len(self.members)).source.crash()
+
+    @rule(number=which)
+    @precondition(lambda self: self.members)
+    def leave(self, number: int) -> None:
+        """A consumer stops in order."""
+        self.run(self.members.pop(number % len(self.members)).source.close())
+
+    @rule(events=st.lists(some_events, min_size=1, max_size=8))
+    def publish(self, events: list[UserEvent]) -> None:
+        """Clients report events; what is acknowledged is a promise."""
+        self.sent += events
+        for event, outcome in zip(events, self.run(self.publisher.publish(events)), strict=True):
+            if isinstance(outcome, Receipt):
+                self.acknowledged.append((event, outcome))
+
+    @rule(value=garbage, partition=st.integers(0, 2))
+    def append_garbage(self, value: bytes | None, partition: int) -> None:
+        """A foreign producer writes what is no event."""
+        self.log.append(TOPIC, b"key", value, partition=partition)
+
+    @rule(number=which, limit=st.integers(1, 10))
+    @precondition(lambda self: self.members)
+    def deliver(self, number: int, limit: int) -> None:
+        """A consumer with empty hands reads on."""
+        member = self.members[number % len(self.members)]
+        if member.batch is None:
+            batch = self.run(member.source.poll(limit, 0))
+            member.batch, member.is_durable = (batch, False) if batch.deliveries else (None, False)
+
+    @rule(number=which)
+    @precondition(lambda self: self.members)
+    def persist(self, number: int) -> None:
+        """A consumer stores and parks its batch, perhaps not for the first time; an outage leaves it in its hands."""
+        member = self.members[number % len(self.members)]
+        if member.batch is not None:
+            try:
+                tally = self.run(self.process(member.batch))
+            except Unavailable:
+                return
+            self.tallies.append((len(member.batch.deliveries), tally))
+            member.is_durable = True
+
+    @rule(number=which)
+    @precondition(lambda self: self.members)
+    def commit(self, number: int) -> None:
+        """A consumer commits what is durable, unless the batch is no longer its own."""
+        member = self.members[number % len(self.members)]
+        if member.batch is not None and member.is_durable:
+            try:
+                self.run(member.source.commit(member.batch))
+            except Superseded:
+                pass
+            member.batch = None
+
+    @rule(number=which)
+    @precondition(lambda self: self.members)
+    def rewind(self, number: int) -> None:
+        """A consumer lets its batch go, to read it again."""
+        member = self.members[number % len(self.members)]
+        if member.batch is not None:
+            member.source.rewind(member.batch)
+            member.batch = None
+
+    @rule(store=st.booleans(), letters=st.booleans(), publisher=st.booleans())
+    def outages(self, *, store: bool, letters: bool, publisher: bool) -> None:
+        """The weather changes: each part is down or up from now on."""
+        for part, is_down in ((self.store, store), (self.letters, letters), (self.publisher, publisher)):
+            part.outage = Unavailable("down") if is_down else None
+
+    @invariant()
+    def positions_never_pass_what_is_not_durable(self) -> None:
+        """Every record below the group's position stands in the table or among the letters."""
+        committed = self.log.groups[TOPIC, GROUP].committed
+        kept = self.kept()
+        for partition, records in enumerate(self.log.topics[TOPIC]):
+            assert all(record in kept for record in records[: committed[partition]])
+
+    @invariant()
+    def nothing_is_stored_that_nobody_sent(self) -> None:
+        """Each row is one of the events published under its id; each letter has a record's very bytes."""
+        sent = {(event.id, event.user_id, event.event_type, event.payload) for event in self.sent}
+        for row in self.store.rows.values():
+            assert (row.id, row.user_id, row.event_type, (row.payload or "").encode()) in sent
+        for partition, offset, letter in self.parked():
+            original = self.log.topics[TOPIC][partition][offset]
+            assert (letter.key, letter.value) == (original.key, original.value)
+
+    @invariant()
+    def ledger_adds_up(self) -> None:
+        """Every processed batch is accounted for, and no id was stored twice."""
+        assert all(
+            count == tally.stored + tally.duplicate + tally.conflict + tally.dead for count, tally in self.tallies
+        )
+        assert sum(tally.stored for _, tally in self.tallies) <= len(self.store.rows)
+
+    def teardown(self) -> None:
+        """Let everything heal: all that was acknowledged ends in the table or among the letters, and no lag is left."""
+        self.outages(store=False, letters=False, publisher=False)
+        for member in self.members:
+            member.source.crash()
+        self.members = []
+        self.join()
+        while sum(self.run(self.members[0].source.lag()).values()):
+            self.deliver(0, 10)
+            self.persist(0)
+            self.commit(0)
+        self.positions_never_pass_what_is_not_durable()
+        self.nothing_is_stored_that_nobody_sent()
+        self.ledger_adds_up()
+        kept = self.kept()
+        for event, receipt in self.acknowledged:
+            assert receipt.offset is not None
+            record = self.log.topics[TOPIC][receipt.partition][receipt.offset]
+            assert wire.decode(record) == event
+            assert record in kept
+        self.loop.close()
+
+    def parked(self) -> list[tuple[int, int, MemoryRecord]]:
+        """List the letters with the partition and offset that each names as its origin."""
+        letters = []
+        for letter in self.log.records(LETTERS):
+            headers = dict(letter.headers)
+            origin = (int(headers[name] or b"") for name in ("dlq.partition", "dlq.offset"))
+            letters.append((*origin, letter))
+        return letters
+
+    def kept(self) -> "Kept":
+        """Take stock of what is durable."""
+        return Kept(self.store, {(partition, offset) for partition, offset, _ in self.parked()})
+
+
+@dataclass(frozen=True)
+class Kept:
+    """What is durable: rows, and the places of the letters' records."""
+
+    store: MemoryEventStore
+    letters: set[tuple[int, int]]
+
+    def __contains__(self, record: MemoryRecord) -> bool:
+        """Tell whether `record` was parked, or stands in the table with the same content."""
+        if (record.partition, record.offset) in self.letters:
+            return True
+        event = wire.decode(record)
+        row = None if isinstance(event, Failure) else self.store.rows.get(event.id)
+        return (
+            row is not None
+            and not isinstance(event, Failure)
+            and (row.user_id, row.event_type) == (event.user_id, event.event_type)
+            and json.loads(row.payload or "") == json.loads(event.payload)
+        )
+
+
+Delivering.TestCase.settings = settings(max_examples=100, stateful_step_count=40, deadline=None)
+TestDelivering = Delivering.TestCase

@@ -1,0 +1,204 @@
+"""What becomes of a batch: stored, duplicate, conflict or dead, and the sum is the batch."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from adapters.memory import MemoryEventStore
+from application.ports import Batch, Delivery, Verdict
+from application.process_event import Attempt, ProcessEvent, Tally
+from domain.dead_letter import Failure, FailureKind
+from domain.errors import Unavailable, WrongDeployment
+from domain.event import UserEvent
+from tests.support.events import NOON, a_record, an_event, delivered
+from tests.support.watched import WatchedLetters, WatchedStore
+
+UNSTORABLE = b'{"a":"\\u0000"}'
+FAILED_BEFORE = NOON - timedelta(minutes=1)
+
+
+@pytest.fixture
+def store() -> WatchedStore:
+    """An empty store."""
+    return WatchedStore()
+
+
+@pytest.fixture
+def letters() -> WatchedLetters:
+    """No letters yet."""
+    return WatchedLetters()
+
+
+@pytest.fixture
+def process(store: WatchedStore, letters: WatchedLetters) -> ProcessEvent:
+    """The use case at noon."""
+    return ProcessEvent(store, letters, lambda: NOON)
+
+
+def a_batch(*contents: UserEvent | Failure) -> Batch:
+    """Make a batch of one partition."""
+    return Batch([Delivery(a_record(b"", offset=offset), each) for offset, each in enumerate(contents)], None)
+
+
+def kinds(letters: WatchedLetters) -> list[tuple[int, FailureKind]]:
+    """Tell which offsets were parked, and why."""
+    return [(letter.record.offset, letter.failure.kind) for letter in letters.parked]
+
+
+async def test_good_batch_is_stored_in_one_call(process: ProcessEvent, store: WatchedStore) -> None:
+    """One transaction a batch."""
+    events = [an_event() for _ in range(5)]
+    assert await process(a_batch(*events)) == Tally(stored=5, duplicate=0, conflict=0, dead=0)
+    assert store.calls == [[event.id for event in events]]
+
+
+async def test_empty_batch_asks_nothing_of_anyone(
+    process: ProcessEvent, store: WatchedStore, letters: WatchedLetters
+) -> None:
+    """Nor does an outage matter to it."""
+    store.outage = letters.outage = Unavailable("down")
+    assert await process(a_batch()) == Tally(0, 0, 0, 0)
+
+
+async def test_each_fate_is_counted_once_and_the_right_ones_are_parked(
+    process: ProcessEvent, store: WatchedStore, letters: WatchedLetters
+) -> None:
+    """A duplicate is only counted, a conflict is parked as well, and a letter knows its event where there was one."""
+    stored, other = an_event(), an_event()
+    await store.add(delivered(stored))
+    conflict = replace(stored, payload=b'{"other":1}')
+    undecodable = Failure(FailureKind.UNDECODABLE, "no JSON", "DecodeError")
+    batch = a_batch(undecodable, stored, conflict, other, an_event(payload=UNSTORABLE), other)
+    assert await process(batch) == Tally(stored=1, duplicate=2, conflict=1, dead=2)
+    assert kinds(letters) == [(0, FailureKind.UNDECODABLE), (2, FailureKind.CONFLICT), (4, FailureKind.REJECTED)]
+    assert [letter.event_id is None for letter in letters.parked] == [True, False, False]
+    assert [letter.record for letter in letters.parked] == [batch.deliveries[place].record for place in (0, 2, 4)]
+
+
+async def test_letter_tells_the_attempts_and_the_times(process: ProcessEvent, letters: WatchedLetters) -> None:
+    """Of the batch: a first failure is this one unless an outage came before."""
+    bad = a_batch(Failure(FailureKind.INVALID, "eventId: must be a UUID", "Invalid"))
+    await process(bad)
+    await process(bad, Attempt(3, FAILED_BEFORE))
+    told = [(letter.attempts, letter.first_failed_at, letter.failed_at) for letter in letters.parked]
+    assert told == [(1, NOON, NOON), (3, FAILED_BEFORE, NOON)]
+
+
+@pytest.mark.parametrize("place", range(8))
+async def test_culprit_at_any_place_is_parked_and_its_neighbours_are_stored(
+    process: ProcessEvent, store: WatchedStore, letters: WatchedLetters, place: int
+) -> None:
+    """The first, the last and any between."""
+    events = [an_event(payload=UNSTORABLE if number == place else b"{}") for number in range(8)]
+    assert await process(a_batch(*events)) == Tally(stored=7, duplicate=0, conflict=0, dead=1)
+    assert kinds(letters) == [(place, FailureKind.REJECTED)]
+    # The root cause says more than what wraps it.
+    assert letters.parked[0].failure.error_class == "Invalid"
+    assert set(store.rows) == {event.id for event in events} - {events[place].id}
+
+
+@pytest.mark.parametrize("culprits", [{0, 1}, {0, 9}, {2, 5, 7}, set(range(10))], ids=str)
+async def test_several_culprits_are_all_found(
+    process: ProcessEvent, store: WatchedStore, letters: WatchedLetters, culprits: set[int]
+) -> None:
+    """Neighbours of each other or not, up to the whole batch; letters keep the order of offsets."""
+    events = [an_event(payload=UNSTORABLE if number in culprits else b"{}") for number in range(10)]
+    tally = await process(a_batch(*events))
+    assert tally == Tally(stored=10 - len(culprits), duplicate=0, conflict=0, dead=len(culprits))
+    assert [offset for offset, _ in kinds(letters)] == sorted(culprits)
+    assert len(store.rows) == tally.stored
+
+
+@pytest.mark.parametrize("place", [0, 1_000, 4_999])
+async def test_culprit_is_found_in_logarithmically_many_calls(
+    process: ProcessEvent, store: WatchedStore, place: int
+) -> None:
+    """A halving costs two calls."""
+    events = [an_event() for _ in range(5_000)]
+    events[place] = an_event(payload=UNSTORABLE)
+    await process(a_batch(*events))
+    assert len(store.calls) <= 1 + 2 * math.ceil(math.log2(5_000))
+
+
+async def test_halves_are_stored_in_the_order_of_offsets(process: ProcessEvent, store: WatchedStore) -> None:
+    """Nobody ever sees a user's later event without the earlier one."""
+    events = [an_event(payload=UNSTORABLE if number in {3, 8} else b"{}") for number in range(12)]
+    await process(a_batch(*events))
+    assert list(store.rows) == [event.id for number, event in enumerate(events) if number not in {3, 8}]
+
+
+async def test_bug_that_meets_one_event_parks_it_alone(
+    process: ProcessEvent, store: WatchedStore, letters: WatchedLetters
+) -> None:
+    """Others can be written at that moment, so that it is the event's; the error's text may hold anything."""
+    events = [an_event() for _ in range(8)]
+    store.bugs = {events[5].id}
+    assert await process(a_batch(*events)) == Tally(stored=7, duplicate=0, conflict=0, dead=1)
+    expected = Failure(FailureKind.UNEXPECTED, "the store failed on this event alone", "ZeroDivisionError")
+    assert [letter.failure for letter in letters.parked] == [expected]
+
+
+async def test_bug_while_nothing_can_be_written_is_no_events_fault(
+    process: ProcessEvent, store: WatchedStore, letters: WatchedLetters
+) -> None:
+    """The world is down in a way that nobody foresaw: hold."""
+    events = [an_event() for _ in range(4)]
+    store.bugs, store.probe_outage = {event.id for event in events}, Unavailable("read-only")
+    with pytest.raises(Unavailable, match="read-only"):
+        await process(a_batch(*events))
+    assert letters.parked == []
+
+
+@pytest.mark.parametrize("error", [Unavailable("down"), WrongDeployment("no table")], ids=repr)
+async def test_what_is_no_events_fault_passes_through_at_once(
+    process: ProcessEvent, store: WatchedStore, letters: WatchedLetters, error: Exception
+) -> None:
+    """Neither halved nor parked."""
+    store.outage = error
+    with pytest.raises(type(error)):
+        await process(a_batch(an_event(), an_event(), Failure(FailureKind.INVALID, "no event", "Invalid")))
+    assert len(store.calls) == 1
+    assert letters.parked == []
+
+
+async def test_batch_is_not_done_until_its_letters_are_durable(
+    process: ProcessEvent, store: WatchedStore, letters: WatchedLetters
+) -> None:
+    """Its events may be stored by then: the repetition counts them as duplicates and parks the same letters."""
+    letters.outage = Unavailable("no broker")
+    batch = a_batch(an_event(), an_event(payload=UNSTORABLE))
+    with pytest.raises(Unavailable, match="no broker"):
+        await process(batch)
+    letters.outage = None
+    assert await process(batch, Attempt(2, FAILED_BEFORE)) == Tally(stored=0, duplicate=1, conflict=0, dead=1)
+    assert kinds(letters) == [(1, FailureKind.REJECTED)]
+
+
+async def test_giving_up_parks_the_whole_batch(
+    process: ProcessEvent, store: WatchedStore, letters: WatchedLetters
+) -> None:
+    """As exhausted, with the outage as the reason; what never was an event keeps its own."""
+    store.outage = Unavailable("down")
+    batch = a_batch(an_event(), Failure(FailureKind.INVALID, "no event", "Invalid"))
+    tally = await process.give_up(batch, store.outage, Attempt(9, FAILED_BEFORE))
+    assert tally == Tally(stored=0, duplicate=0, conflict=0, dead=2)
+    assert kinds(letters) == [(0, FailureKind.EXHAUSTED), (1, FailureKind.INVALID)]
+    assert letters.parked[0].failure == Failure(FailureKind.EXHAUSTED, "down", "Unavailable")
+    assert letters.parked[0].attempts == 9
+
+
+class ForgetfulStore(MemoryEventStore):
+    """A store that breaks its contract: no verdicts."""
+
+    async def add(self, deliveries: Sequence[Delivery[UserEvent]]) -> list[Verdict]:
+        return []
+
+
+async def test_delivery_without_a_fate_stops_the_batch(letters: WatchedLetters) -> None:
+    """No offset may move past it."""
+    process = ProcessEvent(ForgetfulStore(lambda: NOON), letters, lambda: NOON)
+    with pytest.raises(RuntimeError):
+        await process(a_batch(an_event(), an_event()))

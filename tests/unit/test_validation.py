@@ -1,0 +1,215 @@
+"""The one validator: what an event may be, and what is said about what it may not."""
+
+from datetime import UTC, datetime, timedelta, timezone
+from typing import Any
+from uuid import UUID
+
+import pytest
+from hypothesis import given
+
+from domain.event import EventType, UserEvent
+from domain.validation import MAX_DIGITS, MAX_PAYLOAD_DEPTH, MAX_USER_ID_CHARS, Invalid, Problem, validate
+from tests.support.strategies import events
+
+EVENT_ID = "0198f3c0-1111-7abc-8def-0123456789ab"
+GOOD: dict[str, Any] = {
+    "event_id": EVENT_ID,
+    "user_id": "user-1",
+    "event_type": "LOGIN",
+    "timestamp": "2026-11-22T12:00:00.123Z",
+    "payload": b"{}",
+}
+
+
+def problems(**fields: Any) -> list[tuple[str, str]]:
+    """Validate a good event changed by `fields`; answer what is wrong with it."""
+    with pytest.raises(Invalid) as caught:
+        validate(**GOOD | fields)
+    return [(problem.field, problem.message) for problem in caught.value.problems]
+
+
+def payload(**fields: Any) -> bytes:
+    """Validate a good event changed by `fields`; answer its payload."""
+    return validate(**GOOD | fields).payload
+
+
+def nested(depth: int) -> bytes:
+    """Make an object that is nested so deep, itself included."""
+    return b'{"a":' + b"[" * (depth - 1) + b"]" * (depth - 1) + b"}"
+
+
+def test_fields_as_text_become_an_event() -> None:
+    """Each field has its own type; the payload stays as it is."""
+    assert validate(**GOOD) == UserEvent(
+        UUID(EVENT_ID), "user-1", EventType.LOGIN, datetime(2026, 11, 22, 12, 0, 0, 123_000, tzinfo=UTC), b"{}"
+    )
+
+
+@given(event=events)
+def test_event_is_valid_again(event: UserEvent) -> None:
+    """Whoever holds an event may validate its fields once more, already parsed as they are."""
+    assert validate(event.id, event.user_id, event.event_type, event.occurred_at, event.payload) == event
+
+
+def test_every_problem_is_told_at_once() -> None:
+    """One answer suffices to mend a request."""
+    wrong = problems(event_id="1", user_id="", event_type="login", timestamp="now", payload=b"[]")
+    assert [field for field, _ in wrong] == ["eventId", "userId", "eventType", "timestamp", "payload"]
+
+
+def test_problems_make_up_the_message() -> None:
+    """A log line or a dead letter tells what a request's answer tells."""
+    assert str(Invalid(Problem("a", "must be b"), Problem("c", "must be d"))) == "a: must be b; c: must be d"
+
+
+@pytest.mark.parametrize(
+    "text", [EVENT_ID.upper(), EVENT_ID.replace("-", ""), UUID(EVENT_ID)], ids=["capitals", "no dashes", "parsed"]
+)
+def test_id_may_be_written_in_other_ways(text: object) -> None:
+    """They are the same id."""
+    assert validate(**GOOD | {"event_id": text}).id == UUID(EVENT_ID)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [None, 7, "", "7", EVENT_ID[:-1], EVENT_ID + "0", f"{{{EVENT_ID}}}", f"urn:uuid:{EVENT_ID}", f" {EVENT_ID}"],
+)
+def test_id_that_is_no_uuid_is_refused(text: object) -> None:
+    """Also one that only Python would read."""
+    assert problems(event_id=text) == [("eventId", "must be a UUID")]
+
+
+@pytest.mark.parametrize("user_id", ["x", "Jörg", "a b\n", "😀" * MAX_USER_ID_CHARS])
+def test_any_other_text_is_a_user_id(user_id: str) -> None:
+    """Characters are counted, not bytes."""
+    assert validate(**GOOD | {"user_id": user_id}).user_id == user_id
+
+
+@pytest.mark.parametrize(
+    ("user_id", "message"),
+    [
+        (None, "must be a string"),
+        (7, "must be a string"),
+        ("", "must not be empty"),
+        ("x" * (MAX_USER_ID_CHARS + 1), f"must have at most {MAX_USER_ID_CHARS} characters"),
+        ("a\0b", "must not hold a NUL character"),
+        ("a\ud800b", "must not hold a lone surrogate"),
+        ("\udfff", "must not hold a lone surrogate"),
+    ],
+)
+def test_user_id_that_cannot_be_stored_is_refused(user_id: object, message: str) -> None:
+    """The first thing that is wrong with it is told."""
+    assert problems(user_id=user_id) == [("userId", message)]
+
+
+@pytest.mark.parametrize("event_type", list(EventType))
+def test_each_event_type_is_known_by_its_name(event_type: EventType) -> None:
+    """As text and as a member alike."""
+    assert validate(**GOOD | {"event_type": event_type.value}).event_type is event_type
+
+
+@pytest.mark.parametrize("event_type", [None, 1, "", "login", "LOGIN ", "PURCHASE", ["LOGIN"], {"LOGIN": 1}])
+def test_unknown_event_type_is_refused(event_type: object) -> None:
+    """The known ones are listed, and a value that has no hash is no accident."""
+    assert problems(event_type=event_type) == [("eventType", "must be one of LOGIN, LOGOUT, PRODUCT_VIEW")]
+
+
+@pytest.mark.parametrize(
+    ("timestamp", "moment"),
+    [
+        ("2026-01-31T12:00:00+02:00", datetime(2026, 1, 31, 10, tzinfo=UTC)),
+        ("2026-01-31 12:00:00.5-0330", datetime(2026, 1, 31, 15, 30, 0, 500_000, tzinfo=UTC)),
+        (datetime(2026, 1, 31, 12, tzinfo=timezone(timedelta(hours=2))), datetime(2026, 1, 31, 10, tzinfo=UTC)),
+        ("0001-01-01T00:00:00Z", datetime(1, 1, 1, tzinfo=UTC)),
+        ("9999-12-31T23:59:59.999999Z", datetime(9999, 12, 31, 23, 59, 59, 999_999, tzinfo=UTC)),
+    ],
+    ids=str,
+)
+def test_timestamp_becomes_utc(timestamp: object, moment: datetime) -> None:
+    """Whatever its offset was."""
+    occurred_at = validate(**GOOD | {"timestamp": timestamp}).occurred_at
+    assert (occurred_at, occurred_at.tzinfo) == (moment, UTC)
+
+
+@pytest.mark.parametrize(
+    ("timestamp", "message"),
+    [
+        (None, "must be an ISO 8601 date and time"),
+        (1_700_000_000, "must be an ISO 8601 date and time"),
+        ("", "must be an ISO 8601 date and time"),
+        ("yesterday", "must be an ISO 8601 date and time"),
+        ("2026-02-30T00:00:00Z", "must be an ISO 8601 date and time"),
+        ("2026-01-31T12:00:00", "must state its offset from UTC, for instance Z"),
+        ("2026-01-31", "must state its offset from UTC, for instance Z"),
+        ("0001-01-01T00:00:00+01:00", "must lie within the years 1 to 9999 in UTC"),
+        ("9999-12-31T23:59:59-01:00", "must lie within the years 1 to 9999 in UTC"),
+    ],
+)
+def test_timestamp_that_is_no_moment_is_refused(timestamp: object, message: str) -> None:
+    """A local time could be any moment of a day."""
+    assert problems(timestamp=timestamp) == [("timestamp", message)]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        b"{}",
+        b'{ "a" : 1.50, "a":2 }',
+        b'{"a":"\\\\u0000"}',
+        "{'a':'ä😀'}".replace("'", '"').encode(),
+        b'{"a":"' + b"[{" * MAX_PAYLOAD_DEPTH + b'"}',
+        b'{"a":"\\"' + b"[{" * MAX_PAYLOAD_DEPTH + b'"}',
+        b'{"a":[' + b"[]," * MAX_PAYLOAD_DEPTH + b"[]]}",
+        nested(MAX_PAYLOAD_DEPTH),
+        b'{"a":1e%d,"b":-1E-%d,"c":1e+0%d}' % (MAX_DIGITS, MAX_DIGITS, MAX_DIGITS),
+        b'{"a":' + b"9" * MAX_DIGITS + b"}",
+        b'{"a":"1e999999","b":"' + b"9" * MAX_DIGITS + b'9"}',
+    ],
+    ids=lambda text: text[:20].decode(),
+)
+def test_payload_passes_byte_for_byte(text: bytes) -> None:
+    """An object within the limits, whatever its strings look like."""
+    assert payload(payload=text) == text
+
+
+@pytest.mark.parametrize("text", [b"", b"[]", b'"{}"', b"null", b"7", b" {}"])
+def test_payload_that_is_no_object_is_refused(text: bytes) -> None:
+    """Whatever else it may be."""
+    assert problems(payload=text) == [("payload", "must be an object")]
+
+
+@pytest.mark.parametrize("text", [b"\xff", b"\xed\xa0\x80", b"\xc0\x80", b"\xf4\x90\x80\x80", b"\xc3"])
+def test_payload_that_is_not_utf8_is_refused(text: bytes) -> None:
+    """Neither stray bytes nor surrogates, overlong forms, code points beyond Unicode or halves of characters."""
+    assert problems(payload=b'{"a":"' + text + b'"}') == [("payload", "must be UTF-8")]
+
+
+@pytest.mark.parametrize("text", [b'"a":"\\u0000"', b'"\\u0000":1', b'"a":"\\\\\\u0000"', b'"a":"\\\\u0000\\u0000"'])
+def test_payload_with_a_nul_is_refused(text: bytes) -> None:
+    """An escaped backslash before it may hide the one or unhide the other."""
+    assert problems(payload=b"{" + text + b"}") == [("payload", "must not hold a NUL character")]
+
+
+@pytest.mark.parametrize("text", [nested(MAX_PAYLOAD_DEPTH + 1), b'{"a":' * 201 + b"1" + b"}" * 201])
+def test_payload_that_is_too_deep_is_refused(text: bytes) -> None:
+    """Arrays and objects count alike."""
+    assert problems(payload=text) == [("payload", f"must be nested at most {MAX_PAYLOAD_DEPTH} deep")]
+
+
+@pytest.mark.parametrize(
+    "number",
+    [
+        b"1e%d" % (MAX_DIGITS + 1),
+        b"1e-%d" % (MAX_DIGITS + 1),
+        b"-1.5E+000%d" % (MAX_DIGITS + 1),
+        b"0e99999999999999999999",
+        b"1e" + b"9" * 5_000,
+        b"9" * (MAX_DIGITS + 1),
+        b"0." + b"9" * MAX_DIGITS,
+    ],
+    ids=lambda number: number[:12].decode(),
+)
+def test_payload_with_a_huge_number_is_refused(number: bytes) -> None:
+    """By its digits or by its exponent, wherever it stands."""
+    message = f"must not hold a number of over {MAX_DIGITS} digits or exponent"
+    assert problems(payload=b'{"a":"\\"","b":[0,' + number + b"]}") == [("payload", message)]

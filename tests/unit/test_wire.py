@@ -1,0 +1,235 @@
+"""Events and letters as they stand in a log: the predecessor's format to the byte."""
+
+import json
+from base64 import b64decode
+from dataclasses import replace
+from datetime import UTC, datetime
+from uuid import UUID
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from adapters import wire
+from domain.dead_letter import Failure, FailureKind, Record
+from domain.event import EventType, UserEvent
+from tests.support.events import NOON, a_letter, a_record, an_event
+from tests.support.strategies import events
+
+EVENT_ID = UUID("0198f3c0-1111-7abc-8def-0123456789ab")
+VALUE = (
+    '{"eventId":"0198f3c0-1111-7abc-8def-0123456789ab","userId":"Jörg","eventType":"PRODUCT_VIEW",'
+    '"timestamp":"2026-11-22T12:00:00.000Z","payload":{ "b" : 1.0, "a":"\\u00e4 ä" }}'
+).encode()
+EVENT = UserEvent(EVENT_ID, "Jörg", EventType.PRODUCT_VIEW, NOON, '{ "b" : 1.0, "a":"\\u00e4 ä" }'.encode())
+
+
+def decoded(value: bytes | None) -> UserEvent:
+    """Decode a record's value that must hold an event."""
+    event = wire.decode(a_record(value))
+    assert isinstance(event, UserEvent)
+    return event
+
+
+def failure(value: bytes | None) -> Failure:
+    """Decode a record's value that must not hold an event."""
+    found = wire.decode(a_record(value))
+    assert isinstance(found, Failure)
+    return found
+
+
+def fields(**changed: object) -> bytes:
+    """Render a good record changed by `changed`; a field given as `...` is left out."""
+    whole = {"eventId": str(EVENT_ID), "userId": "u", "eventType": "LOGIN", **changed}
+    return json.dumps({key: value for key, value in whole.items() if value is not ...}).encode()
+
+
+def test_record_is_the_predecessors_to_the_byte() -> None:
+    """Keys in its order, time in milliseconds with Z, payload verbatim, the user as key."""
+    assert wire.encode(EVENT) == VALUE
+    assert wire.encode_key(EVENT) == "Jörg".encode()
+    assert wire.RECORD_HEADERS == (("content-type", b"application/json"),)
+
+
+@given(event=events)
+def test_encoded_event_decodes_to_itself(event: UserEvent) -> None:
+    """Payload byte for byte and time to the microsecond included."""
+    assert decoded(wire.encode(event)) == event
+
+
+@pytest.mark.parametrize("payload", [..., None])
+def test_absent_payload_is_an_empty_one(payload: object) -> None:
+    """The predecessor's producers leave it out or send null."""
+    assert decoded(fields(payload=payload)).payload == b"{}"
+
+
+@pytest.mark.parametrize("timestamp", [..., None])
+def test_absent_timestamp_is_the_records(timestamp: object) -> None:
+    """When it was accepted is the best guess at when it happened."""
+    assert decoded(fields(timestamp=timestamp)).occurred_at == NOON
+
+
+def test_unknown_keys_are_ignored_and_the_last_of_equal_keys_counts() -> None:
+    """As JavaScript reads it, in whichever form the first one was."""
+    assert decoded(b'{"v":2,"userId":7,' + fields()[1:]) == decoded(fields())
+
+
+def test_stated_time_is_read_in_any_offset() -> None:
+    """And kept in UTC."""
+    assert decoded(fields(timestamp="2026-01-31T12:00:00+02:00")).occurred_at == datetime(2026, 1, 31, 10, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("value", "reason"),
+    [
+        (None, "the record has no value"),
+        (b"", "the value is not JSON"),
+        (b"\xff\xfe", "the value is not JSON"),
+        (b'{"userId":"\xff"}', "the value is not UTF-8"),
+        (b'{"userId":"\xed\xa0\x80"}', "the value is not UTF-8"),
+        (b"[" * 100_000, "the value is no JSON object"),
+        (b'{"payload":' + b"[" * 100_000, "the value is nested too deep"),
+        (b'{"x":' + b"[" * 100_000, "the value is nested too deep"),
+        (b"[1]", "the value is no JSON object"),
+        (b'"text"', "the value is no JSON object"),
+        (b"null", "the value is no JSON object"),
+        (b"{}x", "the value is not JSON"),
+        (b'{"userId":"\\ud800"}', "the value is not JSON"),
+    ],
+    ids=repr,
+)
+def test_value_that_is_no_json_object_is_undecodable(value: bytes | None, reason: str) -> None:
+    """The reason is told in one line without the value; after a colon stands what the decoder says."""
+    found = failure(value)
+    assert found.kind is FailureKind.UNDECODABLE
+    assert found.reason.partition(":")[0] == reason
+
+
+@pytest.mark.parametrize(
+    ("value", "reason"),
+    [
+        (
+            b"{}",
+            "eventId: must be a UUID; userId: must be a string; eventType: must be one of LOGIN, LOGOUT, PRODUCT_VIEW",
+        ),
+        (fields(eventId=7), "eventId: must be a UUID"),
+        (fields(userId={"secret": "x"}), "userId: must be a string"),
+        (fields(eventType="PURCHASE"), "eventType: must be one of LOGIN, LOGOUT, PRODUCT_VIEW"),
+        (fields(timestamp=1_700_000_000), "timestamp: must be an ISO 8601 date and time"),
+        (fields(timestamp="2026-01-31T12:00:00"), "timestamp: must state its offset from UTC, for instance Z"),
+        (fields(timestamp="2026-01-31T23:59:60Z"), "timestamp: must be an ISO 8601 date and time"),
+        (fields(payload=[1]), "payload: must be an object"),
+        (fields(payload="{}"), "payload: must be an object"),
+    ],
+    ids=repr,
+)
+def test_object_that_is_no_event_is_invalid(value: bytes, reason: str) -> None:
+    """Everything that is wrong with it is told, and nothing of what it holds."""
+    assert failure(value) == Failure(FailureKind.INVALID, reason, "Invalid")
+
+
+@pytest.mark.parametrize(
+    ("moment", "text"),
+    [
+        (datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC), "2026-01-02T03:04:05.000Z"),
+        (datetime(2026, 1, 2, 3, 4, 5, 678_000, tzinfo=UTC), "2026-01-02T03:04:05.678Z"),
+        (datetime(2026, 1, 2, 3, 4, 5, 678_901, tzinfo=UTC), "2026-01-02T03:04:05.678901Z"),
+        (datetime(1, 1, 1, tzinfo=UTC), "0001-01-01T00:00:00.000Z"),
+    ],
+)
+def test_time_is_rendered_as_javascript_does(moment: datetime, text: str) -> None:
+    """In milliseconds, and finer only where something would be lost."""
+    assert wire.render_time(moment) == text
+
+
+@pytest.mark.parametrize("milliseconds", [-(2**63), -1, 0, 253_402_300_800_000, 2**63 - 1])
+def test_record_time_that_no_calendar_holds_is_the_epoch(milliseconds: int) -> None:
+    """Brokers store -1 for none, and a producer may state anything."""
+    assert wire.from_milliseconds(milliseconds) == datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def test_record_time_is_read_to_the_millisecond() -> None:
+    """Up to the calendar's end."""
+    assert wire.from_milliseconds(1) == datetime(1970, 1, 1, 0, 0, 0, 1_000, tzinfo=UTC)
+    assert wire.from_milliseconds(253_402_300_799_999) == datetime(9999, 12, 31, 23, 59, 59, 999_000, tzinfo=UTC)
+
+
+def test_letter_says_where_the_record_stood_and_why_it_was_given_up() -> None:
+    """After the original headers, which stay as they were, repeated names included."""
+    record = a_record(b"{", partition=3, offset=7, headers=(("a", b"\xff"), ("b", None), ("a", b"2")))
+    letter = replace(a_letter(record, attempts=2), event_id=EVENT_ID)
+    assert wire.letter_headers(letter) == [
+        ("a", b"\xff"),
+        ("b", None),
+        ("a", b"2"),
+        ("dlq.topic", b"events"),
+        ("dlq.partition", b"3"),
+        ("dlq.offset", b"7"),
+        ("dlq.timestamp", b"1795348800000"),
+        ("dlq.first-failed-at", b"2026-11-22T12:00:00.000Z"),
+        ("dlq.replays", b"0"),
+        ("dlq.kind", b"undecodable"),
+        ("dlq.error.class", b"DecodeError"),
+        ("dlq.error.message", b"the value is not JSON"),
+        ("dlq.attempts", b"2"),
+        ("dlq.failed-at", b"2026-11-22T12:00:00.000Z"),
+        ("dlq.event-id", str(EVENT_ID).encode()),
+    ]
+
+
+def test_long_reason_is_cut_and_any_character_can_be_told() -> None:
+    """The headers stay within the room that the dead letter topic leaves for them."""
+    headers = dict(wire.letter_headers(a_letter(a_record(b"{"), reason="\ud800" + "ä" * 10_000)))
+    assert headers["dlq.error.message"] == b"?" + "ä".encode() * (wire.MAX_REASON_CHARS - 1)
+
+
+def test_replays_keep_the_first_origin_tell_the_last_error_and_never_grow() -> None:
+    """However often a record comes back."""
+    headers = wire.letter_headers(a_letter(a_record(b"{", offset=7, headers=(("a", b"1"),))))
+    length = len(headers)
+    for replay in range(1, 5):
+        counted = [(name, b"%d" % replay if name == "dlq.replays" else value) for name, value in headers]
+        again = a_record(b"{", offset=100 + replay, headers=tuple(counted))
+        headers = wire.letter_headers(a_letter(again, reason=f"reason {replay}", attempts=replay))
+        told = dict(headers)
+        assert told["dlq.offset"] == b"7"
+        assert told["dlq.replays"] == b"%d" % replay
+        assert told["dlq.error.message"] == b"reason %d" % replay
+        assert len(headers) == length
+
+
+@pytest.mark.parametrize("forged", [b"0", None])
+def test_headers_that_a_producer_invented_do_not_pass_for_ours(forged: bytes | None) -> None:
+    """The true origin is told, once, and nothing that only looks like our word is left."""
+    invented = tuple((name, b"forged") for name, _ in wire.letter_headers(a_letter(a_record(b"{"))))
+    record = a_record(b"{", offset=7, headers=(*invented, ("dlq.event-id", b"forged"), ("dlq.replays", forged)))
+    headers = wire.letter_headers(a_letter(record))
+    assert headers == wire.letter_headers(a_letter(a_record(b"{", offset=7)))
+
+
+@given(st.lists(st.tuples(st.text(max_size=5), st.none() | st.binary(max_size=5)), max_size=5))
+def test_headers_as_json_keep_every_byte(headers: list[tuple[str, bytes | None]]) -> None:
+    """In order, repeated names and absent values included."""
+    rendered = json.loads(json.dumps(wire.headers_as_json(headers)))
+    assert [(name, value if value is None else b64decode(value)) for name, value in rendered] == headers
+
+
+def test_records_time_counts_where_the_event_states_none() -> None:
+    """Also one that no calendar holds."""
+    record: Record = replace(a_record(fields()), timestamp=-1)
+    event = wire.decode(record)
+    assert isinstance(event, UserEvent)
+    assert event.occurred_at == datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def test_failures_of_one_cause_share_a_fingerprint() -> None:
+    """And another reason has another; a lone surrogate in it is no error."""
+    first, second = failure(b"[1]"), failure(b"[2]")
+    other = Failure(first.kind, "\ud800", first.error_class)
+    assert first.fingerprint == second.fingerprint != other.fingerprint
+    assert len(first.fingerprint) == 8
+
+
+def test_value_with_an_unknown_key_of_bad_bytes_is_judged_by_what_is_known() -> None:
+    """Nobody reads what nobody knows."""
+    assert decoded(b'{"v":"\xff",' + wire.encode(an_event())[1:]).user_id == "user-1"
