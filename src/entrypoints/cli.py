@@ -65,7 +65,11 @@ def dev() -> None:
 def migrate() -> None:
     """Bring the database's schema up to date."""
     settings = _settings()
-    _run(migrate_database(connections.database(settings)))
+
+    async def run() -> None:
+        await migrate_database(connections.database(settings))
+
+    _run(run())
     typer.echo(f"the schema of {settings.db_name} on {settings.db_host} is up to date", err=True)
 
 

@@ -1,11 +1,11 @@
 """Settings → what the adapters need to know of the world."""
 
 import ssl
-from pathlib import Path
 
 from adapters.kafka.connection import Brokers
 from adapters.kafka.topics import LETTER_MARGIN_BYTES, Topic
 from adapters.postgres.engine import Database, Limits
+from domain.errors import WrongDeployment
 from entrypoints.settings import ENVELOPE_BYTES, Settings
 
 _SECONDS_PER_HOUR = 3_600
@@ -13,7 +13,7 @@ _FOR_EVER = -1
 
 
 def database(settings: Settings) -> Database:
-    """Where the database is; raises OSError when a certificate cannot be read."""
+    """Where the database is; raises `WrongDeployment` when a certificate cannot be used."""
     statement = settings.db_statement_timeout_seconds
     return Database(
         host=settings.db_host,
@@ -27,7 +27,7 @@ def database(settings: Settings) -> Database:
 
 
 def brokers(settings: Settings) -> Brokers:
-    """Where the cluster is; raises OSError when a certificate cannot be read."""
+    """Where the cluster is; raises `WrongDeployment` when a certificate cannot be used."""
     password = settings.kafka_sasl_password
     return Brokers(
         bootstrap=settings.kafka_broker,
@@ -78,25 +78,32 @@ def log_retention_seconds(settings: Settings) -> float:
 def _kafka_tls(settings: Settings) -> ssl.SSLContext | None:
     if not settings.kafka_security_protocol.endswith("SSL"):
         return None
-    context = ssl.create_default_context(cafile=settings.kafka_ssl_cafile)
+    context = _context(settings, "kafka_ssl_cafile", "kafka_ssl_certfile", "kafka_ssl_keyfile")
     context.check_hostname = settings.kafka_ssl_check_hostname
-    _load_certificate(context, settings.kafka_ssl_certfile, settings.kafka_ssl_keyfile)
     return context
 
 
 def _database_tls(settings: Settings) -> ssl.SSLContext | None:
-    """Check as much as libpq does for the same `sslmode`."""
+    """Check as much as libpq does for the same `sslmode`; it takes a root certificate as the wish to check."""
     mode = settings.db_sslmode
     if mode == "disable":
         return None
-    context = ssl.create_default_context(cafile=settings.db_sslrootcert)
+    context = _context(settings, "db_sslrootcert", "db_sslcert", "db_sslkey")
     context.check_hostname = mode == "verify-full"
-    if mode == "require":
+    if mode == "require" and settings.db_sslrootcert is None:
         context.verify_mode = ssl.CERT_NONE
-    _load_certificate(context, settings.db_sslcert, settings.db_sslkey)
     return context
 
 
-def _load_certificate(context: ssl.SSLContext, certificate: Path | None, key: Path | None) -> None:
-    if certificate is not None:
-        context.load_cert_chain(certificate, key)
+def _context(settings: Settings, authorities: str, certificate: str, key: str) -> ssl.SSLContext:
+    """Make a context of the files that these settings name."""
+    files = {name: getattr(settings, name) for name in (authorities, certificate, key)}
+    try:
+        context = ssl.create_default_context(cafile=files[authorities])
+        if files[certificate] is not None:
+            # An empty password, lest OpenSSL asks for one on the terminal.
+            context.load_cert_chain(files[certificate], files[key], password="")
+    except OSError as error:
+        given = ", ".join(f"{name.upper()}={path}" for name, path in files.items() if path is not None)
+        raise WrongDeployment(f"TLS: {given} cannot be used: {error}") from error
+    return context

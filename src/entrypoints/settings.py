@@ -21,7 +21,7 @@ from pydantic_core import ErrorDetails
 from adapters.kafka.assignor import AssignorName
 
 Port = Annotated[int, Field(ge=1, le=65_535)]
-Seconds = Annotated[float, Field(gt=0, le=3_600)]
+Seconds = Annotated[float, Field(ge=0.01, le=3_600)]
 Count = Annotated[int, Field(ge=1)]
 Name = Annotated[str, Field(min_length=1)]
 TopicName = Annotated[str, Field(pattern=r"^[a-zA-Z0-9._-]{1,249}$")]

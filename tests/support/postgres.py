@@ -40,14 +40,15 @@ class PostgresServer:
 
     async def create(self, name: str, template: str = "template0") -> None:
         """Make a database, in UTC as the service wants it."""
-        await self._execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}"')
-        await self._execute(f"ALTER DATABASE \"{name}\" SET timezone TO 'UTC'")
+        await self.execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}"')
+        await self.execute(f"ALTER DATABASE \"{name}\" SET timezone TO 'UTC'")
 
     async def drop(self, name: str) -> None:
         """Remove a database, with whoever is still connected to it."""
-        await self._execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
+        await self.execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
 
-    async def _execute(self, statement: str) -> None:
+    async def execute(self, statement: str) -> None:
+        """Run a statement as the administrator."""
         connection = await connect(self.admin)
         try:
             await connection.execute(statement)

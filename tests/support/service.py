@@ -1,6 +1,7 @@
 """The service's own processes, as an operator starts, watches and stops them."""
 
 import asyncio
+import itertools
 import json
 import os
 import signal
@@ -25,8 +26,9 @@ _END_SECONDS = 30.0
 class Service:
     """One process, its client, and what it has logged."""
 
-    def __init__(self, process: Process, client: httpx.AsyncClient, log: Path) -> None:
-        self.client = client
+    def __init__(self, process: Process, port: int, log: Path) -> None:
+        self.port = port
+        self.client = httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=20)
         self._process = process
         self._log = log
 
@@ -61,6 +63,14 @@ class Service:
     async def not_ready(self) -> None:
         """Return when it answers that it is not."""
         await eventually(self._answers_not_ready, "not ready")
+
+    async def refuses(self) -> None:
+        """Return when it takes no connections any more."""
+
+        async def nobody_listens() -> bool:
+            return not probe.accepts(self.port)
+
+        await eventually(nobody_listens, "no connection taken")
 
     async def logged(self, event: str) -> None:
         """Return when it has logged this message."""
@@ -103,12 +113,13 @@ class Services:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
+        self._numbers = itertools.count(1)
         self._started: list[Service] = []
 
     async def start(self, kind: Kind, environment: Mapping[str, str]) -> Service:
         """Start a process and return at once."""
         (port,) = probe.free_ports(1)
-        log = self._folder / f"{len(self._started)}-{kind}.log"
+        log = self._folder / f"{next(self._numbers)}-{kind}.log"
         with log.open("wb") as output:
             process = await asyncio.create_subprocess_exec(
                 # It ends with these tests even where they are killed.
@@ -121,7 +132,7 @@ class Services:
                 stdout=output,
                 stderr=STDOUT,
             )
-        service = Service(process, httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=20), log)
+        service = Service(process, port, log)
         self._started.append(service)
         return service
 

@@ -1,5 +1,6 @@
 """Adapters in memory that remember what they were asked for, and fail as a real one might."""
 
+import asyncio
 from collections.abc import Sequence
 from uuid import UUID
 
@@ -18,10 +19,14 @@ class WatchedStore(MemoryEventStore):
         self.calls: list[list[UUID]] = []
         self.bugs: set[UUID] = set()
         self.probe_outage: Exception | None = None
+        self.gate = asyncio.Event()
+        """Calls to add wait here for as long as it is cleared."""
+        self.gate.set()
 
     async def add(self, deliveries: Sequence[Delivery[UserEvent]]) -> list[Verdict]:
         ids = [delivery.content.id for delivery in deliveries]
         self.calls.append(ids)
+        await self.gate.wait()
         if not self.bugs.isdisjoint(ids):
             raise ZeroDivisionError("the payload was: secret")
         return await super().add(deliveries)

@@ -2,9 +2,11 @@
 
 import asyncio
 import json
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from enum import Enum, auto
 from typing import Any, TypeVar
 from uuid import UUID
 
@@ -40,7 +42,7 @@ which = st.integers(0, 9)
 class PickyStore(MemoryEventStore):
     """Refuses the events of one user, and has a bug that meets those of another."""
 
-    async def add(self, deliveries: list[Delivery[UserEvent]]) -> list[Verdict]:  # type: ignore[override]
+    async def add(self, deliveries: Sequence[Delivery[UserEvent]]) -> list[Verdict]:
         users = {delivery.content.user_id for delivery in deliveries}
         if self.outage is None and REFUSED in users:
             raise Rejected("refused")
@@ -49,13 +51,21 @@ class PickyStore(MemoryEventStore):
         return await super().add(deliveries)
 
 
+class Stage(Enum):
+    """How far a consumer is with the batch in its hands."""
+
+    IDLE = auto()
+    DELIVERED = auto()
+    DURABLE = auto()
+
+
 @dataclass(eq=False)
 class Member:
-    """A consumer, and how far it is with the batch in its hands."""
+    """A consumer."""
 
     source: MemorySource
-    batch: Batch | None = None
-    is_durable: bool = False
+    batch: Batch = Batch((), None)
+    stage: Stage = Stage.IDLE
 
 
 class Delivering(RuleBasedStateMachine):
@@ -85,6 +95,10 @@ class Delivering(RuleBasedStateMachine):
         return self.loop.run_until_complete(work)
 
     @initialize()
+    def start(self) -> None:
+        """There is a consumer at first."""
+        self.join()
+
     @rule()
     @precondition(lambda self: len(self.members) < 3)
     def join(self) -> None:
@@ -93,24 +107,22 @@ class Delivering(RuleBasedStateMachine):
         self.run(member.source.open())
         self.members.append(member)
 
-    @rule(number=which)
+    @rule(number=which, in_order=st.booleans())
     @precondition(lambda self: self.members)
-    def crash(self, number: int) -> None:
-        """A consumer dies at whatever point it is: before storing, or between that and the commit."""
-        self.members.pop(number % len(self.members)).source.crash()
+    def end(self, number: int, *, in_order: bool) -> None:
+        """A consumer leaves, or dies at whatever point it is: before storing, or between that and the commit."""
+        source = self.members.pop(number % len(self.members)).source
+        if in_order:
+            self.run(source.close())
+        else:
+            source.crash()
 
-    @rule(number=which)
-    @precondition(lambda self: self.members)
-    def leave(self, number: int) -> None:
-        """A consumer stops in order."""
-        self.run(self.members.pop(number % len(self.members)).source.close())
-
-    @rule(events=st.lists(some_events, min_size=1, max_size=8))
-    def publish(self, events: list[UserEvent]) -> None:
-        """Clients report events; what is acknowledged is a promise."""
+    @rule(events=st.lists(some_events, min_size=1, max_size=8), is_heard=st.booleans())
+    def publish(self, events: list[UserEvent], *, is_heard: bool) -> None:
+        """Clients report events; what is acknowledged is a promise, if anybody hears of it."""
         self.sent += events
         for event, outcome in zip(events, self.run(self.publisher.publish(events)), strict=True):
-            if isinstance(outcome, Receipt):
+            if isinstance(outcome, Receipt) and is_heard:
                 self.acknowledged.append((event, outcome))
 
     @rule(value=garbage, partition=st.integers(0, 2))
@@ -118,48 +130,41 @@ class Delivering(RuleBasedStateMachine):
         """A foreign producer writes what is no event."""
         self.log.append(TOPIC, b"key", value, partition=partition)
 
-    @rule(number=which, limit=st.integers(1, 10))
-    @precondition(lambda self: self.members)
+    @rule(number=which, limit=st.integers(1, 5))
+    @precondition(lambda self: self.at(Stage.IDLE))
     def deliver(self, number: int, limit: int) -> None:
         """A consumer with empty hands reads on."""
-        member = self.members[number % len(self.members)]
-        if member.batch is None:
-            batch = self.run(member.source.poll(limit, 0))
-            member.batch, member.is_durable = (batch, False) if batch.deliveries else (None, False)
+        member = self.one_at(Stage.IDLE, number)
+        batch = self.run(member.source.poll(limit, 0))
+        if batch.deliveries:
+            member.batch, member.stage = batch, Stage.DELIVERED
 
     @rule(number=which)
-    @precondition(lambda self: self.members)
+    @precondition(lambda self: self.at(Stage.DELIVERED))
     def persist(self, number: int) -> None:
         """A consumer stores and parks its batch, perhaps not for the first time; an outage leaves it in its hands."""
-        member = self.members[number % len(self.members)]
-        if member.batch is not None:
-            try:
-                tally = self.run(self.process(member.batch))
-            except Unavailable:
-                return
+        member = self.one_at(Stage.DELIVERED, number)
+        with suppress(Unavailable):
+            tally = self.run(self.process(member.batch))
             self.tallies.append((len(member.batch.deliveries), tally))
-            member.is_durable = True
+            member.stage = Stage.DURABLE
 
     @rule(number=which)
-    @precondition(lambda self: self.members)
+    @precondition(lambda self: self.at(Stage.DURABLE))
     def commit(self, number: int) -> None:
         """A consumer commits what is durable, unless the batch is no longer its own."""
-        member = self.members[number % len(self.members)]
-        if member.batch is not None and member.is_durable:
-            try:
-                self.run(member.source.commit(member.batch))
-            except Superseded:
-                pass
-            member.batch = None
+        member = self.one_at(Stage.DURABLE, number)
+        with suppress(Superseded):
+            self.run(member.source.commit(member.batch))
+        member.stage = Stage.IDLE
 
     @rule(number=which)
-    @precondition(lambda self: self.members)
+    @precondition(lambda self: self.at(Stage.DELIVERED))
     def rewind(self, number: int) -> None:
         """A consumer lets its batch go, to read it again."""
-        member = self.members[number % len(self.members)]
-        if member.batch is not None:
-            member.source.rewind(member.batch)
-            member.batch = None
+        member = self.one_at(Stage.DELIVERED, number)
+        member.source.rewind(member.batch)
+        member.stage = Stage.IDLE
 
     @rule(store=st.booleans(), letters=st.booleans(), publisher=st.booleans())
     def outages(self, *, store: bool, letters: bool, publisher: bool) -> None:
@@ -201,7 +206,7 @@ class Delivering(RuleBasedStateMachine):
         self.members = []
         self.join()
         while sum(self.run(self.members[0].source.lag()).values()):
-            self.deliver(0, 10)
+            self.deliver(0, 5)
             self.persist(0)
             self.commit(0)
         self.positions_never_pass_what_is_not_durable()
@@ -215,13 +220,20 @@ class Delivering(RuleBasedStateMachine):
             assert record in kept
         self.loop.close()
 
+    def at(self, stage: Stage) -> list[Member]:
+        """List the consumers that are so far."""
+        return [member for member in self.members if member.stage is stage]
+
+    def one_at(self, stage: Stage, number: int) -> Member:
+        """Choose one of them."""
+        return self.at(stage)[number % len(self.at(stage))]
+
     def parked(self) -> list[tuple[int, int, MemoryRecord]]:
         """List the letters with the partition and offset that each names as its origin."""
         letters = []
         for letter in self.log.records(LETTERS):
             headers = dict(letter.headers)
-            origin = (int(headers[name] or b"") for name in ("dlq.partition", "dlq.offset"))
-            letters.append((*origin, letter))
+            letters.append((int(headers["dlq.partition"] or b""), int(headers["dlq.offset"] or b""), letter))
         return letters
 
     def kept(self) -> "Kept":

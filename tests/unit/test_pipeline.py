@@ -190,9 +190,11 @@ async def test_other_partitions_wait_for_the_end_of_the_outage(world: World) -> 
 async def test_stop_finishes_the_batch_in_flight(world: World) -> None:
     """It is stored and committed, and nothing is begun after it."""
     world.append(150)
+    world.store.gate.clear()
     async with world.running():
         await until(lambda: bool(world.store.calls))
         world.stop.set()
+        world.store.gate.set()
     assert world.committed() == {0: 100}
     assert len(world.store.rows) == 100
 

@@ -77,6 +77,8 @@ class PostgresEventSource:
 
     async def close(self) -> None:
         """Leave the group; its partitions go to the members that stay."""
+        if not self._tasks:
+            return
         await self._stop()
         try:
             await self._membership.leave()
@@ -84,6 +86,8 @@ class PostgresEventSource:
             logger.warning("left the group without a word: the others wait", extra={"cause": str(unavailable)})
 
     async def poll(self, limit: int, wait: float) -> Batch:
+        if not self._tasks:
+            await self.open()
         loop = asyncio.get_running_loop()
         end = loop.time() + wait
         while True:

@@ -1,0 +1,140 @@
+"""A database that is down, or up but not for us: everything is held and retried, nothing parked, nothing lost."""
+
+import asyncio
+import secrets
+import tempfile
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import replace
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+
+from adapters.postgres.engine import Database
+from entrypoints.local_postgres import LocalPostgres
+from tests.support.kafka import KafkaServer
+from tests.support.load import Load, load
+from tests.support.postgres import PostgresServer
+from tests.support.records import Topics
+from tests.support.service import Service, Services
+from tests.support.world import World
+from tools.kafka import probe
+
+HOLDING = "holding until the outage is over"
+
+
+@pytest.fixture(scope="module")
+def local() -> Iterator[LocalPostgres]:
+    """A server that these tests may stop."""
+    with (
+        tempfile.TemporaryDirectory(prefix="user-events-postgres-") as directory,
+        LocalPostgres(Path(directory) / "data", options={"fsync": "off"}) as server,
+    ):
+        yield server
+
+
+@pytest.fixture
+def admin(local: LocalPostgres) -> PostgresServer:
+    """That server, for one who may do anything on it."""
+    return PostgresServer(Database(local.host, local.port, local.user, local.password, local.database), local)
+
+
+@pytest.fixture
+async def database(admin: PostgresServer) -> AsyncIterator[Database]:
+    """An empty database, owned by a user of this test's own."""
+    name, password = f"test_{uuid4().hex}", secrets.token_hex()
+    await admin.execute(f"CREATE ROLE {name} LOGIN PASSWORD '{password}'")
+    await admin.create(name)
+    await admin.execute(f"ALTER DATABASE {name} OWNER TO {name}")
+    yield replace(admin.admin, name=name, user=name, password=password)
+    await admin.drop(name)
+    await admin.execute(f"DROP ROLE {name}")
+
+
+async def hold(world: World, consumer: Service) -> dict[int, int]:
+    """Wait until the consumer holds on and says so; tell the offsets, which are not to move any more."""
+    await consumer.logged(HOLDING)
+    await consumer.not_ready()
+    return await world.committed()
+
+
+async def flow_again(world: World, consumer: Service, posted: Load) -> None:
+    """See that in the end all events stand in the table and none in the topic of the dead letters."""
+    await world.stored(posted.accepted, perhaps=posted.unknown)
+    await consumer.ready()
+    assert await world.letters() == []
+
+
+@pytest.mark.parametrize("immediate", [False, True], ids=["fast", "immediate"])
+async def test_a_database_that_stops_under_load_delays_events_only(
+    world: World, local: LocalPostgres, immediate: bool
+) -> None:
+    """The api goes on taking events; when the database is back the consumer stores them and is ready again."""
+    api, consumer = await asyncio.gather(world.run("api"), world.run("consumer"))
+    async with load(api) as posted:
+        await posted.more(50)
+        await asyncio.to_thread(local.stop, immediate=immediate)
+        try:
+            offsets = await hold(world, consumer)
+            await posted.more(100)
+            assert await world.committed() == offsets
+        finally:
+            await asyncio.to_thread(local.start)
+        await posted.more(50)
+    await flow_again(world, consumer, posted)
+
+
+REFUSALS = {
+    "read-only": (
+        "ALTER DATABASE {name} SET default_transaction_read_only = on",
+        "ALTER DATABASE {name} RESET default_transaction_read_only",
+    ),
+    "login refused": ("ALTER ROLE {name} PASSWORD 'another'", "ALTER ROLE {name} PASSWORD '{password}'"),
+    "no such database": ("ALTER DATABASE {name} RENAME TO {name}_gone", "ALTER DATABASE {name}_gone RENAME TO {name}"),
+}
+
+
+@pytest.mark.parametrize("refusal", REFUSALS)
+async def test_a_database_that_refuses_us_delays_events_only(
+    world: World, database: Database, admin: PostgresServer, refusal: str
+) -> None:
+    """What a person has to mend on the server is waited for like an outage."""
+    impose, lift = (each.format(name=database.name, password=database.password) for each in REFUSALS[refusal])
+    api, consumer = await asyncio.gather(world.run("api"), world.run("consumer"))
+    async with load(api) as posted:
+        await posted.more(50)
+        await admin.execute(f"ALTER DATABASE {database.name} ALLOW_CONNECTIONS false")
+        await end_sessions(admin, database)
+        await admin.execute(impose)
+        if refusal != "no such database":
+            await admin.execute(f"ALTER DATABASE {database.name} ALLOW_CONNECTIONS true")
+        offsets = await hold(world, consumer)
+        await posted.more(50)
+        assert await world.committed() == offsets
+        await admin.execute(lift)
+        await admin.execute(f"ALTER DATABASE {database.name} ALLOW_CONNECTIONS true")
+        await end_sessions(admin, database)
+        await posted.more(50)
+    await flow_again(world, consumer, posted)
+
+
+async def end_sessions(admin: PostgresServer, database: Database) -> None:
+    """End the sessions that began before a change, since it concerns only new ones."""
+    await admin.execute(f"SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE datname = '{database.name}'")
+
+
+async def test_an_api_that_starts_without_a_database_takes_events(
+    services: Services, database: Database, kafka: KafkaServer
+) -> None:
+    """It is alive and not ready, answers 201, and the events are stored later."""
+    (nobody,) = probe.free_ports(1)
+    world = World(services, database, Topics(kafka.bootstrap))
+    api = await world.start("api", DB_PORT=str(nobody))
+    await api.not_ready()
+    assert (await api.client.get("/health")).json() == {"status": "UP"}
+    async with load(api) as posted:
+        await posted.more(20)
+    parts = await api.parts()
+    assert {name for name, part in parts.items() if part["status"] == "DOWN"} == {"database", "preparation"}
+    consumer = await world.run("consumer")
+    await flow_again(world, consumer, posted)

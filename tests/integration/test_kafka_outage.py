@@ -1,0 +1,113 @@
+"""A broker that is down or does not answer: 503 with the id to retry with, and recovery without help."""
+
+import asyncio
+from uuid import UUID
+
+import httpx
+import pytest
+
+from tests.support.events import an_event
+from tests.support.load import load
+from tests.support.proxy import Proxy
+from tests.support.service import Service
+from tests.support.waiting import eventually
+from tests.support.world import World, as_records
+from tools.kafka import KafkaCluster
+
+EVENT = {"userId": "user-1", "eventType": "LOGIN"}
+
+
+@pytest.fixture
+def world(fragile_world: World) -> World:
+    """A world whose broker can fail."""
+    return fragile_world
+
+
+async def post(api: Service, **fields: object) -> httpx.Response:
+    """Post an event."""
+    return await api.client.post("/events/generate", json=EVENT | fields)
+
+
+def id_to_retry(answer: httpx.Response) -> str:
+    """Check that an answer asks for a retry, and tell with which id."""
+    assert answer.status_code == 503
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert int(answer.headers["retry-after"]) > 0
+    event_id = answer.json()["eventId"]
+    assert UUID(event_id)
+    return str(event_id)
+
+
+async def test_an_api_that_starts_without_kafka_recovers_by_itself(world: World, kafka_proxy: Proxy) -> None:
+    """Until then it is alive, not ready, and answers 503; the retry with the same id is stored once."""
+    await kafka_proxy.refuse()
+    api = await world.start("api")
+    await api.not_ready()
+    assert (await api.client.get("/health")).json() == {"status": "UP"}
+    event_id = id_to_retry(await post(api))
+    await kafka_proxy.accept()
+    await api.ready()
+    assert (await post(api, eventId=event_id)).status_code == 201
+    await world.run("consumer")
+    await world.stored([UUID(event_id)])
+
+
+async def test_an_event_without_an_answer_from_kafka_may_be_sent_again(world: World, kafka_proxy: Proxy) -> None:
+    """The first attempt arrives after all, the second too, and one row is stored."""
+    api = await world.run("api", PUBLISH_TIMEOUT_SECONDS="1")
+    produce = kafka_proxy.hold("Produce")
+    event_id = id_to_retry(await post(api))
+    produce.release()
+
+    async def is_accepted() -> bool:
+        return (await post(api, eventId=event_id)).status_code == 201
+
+    await eventually(is_accepted, "accepted")
+    await world.run("consumer")
+    await world.stored([UUID(event_id)])
+    assert len(await world.records()) > 1
+    assert await world.letters() == []
+
+
+async def test_a_network_that_swallows_everything_is_got_over(world: World, kafka_proxy: Proxy) -> None:
+    """No request hangs for longer than the publish timeout, and afterwards all goes on."""
+    api, consumer = await asyncio.gather(world.run("api", PUBLISH_TIMEOUT_SECONDS="1"), world.run("consumer"))
+    async with load(api) as posted:
+        await posted.more(50)
+        kafka_proxy.blackhole()
+        await asyncio.gather(api.not_ready(), consumer.not_ready())
+        id_to_retry(await post(api))
+        kafka_proxy.heal()
+        await posted.more(50)
+    await world.stored(posted.accepted, perhaps=posted.unknown)
+    await asyncio.gather(api.ready(), consumer.ready())
+    assert await world.letters() == []
+
+
+async def test_a_broker_that_is_killed_under_load_costs_no_accepted_event(
+    world: World, proxied_cluster: KafkaCluster
+) -> None:
+    """Both processes are not ready meanwhile and ready again afterwards."""
+    api, consumer = await asyncio.gather(world.run("api", PUBLISH_TIMEOUT_SECONDS="2"), world.run("consumer"))
+    async with load(api) as posted:
+        await posted.more(50)
+        proxied_cluster.kill(1)
+        await asyncio.gather(api.not_ready(), consumer.not_ready())
+        await asyncio.to_thread(proxied_cluster.restart, 1)
+        await posted.more(50)
+    await world.stored(posted.accepted, perhaps=posted.unknown)
+    await asyncio.gather(api.ready(), consumer.ready())
+    assert await world.letters() == []
+
+
+async def test_offsets_that_cannot_be_committed_are_committed_later(world: World, kafka_proxy: Proxy) -> None:
+    """A cut connection between storing and committing costs neither an event nor the process."""
+    event = an_event()
+    consumer = await world.run("consumer")
+    commit = kafka_proxy.hold("OffsetCommit")
+    await world.send(*as_records([event]))
+    await commit.arrived()
+    commit.drop()
+    await world.consumed(1)
+    await consumer.ready()
+    assert await world.ids() == {event.id}

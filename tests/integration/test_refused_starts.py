@@ -1,0 +1,45 @@
+"""Starts that a person has to mend: one clear message and an exit code."""
+
+import socket
+
+import pytest
+
+from tests.support.service import Kind
+from tests.support.world import World
+
+BOTH = pytest.mark.parametrize("kind", ["api", "consumer"])
+
+
+@BOTH
+async def test_another_number_of_partitions_than_asked_for_ends_the_start(world: World, kind: Kind) -> None:
+    """Keys would be spread anew, so neither process goes on."""
+    await world.make_topic(partitions=2)
+    process = await world.start(kind, KAFKA_PARTITIONS="3")
+    assert await process.ended() == 1
+    (last,) = [line for line in process.lines() if line["level"] == "critical"]
+    assert f"topic {world.topic} has 2 partitions, but KAFKA_PARTITIONS is 3" in last["event"]
+    assert "Traceback" not in process.text
+
+
+@BOTH
+async def test_wrong_settings_are_all_named_at_once(world: World, kind: Kind) -> None:
+    """Exit code 2, a line for each, and no secret among them."""
+    process = await world.start(
+        kind, KAFKA_BROKER="nowhere", DB_PORT="70000", BATCH_SIZE="many", DB_PASSWORD="hush", DB_PASSWORD_FILE="/nowhere"
+    )
+    assert await process.ended() == 2
+    named = {line.split(":")[0].split()[0] for line in process.text.splitlines()}
+    assert named == {"KAFKA_BROKER", "DB_PORT", "BATCH_SIZE", "DB_PASSWORD", "DB_PASSWORD_FILE"}
+    assert "hush" not in process.text
+
+
+@pytest.mark.parametrize(("kind", "variable"), [("api", "PORT"), ("consumer", "CONSUMER_PORT")])
+async def test_a_taken_port_is_named_with_the_variable_to_change(world: World, kind: Kind, variable: str) -> None:
+    """Exit code 1."""
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        process = await world.start(kind, **{variable: str(port)})
+        assert await process.ended() == 1
+    (last,) = [line for line in process.lines() if line["level"] == "critical"]
+    assert f"port {port} on 127.0.0.1 is taken by another program: set {variable}" in last["event"]
+    assert "Traceback" not in process.text

@@ -1,0 +1,114 @@
+"""SIGTERM and SIGINT: both processes finish what they have begun and exit with 0 within the grace period."""
+
+import asyncio
+import json
+import signal
+import time
+from signal import SIGINT, SIGTERM
+from uuid import UUID
+
+import pytest
+
+from tests.support.events import an_event
+from tests.support.framing import postgres_messages
+from tests.support.load import load
+from tests.support.proxy import proxied
+from tests.support.server import connection, read_head
+from tests.support.world import World, as_records
+
+GRACE_SECONDS = 10
+
+
+@pytest.mark.parametrize(
+    "signals", [[SIGTERM], [SIGINT], [SIGTERM, SIGTERM, SIGINT]], ids=["SIGTERM", "SIGINT", "again and again"]
+)
+async def test_signalled_under_load_both_end_in_order_and_lose_nothing(
+    world: World, signals: list[signal.Signals]
+) -> None:
+    """Each event that was answered with 201 is in the table once a consumer has run again."""
+    grace = {"SHUTDOWN_GRACE_SECONDS": str(GRACE_SECONDS)}
+    processes = await asyncio.gather(world.run("api", **grace), world.run("consumer", **grace))
+    async with load(processes[0]) as posted:
+        await posted.more(200)
+        began = time.monotonic()
+        for number in signals:
+            for process in processes:
+                process.signal(number)
+        assert await asyncio.gather(*(process.ended() for process in processes)) == [0, 0]
+        assert time.monotonic() - began < GRACE_SECONDS
+    assert all(process.lines("stopped") for process in processes)
+    await world.run("consumer")
+    await world.stored(posted.accepted, perhaps=posted.unknown)
+    assert await world.letters() == []
+
+
+async def test_a_request_that_has_begun_is_answered(world: World) -> None:
+    """Its body may come after the signal; new connections are refused by then."""
+    api = await world.run("api")
+    body = json.dumps({"userId": "user-1", "eventType": "LOGIN"}).encode()
+    head = b"POST /events/generate HTTP/1.1\r\nHost: api\r\nContent-Type: application/json\r\n"
+    async with connection(api.port) as (reader, writer):
+        writer.write(head + b"Expect: 100-continue\r\nContent-Length: %d\r\n\r\n" % len(body))
+        assert (await read_head(reader))[0] == 100
+        api.signal(SIGTERM)
+        await api.refuses()
+        writer.write(body)
+        status, _headers = await read_head(reader)
+        assert status == 201
+        answer = json.loads(await reader.read())
+    assert await api.ended() == 0
+    await world.run("consumer")
+    await world.stored([UUID(answer["eventId"])])
+
+
+async def test_a_batch_that_has_begun_is_stored_and_committed(world: World) -> None:
+    """The signal comes while the database has not yet confirmed it."""
+    events = [an_event() for _ in range(10)]
+    async with proxied(world.database.port, postgres_messages) as proxy:
+        consumer = await world.run("consumer", DB_PORT=str(proxy.port))
+        commit = proxy.hold("COMMIT")
+        await world.send(*as_records(events))
+        await commit.arrived()
+        consumer.signal(SIGTERM)
+        await consumer.logged("stopping")
+        commit.release()
+        assert await consumer.ended() == 0
+    assert await world.ids() == {event.id for event in events}
+    assert sum((await world.committed()).values()) == len(events)
+
+
+async def test_a_batch_that_an_outage_holds_is_left_to_the_next_consumer(world: World) -> None:
+    """A stop does not wait for the database to come back."""
+    event = an_event()
+    async with proxied(world.database.port, postgres_messages) as proxy:
+        consumer = await world.run("consumer", DB_PORT=str(proxy.port))
+        await proxy.refuse()
+        await world.send(*as_records([event]))
+        await consumer.logged("holding until the outage is over")
+        assert await consumer.terminate() == 0
+    assert await world.committed() == {}
+    await world.run("consumer")
+    await world.stored([event.id])
+
+
+async def test_what_hangs_is_ended_by_force_after_the_grace_period(world: World) -> None:
+    """With exit code 1, and nothing committed: the batch is stored by the next consumer."""
+    event = an_event()
+    async with proxied(world.database.port, postgres_messages) as proxy:
+        consumer = await world.run("consumer", DB_PORT=str(proxy.port), SHUTDOWN_GRACE_SECONDS="1")
+        commit = proxy.hold("COMMIT")
+        await world.send(*as_records([event]))
+        await commit.arrived()
+        assert await consumer.terminate() == 1
+        commit.drop()
+    assert await world.committed() == {}
+    await world.run("consumer")
+    await world.stored([event.id])
+
+
+async def test_before_the_world_is_up_a_signal_ends_both_at_once(world: World) -> None:
+    """Waiting for Kafka and the database is no reason to stay."""
+    nowhere = {"KAFKA_BROKER": "127.0.0.1:9", "DB_PORT": "9"}
+    processes = await asyncio.gather(world.start("api", **nowhere), world.start("consumer", **nowhere))
+    await asyncio.gather(*(process.not_ready() for process in processes))
+    assert await asyncio.gather(*(process.terminate() for process in processes)) == [0, 0]

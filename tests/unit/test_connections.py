@@ -1,0 +1,208 @@
+"""What the adapters are told of the world, TLS first of all."""
+
+import shutil
+import ssl
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from domain.errors import WrongDeployment
+from entrypoints import connections
+from entrypoints.settings import Settings
+
+HOST = "db.example"
+HOSTNAME_MISMATCH = "Hostname mismatch"
+SELF_SIGNED = "self.signed certificate"
+
+
+class Certificate:
+    """A certificate for `HOST` that vouches for itself, and its key."""
+
+    def __init__(self, folder: Path) -> None:
+        self.path, self.key = folder / "certificate.pem", folder / "key.pem"
+        command = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"]
+        command += ["-subj", "/CN=example", "-addext", f"subjectAltName=DNS:{HOST}"]
+        subprocess.run([*command, "-keyout", self.key, "-out", self.path], check=True, capture_output=True)
+
+
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> Certificate:
+    """The certificate of a server."""
+    if shutil.which("openssl") is None:
+        pytest.skip("no openssl to make a certificate with")
+    return Certificate(tmp_path_factory.mktemp("tls"))
+
+
+@pytest.fixture(scope="module")
+def stranger(certificate: Certificate, tmp_path_factory: pytest.TempPathFactory) -> Certificate:
+    """The certificate of somebody else who uses the same name."""
+    return Certificate(tmp_path_factory.mktemp("stranger"))
+
+
+def load(**environ: object) -> Settings:
+    """Load settings."""
+    return Settings.load({name: str(value) for name, value in environ.items()})
+
+
+def database_tls(mode: str, trusted: Certificate | None = None) -> ssl.SSLContext:
+    """Make the context for the database."""
+    root = {} if trusted is None else {"DB_SSLROOTCERT": trusted.path}
+    context = connections.database(load(DB_SSLMODE=mode, **root)).tls
+    assert context is not None
+    return context
+
+
+def shake_hands(client: ssl.SSLContext, server: Certificate, host: str) -> None:
+    """Let a client and a server greet each other in memory; raises what the client would."""
+    serving = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    serving.load_cert_chain(server.path, server.key)
+    to_client, to_server = ssl.MemoryBIO(), ssl.MemoryBIO()
+    ends = [
+        client.wrap_bio(to_client, to_server, server_hostname=host),
+        serving.wrap_bio(to_server, to_client, server_side=True),
+    ]
+    while ends:
+        for end in list(ends):
+            try:
+                end.do_handshake()
+            except ssl.SSLWantReadError:
+                continue
+            ends.remove(end)
+
+
+def test_no_tls_unless_asked_for() -> None:
+    """As the predecessor connects."""
+    settings = Settings.load({})
+    assert connections.database(settings).tls is None
+    assert connections.brokers(settings).tls is None
+
+
+@pytest.mark.parametrize("mode", ["require", "verify-ca", "verify-full"])
+def test_every_mode_of_tls_accepts_the_true_server(certificate: Certificate, mode: str) -> None:
+    """By its name, with a certificate of a known authority."""
+    shake_hands(database_tls(mode, certificate), certificate, HOST)
+
+
+def test_require_asks_for_encryption_only(certificate: Certificate) -> None:
+    """Whoever the server is."""
+    shake_hands(database_tls("require"), certificate, "other.example")
+
+
+@pytest.mark.parametrize("mode", ["require", "verify-ca", "verify-full"])
+def test_stranger_is_refused_where_there_is_a_root_certificate(
+    certificate: Certificate, stranger: Certificate, mode: str
+) -> None:
+    """A root certificate is the wish to check, as for PostgreSQL's own clients."""
+    with pytest.raises(ssl.SSLCertVerificationError, match=SELF_SIGNED):
+        shake_hands(database_tls(mode, certificate), stranger, HOST)
+
+
+@pytest.mark.parametrize("mode", ["verify-ca", "verify-full"])
+def test_modes_that_verify_trust_the_systems_authorities_by_default(certificate: Certificate, mode: str) -> None:
+    """Which know nothing of a server that vouches for itself."""
+    with pytest.raises(ssl.SSLCertVerificationError, match=SELF_SIGNED):
+        shake_hands(database_tls(mode), certificate, HOST)
+
+
+def test_only_full_verification_looks_at_the_name(certificate: Certificate) -> None:
+    """A known authority's certificate for another server does not do there."""
+    shake_hands(database_tls("verify-ca", certificate), certificate, "other.example")
+    with pytest.raises(ssl.SSLCertVerificationError, match=HOSTNAME_MISMATCH):
+        shake_hands(database_tls("verify-full", certificate), certificate, "other.example")
+
+
+@pytest.mark.parametrize("protocol", ["SSL", "SASL_SSL"])
+def test_broker_is_checked_by_name_unless_that_is_switched_off(certificate: Certificate, protocol: str) -> None:
+    """Its authority is checked in any case."""
+    sasl = {"KAFKA_SASL_MECHANISM": "PLAIN", "KAFKA_SASL_USERNAME": "u", "KAFKA_SASL_PASSWORD": "p"}
+    environ = sasl | {"KAFKA_SECURITY_PROTOCOL": protocol, "KAFKA_SSL_CAFILE": certificate.path}
+    strict = connections.brokers(load(**environ)).tls
+    assert strict is not None
+    shake_hands(strict, certificate, HOST)
+    with pytest.raises(ssl.SSLCertVerificationError, match=HOSTNAME_MISMATCH):
+        shake_hands(strict, certificate, "other.example")
+    lenient = connections.brokers(load(**environ, KAFKA_SSL_CHECK_HOSTNAME="no")).tls
+    assert lenient is not None
+    shake_hands(lenient, certificate, "other.example")
+
+
+@pytest.mark.parametrize("protocol", ["PLAINTEXT", "SASL_PLAINTEXT"])
+def test_brokers_without_tls_need_no_context(protocol: str) -> None:
+    """Logging in is another matter."""
+    sasl = {"KAFKA_SASL_MECHANISM": "SCRAM-SHA-512", "KAFKA_SASL_USERNAME": "u", "KAFKA_SASL_PASSWORD": "p"}
+    brokers = connections.brokers(load(KAFKA_SECURITY_PROTOCOL=protocol, **sasl))
+    assert brokers.tls is None
+    assert brokers.options()["sasl_mechanism"] == "SCRAM-SHA-512"
+    assert (brokers.sasl_username, brokers.sasl_password) == ("u", "p")
+
+
+def test_client_certificate_is_used(certificate: Certificate) -> None:
+    """For the database and for the brokers alike."""
+    own = {"DB_SSLCERT": certificate.path, "DB_SSLKEY": certificate.key}
+    assert connections.database(load(DB_SSLMODE="require", **own)).tls is not None
+    own = {"KAFKA_SSL_CERTFILE": certificate.path, "KAFKA_SSL_KEYFILE": certificate.key}
+    assert connections.brokers(load(KAFKA_SECURITY_PROTOCOL="SSL", **own)).tls is not None
+
+
+def test_certificate_that_cannot_be_used_is_named(certificate: Certificate) -> None:
+    """The variables and the files, so that a person can mend it."""
+    swapped = load(DB_SSLMODE="require", DB_SSLCERT=certificate.key, DB_SSLKEY=certificate.path)
+    with pytest.raises(WrongDeployment, match=f"DB_SSLCERT={certificate.key}, DB_SSLKEY={certificate.path}"):
+        connections.database(swapped)
+    with pytest.raises(WrongDeployment, match=f"KAFKA_SSL_CAFILE={certificate.key}"):
+        connections.brokers(load(KAFKA_SECURITY_PROTOCOL="SSL", KAFKA_SSL_CAFILE=certificate.key))
+
+
+def test_encrypted_key_is_an_error_and_no_question(certificate: Certificate, tmp_path: Path) -> None:
+    """Nobody sits at the terminal of a service."""
+    encrypted = tmp_path / "encrypted.pem"
+    command: list[str | Path] = ["openssl", "ec", "-aes256", "-passout", "pass:secret"]
+    command += ["-in", certificate.key, "-out", encrypted]
+    subprocess.run(command, check=True, capture_output=True)
+    settings = load(DB_SSLMODE="require", DB_SSLCERT=certificate.path, DB_SSLKEY=encrypted)
+    with pytest.raises(WrongDeployment, match="DB_SSLKEY"):
+        connections.database(settings)
+
+
+def test_secrets_do_not_show_in_what_the_adapters_are_told() -> None:
+    """Not even where somebody logs it."""
+    settings = load(
+        DB_PASSWORD="s3cret",
+        KAFKA_SECURITY_PROTOCOL="SASL_PLAINTEXT",
+        KAFKA_SASL_MECHANISM="PLAIN",
+        KAFKA_SASL_USERNAME="u",
+        KAFKA_SASL_PASSWORD="s3cret",
+    )
+    database = connections.database(settings)
+    assert database.password == "s3cret"
+    assert "s3cret" not in f"{database!r} {database.url} {connections.brokers(settings)!r}"
+
+
+def test_time_limits_are_each_below_the_next() -> None:
+    """So that the innermost speaks first."""
+    limits = connections.database(load(DB_STATEMENT_TIMEOUT_SECONDS=8, DB_LOCK_TIMEOUT_SECONDS=3)).limits
+    assert (limits.lock, limits.statement, limits.batch) == (3, 8, 10)
+
+
+def test_topics_follow_the_settings() -> None:
+    """The events' topic keeps them for as long as told, the letters' for ever and with room for their headers."""
+    events, letters = connections.topics(
+        load(KAFKA_PARTITIONS=6, KAFKA_RETENTION_HOURS=2, KAFKA_MAX_MESSAGE_BYTES=700_000, KAFKA_DLQ_TOPIC="dead")
+    )
+    assert (events.name, events.partitions, events.retention_ms) == ("user-activity-events", 6, 7_200_000)
+    assert (letters.name, letters.partitions, letters.retention_ms) == ("dead", 6, -1)
+    assert (events.max_message_bytes, letters.max_message_bytes) == (700_000, 765_536)
+
+
+def test_any_accepted_body_fits_a_record_and_any_record_fits_a_letter() -> None:
+    """Each limit is below the next, at the settings' own limits too."""
+    settings = load(KAFKA_MAX_MESSAGE_BYTES=100_000, MAX_BODY_BYTES=67_232)
+    largest = connections.largest_event_bytes(settings)
+    assert settings.max_body_bytes < largest < settings.kafka_max_message_bytes
+    assert settings.kafka_max_message_bytes < connections.largest_letter_bytes(settings)
+
+
+def test_retention_of_the_embedded_log_is_in_hours() -> None:
+    """Its adapter wants seconds."""
+    assert connections.log_retention_seconds(load(LOG_RETENTION=2)) == 7_200

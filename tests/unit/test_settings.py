@@ -1,0 +1,247 @@
+"""The environment's variables: what they mean, and that everything wrong with them is told at once."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from entrypoints.settings import ENVELOPE_BYTES, Settings, SettingsError, is_secret
+
+SASL = {
+    "KAFKA_SECURITY_PROTOCOL": "SASL_PLAINTEXT",
+    "KAFKA_SASL_MECHANISM": "PLAIN",
+    "KAFKA_SASL_USERNAME": "me",
+    "KAFKA_SASL_PASSWORD": "secret",
+}
+
+
+def problems(**environ: str) -> list[str]:
+    """Load a wrong environment; answer what is said about it."""
+    with pytest.raises(SettingsError) as caught:
+        Settings.load(environ)
+    return caught.value.problems
+
+
+@pytest.fixture
+def some_file(tmp_path: Path) -> str:
+    """The path of a file that exists."""
+    path = tmp_path / "some.pem"
+    path.write_text("from a file")
+    return str(path)
+
+
+def test_empty_environment_is_the_predecessors() -> None:
+    """Its names and its defaults."""
+    settings = Settings.load({})
+    assert (settings.port, settings.kafka_broker) == (3000, "kafka:9092")
+    assert (settings.kafka_topic, settings.kafka_dlq_topic) == ("user-activity-events", "user-activity-events-dlq")
+    assert settings.kafka_consumer_group == "user-activity-consumer-group"
+    assert (settings.db_host, settings.db_port, settings.db_user, settings.db_name) == (
+        "postgres",
+        5432,
+        "postgres",
+        "eventsdb",
+    )
+    assert settings.db_password.get_secret_value() == "postgres"
+
+
+def test_empty_variable_counts_as_unset() -> None:
+    """As Compose hands on what is not set; a file's name as well."""
+    assert Settings.load(dict.fromkeys(Settings.load({}).shown(), "") | {"DB_PASSWORD_FILE": ""}) == Settings.load({})
+
+
+def test_variables_of_others_are_ignored() -> None:
+    """An environment is never ours alone."""
+    assert Settings.load({"PATH": "/bin", "KAFKA_HOME": "/kafka", "port": "1"}) == Settings.load({})
+
+
+def test_settings_cannot_be_changed() -> None:
+    """What was read at the start holds until the end."""
+    with pytest.raises(ValidationError, match="frozen"):
+        Settings.load({}).port = 1
+
+
+@pytest.mark.parametrize(
+    ("variable", "text", "value"),
+    [
+        ("KAFKA_BROKER", " a:1 , b.example:65535,[::1]:3", "a:1,b.example:65535,[::1]:3"),
+        ("KAFKA_CREATE_TOPICS", "false", False),
+        ("KAFKA_PARTITIONS", "12", 12),
+        ("RETRY_BUDGET_SECONDS", "0.5", 0.5),
+        ("KAFKA_ASSIGNOR", "kafkajs", "kafkajs"),
+        ("DATA_DIR", "/var/lib/x", Path("/var/lib/x")),
+    ],
+)
+def test_text_becomes_a_value(variable: str, text: str, value: object) -> None:
+    """Of the setting's own type."""
+    assert getattr(Settings.load({variable: text}), variable.lower()) == value
+
+
+@pytest.mark.parametrize(
+    ("variable", "text"),
+    [
+        ("PORT", "0"),
+        ("PORT", "65536"),
+        ("PORT", "http"),
+        ("EVENT_LOG", "rabbit"),
+        ("KAFKA_BROKER", "kafka"),
+        ("KAFKA_BROKER", "kafka:9092,"),
+        ("KAFKA_BROKER", "kafka:9092 other:9092"),
+        ("KAFKA_TOPIC", "a/b"),
+        ("KAFKA_TOPIC", "x" * 250),
+        ("KAFKA_PARTITIONS", "0"),
+        ("KAFKA_ASSIGNOR", "cooperative"),
+        ("KAFKA_SESSION_TIMEOUT_SECONDS", "5"),
+        ("KAFKA_MAX_MESSAGE_BYTES", "65535"),
+        ("KAFKA_SSL_CAFILE", "/nonexistent/ca.pem"),
+        ("DB_SSLMODE", "prefer"),
+        ("DB_POOL_SIZE", "1"),
+        ("DB_STATEMENT_TIMEOUT_SECONDS", "nan"),
+        # PostgreSQL would take less than a millisecond for no limit at all.
+        ("DB_LOCK_TIMEOUT_SECONDS", "0.0001"),
+        ("RETRY_BUDGET_SECONDS", "0"),
+        ("MAX_BODY_BYTES", "1023"),
+        ("LOG_LEVEL", "trace"),
+        ("DB_MIGRATE", "perhaps"),
+    ],
+)
+def test_wrong_value_is_told_with_its_variable(variable: str, text: str) -> None:
+    """And shown, so that it can be found."""
+    (problem,) = problems(**{variable: text})
+    assert problem.startswith(f"{variable}: ")
+    assert repr(text)[:200] in problem
+
+
+def test_all_problems_are_told_at_once() -> None:
+    """Sorted by name, one line each, whether they concern one variable or two."""
+    wrong = problems(PORT="x", KAFKA_TOPIC="a", KAFKA_DLQ_TOPIC="a", DB_PASSWORD="1", DB_PASSWORD_FILE="/nonexistent")
+    assert [line.split(" ", 1)[0] for line in wrong] == [
+        "DB_PASSWORD",
+        "DB_PASSWORD_FILE:",
+        "KAFKA_DLQ_TOPIC:",
+        "PORT:",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("environ", "problem"),
+    [
+        (
+            {"KAFKA_TOPIC": "same", "KAFKA_DLQ_TOPIC": "same"},
+            "KAFKA_DLQ_TOPIC: must be another topic than KAFKA_TOPIC (it is 'same')",
+        ),
+        (
+            {"KAFKA_REPLICATION_FACTOR": "2", "KAFKA_MIN_ISR": "3"},
+            "KAFKA_MIN_ISR: must not exceed KAFKA_REPLICATION_FACTOR, which is 2 (it is '3')",
+        ),
+        (
+            {"DB_STATEMENT_TIMEOUT_SECONDS": "10", "DB_LOCK_TIMEOUT_SECONDS": "10"},
+            "DB_LOCK_TIMEOUT_SECONDS: must be below DB_STATEMENT_TIMEOUT_SECONDS (it is '10')",
+        ),
+        (
+            {"KAFKA_MAX_MESSAGE_BYTES": "100000", "MAX_BODY_BYTES": "67233"},
+            "MAX_BODY_BYTES: must leave 32768 bytes of KAFKA_MAX_MESSAGE_BYTES: at most 67232 (it is '67233')",
+        ),
+    ],
+)
+def test_values_that_contradict_each_other_are_refused(environ: dict[str, str], problem: str) -> None:
+    """The one that can be mended is named, with what it has to fit."""
+    assert problems(**environ) == [problem]
+
+
+def test_values_that_just_fit_are_accepted() -> None:
+    """The limits themselves."""
+    settings = Settings.load(
+        {
+            "KAFKA_REPLICATION_FACTOR": "3",
+            "KAFKA_MIN_ISR": "3",
+            "KAFKA_MAX_MESSAGE_BYTES": "100000",
+            "MAX_BODY_BYTES": str(100_000 - 2 * ENVELOPE_BYTES),
+        }
+    )
+    assert settings.max_body_bytes == 67_232
+
+
+@pytest.mark.parametrize("missing", ["KAFKA_SASL_MECHANISM", "KAFKA_SASL_USERNAME", "KAFKA_SASL_PASSWORD"])
+def test_sasl_needs_all_that_it_logs_in_with(missing: str) -> None:
+    """A login without a password would fail much later."""
+    assert problems(**SASL | {missing: ""}) == [
+        f"{missing}: is needed, since KAFKA_SECURITY_PROTOCOL is SASL_PLAINTEXT"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("given", "told", "partner"),
+    [
+        ("KAFKA_SSL_CERTFILE", "KAFKA_SSL_KEYFILE", "KAFKA_SSL_CERTFILE"),
+        ("KAFKA_SSL_KEYFILE", "KAFKA_SSL_KEYFILE", "KAFKA_SSL_CERTFILE"),
+        ("DB_SSLCERT", "DB_SSLKEY", "DB_SSLCERT"),
+        ("DB_SSLKEY", "DB_SSLKEY", "DB_SSLCERT"),
+    ],
+)
+def test_certificate_and_key_go_together(some_file: str, given: str, told: str, partner: str) -> None:
+    """Either without the other is a mistake."""
+    (problem,) = problems(**{given: some_file})
+    assert problem.startswith(f"{told}: goes together with {partner}")
+
+
+def test_wrong_value_is_not_blamed_on_another_one() -> None:
+    """What depends on a value that is wrong itself is not judged."""
+    assert [line.partition(":")[0] for line in problems(KAFKA_MAX_MESSAGE_BYTES="x", MAX_BODY_BYTES="999999999")] == [
+        "KAFKA_MAX_MESSAGE_BYTES"
+    ]
+
+
+@pytest.mark.parametrize("content", ["from a file", "from a file\n", "from a file\r\n"])
+def test_secret_is_read_from_a_file(tmp_path: Path, content: str) -> None:
+    """Without the line break that an editor ends it with."""
+    path = tmp_path / "password"
+    path.write_bytes(content.encode())
+    settings = Settings.load(SASL | {"KAFKA_SASL_PASSWORD": "", "KAFKA_SASL_PASSWORD_FILE": str(path)})
+    assert settings.kafka_sasl_password is not None
+    assert settings.kafka_sasl_password.get_secret_value() == "from a file"
+
+
+def test_secret_given_twice_is_refused(some_file: str) -> None:
+    """Nobody could tell which one counts."""
+    assert problems(DB_PASSWORD="secret", DB_PASSWORD_FILE=some_file) == [
+        "DB_PASSWORD and DB_PASSWORD_FILE are both set: give one of them"
+    ]
+
+
+@pytest.mark.parametrize("content", [None, b"\xff"])
+def test_secret_file_that_cannot_be_read_is_told(tmp_path: Path, content: bytes | None) -> None:
+    """The variable and the reason."""
+    path = tmp_path / "password"
+    if content is not None:
+        path.write_bytes(content)
+    (problem,) = problems(DB_PASSWORD_FILE=str(path))
+    assert problem.startswith("DB_PASSWORD_FILE: cannot be read: ")
+
+
+def test_only_secrets_may_come_from_files() -> None:
+    """And every secret may."""
+    assert [name for name in Settings.model_fields if is_secret(name)] == ["kafka_sasl_password", "db_password"]
+    assert Settings.load({"PORT_FILE": "/nonexistent"}) == Settings.load({})
+
+
+def test_secrets_are_never_printed(tmp_path: Path) -> None:
+    """Neither by the command that shows the settings, nor in a text form, nor in a complaint."""
+    path = tmp_path / "password"
+    path.write_text("s3cret-file")
+    environ = SASL | {"KAFKA_SASL_PASSWORD": "s3cret", "DB_PASSWORD_FILE": str(path)}
+    settings = Settings.load(environ)
+    shown = settings.shown()
+    assert (shown["DB_PASSWORD"], shown["KAFKA_SASL_PASSWORD"]) == ("**********", "**********")
+    told: list[Any] = [settings, shown, settings.model_dump_json()]
+    told.append(problems(**environ | {"DB_PASSWORD": "s3cret", "PORT": "x", "KAFKA_SASL_MECHANISM": "x"}))
+    assert not [text for text in told if "s3cret" in f"{text!r}{text}"]
+
+
+def test_shown_settings_can_be_loaded_again() -> None:
+    """They are a valid environment, except for the secrets."""
+    shown = Settings.load({"KAFKA_PARTITIONS": "3", "KAFKA_CREATE_TOPICS": "no"}).shown()
+    assert shown["KAFKA_PARTITIONS"] == "3"
+    assert shown["KAFKA_MIN_ISR"] == ""
+    assert Settings.load(shown).shown() == shown
