@@ -58,28 +58,28 @@ def validate(event_id: object, user_id: object, event_type: object, timestamp: o
             _parse_id(event_id),
             _parse_user_id(user_id),
             _parse_event_type(event_type),
-            _parse_timestamp(timestamp),
+            parse_time(timestamp),
             _check_payload(payload),
         )
-    except Invalid:
+    except ValueError:
         raise Invalid(*_problems(event_id, user_id, event_type, timestamp, payload)) from None
 
 
 def _problems(
     event_id: object, user_id: object, event_type: object, timestamp: object, payload: bytes
 ) -> Iterator[Problem]:
-    checks: tuple[tuple[Callable[[Any], object], object], ...] = (
-        (_parse_id, event_id),
-        (_parse_user_id, user_id),
-        (_parse_event_type, event_type),
-        (_parse_timestamp, timestamp),
-        (_check_payload, payload),
+    checks: tuple[tuple[str, Callable[[Any], object], object], ...] = (
+        ("eventId", _parse_id, event_id),
+        ("userId", _parse_user_id, user_id),
+        ("eventType", _parse_event_type, event_type),
+        ("timestamp", parse_time, timestamp),
+        ("payload", _check_payload, payload),
     )
-    for check, value in checks:
+    for field, check, value in checks:
         try:
             check(value)
-        except Invalid as invalid:
-            yield from invalid.problems
+        except ValueError as error:
+            yield Problem(field, str(error))
 
 
 def _parse_id(value: object) -> UUID:
@@ -88,63 +88,64 @@ def _parse_id(value: object) -> UUID:
     # UUID() also takes braces and "urn:uuid:", which PostgreSQL or a foreign consumer may not.
     if isinstance(value, str) and _UUID.fullmatch(value):
         return UUID(value)
-    raise Invalid(Problem("eventId", "must be a UUID"))
+    raise ValueError("must be a UUID")
 
 
 def _parse_user_id(value: object) -> str:
     if not isinstance(value, str):
-        raise Invalid(Problem("userId", "must be a string"))
+        raise ValueError("must be a string")
     if not value:
-        raise Invalid(Problem("userId", "must not be empty"))
+        raise ValueError("must not be empty")
     if len(value) > MAX_USER_ID_CHARS:
-        raise Invalid(Problem("userId", f"must have at most {MAX_USER_ID_CHARS} characters"))
+        raise ValueError(f"must have at most {MAX_USER_ID_CHARS} characters")
     if not value.isascii() and _SURROGATE.search(value):
-        raise Invalid(Problem("userId", "must not hold a lone surrogate"))
+        raise ValueError("must not hold a lone surrogate")
     if "\0" in value:
-        raise Invalid(Problem("userId", "must not hold a NUL character"))
+        raise ValueError("must not hold a NUL character")
     return value
 
 
 def _parse_event_type(value: object) -> EventType:
     found = _EVENT_TYPES.get(value) if isinstance(value, str) else None
     if found is None:
-        raise Invalid(Problem("eventType", f"must be one of {', '.join(EventType)}"))
+        raise ValueError(f"must be one of {', '.join(EventType)}")
     return found
 
 
-def _parse_timestamp(value: object) -> datetime:
+def parse_time(value: object) -> datetime:
+    """Read an ISO 8601 date and time with its offset, into UTC. Raises `ValueError` with what a person should mend."""
     try:
         moment = datetime.fromisoformat(value) if isinstance(value, str) else value
     except ValueError:
         moment = None
     if not isinstance(moment, datetime):
-        raise Invalid(Problem("timestamp", "must be an ISO 8601 date and time"))
+        raise ValueError("must be an ISO 8601 date and time")
     if moment.tzinfo is UTC:
         return moment
     if moment.tzinfo is None:
-        raise Invalid(Problem("timestamp", "must state its offset from UTC, for instance Z"))
+        raise ValueError("must state its offset from UTC, for instance Z")
     try:
         return moment.astimezone(UTC)
     except OverflowError:
-        raise Invalid(Problem("timestamp", "must lie within the years 1 to 9999 in UTC")) from None
+        raise ValueError("must lie within the years 1 to 9999 in UTC") from None
 
 
 def _check_payload(payload: bytes) -> bytes:
     """Refuse what PostgreSQL's `jsonb` refuses, although a JSON decoder that skips over a value lets it pass."""
     if payload[:1] != b"{":
-        raise Invalid(Problem("payload", "must be an object"))
+        raise ValueError("must be an object")
     if not payload.isascii():
         try:
             payload.decode()
         except UnicodeDecodeError:
-            raise Invalid(Problem("payload", "must be UTF-8")) from None
+            raise ValueError("must be UTF-8") from None
     if b"\\u0000" in payload and any(escape[1] == b"0000" for escape in _ESCAPE.finditer(payload)):
-        raise Invalid(Problem("payload", "must not hold a NUL character"))
+        raise ValueError("must not hold a NUL character")
     # The cheap bounds below spare nearly every payload the walk over its tokens.
     if payload.count(b"{") + payload.count(b"[") > MAX_PAYLOAD_DEPTH and _depth(payload) > MAX_PAYLOAD_DEPTH:
-        raise Invalid(Problem("payload", f"must be nested at most {MAX_PAYLOAD_DEPTH} deep"))
+        raise ValueError(f"must be nested at most {MAX_PAYLOAD_DEPTH} deep")
     if (len(payload) > MAX_DIGITS or _LARGE_EXPONENT.search(payload)) and _has_huge_number(payload):
-        raise Invalid(Problem("payload", f"must not hold a number of over {MAX_DIGITS} digits or exponent"))
+        raise ValueError(f"must not hold a number of over {MAX_DIGITS} digits or exponent")
     return payload
 
 

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from dataclasses import asdict
 from typing import Annotated, Any, Literal
 
+import structlog
 import typer
 
 from adapters.kafka.topics import TopicReport, ensure_topics
@@ -107,6 +108,8 @@ def main() -> None:
 
 def _run_process(process: Literal["api", "consumer"], *, until_eof: bool) -> None:
     settings = _settings()
+    # Whoever reads the lines of several processes together wants to tell them apart.
+    structlog.contextvars.bind_contextvars(process=process)
 
     async def run() -> None:
         async with assembled(settings, process) as assembly:

@@ -112,15 +112,15 @@ async def test_several_culprits_are_all_found(
     assert len(store.rows) == tally.stored
 
 
-@pytest.mark.parametrize("place", [0, 1_000, 4_999])
+@pytest.mark.parametrize("place", [0, 300, 999])
 async def test_culprit_is_found_in_logarithmically_many_calls(
     process: ProcessEvent, store: WatchedStore, place: int
 ) -> None:
     """A halving costs two calls."""
-    events = [an_event() for _ in range(5_000)]
+    events = [an_event() for _ in range(1_000)]
     events[place] = an_event(payload=UNSTORABLE)
     await process(a_batch(*events))
-    assert len(store.calls) <= 1 + 2 * math.ceil(math.log2(5_000))
+    assert len(store.calls) <= 1 + 2 * math.ceil(math.log2(1_000))
 
 
 async def test_halves_are_stored_in_the_order_of_offsets(process: ProcessEvent, store: WatchedStore) -> None:

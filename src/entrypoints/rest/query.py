@@ -3,13 +3,12 @@
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import TypeVar
 from urllib.parse import parse_qsl, urlencode
 
 from application.ports import Cursor, EventFilter
 from domain.event import EventType
-from domain.validation import Invalid, Problem
+from domain.validation import Invalid, Problem, parse_time
 from entrypoints.rest import cursor
 
 T = TypeVar("T")
@@ -39,8 +38,8 @@ def parse(query_string: bytes, max_limit: int | None) -> Query:
     wanted = EventFilter(
         user_id=parameters.read("userId", str),
         event_type=parameters.read("eventType", _event_type),
-        since=parameters.read("since", _moment),
-        until=parameters.read("until", _moment),
+        since=parameters.read("since", parse_time),
+        until=parameters.read("until", parse_time),
     )
     after = parameters.read("cursor", cursor.decode)
     limit = parameters.read("limit", lambda text: _limit(text, max_limit))
@@ -94,16 +93,3 @@ def _event_type(text: str) -> EventType:
         return EventType(text)
     except ValueError:
         raise ValueError(f"must be one of {', '.join(EventType)}") from None
-
-
-def _moment(text: str) -> datetime:
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
-        raise ValueError("must be an ISO 8601 date and time; a + in it is sent as %2B") from None
-    if moment.tzinfo is None:
-        raise ValueError("must state its offset from UTC, for instance Z")
-    try:
-        return moment.astimezone(UTC)
-    except OverflowError:
-        raise ValueError("must lie within the years 1 to 9999 in UTC") from None

@@ -1,0 +1,154 @@
+"""Apache Kafka, held to the contracts of the log's ports."""
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping, Sequence
+from uuid import uuid4
+
+import pytest
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient
+
+from adapters.kafka.connection import Brokers
+from adapters.kafka.dead_letters import KafkaDeadLetters
+from adapters.kafka.producer import Producer
+from adapters.kafka.publisher import KafkaEventPublisher
+from adapters.kafka.source import KafkaEventSource
+from adapters.kafka.topics import LETTER_MARGIN_BYTES
+from adapters.memory import MemoryOversizeLetters
+from application.ports import EventSource
+from domain.dead_letter import Record
+from domain.errors import Unavailable
+from tests.contracts.dead_letters_contract import DeadLettersContract
+from tests.contracts.group_contract import GroupContract
+from tests.contracts.harness import PARTITIONS, PATIENCE, LogUnderTest
+from tests.contracts.publisher_contract import PublisherContract
+from tests.contracts.source_contract import SourceContract
+from tests.support.kafka import KafkaServer
+
+MAX_RECORD_BYTES = 1024 * 1024
+SESSION_SECONDS = 6.0
+"""The least that a broker allows: a lost member is replaced after that."""
+
+
+class KafkaLogUnderTest:
+    """Topics and a group of their own on a broker that others use as well."""
+
+    def __init__(self, kafka: KafkaServer, topic: str, letters_topic: str) -> None:
+        self._brokers = Brokers(kafka.bootstrap)
+        self._topic = topic
+        self._letters_topic = letters_topic
+        self._group = f"test-{uuid4().hex}"
+        self._producers: list[Producer] = []
+        self._sources: list[KafkaEventSource] = []
+        self._writer = AIOKafkaProducer(bootstrap_servers=kafka.bootstrap, max_request_size=2 * MAX_RECORD_BYTES)
+        self._admin = AIOKafkaAdminClient(bootstrap_servers=kafka.bootstrap)
+
+    async def open(self) -> None:
+        """Connect what works past our adapters."""
+        await asyncio.gather(self._writer.start(), self._admin.start())
+
+    async def publisher(self) -> KafkaEventPublisher:
+        return KafkaEventPublisher(await self._producer(MAX_RECORD_BYTES), self._topic)
+
+    async def join(self) -> KafkaEventSource:
+        source = KafkaEventSource(
+            self._brokers,
+            topic=self._topic,
+            group=self._group,
+            assignor="range",
+            session_timeout=SESSION_SECONDS,
+        )
+        self._sources.append(source)
+        return source
+
+    async def leave(self, source: EventSource) -> None:
+        assert isinstance(source, KafkaEventSource)
+        self._sources.remove(source)
+        await source.close()
+
+    async def crash(self, source: EventSource) -> None:
+        assert isinstance(source, KafkaEventSource)
+        assert source._consumer is not None
+        coordinator = source._consumer._coordinator
+        for task in (coordinator._coordination_task, coordinator._heartbeat_task):
+            task.cancel()
+            await asyncio.wait([task])
+
+    async def append(self, partition: int, values: Sequence[bytes | None]) -> None:
+        sent = [await self._writer.send(self._topic, value, b"key", partition=partition) for value in values]
+        await asyncio.gather(*sent)
+
+    async def records(self) -> Sequence[Record]:
+        return await self._read(self._topic, PARTITIONS)
+
+    async def committed(self) -> Mapping[int, int]:
+        offsets = await self._admin.list_consumer_group_offsets(self._group)
+        return {tp.partition: committed.offset for tp, committed in offsets.items()}
+
+    async def dead_letters(self) -> KafkaDeadLetters:
+        producer = await self._producer(MAX_RECORD_BYTES + LETTER_MARGIN_BYTES)
+        return KafkaDeadLetters(producer, self._letters_topic, MemoryOversizeLetters())
+
+    async def parked(self) -> Sequence[Record]:
+        return await self._read(self._letters_topic, 1)
+
+    async def close(self) -> None:
+        """Close whatever is open."""
+        await asyncio.gather(*(each.close() for each in (*self._sources, *self._producers)))
+        await asyncio.gather(self._writer.stop(), self._admin.close())
+
+    async def _producer(self, max_record_bytes: int) -> Producer:
+        producer = Producer(self._brokers, max_record_bytes=max_record_bytes, deadline=10.0, drain_limit=5.0)
+        self._producers.append(producer)
+        await producer.open()
+        async with asyncio.timeout(PATIENCE):
+            while not await is_connected(producer):
+                await asyncio.sleep(0.01)
+        return producer
+
+    async def _read(self, topic: str, partitions: int) -> list[Record]:
+        records: list[Record] = []
+        async with AIOKafkaConsumer(bootstrap_servers=self._brokers.bootstrap) as consumer:
+            tps = [TopicPartition(topic, partition) for partition in range(partitions)]
+            consumer.assign(tps)
+            await consumer.seek_to_beginning()
+            for tp, end in (await consumer.end_offsets(tps)).items():
+                while await consumer.position(tp) < end:
+                    records += (await consumer.getmany(tp, timeout_ms=100)).get(tp, [])
+        return records
+
+
+async def is_connected(producer: Producer) -> bool:
+    """Tell whether the producer is ready."""
+    try:
+        await producer.ping()
+    except Unavailable:
+        return False
+    return True
+
+
+class _OnKafka:
+    @pytest.fixture
+    async def log(self, kafka: KafkaServer) -> AsyncIterator[LogUnderTest]:
+        limit = str(MAX_RECORD_BYTES + LETTER_MARGIN_BYTES)
+        topic = await kafka.new_topic(partitions=PARTITIONS)
+        log = KafkaLogUnderTest(kafka, topic, await kafka.new_topic(**{"max.message.bytes": limit}))
+        await log.open()
+        yield log
+        await log.close()
+
+
+class TestKafkaPublisher(_OnKafka, PublisherContract):
+    """`KafkaEventPublisher`."""
+
+
+class TestKafkaSource(_OnKafka, SourceContract):
+    """`KafkaEventSource`, alone."""
+
+
+class TestKafkaGroup(_OnKafka, GroupContract):
+    """`KafkaEventSource`, among others."""
+
+
+class TestKafkaDeadLetters(_OnKafka, DeadLettersContract):
+    """`KafkaDeadLetters`."""

@@ -1,0 +1,100 @@
+"""The command `user-events`: data on stdout, complaints on stderr, and an exit code that tells them apart."""
+
+import json
+import logging
+import subprocess
+import sys
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from entrypoints import cli
+from entrypoints.settings import Settings
+
+# Nobody listens there.
+NOWHERE = {"KAFKA_BROKER": "127.0.0.1:1", "DB_HOST": "127.0.0.1", "DB_PORT": "1"}
+
+
+@pytest.fixture(autouse=True)
+def environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Take our own variables out of the environment, and leave the tests' logging as it is."""
+    for name in Settings.model_fields:
+        monkeypatch.delenv(name.upper(), raising=False)
+    monkeypatch.setattr(cli, "configure_logging", lambda *_: None)
+
+
+def run(*arguments: str, **environ: str) -> Result:
+    """Run the command in this process."""
+    return CliRunner().invoke(cli.cli, arguments, env=environ)
+
+
+def test_config_prints_every_setting_with_secrets_masked() -> None:
+    """As lines of an environment."""
+    result = run("config", PORT="4000", DB_PASSWORD="s3cret")
+    assert result.exit_code == 0
+    shown = dict(line.split("=", 1) for line in result.stdout.splitlines())
+    assert shown["PORT"] == "4000"
+    assert shown["DB_PASSWORD"] == "**********"
+    assert shown["KAFKA_PARTITIONS"] == ""
+    assert list(shown) == [name.upper() for name in Settings.model_fields]
+
+
+def test_config_prints_json_where_asked_for() -> None:
+    """The same, for a machine."""
+    result = run("config", "--json", KAFKA_TOPIC="clicks")
+    assert result.exit_code == 0
+    assert json.loads(result.stdout) == Settings.load({"KAFKA_TOPIC": "clicks"}).shown()
+
+
+@pytest.mark.parametrize("command", ["config", "api", "consumer", "dev", "migrate", "topics"])
+def test_wrong_settings_are_all_told_before_anything_begins(command: str) -> None:
+    """Exit code 2: it was set up wrongly."""
+    result = run(command, PORT="x", KAFKA_BROKER="kafka", DB_SSLMODE="prefer")
+    assert result.exit_code == 2
+    assert [line.partition(":")[0] for line in result.stderr.splitlines()] == ["DB_SSLMODE", "KAFKA_BROKER", "PORT"]
+    assert result.stdout == ""
+
+
+@pytest.mark.parametrize(
+    ("command", "reason"), [("migrate", "database: ConnectionRefusedError"), ("topics", "kafka: KafkaConnectionError")]
+)
+def test_world_that_is_down_is_told_in_one_line(caplog: pytest.LogCaptureFixture, command: str, reason: str) -> None:
+    """Exit code 1, without a traceback: nothing is wrong with the program."""
+    result = run(command, **NOWHERE)
+    assert result.exit_code == 1
+    (line,) = [record for record in caplog.records if record.levelno == logging.CRITICAL]
+    assert line.getMessage().startswith(f"ended: {reason}")
+    assert line.exc_info is None
+
+
+@pytest.mark.parametrize("command", ["migrate", "api"])
+def test_file_that_is_no_certificate_is_told_in_one_line(caplog: pytest.LogCaptureFixture, command: str) -> None:
+    """Exit code 1, with the variable to mend."""
+    result = run(command, **NOWHERE, DB_SSLMODE="verify-ca", DB_SSLROOTCERT=__file__)
+    assert result.exit_code == 1
+    assert f"ended: TLS: DB_SSLROOTCERT={__file__} cannot be used" in caplog.text
+
+
+@pytest.mark.parametrize("arguments", [("nonsense",), ("config", "--nonsense"), ("api", "surplus")])
+def test_wrong_call_is_told_how_to_call(arguments: tuple[str, ...]) -> None:
+    """Exit code 2: it was called wrongly."""
+    result = run(*arguments)
+    assert result.exit_code == 2
+    assert "Usage" in result.stderr
+
+
+def test_help_names_every_command() -> None:
+    """And not the option that only a parent process uses."""
+    result = run("--help")
+    assert result.exit_code == 0
+    for command in ("api", "consumer", "dev", "migrate", "topics", "config"):
+        assert command in result.stdout
+    assert "until-eof" not in run("api", "--help").stdout
+
+
+def test_module_is_the_command() -> None:
+    """Where the script is not on the path."""
+    command = [sys.executable, "-m", "entrypoints", "config", "--json"]
+    ended = subprocess.run(command, capture_output=True, text=True, check=True, env={"PORT": "4000"})
+    assert json.loads(ended.stdout)["PORT"] == "4000"
+    assert ended.stderr == ""

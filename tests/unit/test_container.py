@@ -1,0 +1,131 @@
+"""The wiring: nothing else checks what is handed to whom."""
+
+from collections.abc import AsyncIterator, Callable
+from inspect import isawaitable
+from typing import Any
+
+import pytest
+from dependency_injector import providers
+
+from adapters.kafka.dead_letters import KafkaDeadLetters
+from adapters.kafka.publisher import KafkaEventPublisher
+from adapters.kafka.source import KafkaEventSource
+from adapters.memory import MemoryDeadLetters, MemoryEventStore, MemoryLog, MemoryPublisher, MemorySource
+from adapters.postgres.event_log import PostgresDeadLetters, PostgresEventPublisher, PostgresEventSource
+from adapters.postgres.event_store import PostgresEventStore
+from application.publish_event import Draft, Published, PublishEvent
+from entrypoints.api import Api
+from entrypoints.consumer import Consumer
+from entrypoints.container import Container, assembled, utc_now
+from entrypoints.settings import Settings
+from tests.support.events import NOON
+
+# Nobody listens there, and nobody has to.
+NOWHERE = {"KAFKA_BROKER": "127.0.0.1:1", "DB_HOST": "127.0.0.1", "DB_PORT": "1"}
+PORTS = {
+    "kafka": {
+        "publisher": KafkaEventPublisher,
+        "source": KafkaEventSource,
+        "dead_letters": KafkaDeadLetters,
+        "event_store": PostgresEventStore,
+    },
+    "postgres": {
+        "publisher": PostgresEventPublisher,
+        "source": PostgresEventSource,
+        "dead_letters": PostgresDeadLetters,
+        "event_store": PostgresEventStore,
+    },
+}
+event_logs = pytest.mark.parametrize("event_log", list(PORTS))
+MakeContainer = Callable[..., Container]
+
+
+@pytest.fixture
+async def container() -> AsyncIterator[MakeContainer]:
+    """Makes containers, and closes in the end what they opened."""
+    made: list[Container] = []
+
+    def make(event_log: str, **parts: providers.Provider[Any]) -> Container:
+        made.append(Container(settings=Settings.load({**NOWHERE, "EVENT_LOG": event_log}), **parts))
+        return made[-1]
+
+    yield make
+    for each in made:
+        closing = each.shutdown_resources()
+        if closing is not None:
+            await closing
+
+
+async def resolved(provider: Callable[[], Any]) -> Any:
+    """Ask for a part; what depends on an opened resource comes as an awaitable."""
+    part = provider()
+    return await part if isawaitable(part) else part
+
+
+@event_logs
+@pytest.mark.parametrize(("process", "root"), [("api", Api), ("consumer", Consumer)])
+async def test_process_is_assembled_without_anything_up(event_log: str, process: Any, root: type) -> None:
+    """It waits for the world by itself, and can be closed before that."""
+    async with assembled(Settings.load({**NOWHERE, "EVENT_LOG": event_log}), process) as assembly:
+        assert type(assembly) is root
+
+
+@event_logs
+async def test_each_port_is_the_one_of_the_chosen_log(event_log: str, container: MakeContainer) -> None:
+    """Once a container: the parts share it."""
+    made = container(event_log)
+    for name, expected in PORTS[event_log].items():
+        provider = getattr(made, name)
+        part = await resolved(provider)
+        assert type(part) is expected
+        assert await resolved(provider) is part
+
+
+@event_logs
+@pytest.mark.parametrize("process", ["api", "consumer"])
+async def test_process_is_assembled_of_fakes(event_log: str, process: str, container: MakeContainer) -> None:
+    """Given to the constructor they take the place of the real parts, which are not even made."""
+    log = MemoryLog()
+    made = container(
+        event_log,
+        publisher=providers.Object(MemoryPublisher(log, "events")),
+        source=providers.Object(MemorySource(log, "events", "group")),
+        dead_letters=providers.Object(MemoryDeadLetters(log, "dlq")),
+        event_store=providers.Object(MemoryEventStore(lambda: NOON)),
+        engine=providers.Object(None),
+    )
+    assert type(await resolved(getattr(made, process))) is {"api": Api, "consumer": Consumer}[process]
+    assert not made.producer.initialized
+    assert not made.letter_producer.initialized
+
+
+async def test_fake_serves_in_the_use_case(container: MakeContainer) -> None:
+    """An event goes where the fake says, with an id of version 7 and the time in milliseconds."""
+    log = MemoryLog(partitions=1)
+    made = container("kafka", publisher=providers.Object(MemoryPublisher(log, "events")))
+    publish = await resolved(made.publish_event)
+    assert isinstance(publish, PublishEvent)
+    (outcome,) = await publish([Draft("user-1", "LOGIN")])
+    assert isinstance(outcome, Published)
+    assert outcome.event_id.version == 7
+    assert len(log.records("events")) == 1
+
+
+async def test_override_stays_in_its_container(container: MakeContainer) -> None:
+    """Another one has the real part."""
+    fake = MemoryEventStore(lambda: NOON)
+    assert await resolved(container("kafka", event_store=providers.Object(fake)).event_store) is fake
+    assert type(await resolved(container("kafka").event_store)) is PostgresEventStore
+
+
+def test_settings_must_be_settings() -> None:
+    """A mistake is told at once and not where they are first used."""
+    made = Container(settings=providers.Object({"port": 3000}))
+    with pytest.raises(Exception, match="is not an instance of"):
+        made.settings()
+
+
+def test_time_is_told_in_milliseconds_and_utc() -> None:
+    """As the predecessor's producers do."""
+    now = utc_now()
+    assert (now.microsecond % 1000, now.utcoffset()) == (0, NOON.utcoffset())

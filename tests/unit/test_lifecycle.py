@@ -1,0 +1,215 @@
+"""How a process starts and ends."""
+
+import asyncio
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Awaitable, Callable
+
+import pytest
+
+from domain.errors import Unavailable, WrongDeployment
+from entrypoints.lifecycle import Preparation, Work, run_together
+
+PATIENCE = 10.0
+
+# Works until it is told to stop, and then as long as the first argument says.
+SCRIPT = """
+import asyncio
+import logging
+import sys
+
+from entrypoints.lifecycle import run_until_signal
+
+logging.basicConfig(stream=sys.stdout, level="INFO", format="%(message)s")
+linger, grace, until_eof = float(sys.argv[1]), float(sys.argv[2]), sys.argv[3] == "eof"
+
+async def work(stop):
+    print("working", flush=True)
+    await stop.wait()
+    print("ending", flush=True)
+    await asyncio.sleep(linger)
+
+asyncio.run(run_until_signal(work, grace=grace, until_eof=until_eof))
+"""
+
+
+class Process:
+    """A process that runs until a signal."""
+
+    def __init__(self, *, linger: float = 0.0, grace: float = 10.0, until_eof: bool = False) -> None:
+        arguments = [str(linger), str(grace), "eof" if until_eof else "signals"]
+        self._process = subprocess.Popen(
+            [sys.executable, "-c", SCRIPT, *arguments], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
+        assert self.read() == "working"
+
+    def read(self) -> str:
+        """Wait for its next line."""
+        assert self._process.stdout is not None
+        return self._process.stdout.readline().strip()
+
+    def send(self, number: signal.Signals) -> None:
+        """Send a signal."""
+        self._process.send_signal(number)
+
+    def close_stdin(self) -> None:
+        """End its input, as the kernel does when its parent is gone."""
+        assert self._process.stdin is not None
+        self._process.stdin.close()
+        self._process.stdin = None
+
+    def end(self) -> tuple[int, str]:
+        """Wait for its end; answer the exit code and what it still said."""
+        output, _ = self._process.communicate(timeout=PATIENCE)
+        return self._process.returncode, output
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_signal_ends_the_work_in_order(number: signal.Signals) -> None:
+    """Exit code 0: what was begun is done."""
+    process = Process()
+    process.send(number)
+    assert process.end() == (0, "stopping\nending\nstopped\n")
+
+
+def test_further_signals_change_nothing() -> None:
+    """An impatient person costs nobody's request."""
+    process = Process(linger=0.3)
+    process.send(signal.SIGTERM)
+    assert [process.read(), process.read()] == ["stopping", "ending"]
+    process.send(signal.SIGINT)
+    assert process.read() == "already stopping"
+    process.send(signal.SIGTERM)
+    assert process.end() == (0, "already stopping\nstopped\n")
+
+
+def test_end_of_stdin_ends_the_work_where_asked_for() -> None:
+    """The parent is gone."""
+    process = Process(until_eof=True)
+    process.close_stdin()
+    assert process.end() == (0, "stopping\nending\nstopped\n")
+
+
+def test_end_of_stdin_means_nothing_otherwise() -> None:
+    """A container has none."""
+    process = Process()
+    process.close_stdin()
+    process.send(signal.SIGTERM)
+    assert process.end()[0] == 0
+
+
+def test_work_that_does_not_end_is_ended_by_force() -> None:
+    """Exit code 1 once the grace period is over."""
+    process = Process(linger=60, grace=0.2)
+    began = time.monotonic()
+    process.send(signal.SIGTERM)
+    assert process.end() == (1, "stopping\nending\nthe grace period is over: ending by force\n")
+    assert time.monotonic() - began < PATIENCE / 2
+
+
+def until_stopped(ended: list[str], name: str) -> Work:
+    """Make a work that notes its end."""
+
+    async def work(stop: asyncio.Event) -> None:
+        await stop.wait()
+        ended.append(name)
+
+    return work
+
+
+async def test_works_run_side_by_side_until_the_stop() -> None:
+    """All of them end."""
+    ended: list[str] = []
+    stop = asyncio.Event()
+    together = asyncio.create_task(run_together(stop, until_stopped(ended, "a"), until_stopped(ended, "b")))
+    await asyncio.sleep(0)
+    assert not together.done()
+    stop.set()
+    await together
+    assert sorted(ended) == ["a", "b"]
+
+
+async def test_work_that_fails_stops_the_others_and_is_told() -> None:
+    """They end in order first."""
+    ended: list[str] = []
+    stop = asyncio.Event()
+
+    async def fail(stop: asyncio.Event) -> None:
+        raise WrongDeployment("no table")
+
+    with pytest.raises(WrongDeployment, match="no table"):
+        await run_together(stop, until_stopped(ended, "a"), fail)
+    assert stop.is_set()
+    assert ended == ["a"]
+
+
+async def test_work_that_is_done_early_leaves_the_others_alone() -> None:
+    """Preparing ends long before serving does."""
+    ended: list[str] = []
+    stop = asyncio.Event()
+
+    async def prepare(stop: asyncio.Event) -> None:
+        ended.append("prepare")
+
+    together = asyncio.create_task(run_together(stop, prepare, until_stopped(ended, "serve")))
+    while not ended:
+        await asyncio.sleep(0)
+    assert not stop.is_set()
+    stop.set()
+    await together
+    assert ended == ["prepare", "serve"]
+
+
+def step(name: str, taken: list[str], *failures: Exception) -> Callable[[], Awaitable[None]]:
+    """Make a step that fails at first, in the ways given."""
+    left = list(failures)
+
+    async def take() -> None:
+        if left:
+            raise left.pop(0)
+        taken.append(name)
+
+    return take
+
+
+async def test_steps_are_taken_in_order_and_repeated_until_the_world_is_up() -> None:
+    """Then the ping succeeds."""
+    taken: list[str] = []
+    preparation = Preparation([step("a", taken, Unavailable("down"), Unavailable("down")), step("b", taken)])
+    with pytest.raises(Unavailable, match="has not begun"):
+        await preparation.ping()
+    await preparation.run(asyncio.Event())
+    assert taken == ["a", "b"]
+    await preparation.ping()
+    assert preparation.done.is_set()
+
+
+async def test_ping_tells_what_is_waited_for() -> None:
+    """And a stop ends the wait without what is missing."""
+    taken: list[str] = []
+    down = [Unavailable("database: down")] * 100
+    preparation, stop = Preparation([step("a", taken, *down), step("b", taken)]), asyncio.Event()
+    running = asyncio.create_task(preparation.run(stop))
+    await asyncio.sleep(0)
+    with pytest.raises(Unavailable, match="database: down"):
+        await preparation.ping()
+    stop.set()
+    async with asyncio.timeout(PATIENCE):
+        await running
+    assert taken == []
+    assert not preparation.done.is_set()
+
+
+async def test_wrong_deployment_ends_the_preparation() -> None:
+    """Waiting would not help."""
+    with pytest.raises(WrongDeployment, match="foreign table"):
+        await Preparation([step("a", [], WrongDeployment("foreign table"))]).run(asyncio.Event())
+
+
+async def test_nothing_to_prepare_is_prepared() -> None:
+    """Once it has run."""
+    preparation = Preparation([])
+    await preparation.run(asyncio.Event())
+    await preparation.ping()
