@@ -8,7 +8,7 @@ import sys
 from collections.abc import Coroutine, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TextIO
 
 import structlog
 import typer
@@ -19,14 +19,16 @@ from domain.errors import Unavailable, WrongDeployment
 from entrypoints import connections
 from entrypoints.container import assembled
 from entrypoints.dev import ChildFailed, dev_environment, run_dev
-from entrypoints.lifecycle import run_until_signal
+from entrypoints.lifecycle import Preparation, run_until_signal
 from entrypoints.local_postgres import LocalPostgresError
 from entrypoints.logs import configure_logging
 from entrypoints.server import PortTaken
 from entrypoints.settings import Settings, SettingsError
+from entrypoints.startup import Step
 
 logger = logging.getLogger(__name__)
 
+_PATIENCE_SECONDS = 30.0
 _FAILED = 1
 _MISUSED = 2
 
@@ -57,7 +59,7 @@ def consumer(*, until_eof: UntilEof = False) -> None:
 def dev() -> None:
     """Run everything on this machine: api, consumer and, unless given, the log and the database."""
     environment = dev_environment(os.environ)
-    settings = _settings(environment)
+    settings = _settings(environment, logs_to=sys.stdout)
     with _failures_told(), asyncio.Runner(loop_factory=_new_loop) as runner:
         run_dev(settings, environment, runner)
 
@@ -66,11 +68,7 @@ def dev() -> None:
 def migrate() -> None:
     """Bring the database's schema up to date."""
     settings = _settings()
-
-    async def run() -> None:
-        await migrate_database(connections.database(settings))
-
-    _run(run())
+    _run(_with_patience(lambda: migrate_database(connections.database(settings))))
     typer.echo(f"the schema of {settings.db_name} on {settings.db_host} is up to date", err=True)
 
 
@@ -81,9 +79,9 @@ def topics(*, as_json: AsJson = False) -> None:
     reports: list[TopicReport] = []
 
     async def ensure() -> None:
-        reports.extend(await ensure_topics(connections.brokers(settings), connections.topics(settings)))
+        reports[:] = await ensure_topics(connections.brokers(settings), connections.topics(settings))
 
-    _run(ensure())
+    _run(_with_patience(ensure))
     if as_json:
         typer.echo(json.dumps([asdict(report) for report in reports]))
         return
@@ -107,7 +105,7 @@ def main() -> None:
 
 
 def _run_process(process: Literal["api", "consumer"], *, until_eof: bool) -> None:
-    settings = _settings()
+    settings = _settings(logs_to=sys.stdout)
     # Whoever reads the lines of several processes together wants to tell them apart.
     structlog.contextvars.bind_contextvars(process=process)
 
@@ -116,6 +114,15 @@ def _run_process(process: Literal["api", "consumer"], *, until_eof: bool) -> Non
             await run_until_signal(assembly.run, grace=settings.shutdown_grace_seconds, until_eof=until_eof)
 
     _run(run())
+
+
+async def _with_patience(step: Step) -> None:
+    """Take `step`, again and again for a while where the server is still on its way up; what was begun is finished."""
+    enough = asyncio.Event()
+    asyncio.get_running_loop().call_later(_PATIENCE_SECONDS, enough.set)
+    preparation = Preparation([step])
+    await preparation.run(enough)
+    await preparation.ping()
 
 
 def _run(work: Coroutine[Any, Any, None]) -> None:
@@ -144,12 +151,13 @@ def _new_loop() -> asyncio.AbstractEventLoop:
     return uvloop.new_event_loop()
 
 
-def _settings(environment: Mapping[str, str] = os.environ) -> Settings:
+def _settings(environment: Mapping[str, str] = os.environ, logs_to: TextIO | None = None) -> Settings:
+    """Read the settings and set up the logs; those of a command that prints data go to stderr."""
     try:
         settings = Settings.load(environment)
     except SettingsError as error:
         for problem in error.problems:
             typer.echo(problem, err=True)
         sys.exit(_MISUSED)
-    configure_logging(settings.log_level, settings.log_format)
+    configure_logging(settings.log_level, settings.log_format, logs_to or sys.stderr)
     return settings

@@ -92,7 +92,7 @@ class Preparation:
                     return
         self._missing = ""
         self.done.set()
-        logger.info("schema and topics stand")
+        logger.info("prepared")
 
     async def _take(self, step: Callable[[], Awaitable[object]]) -> bool:
         try:

@@ -1,8 +1,8 @@
-"""Structured logs on stdout: JSON lines, or text on a terminal."""
+"""Structured logs: JSON lines, or text on a terminal."""
 
 import logging
 import sys
-from typing import Literal
+from typing import Literal, TextIO
 
 import structlog
 from structlog.tracebacks import ExceptionDictTransformer
@@ -15,9 +15,10 @@ _CAPPED = ("aiokafka",)
 """Libraries that log keys and values at DEBUG."""
 
 
-def configure_logging(level: str, style: Literal["auto", "json", "console"]) -> None:
-    """Send our own logs and those of libraries through one formatter to stdout."""
-    chosen = _FORMAT_ON_TERMINAL[sys.stdout.isatty()] if style == "auto" else style
+def configure_logging(level: str, style: Literal["auto", "json", "console"], stream: TextIO | None = None) -> None:
+    """Send our own logs and those of libraries through one formatter to `stream`, which is stdout by default."""
+    stream = stream or sys.stdout
+    chosen = _FORMAT_ON_TERMINAL[stream.isatty()] if style == "auto" else style
     shared: list[Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_logger_name,
@@ -44,7 +45,7 @@ def configure_logging(level: str, style: Literal["auto", "json", "console"]) -> 
         wrapper_class=structlog.stdlib.BoundLogger,
         cache_logger_on_first_use=True,
     )
-    handler = logging.StreamHandler(sys.stdout)
+    handler = logging.StreamHandler(stream)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=shared,

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from uuid import uuid4
 
 import pytest
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka import AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient
 
 from adapters.kafka.connection import Brokers
@@ -24,27 +24,35 @@ from tests.contracts.harness import PARTITIONS, PATIENCE, LogUnderTest
 from tests.contracts.publisher_contract import PublisherContract
 from tests.contracts.source_contract import SourceContract
 from tests.support.kafka import KafkaServer
+from tests.support.records import Topics
 
 MAX_RECORD_BYTES = 1024 * 1024
 SESSION_SECONDS = 6.0
 """The least that a broker allows: a lost member is replaced after that."""
 
+HAND_OVER_SECONDS = 0.5
+"""How long a rebalance waits for a batch in flight: tests let it wait in vain."""
+
 
 class KafkaLogUnderTest:
     """Topics and a group of their own on a broker that others use as well."""
 
-    def __init__(self, kafka: KafkaServer, topic: str, letters_topic: str) -> None:
+    def __init__(self, kafka: KafkaServer) -> None:
         self._brokers = Brokers(kafka.bootstrap)
-        self._topic = topic
-        self._letters_topic = letters_topic
-        self._group = f"test-{uuid4().hex}"
+        self._topics = Topics(kafka.bootstrap)
+        self._topic = f"test-{uuid4().hex}"
+        self._letters_topic = f"{self._topic}-dlq"
+        self._group = f"{self._topic}-group"
         self._producers: list[Producer] = []
         self._sources: list[KafkaEventSource] = []
         self._writer = AIOKafkaProducer(bootstrap_servers=kafka.bootstrap, max_request_size=2 * MAX_RECORD_BYTES)
         self._admin = AIOKafkaAdminClient(bootstrap_servers=kafka.bootstrap)
 
     async def open(self) -> None:
-        """Connect what works past our adapters."""
+        """Make the topics, and connect what works past our adapters."""
+        limit = str(MAX_RECORD_BYTES + LETTER_MARGIN_BYTES)
+        await self._topics.make(self._topic, partitions=PARTITIONS)
+        await self._topics.make(self._letters_topic, max_message_bytes=limit)
         await asyncio.gather(self._writer.start(), self._admin.start())
 
     async def publisher(self) -> KafkaEventPublisher:
@@ -79,7 +87,7 @@ class KafkaLogUnderTest:
         await asyncio.gather(*sent)
 
     async def records(self) -> Sequence[Record]:
-        return await self._read(self._topic, PARTITIONS)
+        return await self._topics.read(self._topic)
 
     async def committed(self) -> Mapping[int, int]:
         offsets = await self._admin.list_consumer_group_offsets(self._group)
@@ -90,11 +98,12 @@ class KafkaLogUnderTest:
         return KafkaDeadLetters(producer, self._letters_topic, MemoryOversizeLetters())
 
     async def parked(self) -> Sequence[Record]:
-        return await self._read(self._letters_topic, 1)
+        return await self._topics.read(self._letters_topic)
 
     async def close(self) -> None:
         """Close whatever is open."""
-        await asyncio.gather(*(each.close() for each in (*self._sources, *self._producers)))
+        opened: list[KafkaEventSource | Producer] = [*self._sources, *self._producers]
+        await asyncio.gather(*(each.close() for each in opened))
         await asyncio.gather(self._writer.stop(), self._admin.close())
 
     async def _producer(self, max_record_bytes: int) -> Producer:
@@ -105,17 +114,6 @@ class KafkaLogUnderTest:
             while not await is_connected(producer):
                 await asyncio.sleep(0.01)
         return producer
-
-    async def _read(self, topic: str, partitions: int) -> list[Record]:
-        records: list[Record] = []
-        async with AIOKafkaConsumer(bootstrap_servers=self._brokers.bootstrap) as consumer:
-            tps = [TopicPartition(topic, partition) for partition in range(partitions)]
-            consumer.assign(tps)
-            await consumer.seek_to_beginning()
-            for tp, end in (await consumer.end_offsets(tps)).items():
-                while await consumer.position(tp) < end:
-                    records += (await consumer.getmany(tp, timeout_ms=100)).get(tp, [])
-        return records
 
 
 async def is_connected(producer: Producer) -> bool:
@@ -129,10 +127,9 @@ async def is_connected(producer: Producer) -> bool:
 
 class _OnKafka:
     @pytest.fixture
-    async def log(self, kafka: KafkaServer) -> AsyncIterator[LogUnderTest]:
-        limit = str(MAX_RECORD_BYTES + LETTER_MARGIN_BYTES)
-        topic = await kafka.new_topic(partitions=PARTITIONS)
-        log = KafkaLogUnderTest(kafka, topic, await kafka.new_topic(**{"max.message.bytes": limit}))
+    async def log(self, kafka: KafkaServer, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[LogUnderTest]:
+        monkeypatch.setattr("adapters.kafka.source._REVOKE_LIMIT_SECONDS", HAND_OVER_SECONDS)
+        log = KafkaLogUnderTest(kafka)
         await log.open()
         yield log
         await log.close()

@@ -120,7 +120,9 @@ async def test_a_database_that_refuses_us_delays_events_only(
 
 async def end_sessions(admin: PostgresServer, database: Database) -> None:
     """End the sessions that began before a change, since it concerns only new ones."""
-    await admin.execute(f"SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE datname = '{database.name}'")
+    await admin.execute(
+        f"SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE datname = '{database.name}'"
+    )
 
 
 async def test_an_api_that_starts_without_a_database_takes_events(

@@ -84,7 +84,9 @@ async def test_events_that_two_processes_read_at_once_are_stored_once(world: Wor
     assert await world.ids() == {event.id for event in events}
 
     async def all_is_logged() -> bool:
-        return sum(len(each.lines("event stored")) + len(each.lines("event is a duplicate")) for each in consumers) == 1000
+        return (
+            sum(len(each.lines("event stored")) + len(each.lines("event is a duplicate")) for each in consumers) == 1000
+        )
 
     await eventually(all_is_logged, "a line for each delivery")
     assert sum(len(each.lines("event stored")) for each in consumers) == 500

@@ -32,7 +32,7 @@ async def test_records_deleted_before_they_were_read_stop_their_partition_alone(
     await consumer.logged("partition stopped")
     (line,) = consumer.lines("partition stopped")
     assert (line["level"], line["topic"], line["partition"]) == ("error", world.topic, 0)
-    assert line["reason"] == "retention deleted 3 records (from offset 2 on) before they were read"
+    assert line["reason"] == "retention deleted 3 records before they were read, from offset 2 on"
     progress = (await consumer.parts())["progress"]
     assert progress["status"] == "DOWN"
     assert f"partition 0 stopped: {line['reason']}" in progress["error"]

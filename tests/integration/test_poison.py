@@ -175,5 +175,7 @@ async def test_a_letter_too_large_for_its_topic_is_kept_whole_in_the_database(wo
     assert (letter.key, letter.value) == (None, None)
     assert headers["dlq.oversize"] == b"oversize_letters"
     assert (headers["dlq.kind"], headers["dlq.offset"]) == (b"undecodable", b"0")
-    whole = wire.headers_as_json([*HEADERS, *((name, value) for name, value in letter.headers if name != "dlq.oversize")])
+    whole = wire.headers_as_json(
+        [*HEADERS, *((name, value) for name, value in letter.headers if name != "dlq.oversize")]
+    )
     assert json.loads(kept["headers"]) == whole

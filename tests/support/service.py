@@ -45,10 +45,10 @@ class Service:
     async def parts(self) -> dict[str, Any]:
         """The parts that it is ready or not ready with, by name; empty while it does not answer."""
         try:
-            report: dict[str, Any] = (await self.client.get("/health/ready")).json()
+            parts: dict[str, Any] = (await self.client.get("/health/ready")).json()["parts"]
         except httpx.TransportError:
             return {}
-        return report["parts"]
+        return parts
 
     async def is_ready(self) -> bool:
         """Whether all parts are up."""

@@ -84,9 +84,11 @@ class Assignment:
 
     async def stop_at_gaps(self, partitions: Collection[TopicPartition]) -> None:
         """Stop those of `partitions` whose log no longer reaches the cursor, so that no gap passes unnoticed."""
-        beginnings = await self._consumer.beginning_offsets(partitions)
-        ends = await self._consumer.end_offsets(partitions)
-        for tp in partitions:
+        # Until it is told where to read on the client tries the group's position, from which the cursor begins as well.
+        known = [tp for tp in partitions if tp.partition in self._cursor]
+        beginnings = await self._consumer.beginning_offsets(known)
+        ends = await self._consumer.end_offsets(known)
+        for tp in known:
             cursor, beginning, end = self._cursor[tp.partition], beginnings[tp], ends[tp]
             if cursor < beginning:
                 lost = beginning - cursor

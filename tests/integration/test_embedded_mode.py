@@ -1,0 +1,78 @@
+"""Both processes with the log in PostgreSQL, where no Kafka can be reached."""
+
+import asyncio
+from signal import SIGTERM
+from uuid import UUID, uuid4
+
+import pytest
+
+from adapters.postgres.engine import Database
+from tests.support.load import load
+from tests.support.records import Topics
+from tests.support.service import Kind, Service, Services
+from tests.support.world import World
+
+EMBEDDED = {"EVENT_LOG": "postgres"}
+NOWHERE = "127.0.0.1:9"
+
+
+@pytest.fixture
+def world(services: Services, database: Database) -> World:
+    """A world without Kafka."""
+    return World(services, database, Topics(NOWHERE))
+
+
+async def run(world: World, *kinds: Kind) -> list[Service]:
+    """Start processes and wait until they are ready."""
+    return await asyncio.gather(*(world.run(kind, **EMBEDDED) for kind in kinds))
+
+
+async def letters(world: World) -> list[bytes]:
+    """The values of the dead letters."""
+    rows = await world.query(
+        "SELECT value FROM log_records JOIN log_partitions ON partition_id = log_partitions.id WHERE topic = $1",
+        world.letters_topic,
+    )
+    return [row["value"] for row in rows]
+
+
+async def test_a_posted_event_is_stored_and_listed_and_a_conflict_parked(world: World) -> None:
+    """As with Kafka."""
+    api, consumer = await run(world, "api", "consumer")
+    event = {"userId": "user-1", "eventType": "LOGIN", "eventId": str(uuid4())}
+    for user in ("user-1", "user-1", "user-2"):
+        posted = await api.client.post("/events/generate", json=event | {"userId": user})
+        assert posted.status_code == 201
+    await world.stored([UUID(event["eventId"])])
+    await consumer.logged("record parked as a dead letter")
+    shown = (await api.client.get(f"/events/{event['eventId']}")).json()
+    assert shown["user_id"] == "user-1"
+    assert (await api.client.get("/events/processed")).json() == [shown]
+    assert len(consumer.lines("event is a duplicate")) == 1
+    (letter,) = await letters(world)
+    assert b"user-2" in letter
+
+
+async def test_a_killed_consumer_costs_nothing(world: World) -> None:
+    """Its successor stores what it left, each event once."""
+    api, consumer = await run(world, "api", "consumer")
+    async with load(api) as posted:
+        await posted.more(100)
+        await consumer.kill9()
+        await posted.more(100)
+    await run(world, "consumer")
+    await world.stored(posted.accepted, perhaps=posted.unknown)
+    assert await letters(world) == []
+
+
+async def test_signalled_under_load_both_end_in_order_and_lose_nothing(world: World) -> None:
+    """Each event that was answered with 201 is in the table once a consumer has run again."""
+    processes = await run(world, "api", "consumer")
+    async with load(processes[0]) as posted:
+        await posted.more(200)
+        for process in processes:
+            process.signal(SIGTERM)
+        assert await asyncio.gather(*(process.ended() for process in processes)) == [0, 0]
+    await run(world, "consumer")
+    await world.stored(posted.accepted, perhaps=posted.unknown)
+    assert await letters(world) == []
