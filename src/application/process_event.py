@@ -44,7 +44,10 @@ class ProcessEvent:
     async def __call__(self, batch: Batch, attempt: Attempt = Attempt()) -> Tally:
         """Store and park. Raises `Unavailable` when the world cannot take it now: nothing is to be committed then."""
         events = [cast("Delivery[UserEvent]", each) for each in batch.deliveries if isinstance(each.content, UserEvent)]
-        fates = iter(await self._add(events) if events else ())
+        added = await self._add(events) if events else ()
+        if len(added) != len(events):
+            raise AssertionError(f"the store judged {len(added)} of {len(events)} events")
+        fates = iter(added)
         letters: list[tuple[Delivery[UserEvent | Failure], Failure]] = []
         counts = dict.fromkeys(Verdict, 0)
         for delivery in batch.deliveries:

@@ -113,7 +113,9 @@ class Settings(BaseModel):
     db_sslmode: Literal["disable", "require", "verify-ca", "verify-full"] = Field(
         "disable", description="TLS to PostgreSQL, in the words of its own clients."
     )
-    db_sslrootcert: FilePath | None = Field(None, description="CA certificates in PEM. Unset: the system's.")
+    db_sslrootcert: FilePath | None = Field(
+        None, description="CA certificates in PEM. Unset: the system's; `require` then checks nothing."
+    )
     db_sslcert: FilePath | None = Field(None, description="Client certificate in PEM.")
     db_sslkey: FilePath | None = Field(None, description="Client key in PEM.")
     db_pool_size: Annotated[int, Field(ge=2, le=200)] = Field(10, description="Connections of one process at most.")

@@ -47,12 +47,7 @@ async def test_two_share_the_partitions_and_one_takes_over_when_the_other_is(wor
 async def test_members_that_come_and_go_under_load_lose_nothing(world: World) -> None:
     """While one consumer stays, others join, stop and are killed; every event is stored and none parked."""
     await world.make_topic(partitions=PARTITIONS)
-    events = [an_event() for _ in range(2_000)]
     staying = await world.run("consumer", BATCH_SIZE="20")
-
-    async def send_all() -> None:
-        for begin in range(0, len(events), 200):
-            await world.send(*as_records(events[begin : begin + 200], PARTITIONS))
 
     async def come_and_go() -> None:
         stopped = await world.run("consumer", BATCH_SIZE="20")
@@ -60,8 +55,14 @@ async def test_members_that_come_and_go_under_load_lose_nothing(world: World) ->
         assert await stopped.terminate() == 0
         await killed.kill9()
 
-    await asyncio.gather(send_all(), come_and_go())
-    await world.stored({event.id for event in events})
-    await world.consumed(len(events))
-    assert await staying.is_ready()
+    ids = set()
+    coming_and_going = asyncio.create_task(come_and_go())
+    while not coming_and_going.done():
+        events = [an_event() for _ in range(100)]
+        await world.send(*as_records(events, PARTITIONS))
+        ids |= {event.id for event in events}
+    await coming_and_going
+    await world.stored(ids)
+    await world.consumed(len(ids))
+    await staying.ready()
     assert await world.letters() == []

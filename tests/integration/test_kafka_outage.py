@@ -36,17 +36,17 @@ def id_to_retry(answer: httpx.Response) -> str:
     return str(UUID(answer.json()["eventId"]))
 
 
-async def test_an_api_that_starts_without_kafka_recovers_by_itself(world: World, kafka_proxy: Proxy) -> None:
-    """Until then it is alive, not ready, and answers 503; the retry with the same id is stored once."""
+async def test_processes_that_start_without_kafka_recover_by_themselves(world: World, kafka_proxy: Proxy) -> None:
+    """Until then both are alive and not ready, and the api answers 503; the retry with the same id is stored once."""
     await kafka_proxy.refuse()
-    api = await world.start("api")
-    await api.not_ready()
-    assert (await api.client.get("/health")).json() == {"status": "UP"}
+    api, consumer = await asyncio.gather(world.start("api"), world.start("consumer"))
+    for process in (api, consumer):
+        await process.not_ready()
+        assert (await process.client.get("/health")).json() == {"status": "UP"}
     event_id = id_to_retry(await post(api))
     await kafka_proxy.accept()
-    await api.ready()
+    await asyncio.gather(api.ready(), consumer.ready())
     assert (await post(api, eventId=event_id)).status_code == 201
-    await world.run("consumer")
     await world.stored([UUID(event_id)])
 
 

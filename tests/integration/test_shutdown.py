@@ -41,7 +41,7 @@ async def test_signalled_under_load_both_end_in_order_and_lose_nothing(
 
 
 async def test_a_request_that_has_begun_is_answered(world: World) -> None:
-    """Its body may come after the signal; new connections are refused by then."""
+    """Its body may come after the signal and slowly; new connections are refused by then."""
     api = await world.run("api")
     body = json.dumps({"userId": "user-1", "eventType": "LOGIN"}).encode()
     head = b"POST /events/generate HTTP/1.1\r\nHost: api\r\nContent-Type: application/json\r\n"
@@ -50,7 +50,9 @@ async def test_a_request_that_has_begun_is_answered(world: World) -> None:
         assert (await read_head(reader))[0] == 100
         api.signal(SIGTERM)
         await api.refuses()
-        writer.write(body)
+        for begin in range(0, len(body), 10):
+            writer.write(body[begin : begin + 10])
+            await asyncio.sleep(0.1)
         status, _headers = await read_head(reader)
         assert status == 201
         answer = json.loads(await reader.read())

@@ -1,4 +1,4 @@
-"""A record whose bytes the Kafka client itself cannot read: the header's name is no UTF-8, though its checksum is right."""
+"""A record that the Kafka client itself cannot read: its checksum is right, but a header's name is no UTF-8."""
 
 import asyncio
 import struct
@@ -21,9 +21,7 @@ async def test_a_partition_stops_at_an_unreadable_record_and_the_others_flow_on(
     await _append(kafka, topic, 0, _batch([b"a", b"b"]))
     await _append(kafka, topic, 0, _batch([b"c", b"bad", b"d"], unreadable=1))
     await _append(kafka, topic, 1, _batch([b"e", b"f"]))
-    source = KafkaEventSource(
-        Brokers(kafka.bootstrap), topic=topic, group=topic, assignor="range", session_timeout=6
-    )
+    source = KafkaEventSource(Brokers(kafka.bootstrap), topic=topic, group=topic, assignor="range", session_timeout=6)
     delivered: dict[int, list[bytes | None]] = {0: [], 1: []}
     try:
         async with asyncio.timeout(30):

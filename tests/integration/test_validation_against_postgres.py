@@ -15,14 +15,24 @@ from domain.validation import MAX_DIGITS, MAX_PAYLOAD_DEPTH, MAX_USER_ID_CHARS
 from tests.support.events import a_record, an_event, delivered
 
 # What a string of JSON may hold, and what it may not; each next to any other makes yet another case.
-_FRAGMENTS = [
+_GOOD_FRAGMENTS = [
     *[b"a", b"{", b"[", b"1e999999", b"\x7f", "é".encode(), "😀".encode(), "\u2028".encode(), "\uffff".encode()],
-    *[b"\\\\", b'\\"', b"\\/", b"\\b", b"\\n", b"\\u0001", b"\\u00e9", b"\\uFFFF", b"\\u0000", b"u0000"],
-    *[b"\\ud83d\\ude00", b"\\uDBFF\\uDFFF", b"\\ud83d", b"\\ude00", b"\\ude00\\ud83d", b"\\ud83d\\u0041"],
+    *[b"\\\\", b'\\"', b"\\/", b"\\b", b"\\n", b"\\u0001", b"\\u00e9", b"\\uFFFF", b"u0000"],
+    *[b"\\ud83d\\ude00", b"\\uDBFF\\uDFFF"],
+]
+_BAD_FRAGMENTS = [
+    *[b"\\u0000", b"\\ud83d", b"\\ude00", b"\\ude00\\ud83d", b"\\ud83d\\u0041"],
     *[b"\x00", b"\x1f", b"\t", b"\n", b"\xff", b"\xc3", b"\xc0\x80", b"\xed\xa0\x80", b"\xf4\x90\x80\x80"],
     *[b'"', b"\\", b"\\u12", b"\\x41"],
 ]
-_strings = st.lists(st.sampled_from(_FRAGMENTS), max_size=4).map(lambda parts: b'"' + b"".join(parts) + b'"')
+
+
+def _strings_of(fragments: list[bytes]) -> st.SearchStrategy[bytes]:
+    return st.lists(st.sampled_from(fragments), max_size=4).map(lambda parts: b'"' + b"".join(parts) + b'"')
+
+
+_good_strings = _strings_of(_GOOD_FRAGMENTS)
+_strings = _good_strings | _good_strings | _good_strings | _strings_of(_GOOD_FRAGMENTS + _BAD_FRAGMENTS)
 _lengths = st.sampled_from([1, 2, 17, MAX_DIGITS // 2, MAX_DIGITS - 1, MAX_DIGITS, MAX_DIGITS + 1, 20_000, 140_000])
 _digits = st.builds(lambda digit, length: digit * length, st.sampled_from([b"0", b"1", b"9"]), _lengths)
 _exponents = st.builds(
@@ -43,8 +53,12 @@ _numbers = st.builds(
         st.just(b"") | _exponents,
     ),
 )
-_spaces = st.sampled_from([b"", b" ", b"\r\n\t", b"\x0b", b"\xa0", b"\xef\xbb\xbf"])
-_scalars = _strings | _numbers | st.sampled_from([b"null", b"true", b"false", b"NaN", b"-Infinity", b"tru", b"", b"01"])
+_good_spaces = st.sampled_from([b"", b" ", b"\r\n\t"])
+_spaces = _good_spaces | _good_spaces | st.sampled_from([b"\x0b", b"\xa0", b"\xef\xbb\xbf"])
+_words = st.sampled_from([b"null", b"true", b"false"])
+_scalars = (
+    _strings | _words | _numbers | st.sampled_from([b"NaN", b"-Infinity", b"tru", b"", b"01", b"+1", b".5", b"1."])
+)
 
 
 def _array(items: list[bytes], space: bytes) -> bytes:
@@ -70,7 +84,7 @@ _values = st.recursive(
     max_leaves=6,
 )
 payloads = st.builds(_object, st.lists(st.tuples(_strings, _values), max_size=3), _spaces)
-_user_ids = _strings | st.sampled_from([b'"%s"' % ("😀" * length).encode() for length in (512, 513)])
+_user_ids = _good_strings | _strings | st.sampled_from([b'"%s"' % ("😀" * length).encode() for length in (512, 513)])
 _timestamps = st.sampled_from(
     [
         b"null",
@@ -86,13 +100,13 @@ _ids = st.builds(lambda: b'"%s"' % str(uuid4()).encode())
 def records(draw: st.DrawFn) -> bytes:
     """Make a record whose fields are right, wrong or on the edge between."""
     fields = {
-        b'"eventId"': draw(_ids | _strings),
+        b'"eventId"': draw(_ids | _ids | _strings),
         b'"userId"': draw(_user_ids),
         b'"eventType"': b'"LOGIN"',
         b'"timestamp"': draw(_timestamps),
-        b'"payload"': draw(payloads | _values),
+        b'"payload"': draw(payloads | _words),
     }
-    return _object([*fields.items(), (draw(_strings), draw(_values))], b"")
+    return _object([*fields.items(), *draw(st.lists(st.tuples(_strings, _values), max_size=1))], b"")
 
 
 async def assert_storable(engine: AsyncEngine, *candidates: UserEvent | object) -> None:
@@ -108,7 +122,7 @@ async def assert_storable(engine: AsyncEngine, *candidates: UserEvent | object) 
 
 
 against_postgres = settings(
-    max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+    max_examples=120, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
 )
 
 
@@ -139,7 +153,7 @@ async def test_damaged_record_that_passes_is_taken_as_a_row(
 
 
 async def test_limits_themselves_are_storable(engine: AsyncEngine) -> None:
-    """The longest user in the widest characters, which no index compresses, the deepest payload, the longest numbers."""
+    """The longest user in characters that no index compresses, the deepest payload, the longest numbers."""
     user_id = "".join(chr(0x10000 + (number * 7919) % 0xFFFFF) for number in range(MAX_USER_ID_CHARS))
     number = b"-" + b"9" * (MAX_DIGITS // 2) + b"." + b"9" * (MAX_DIGITS // 2)
     values = [

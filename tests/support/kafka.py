@@ -35,7 +35,7 @@ class KafkaServer:
 
 async def broker_level(bootstrap: str) -> str:
     """Say of which level a broker's metadata is, the nearest to a version that brokers tell; none with ZooKeeper."""
-    host, _, port = bootstrap.split(",")[0].rpartition(":")
+    host, _, port = bootstrap.split(",", maxsplit=1)[0].rpartition(":")
     reader, writer = await asyncio.open_connection(host, int(port))
     try:
         writer.write(struct.pack(">i", len(_API_VERSIONS_V3)) + _API_VERSIONS_V3)

@@ -17,10 +17,11 @@ NOWHERE = {"KAFKA_BROKER": "127.0.0.1:1", "DB_HOST": "127.0.0.1", "DB_PORT": "1"
 
 @pytest.fixture(autouse=True)
 def environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Take our own variables out of the environment, and leave the tests' logging as it is."""
+    """Take our own variables out of the environment, leave the tests' logging as it is, and do not wait for servers."""
     for name in Settings.model_fields:
         monkeypatch.delenv(name.upper(), raising=False)
     monkeypatch.setattr(cli, "configure_logging", lambda *_: None)
+    monkeypatch.setattr(cli, "_PATIENCE_SECONDS", 0.05)
 
 
 def run(*arguments: str, **environ: str) -> Result:

@@ -82,6 +82,7 @@ class Delivering(RuleBasedStateMachine):
         self.letters = MemoryDeadLetters(self.log, LETTERS)
         self.process = ProcessEvent(self.store, self.letters, self.clock)
         self.members: list[Member] = []
+        self.stalled: list[Member] = []
         self.positions: Counter[int] = Counter()
         self.sent: list[UserEvent] = []
         self.acknowledged: list[tuple[UserEvent, Receipt]] = []
@@ -109,17 +110,32 @@ class Delivering(RuleBasedStateMachine):
         self.run(member.source.open())
         self.members.append(member)
 
-    @rule(number=which, in_order=st.booleans())
+    @rule(number=which)
     @precondition(lambda self: self.members)
-    def end(self, number: int, *, in_order: bool) -> None:
-        """A consumer leaves, or dies at whatever point it is: before storing, or between that and the commit."""
-        source = self.members.pop(number % len(self.members)).source
-        if in_order:
-            self.run(source.close())
-        else:
-            source.crash()
+    def leave(self, number: int) -> None:
+        """A consumer stops in order."""
+        self.run(self.members.pop(number % len(self.members)).source.close())
 
-    @rule(events=st.lists(some_events, min_size=3, max_size=10), is_heard=st.booleans())
+    @rule(number=which, comes_back=st.booleans())
+    @precondition(lambda self: self.members)
+    def lose(self, number: int, *, comes_back: bool) -> None:
+        """A consumer is gone at whatever point it was: before storing, or between that and the commit."""
+        member = self.members.pop(number % len(self.members))
+        member.source.crash()
+        if comes_back:
+            self.stalled.append(member)
+
+    @rule()
+    @precondition(lambda self: self.stalled)
+    def come_back(self) -> None:
+        """A consumer that only stalled goes on as though nothing had happened."""
+        member = self.stalled.pop(0)
+        if member.stage is Stage.DELIVERED:
+            self.persist(member)
+        if member.stage is Stage.DURABLE:
+            self.commit(member)
+
+    @rule(events=st.lists(some_events, min_size=2, max_size=8), is_heard=st.booleans())
     def publish(self, events: list[UserEvent], *, is_heard: bool) -> None:
         """Clients report events; what is acknowledged is a promise, if anybody hears of it."""
         self.sent += events
@@ -132,41 +148,29 @@ class Delivering(RuleBasedStateMachine):
         """A foreign producer writes what is no event."""
         self.log.append(TOPIC, b"key", value, partition=partition)
 
+    @rule(number=which, limit=st.integers(1, 4), steps=st.integers(1, 6))
+    @precondition(lambda self: self.members)
+    def work(self, number: int, limit: int, steps: int) -> None:
+        """A consumer goes on: reads with empty hands, stores and parks what it read, commits what is durable."""
+        member = self.members[number % len(self.members)]
+        for _ in range(steps):
+            if member.stage is Stage.IDLE:
+                self.deliver(member, limit)
+            elif member.stage is Stage.DELIVERED:
+                self.persist(member)
+            else:
+                self.commit(member)
+
     @rule(number=which, limit=st.integers(1, 4))
-    @precondition(lambda self: self.at(Stage.IDLE))
-    def deliver(self, number: int, limit: int) -> None:
-        """A consumer with empty hands reads on."""
-        member = self.one_at(Stage.IDLE, number)
-        batch = self.run(member.source.poll(limit, 0))
-        if batch.deliveries:
-            member.batch, member.stage = batch, Stage.DELIVERED
-
-    @rule(number=which)
-    @precondition(lambda self: self.at(Stage.DELIVERED))
-    def persist(self, number: int) -> None:
-        """A consumer stores and parks its batch, perhaps not for the first time; an outage leaves it in its hands."""
-        member = self.one_at(Stage.DELIVERED, number)
-        with suppress(Unavailable):
-            tally = self.run(self.process(member.batch))
-            self.tallies.append((len(member.batch.deliveries), tally))
-            member.stage = Stage.DURABLE
-
-    @rule(number=which)
-    @precondition(lambda self: self.at(Stage.DURABLE))
-    def commit(self, number: int) -> None:
-        """A consumer commits what is durable, unless the batch is no longer its own."""
-        member = self.one_at(Stage.DURABLE, number)
-        with suppress(Superseded):
-            self.run(member.source.commit(member.batch))
-        member.stage = Stage.IDLE
-
-    @rule(number=which)
-    @precondition(lambda self: self.at(Stage.DELIVERED))
-    def rewind(self, number: int) -> None:
-        """A consumer lets its batch go, to read it again."""
-        member = self.one_at(Stage.DELIVERED, number)
+    @precondition(lambda self: self.members)
+    def rewind(self, number: int, limit: int) -> None:
+        """A consumer lets what it read go, and goes on."""
+        member = self.members[number % len(self.members)]
+        if member.stage is Stage.IDLE:
+            self.deliver(member, limit)
         member.source.rewind(member.batch)
         member.stage = Stage.IDLE
+        self.work(number, limit, steps=3)
 
     @rule(number=which)
     def fail(self, number: int) -> None:
@@ -214,9 +218,10 @@ class Delivering(RuleBasedStateMachine):
         self.members = []
         self.join()
         while sum(self.run(self.members[0].source.lag()).values()):
-            self.deliver(0, 4)
-            self.persist(0)
-            self.commit(0)
+            self.work(0, limit=4, steps=3)
+        self.positions_never_pass_what_is_not_durable()
+        while self.stalled:
+            self.come_back()
         self.positions_never_pass_what_is_not_durable()
         self.nothing_is_stored_that_nobody_sent()
         self.ledger_adds_up()
@@ -228,13 +233,24 @@ class Delivering(RuleBasedStateMachine):
             assert record in kept
         self.loop.close()
 
-    def at(self, stage: Stage) -> list[Member]:
-        """List the consumers that are so far."""
-        return [member for member in self.members if member.stage is stage]
+    def deliver(self, member: Member, limit: int) -> None:
+        """Read a batch, if there is any."""
+        batch = self.run(member.source.poll(limit, 0))
+        if batch.deliveries:
+            member.batch, member.stage = batch, Stage.DELIVERED
 
-    def one_at(self, stage: Stage, number: int) -> Member:
-        """Choose one of them."""
-        return self.at(stage)[number % len(self.at(stage))]
+    def persist(self, member: Member) -> None:
+        """Store and park, perhaps not for the first time; an outage leaves the batch where it is."""
+        with suppress(Unavailable):
+            tally = self.run(self.process(member.batch))
+            self.tallies.append((len(member.batch.deliveries), tally))
+            member.stage = Stage.DURABLE
+
+    def commit(self, member: Member) -> None:
+        """Commit, unless the batch is no longer this consumer's own."""
+        with suppress(Superseded):
+            self.run(member.source.commit(member.batch))
+        member.stage = Stage.IDLE
 
     def parked(self) -> list[tuple[int, int, MemoryRecord]]:
         """List the letters with the partition and offset that each names as its origin."""
@@ -270,5 +286,5 @@ class Kept:
         )
 
 
-Delivering.TestCase.settings = settings(max_examples=200, stateful_step_count=40, deadline=None)
+Delivering.TestCase.settings = settings(max_examples=150, stateful_step_count=40, deadline=None)
 TestDelivering = Delivering.TestCase

@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from functools import cache
 from typing import Any
 
 import pytest
@@ -60,8 +61,9 @@ asyncio.run(use_ports())
 """
 
 
+@cache
 def run(style: str, level: str = "info") -> str:
-    """Run the script; answer what it wrote to stdout."""
+    """Run the script, once for each way; answer what it wrote to stdout."""
     command = [sys.executable, "-c", SCRIPT, level, style]
     ended = subprocess.run(command, capture_output=True, text=True, check=True)
     assert ended.stderr == ""

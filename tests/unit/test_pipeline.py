@@ -1,102 +1,24 @@
 """The consumer's loop: nothing is committed that is not durable, and an outage costs nothing but time."""
 
-import asyncio
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 import pytest
 
-from adapters import wire
-from adapters.memory import MemoryLog, MemorySource
-from application.pipeline import Pace, Pipeline
-from application.ports import Batch
-from application.process_event import ProcessEvent
+from adapters.memory import MemorySource
+from application.pipeline import Pace
 from domain.dead_letter import FailureKind
 from domain.errors import Unavailable, WrongDeployment
-from domain.event import UserEvent
-from tests.support.events import NOON, an_event
-from tests.support.watched import WatchedLetters, WatchedStore
-
-PACE = Pace(batch_size=100, poll_wait=0.01, backoff_first=0.001, backoff_most=0.005)
-PATIENCE = 10.0
-
-
-class WatchedSource(MemorySource):
-    """A member that remembers its batches, and whose commits alone may fail."""
-
-    def __init__(self, log: MemoryLog) -> None:
-        super().__init__(log, "events", "group")
-        self.polls = 0
-        self.commits: list[Batch] = []
-        self.commit_outage: Exception | None = None
-        self.paused: set[int] = self._paused
-
-    async def poll(self, limit: int, wait: float) -> Batch:
-        self.polls += 1
-        return await super().poll(limit, wait)
-
-    async def commit(self, batch: Batch) -> None:
-        self.commits.append(batch)
-        if self.commit_outage is not None:
-            raise self.commit_outage
-        await super().commit(batch)
-
-
-class World:
-    """A log, one member of its group, and where its records go."""
-
-    def __init__(self, pace: Pace = PACE) -> None:
-        self.now = NOON
-        self.log = MemoryLog(partitions=3)
-        self.source = WatchedSource(self.log)
-        self.store = WatchedStore()
-        self.letters = WatchedLetters()
-        self.pipeline = Pipeline(self.source, ProcessEvent(self.store, self.letters, self._clock), self._clock, pace)
-        self.stop = asyncio.Event()
-
-    def append(self, count: int, partition: int = 0) -> list[UserEvent]:
-        """Append new events to a partition."""
-        events = [an_event() for _ in range(count)]
-        for event in events:
-            self.log.append("events", None, wire.encode(event), partition=partition)
-        return events
-
-    def committed(self) -> dict[int, int]:
-        """Tell the group's positions where it has any."""
-        positions = self.log.groups["events", "group"].committed
-        return {partition: position for partition, position in positions.items() if position}
-
-    @asynccontextmanager
-    async def running(self) -> AsyncIterator[None]:
-        """Run the pipeline meanwhile; it has to end soon after the stop that comes at the latest in the end."""
-        await self.source.open()
-        run = asyncio.create_task(self.pipeline.run(self.stop))
-        try:
-            yield
-        finally:
-            self.stop.set()
-            async with asyncio.timeout(PATIENCE):
-                await run
-
-    def _clock(self) -> datetime:
-        return self.now
+from tests.support.events import NOON
+from tests.support.pipeline import PipelineWorld, until
 
 
 @pytest.fixture
-def world() -> World:
+def world() -> PipelineWorld:
     """A world without any record."""
-    return World()
+    return PipelineWorld()
 
 
-async def until(condition: Callable[[], bool]) -> None:
-    """Let the others work until the condition holds."""
-    async with asyncio.timeout(PATIENCE):
-        while not condition():
-            await asyncio.sleep(0.001)
-
-
-async def test_records_are_stored_and_committed_to_the_end(world: World) -> None:
+async def test_records_are_stored_and_committed_to_the_end(world: PipelineWorld) -> None:
     """Of every partition, in whatever batches."""
     events = [event for partition in range(3) for event in world.append(250, partition)]
     async with world.running():
@@ -105,7 +27,7 @@ async def test_records_are_stored_and_committed_to_the_end(world: World) -> None
     assert max(map(len, world.store.calls)) <= 100
 
 
-async def test_outage_of_the_store_holds_and_parks_nothing(world: World) -> None:
+async def test_outage_of_the_store_holds_and_parks_nothing(world: PipelineWorld) -> None:
     """Polling goes on so that the group keeps the member, and in the end every event is stored in its order."""
     events = world.append(5)
     world.store.outage = Unavailable("database: down")
@@ -123,7 +45,7 @@ async def test_outage_of_the_store_holds_and_parks_nothing(world: World) -> None
     assert world.letters.parked == []
 
 
-async def test_outage_of_the_dead_letters_holds(world: World) -> None:
+async def test_outage_of_the_dead_letters_holds(world: PipelineWorld) -> None:
     """A record that was not given up in order is not left behind."""
     world.log.append("events", None, b"[1]", partition=1)
     world.letters.outage = Unavailable("no broker")
@@ -137,7 +59,7 @@ async def test_outage_of_the_dead_letters_holds(world: World) -> None:
     assert letter.first_failed_at == NOON
 
 
-async def test_outage_of_the_log_is_told_until_it_is_over(world: World) -> None:
+async def test_outage_of_the_log_is_told_until_it_is_over(world: PipelineWorld) -> None:
     """Also where records come at once with its end."""
     world.source.outage = Unavailable("kafka: down")
     async with world.running():
@@ -148,7 +70,7 @@ async def test_outage_of_the_log_is_told_until_it_is_over(world: World) -> None:
         assert world.pipeline.holding is None
 
 
-async def test_outage_of_an_idle_log_is_told_until_it_is_over(world: World) -> None:
+async def test_outage_of_an_idle_log_is_told_until_it_is_over(world: PipelineWorld) -> None:
     """An empty answer is an answer."""
     world.source.outage = Unavailable("kafka: down")
     async with world.running():
@@ -157,7 +79,7 @@ async def test_outage_of_an_idle_log_is_told_until_it_is_over(world: World) -> N
         await until(lambda: world.pipeline.holding is None)
 
 
-async def test_commit_that_fails_is_repeated_alone(world: World) -> None:
+async def test_commit_that_fails_is_repeated_alone(world: PipelineWorld) -> None:
     """What is stored is not stored again."""
     world.append(2)
     world.source.commit_outage = Unavailable("kafka: no coordinator")
@@ -169,7 +91,7 @@ async def test_commit_that_fails_is_repeated_alone(world: World) -> None:
     assert len(world.store.calls) == 1
 
 
-async def test_other_partitions_wait_for_the_end_of_the_outage(world: World) -> None:
+async def test_other_partitions_wait_for_the_end_of_the_outage(world: PipelineWorld) -> None:
     """What is delivered of them meanwhile is given back, paused, and not lost."""
     held = world.append(1, partition=0)
     world.store.outage = Unavailable("database: down")
@@ -187,7 +109,7 @@ async def test_other_partitions_wait_for_the_end_of_the_outage(world: World) -> 
         ]
 
 
-async def test_stop_finishes_the_batch_in_flight(world: World) -> None:
+async def test_stop_finishes_the_batch_in_flight(world: PipelineWorld) -> None:
     """It is stored and committed, and nothing is begun after it."""
     world.append(150)
     world.store.gate.clear()
@@ -199,7 +121,7 @@ async def test_stop_finishes_the_batch_in_flight(world: World) -> None:
     assert len(world.store.rows) == 100
 
 
-async def test_stop_during_an_outage_gives_the_batch_back(world: World) -> None:
+async def test_stop_during_an_outage_gives_the_batch_back(world: PipelineWorld) -> None:
     """Uncommitted and unparked; whoever polls next gets it again."""
     events = world.append(3)
     world.store.outage = Unavailable("database: down")
@@ -212,13 +134,13 @@ async def test_stop_during_an_outage_gives_the_batch_back(world: World) -> None:
 
 async def test_stop_during_an_outage_of_the_log_ends_the_wait() -> None:
     """However long the next attempt is away."""
-    world = World(Pace(poll_wait=0.01, backoff_first=1_000, backoff_most=1_000))
+    world = PipelineWorld(Pace(poll_wait=0.01, backoff_first=1_000, backoff_most=1_000))
     world.source.outage = Unavailable("kafka: down")
     async with world.running():
         await until(lambda: world.pipeline.holding is not None)
 
 
-async def test_batch_lost_while_held_is_let_go(world: World) -> None:
+async def test_batch_lost_while_held_is_let_go(world: PipelineWorld) -> None:
     """Another member reads it again; this one holds nothing any more and goes on with what it has."""
     world.append(3)
     world.store.outage = Unavailable("database: down")
@@ -233,7 +155,7 @@ async def test_batch_lost_while_held_is_let_go(world: World) -> None:
         await until(lambda: world.committed() == {0: 3})
 
 
-async def test_batch_lost_before_its_commit_is_left_to_the_heir(world: World) -> None:
+async def test_batch_lost_before_its_commit_is_left_to_the_heir(world: PipelineWorld) -> None:
     """What was stored is a duplicate there."""
     world.append(3)
     world.source.commit_outage = Unavailable("kafka: no coordinator")
@@ -248,7 +170,7 @@ async def test_batch_lost_before_its_commit_is_left_to_the_heir(world: World) ->
         assert len((await heir.poll(10, 0)).deliveries) == 3
 
 
-async def test_superseded_commit_is_no_outage(world: World) -> None:
+async def test_superseded_commit_is_no_outage(world: PipelineWorld) -> None:
     """The member takes up its new share and goes on."""
     world.append(3)
     async with world.running():
@@ -261,7 +183,7 @@ async def test_superseded_commit_is_no_outage(world: World) -> None:
 
 async def test_spent_retry_budget_parks_the_batch_as_exhausted() -> None:
     """Not a moment before, and the partition moves on."""
-    world = World(Pace(poll_wait=0.01, backoff_first=0.001, backoff_most=0.005, retry_budget=60))
+    world = PipelineWorld(Pace(poll_wait=0.01, backoff_first=0.001, backoff_most=0.005, retry_budget=60))
     world.append(2)
     world.store.outage = Unavailable("database: down")
     async with world.running():
@@ -281,7 +203,7 @@ async def test_spent_retry_budget_parks_the_batch_as_exhausted() -> None:
 
 async def test_spent_retry_budget_holds_while_nothing_can_be_parked() -> None:
     """Giving up must be durable as well."""
-    world = World(Pace(poll_wait=0.01, backoff_first=0.001, backoff_most=0.005, retry_budget=60))
+    world = PipelineWorld(Pace(poll_wait=0.01, backoff_first=0.001, backoff_most=0.005, retry_budget=60))
     world.append(1)
     world.store.outage, world.letters.outage = Unavailable("database: down"), Unavailable("no broker")
     async with world.running():
@@ -293,7 +215,7 @@ async def test_spent_retry_budget_holds_while_nothing_can_be_parked() -> None:
         await until(lambda: world.committed() == {0: 1})
 
 
-async def test_wrong_deployment_ends_the_run_uncommitted(world: World) -> None:
+async def test_wrong_deployment_ends_the_run_uncommitted(world: PipelineWorld) -> None:
     """A person has to act."""
     world.append(1)
     world.store.outage = WrongDeployment("no table events")

@@ -58,8 +58,12 @@ def _unfillable(columns: dict[str, ReflectedColumn]) -> list[str]:
     return [
         f"its column {name} must be filled, and we do not know with what"
         for name, column in columns.items()
-        if name not in _ACCEPTED and not column["nullable"] and column["default"] is None
+        if name not in _ACCEPTED and not column["nullable"] and not _fills_itself(column)
     ]
+
+
+def _fills_itself(column: ReflectedColumn) -> bool:
+    return column["default"] is not None or "identity" in column or "computed" in column
 
 
 def _require_utc(connection: Connection) -> None:

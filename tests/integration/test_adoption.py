@@ -1,0 +1,226 @@
+"""Taking over the predecessor's table while it is at work, and refusing a stranger's."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import asyncpg
+import pytest
+
+from adapters.postgres.engine import Database, create_engine
+from adapters.postgres.event_store import PostgresEventStore
+from adapters.postgres.migrate import check, migrate
+from application.ports import EventFilter, StoredEvent, Verdict
+from domain.errors import Unavailable, WrongDeployment
+from tests.support.events import an_event, delivered
+from tests.support.postgres import connect
+from tests.support.predecessor import COLUMNS, INDEXES, RELATIONS, TABLE, assert_ours, execute, fetch, insert
+
+LISTED_AT_MOST = 100
+
+
+@pytest.fixture
+async def predecessor(empty_database: Database) -> AsyncIterator[asyncpg.Connection]:
+    """A connection of the predecessor to a database of this test's own, in which its table stands."""
+    connection = await connect(empty_database)
+    await connection.execute(TABLE)
+    yield connection
+    await connection.close()
+
+
+@asynccontextmanager
+async def a_store(database: Database) -> AsyncIterator[PostgresEventStore]:
+    """Open our store."""
+    engine = create_engine(database, application_name="tests", pool_size=2)
+    yield PostgresEventStore(engine, settle=25.0)
+    await engine.dispose()
+
+
+async def listed(database: Database) -> list[StoredEvent]:
+    """List all rows through our store."""
+    async with a_store(database) as store:
+        return list(await store.page(EventFilter(), None, LISTED_AT_MOST))
+
+
+async def test_predecessors_table_is_adopted_while_it_goes_on_writing(
+    empty_database: Database, predecessor: asyncpg.Connection
+) -> None:
+    """Every row is kept, none is refused to it, the table is not rewritten, and no drift remains."""
+    rows = {await insert(predecessor) for _ in range(500)}
+    files = {row[0]: row for row in await fetch(empty_database, RELATIONS)}
+    migrating = asyncio.create_task(migrate(empty_database))
+    while not migrating.done():
+        rows.add(await insert(predecessor))
+    await migrating
+    rows.add(await insert(predecessor))
+    await assert_ours(empty_database)
+    await check(empty_database)
+    assert {event_id for (event_id,) in await fetch(empty_database, "SELECT id FROM events")} == rows
+    assert ("events", *files["events"][1:]) in await fetch(empty_database, RELATIONS)
+
+
+async def test_rows_without_time_or_payload_are_listed(
+    empty_database: Database, predecessor: asyncpg.Connection
+) -> None:
+    """Behind all others; what is absent stays absent."""
+    dated = await insert(predecessor)
+    undated = await insert(predecessor, payload=None)
+    await predecessor.execute("UPDATE events SET created_at = NULL WHERE id = $1", undated)
+    await migrate(empty_database)
+    first, last = await listed(empty_database)
+    assert (first.id, first.payload, first.created_at is None) == (dated, "{}", False)
+    assert (last.id, last.payload, last.created_at, last.occurred_at) == (undated, None, None, None)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "ALTER user_id TYPE VARCHAR(255), ALTER event_type TYPE VARCHAR",
+        "ADD source TEXT",
+        "ADD source TEXT NOT NULL DEFAULT ''",
+        "ADD serial_number BIGSERIAL NOT NULL",
+        "ADD number BIGINT GENERATED ALWAYS AS IDENTITY",
+        "ADD length INT NOT NULL GENERATED ALWAYS AS (length(user_id)) STORED",
+        "ALTER created_at SET NOT NULL",
+    ],
+)
+async def test_table_that_differs_harmlessly_is_adopted(
+    empty_database: Database, predecessor: asyncpg.Connection, change: str
+) -> None:
+    """Where our rows fit in all the same."""
+    await predecessor.execute(f"ALTER TABLE events {change}")
+    row = await insert(predecessor)
+    await migrate(empty_database)
+    async with a_store(empty_database) as store:
+        assert await store.add(delivered(an_event())) == [Verdict.STORED]
+        assert await store.get(row) is not None
+
+
+@pytest.mark.parametrize(
+    ("statement", "reason"),
+    [
+        ("DROP TABLE events; CREATE TABLE events (id SERIAL PRIMARY KEY, name TEXT)", "it has no column user_id"),
+        ("DROP TABLE events; CREATE VIEW events AS SELECT 1 AS id", "it has no column payload"),
+        ("ALTER TABLE events ALTER id TYPE TEXT", "its column id is of type TEXT"),
+        ("ALTER TABLE events ALTER payload TYPE JSON", "its column payload is of type JSON"),
+        ("ALTER TABLE events ALTER created_at TYPE TIMESTAMPTZ", "its column created_at is of type TIMESTAMP"),
+        (
+            "ALTER TABLE events ADD source TEXT NOT NULL",
+            "its column source must be filled, and we do not know with what",
+        ),
+        ("ALTER TABLE events DROP CONSTRAINT events_pkey", r"its primary key is not \(id\)"),
+        (
+            "ALTER TABLE events DROP CONSTRAINT events_pkey, ADD PRIMARY KEY (id, user_id)",
+            r"its primary key is not \(id\)",
+        ),
+    ],
+)
+async def test_table_that_is_not_the_predecessors_is_refused_and_left_alone(
+    empty_database: Database, predecessor: asyncpg.Connection, statement: str, reason: str
+) -> None:
+    """With everything that is wrong with it, and what to do."""
+    await predecessor.execute(statement)
+    before = await fetch(empty_database, RELATIONS), await fetch(empty_database, COLUMNS)
+    with pytest.raises(WrongDeployment, match=reason) as refused:
+        await migrate(empty_database)
+    assert "Rename it, or give DB_NAME another database" in str(refused.value)
+    after = await fetch(empty_database, RELATIONS), await fetch(empty_database, COLUMNS)
+    assert after == before
+
+
+async def test_local_times_are_refused_with_a_remedy_that_works(empty_database: Database) -> None:
+    """The statements, run as they are printed, leave every row at the moment it was inserted."""
+    local = "Asia/Kathmandu"
+    insert_row = "INSERT INTO events (id, user_id, event_type) VALUES (gen_random_uuid(), 'user-1', 'LOGIN')"
+    await execute(empty_database, f"ALTER DATABASE \"{empty_database.name}\" SET timezone TO '{local}'")
+    await execute(empty_database, TABLE)
+    await execute(empty_database, insert_row)
+    inserted_at = datetime.now(UTC)
+    with pytest.raises(WrongDeployment, match=local) as refused:
+        await migrate(empty_database)
+    assert len(await fetch(empty_database, COLUMNS)) == 5
+    _, _, remedy = str(refused.value).partition("With all writers stopped: ")
+    await execute(empty_database, remedy)
+    await migrate(empty_database)
+    await assert_ours(empty_database)
+    await execute(empty_database, insert_row)
+    rows = await listed(empty_database)
+    assert len(rows) == 2
+    assert all(row.created_at and abs(row.created_at - inserted_at) < timedelta(minutes=1) for row in rows)
+
+
+@pytest.mark.parametrize("zone", ["Etc/UTC", "GMT", "Zulu"])
+async def test_other_names_of_utc_are_accepted(empty_database: Database, zone: str) -> None:
+    """They mean the same."""
+    await execute(empty_database, f"ALTER DATABASE \"{empty_database.name}\" SET timezone TO '{zone}'")
+    await execute(empty_database, TABLE)
+    await migrate(empty_database)
+
+
+async def test_index_left_invalid_by_an_interrupted_build_is_built_anew(
+    empty_database: Database, predecessor: asyncpg.Connection
+) -> None:
+    """It would cost every write and serve no query."""
+    for _ in range(2):
+        await insert(predecessor)
+    with pytest.raises(asyncpg.UniqueViolationError):
+        await predecessor.execute("CREATE UNIQUE INDEX CONCURRENTLY events_created_at_id_idx ON events (user_id)")
+    assert ("events_created_at_id_idx", False) in await fetch(empty_database, INDEXES)
+    await migrate(empty_database)
+    await assert_ours(empty_database)
+    await check(empty_database)
+
+
+@pytest.mark.parametrize(
+    "hold",
+    [
+        # In the way of new columns.
+        ["BEGIN", "LOCK TABLE events IN ACCESS SHARE MODE"],
+        # In the way of an index, which has to wait for all that may still see rows without it.
+        ["CREATE TABLE other ()", "BEGIN ISOLATION LEVEL REPEATABLE READ", "SELECT FROM other"],
+    ],
+    ids=["lock", "snapshot"],
+)
+async def test_long_transaction_of_another_only_puts_the_migration_off(
+    empty_database: Database, predecessor: asyncpg.Connection, monkeypatch: pytest.MonkeyPatch, hold: list[str]
+) -> None:
+    """Writers do not queue up behind it for longer than the lock timeout, and the next attempt succeeds."""
+    monkeypatch.setattr("adapters.postgres.migrate._LOCK_TIMEOUT", "200ms")
+    for statement in hold:
+        await predecessor.execute(statement)
+    with pytest.raises(Unavailable, match="55P03"):
+        await migrate(empty_database)
+    async with asyncio.timeout(5):
+        other = await connect(empty_database)
+        await insert(other)
+        await other.close()
+    await predecessor.execute("COMMIT")
+    await migrate(empty_database)
+    await assert_ours(empty_database)
+
+
+async def test_rows_that_the_predecessor_writes_afterwards_are_read_and_compared(
+    empty_database: Database, predecessor: asyncpg.Connection
+) -> None:
+    """Both sides may go on with one table: an absent payload counts as an empty one."""
+    await predecessor.execute(TABLE)
+    await migrate(empty_database)
+    await predecessor.execute(TABLE)
+    event = an_event("user-1", b'{"a":1}')
+    without_payload = an_event("user-1", b"{}")
+    await insert(predecessor, event.id, '{"a": 1.0}')
+    await insert(predecessor, without_payload.id, None)
+    others = [replace(event, payload=b"{}"), replace(without_payload, payload=b'{"a":1}'), replace(event, user_id="x")]
+    async with a_store(empty_database) as store:
+        assert await store.add(delivered(event, without_payload)) == [Verdict.DUPLICATE] * 2
+        for other in others:
+            assert await store.add(delivered(other)) == [Verdict.CONFLICT]
+        own = an_event("user-1")
+        assert await store.add(delivered(own)) == [Verdict.STORED]
+    assert await insert(predecessor, own.id) == own.id
+    rows = await listed(empty_database)
+    assert {row.id for row in rows} == {event.id, without_payload.id, own.id}
+    now = datetime.now(UTC)
+    assert all(row.created_at is not None and abs(row.created_at - now) < timedelta(minutes=1) for row in rows)

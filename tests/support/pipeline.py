@@ -1,0 +1,86 @@
+"""A pipeline over the adapters in memory."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from datetime import datetime
+
+from adapters import wire
+from adapters.memory import MemoryLog, MemorySource
+from application.pipeline import Pace, Pipeline
+from application.ports import Batch
+from application.process_event import ProcessEvent
+from domain.event import UserEvent
+from tests.support.events import NOON, an_event
+from tests.support.watched import WatchedLetters, WatchedStore
+
+PACE = Pace(batch_size=100, poll_wait=0.01, backoff_first=0.001, backoff_most=0.005)
+PATIENCE = 10.0
+
+
+class WatchedSource(MemorySource):
+    """A member that remembers its batches, and whose commits alone may fail."""
+
+    def __init__(self, log: MemoryLog) -> None:
+        super().__init__(log, "events", "group")
+        self.polls = 0
+        self.commits: list[Batch] = []
+        self.commit_outage: Exception | None = None
+        self.paused: set[int] = self._paused
+
+    async def poll(self, limit: int, wait: float) -> Batch:
+        self.polls += 1
+        return await super().poll(limit, wait)
+
+    async def commit(self, batch: Batch) -> None:
+        self.commits.append(batch)
+        if self.commit_outage is not None:
+            raise self.commit_outage
+        await super().commit(batch)
+
+
+class PipelineWorld:
+    """A log, one member of its group, and where its records go."""
+
+    def __init__(self, pace: Pace = PACE) -> None:
+        self.now = NOON
+        self.log = MemoryLog(partitions=3)
+        self.source = WatchedSource(self.log)
+        self.store = WatchedStore()
+        self.letters = WatchedLetters()
+        self.pipeline = Pipeline(self.source, ProcessEvent(self.store, self.letters, self._clock), self._clock, pace)
+        self.stop = asyncio.Event()
+
+    def append(self, count: int, partition: int = 0) -> list[UserEvent]:
+        """Append new events to a partition."""
+        events = [an_event() for _ in range(count)]
+        for event in events:
+            self.log.append("events", None, wire.encode(event), partition=partition)
+        return events
+
+    def committed(self) -> dict[int, int]:
+        """Tell the group's positions where it has any."""
+        positions = self.log.groups["events", "group"].committed
+        return {partition: position for partition, position in positions.items() if position}
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Run the pipeline meanwhile; it has to end soon after the stop that comes at the latest in the end."""
+        await self.source.open()
+        run = asyncio.create_task(self.pipeline.run(self.stop))
+        try:
+            yield
+        finally:
+            self.stop.set()
+            async with asyncio.timeout(PATIENCE):
+                await run
+
+    def _clock(self) -> datetime:
+        return self.now
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    """Let the others work until the condition holds."""
+    async with asyncio.timeout(PATIENCE):
+        while not condition():
+            await asyncio.sleep(0.001)
