@@ -204,7 +204,7 @@ async def test_long_transaction_of_another_only_puts_the_migration_off(
 async def test_rows_that_the_predecessor_writes_afterwards_are_read_and_compared(
     empty_database: Database, predecessor: asyncpg.Connection
 ) -> None:
-    """Both sides may go on with one table: an absent payload counts as an empty one."""
+    """Both sides may go on with one table: an absent or null payload counts as an empty one."""
     await predecessor.execute(TABLE)
     await migrate(empty_database)
     await predecessor.execute(TABLE)
@@ -212,15 +212,17 @@ async def test_rows_that_the_predecessor_writes_afterwards_are_read_and_compared
     without_payload = an_event("user-1", b"{}")
     await insert(predecessor, event.id, '{"a": 1.0}')
     await insert(predecessor, without_payload.id, None)
+    null_payload = an_event("user-1", b"{}")
+    await insert(predecessor, null_payload.id, "null")
     others = [replace(event, payload=b"{}"), replace(without_payload, payload=b'{"a":1}'), replace(event, user_id="x")]
     async with a_store(empty_database) as store:
-        assert await store.add(delivered(event, without_payload)) == [Verdict.DUPLICATE] * 2
+        assert await store.add(delivered(event, without_payload, null_payload)) == [Verdict.DUPLICATE] * 3
         for other in others:
             assert await store.add(delivered(other)) == [Verdict.CONFLICT]
         own = an_event("user-1")
         assert await store.add(delivered(own)) == [Verdict.STORED]
     assert await insert(predecessor, own.id) == own.id
     rows = await listed(empty_database)
-    assert {row.id for row in rows} == {event.id, without_payload.id, own.id}
+    assert {row.id for row in rows} == {event.id, without_payload.id, null_payload.id, own.id}
     now = datetime.now(UTC)
     assert all(row.created_at is not None and abs(row.created_at - now) < timedelta(minutes=1) for row in rows)

@@ -168,9 +168,10 @@ class Delivering(RuleBasedStateMachine):
         member = self.members[number % len(self.members)]
         if member.stage is Stage.IDLE:
             self.deliver(member, limit)
-        member.source.rewind(member.batch)
-        member.stage = Stage.IDLE
-        self.work(number, limit, steps=3)
+        if member.stage is not Stage.IDLE:
+            member.source.rewind(member.batch)
+            member.stage = Stage.IDLE
+            self.work(number, limit, steps=3)
 
     @rule(number=which)
     def fail(self, number: int) -> None:

@@ -30,7 +30,7 @@ RETURNING id
 _COMPARE = """
 SELECT given.place,
        stored.user_id = given.user_id AND stored.event_type = given.event_type
-       AND coalesce(stored.payload, '{}') = given.payload::jsonb AS same
+       AND coalesce(nullif(stored.payload, 'null'), '{}') = given.payload::jsonb AS same
 FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[]) WITH ORDINALITY
      AS given (id, user_id, event_type, payload, place)
 JOIN events AS stored ON stored.id = given.id
