@@ -1,6 +1,8 @@
 """A TCP proxy on loopback that counts requests, keeps one back, cuts connections, or plays dead."""
 
 import asyncio
+import socket
+import struct
 from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -8,6 +10,7 @@ from contextlib import asynccontextmanager
 from tests.support.framing import Framing, Request
 
 _CHUNK_BYTES = 65_536
+_RESET_ON_CLOSE = struct.pack("ii", 1, 0)
 
 
 class Held:
@@ -47,7 +50,7 @@ class Proxy:
         self._flows = asyncio.Event()
         self._flows.set()
         self._listener: asyncio.Server | None = None
-        self._relays: set[asyncio.Task[None]] = set()
+        self._relays: dict[asyncio.Task[None], asyncio.StreamWriter] = {}
 
     def hold(self, kind: str) -> Held:
         """Keep back the next request of a kind."""
@@ -55,8 +58,9 @@ class Proxy:
         return held
 
     async def cut(self) -> None:
-        """End all connections; clients may come again."""
-        for relay in self._relays:
+        """Reset all connections, as a killed server's machine does; clients may come again."""
+        for relay, client in self._relays.items():
+            client.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET_ON_CLOSE)
             relay.cancel()
         await asyncio.gather(*self._relays, return_exceptions=True)
 
@@ -82,8 +86,8 @@ class Proxy:
 
     def _begin(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         relay = asyncio.create_task(self._relay(reader, writer))
-        self._relays.add(relay)
-        relay.add_done_callback(self._relays.discard)
+        self._relays[relay] = writer
+        relay.add_done_callback(self._relays.pop)
 
     async def _relay(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writers = [writer]
