@@ -111,15 +111,15 @@ class KafkaLogUnderTest:
         self._producers.append(producer)
         await producer.open()
         async with asyncio.timeout(PATIENCE):
-            while not await is_connected(producer):
+            while not await is_connected(producer, self._topic):
                 await asyncio.sleep(0.01)
         return producer
 
 
-async def is_connected(producer: Producer) -> bool:
+async def is_connected(producer: Producer, topic: str) -> bool:
     """Tell whether the producer is ready."""
     try:
-        await producer.ping()
+        await producer.ping(topic)
     except Unavailable:
         return False
     return True

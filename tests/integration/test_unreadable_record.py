@@ -11,6 +11,7 @@ from aiokafka.record.util import calc_crc32c
 from adapters.kafka.connection import Brokers
 from adapters.kafka.source import KafkaEventSource
 from tests.support.kafka import KafkaServer
+from tests.support.waiting import eventually
 
 _CRC_AT, _CHECKED_FROM = 17, 21
 
@@ -64,8 +65,13 @@ async def _append(kafka: KafkaServer, topic: str, partition: int, batch: bytes) 
         client.set_topics([topic])
         await client.force_metadata_update()
         [leader] = {node.nodeId for node in client.cluster.brokers()}
-        response = await client.send(leader, ProduceRequest(None, -1, 10_000, [(topic, [(partition, batch)])]))
-        [(_topic, [(_partition, error, *_rest)])] = response.topics
-        assert error == 0
+
+        async def is_appended() -> bool:
+            # A topic that was just made has no leader at once.
+            response = await client.send(leader, ProduceRequest(None, -1, 10_000, [(topic, [(partition, batch)])]))
+            [(_topic, [(_partition, error, *_rest)])] = response.topics
+            return bool(error == 0)
+
+        await eventually(is_appended, "the batch in the topic")
     finally:
         await client.close()

@@ -231,3 +231,18 @@ def test_backoff_is_jittered_below_a_bound_that_doubles(attempt: int, most: floa
     pauses = [Pace().backoff(attempt) for _ in range(200)]
     assert 0 <= min(pauses) < max(pauses) <= most
     assert max(pauses) > most / 2
+
+
+async def test_what_troubles_one_partition_does_not_trouble_the_others(world: PipelineWorld) -> None:
+    """Records of the others are stored and committed while one waits for the dead letters to come back."""
+    world.log.append("events", None, b"[1]", partition=1)
+    world.append(3, partition=0)
+    world.letters.outage = Unavailable("no broker")
+    async with world.running():
+        await until(lambda: world.committed() == {0: 3})
+        world.append(2, partition=0)
+        world.append(2, partition=2)
+        await until(lambda: world.committed() == {0: 5, 2: 2})
+        assert world.pipeline.holding == "no broker"
+        world.letters.outage = None
+        await until(lambda: world.committed() == {0: 5, 1: 1, 2: 2})

@@ -5,13 +5,27 @@ raises. So the read position (the cursor) is kept here, and the client is told w
 """
 
 import logging
+import struct
+import zlib
 from collections.abc import Collection, Iterable, Mapping
 
+import cramjam
 from aiokafka import AIOKafkaConsumer, OffsetAndMetadata, TopicPartition
-from aiokafka.errors import CorruptRecordException, KafkaError, UnsupportedCodecError
+from aiokafka.errors import CorruptRecordException, UnsupportedCodecError
 from aiokafka.structs import ConsumerRecord
 
 from domain.dead_letter import Record
+
+_UNREADABLE = (
+    CorruptRecordException,
+    UnsupportedCodecError,
+    cramjam.DecompressionError,
+    zlib.error,
+    EOFError,
+    struct.error,
+    UnicodeDecodeError,
+    IndexError,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -29,6 +43,11 @@ class Assignment:
         self.is_positioned = False
         """Whether the client reads from the cursor and honours the pauses."""
         self.is_revoking = False
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether all that was read is committed."""
+        return self._cursor == self._committed
 
     async def position(self, paused: Collection[int]) -> None:
         """Tell the client where to read on: at the cursor; at first the group's position, or else the beginning."""
@@ -67,6 +86,13 @@ class Assignment:
             first.setdefault(record.partition, record.offset)
         self._cursor |= first
         self.is_positioned = False
+
+    async def is_behind(self) -> bool:
+        """Tell whether the log has more than the client has read, in a partition that it should be reading."""
+        readable = list(self._consumer.assignment() - self._consumer.paused())
+        ends = await self._consumer.end_offsets(readable)
+        positions = {tp: await self._consumer.position(tp) for tp in ends}
+        return any(end > positions[tp] for tp, end in ends.items())
 
     async def commit(self, records: Iterable[Record]) -> None:
         """Make the end of `records` the group's position, by partition, for "all that was read" may not be stored."""
@@ -125,6 +151,4 @@ class Assignment:
 
 def is_unreadable(error: Exception) -> bool:
     """Tell whether the client failed on a record's bytes: their checksum, their compression, or in its parser."""
-    if isinstance(error, CorruptRecordException | UnsupportedCodecError):
-        return True
-    return not isinstance(error, KafkaError | OSError | TimeoutError)
+    return isinstance(error, _UNREADABLE)

@@ -70,11 +70,11 @@ class _Connection(AIOKafkaConnection):  # type: ignore[misc]  # aiokafka publish
     own transports raise: its background tasks would end, and partitions would stand still until a restart.
     """
 
-    def send(self, request: Any, expect_response: bool = True) -> Any:  # noqa: FBT001, FBT002 - the client's signature
+    def send(self, request: Any, expect_response: bool = True) -> Any:
         self._close_if_broken()
         return super().send(request, expect_response)
 
-    def _send_sasl_token(self, payload: bytes, expect_response: bool = True) -> Any:  # noqa: FBT001, FBT002 - as above
+    def _send_sasl_token(self, payload: bytes, expect_response: bool = True) -> Any:
         self._close_if_broken()
         return super()._send_sasl_token(payload, expect_response)
 

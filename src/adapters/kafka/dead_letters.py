@@ -28,7 +28,7 @@ class KafkaDeadLetters:
             raise Unavailable("kafka: the dead letter topic refuses even a letter's headers for their size")
 
     async def ping(self) -> None:
-        await self._producer.ping()
+        await self._producer.ping(self._topic)
 
     async def _send(self, outgoing: Sequence[tuple[DeadLetter, Outgoing]]) -> list[DeadLetter]:
         """Send, and answer the letters that were refused for their size."""

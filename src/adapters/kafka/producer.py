@@ -8,13 +8,14 @@ comes back, a new producer takes over.
 import asyncio
 import logging
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import NamedTuple
 
 from aiokafka import AIOKafkaProducer
-from aiokafka.errors import KafkaError, MessageSizeTooLargeError, RecordListTooLargeError
+from aiokafka.errors import KafkaError, MessageSizeTooLargeError, ProducerClosed, RecordListTooLargeError
 from aiokafka.structs import RecordMetadata
 
-from adapters.kafka.connection import Brokers, describe
+from adapters.kafka.connection import Brokers, describe, translated
 from application.ports import Receipt
 from domain.errors import Rejected, Unavailable
 
@@ -24,6 +25,7 @@ _TOO_LARGE = (MessageSizeTooLargeError, RecordListTooLargeError)
 _RENEWAL_PAUSE_SECONDS = 10.0
 _START_LIMIT_SECONDS = 15.0
 _CONNECT_PAUSE_SECONDS = 1.0
+_ABANDON_LIMIT_SECONDS = 5.0
 _NULL = object()
 """Stands for a value that is None, which the client refuses to send where the key is None too."""
 
@@ -68,15 +70,15 @@ class Producer:
             await self._drain(self._current)
             self._current = None
 
-    async def ping(self) -> None:
-        """Ask the brokers for metadata; raises `Unavailable` also while the last send's outcome was unknown."""
+    async def ping(self, topic: str) -> None:
+        """Ask the brokers for `topic`; raises `Unavailable` also while the last send's outcome was unknown."""
         if self._current is None or self._trouble:
             raise Unavailable(f"kafka: producer: {self._trouble}")
-        try:
+        with translated():
             async with asyncio.timeout(self._deadline):
-                await self._current.client.fetch_all_metadata()
-        except (KafkaError, OSError, TimeoutError) as error:
-            raise Unavailable(describe(error)) from error
+                cluster = await self._current.client.fetch_all_metadata()
+        if not cluster.partitions_for_topic(topic):
+            raise Unavailable(f"kafka: there is no topic {topic}")
 
     async def send(self, records: Sequence[Outgoing]) -> list[Outcome]:
         """Send `records` in order through one producer; one outcome each.
@@ -193,6 +195,16 @@ class Producer:
                 "the producer was closed with records not acknowledged",
                 extra={"cause": describe(error), "records": len(self._unacknowledged)},
             )
+            await _abandon(producer)
+
+
+async def _abandon(producer: AIOKafkaProducer) -> None:
+    """Close the tasks and connections that a flush cut short leaves open: the client's second `stop` does nothing."""
+    with suppress(KafkaError, OSError, TimeoutError):
+        async with asyncio.timeout(_ABANDON_LIMIT_SECONDS):
+            await producer.client.close()
+            await producer._sender.close()  # noqa: SLF001 - the client offers no end without a flush
+    producer._message_accumulator.fail_all(ProducerClosed())  # noqa: SLF001 - as above
 
 
 def _serialize(value: object) -> object:

@@ -20,4 +20,4 @@ class KafkaEventPublisher:
         )
 
     async def ping(self) -> None:
-        await self._producer.ping()
+        await self._producer.ping(self._topic)

@@ -32,8 +32,8 @@ _REVOKE_LIMIT_SECONDS = 20.0
 _PATIENCE_SECONDS = 1.0
 """By how much a poll may take longer than asked: the client waits for a rebalance without limit."""
 _ERRORS_BEFORE_REBUILD = 3
-_SINGLE_POLLS = 10_000
-"""For how many polls records are read one by one after one could not be read; more than were fetched with it."""
+_SILENCE_SECONDS = 10.0
+"""After how long without a record the log is asked whether there should have been one."""
 _NOTHING = Batch((), None)
 
 
@@ -60,16 +60,17 @@ class KafkaEventSource:
         self._consumer: AIOKafkaConsumer | None = None
         self._assignment: Assignment | None = None
         self._paused: set[int] = set()
-        self._in_flight: set[Batch] = set()
         self._landed = asyncio.Event()
         """Set while no batch is in flight."""
         self._landed.set()
         self._errors = 0
         self._single_polls = 0
+        """For how many more polls records are read one by one, to find the one that could not be read."""
+        self._heard_at = 0.0
+        """When a record last came, or the log last had none, by the loop's clock."""
 
     async def close(self) -> None:
         """Leave the group, so that others take over at once."""
-        self._in_flight.clear()
         self._landed.set()
         await self._disconnect()
 
@@ -91,19 +92,23 @@ class KafkaEventSource:
                 self._lose_position()
                 if is_unreadable(error):
                     logger.warning("reading one by one to find what cannot be read", extra={"cause": repr(error)})
-                    self._single_polls = _SINGLE_POLLS
+                    # The culprit stands among the records of one poll.
+                    self._single_polls = limit
                     return _NOTHING
                 self._errors += 1
-                if self._errors >= _ERRORS_BEFORE_REBUILD:
+                is_expected = isinstance(error, KafkaError | OSError | TimeoutError)
+                if self._errors >= _ERRORS_BEFORE_REBUILD or not is_expected:
                     await self._disconnect()
-                raise
+                if is_expected:
+                    raise
+                logger.exception("the client failed unexpectedly: it is made anew")
+                raise Unavailable(describe(error)) from error
         self._errors = 0
         return batch
 
     async def commit(self, batch: Batch) -> None:
         assignment = self._assignment
         if assignment is None or batch.assignment is not assignment:
-            self._land(batch)
             raise Superseded
         with translated():
             try:
@@ -112,15 +117,14 @@ class KafkaEventSource:
             except (CommitFailedError, IllegalStateError) as error:
                 # The group moved on without us. Until it tells us our new share, what we hold begins anew.
                 if self._assignment is assignment and self._consumer is not None:
-                    self._assignment = Assignment(self._consumer, self._topic)
-                self._land(batch)
+                    self._assign(Assignment(self._consumer, self._topic))
                 raise Superseded from error
-        self._land(batch)
+        self._note_landing()
 
     def rewind(self, batch: Batch) -> None:
-        self._land(batch)
         if self._assignment is not None and batch.assignment is self._assignment:
             self._assignment.rewind(delivery.record for delivery in batch.deliveries)
+            self._note_landing()
 
     def owns(self, batch: Batch) -> bool:
         assignment = self._assignment
@@ -147,8 +151,10 @@ class KafkaEventSource:
                 return await self._assignment.lag()
 
     async def ping(self) -> None:
-        if self._assignment is None:
+        if self._consumer is None or self._assignment is None:
             raise Unavailable("kafka: not a member of the group at present")
+        if not self._consumer.partitions_for_topic(self._topic):
+            raise Unavailable(f"kafka: there is no topic {self._topic}")
         await self.lag()
 
     async def _poll(self, limit: int, wait: float) -> Batch:
@@ -163,16 +169,33 @@ class KafkaEventSource:
             self._lose_position()
             return _NOTHING
         if not fetched:
+            await self._mind_silence()
             return _NOTHING
+        self._heard_at = asyncio.get_running_loop().time()
         assignment = self._assignment
         if assignment is None or not assignment.is_positioned or assignment.is_revoking:
             # Read for nobody: the share changed meanwhile.
             self._lose_position()
             return _NOTHING
         batch = Batch([Delivery(record, wire.decode(record)) for record in assignment.advance(fetched)], assignment)
-        self._in_flight.add(batch)
         self._landed.clear()
         return batch
+
+    async def _mind_silence(self) -> None:
+        """Make the consumer anew when it is silent although there is something to read.
+
+        Its background task for fetching may have ended on an error of its own, while heartbeats go on.
+        """
+        now = asyncio.get_running_loop().time()
+        assignment = self._assignment
+        if assignment is None or not assignment.is_positioned or now - self._heard_at < _SILENCE_SECONDS:
+            return
+        self._heard_at = now
+        async with asyncio.timeout(_CALL_LIMIT_SECONDS):
+            is_behind = await assignment.is_behind()
+        if is_behind:
+            logger.error("the consumer is silent although there are records to read: it is made anew")
+            await self._disconnect()
 
     async def _fetch(
         self, consumer: AIOKafkaConsumer, limit: int, wait: float
@@ -200,7 +223,8 @@ class KafkaEventSource:
         return consumer
 
     async def _disconnect(self) -> None:
-        consumer, self._consumer, self._assignment, self._errors = self._consumer, None, None, 0
+        consumer, self._consumer, self._errors = self._consumer, None, 0
+        self._assign(None)
         if consumer is not None:
             await _stop(consumer)
 
@@ -208,9 +232,14 @@ class KafkaEventSource:
         if self._assignment is not None:
             self._assignment.is_positioned = False
 
-    def _land(self, batch: Batch) -> None:
-        self._in_flight.discard(batch)
-        if not self._in_flight:
+    def _assign(self, assignment: Assignment | None) -> None:
+        """Begin anew: whatever is in flight was read under another assignment."""
+        self._assignment = assignment
+        self._landed.set()
+        self._heard_at = asyncio.get_running_loop().time()
+
+    def _note_landing(self) -> None:
+        if self._assignment is None or self._assignment.is_idle:
             self._landed.set()
 
     async def on_revoked(self, consumer: AIOKafkaConsumer) -> None:
@@ -225,12 +254,12 @@ class KafkaEventSource:
         except TimeoutError:
             logger.warning("a rebalance did not wait any longer for the batch in flight")
         if self._assignment is assignment:
-            self._assignment = None
+            self._assign(None)
 
     def on_assigned(self, consumer: AIOKafkaConsumer) -> None:
         """Begin anew with what the group gives us."""
         if consumer is self._consumer:
-            self._assignment = Assignment(consumer, self._topic)
+            self._assign(Assignment(consumer, self._topic))
 
 
 class _Listener(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka publishes no types

@@ -14,6 +14,8 @@ from domain.errors import Unavailable, WrongDeployment
 LETTER_MARGIN_BYTES = 64 * 1024
 """By how much the dead letter topic's message limit exceeds the source's: room for the headers of a letter."""
 _DEFAULT_PARTITIONS = 4
+_AT_LEAST = {"max.message.bytes", "min.insync.replicas"}
+"""Where a topic that stands may have more than is wanted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +29,8 @@ class Topic:
     retention_ms: int
     """-1 for ever."""
     max_message_bytes: int
+    is_ordered: bool = True
+    """Whether keys must keep their partitions, so that a topic with another number of them is refused."""
 
     @property
     def configs(self) -> dict[str, str]:
@@ -62,7 +66,7 @@ async def ensure_topics(brokers: Brokers, topics: Sequence[Topic]) -> list[Topic
 async def _ensure(admin: AIOKafkaAdminClient, topic: Topic) -> TopicReport:
     is_new = topic.name not in await admin.list_topics() and await _create(admin, topic)
     partitions = await _describe(admin, topic.name)
-    if topic.partitions is not None and len(partitions) != topic.partitions:
+    if topic.is_ordered and topic.partitions not in {None, len(partitions)}:
         raise WrongDeployment(
             f"kafka: topic {topic.name} has {len(partitions)} partitions, but KAFKA_PARTITIONS is {topic.partitions}; "
             "unset it to accept what stands"
@@ -112,5 +116,9 @@ def _differences(topic: Topic, standing: Mapping[str, str]) -> list[str]:
     return [
         f"{name} is {standing[name]}, wanted {value}"
         for name, value in topic.configs.items()
-        if name in standing and standing[name] != value
+        if name in standing and _differs(name, int(standing[name]), int(value))
     ]
+
+
+def _differs(name: str, standing: int, wanted: int) -> bool:
+    return standing < wanted if name in _AT_LEAST else standing != wanted

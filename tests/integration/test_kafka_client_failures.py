@@ -1,0 +1,96 @@
+"""The Kafka client fails in ways of its own: it is replaced, and nothing of it is left behind."""
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from adapters.kafka import source as source_module
+from adapters.kafka.connection import Brokers
+from adapters.kafka.producer import Outgoing, Producer
+from adapters.kafka.source import KafkaEventSource
+from domain.errors import Unavailable
+from tests.support.kafka import KafkaServer
+from tests.support.proxy import Proxy
+from tests.support.records import Topics
+from tests.support.waiting import eventually
+from tools.kafka import KafkaCluster
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+async def test_a_consumer_whose_fetching_ended_is_made_anew(
+    kafka: KafkaServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Heartbeats go on without it, so nobody else would notice that the partition stands still."""
+    monkeypatch.setattr(source_module, "_SILENCE_SECONDS", 0.5)
+    topic = await kafka.new_topic()
+    source = KafkaEventSource(Brokers(kafka.bootstrap), topic=topic, group=topic, assignor="range", session_timeout=6)
+    read: list[bytes | None] = []
+
+    async def poll() -> None:
+        batch = await source.poll(100, 0.1)
+        read.extend(delivery.record.value for delivery in batch.deliveries)
+        if batch.deliveries:
+            await source.commit(batch)
+
+    try:
+        await _send(kafka, topic, b"before")
+        async with asyncio.timeout(30):
+            while read != [b"before"]:
+                await poll()
+            assert source._consumer is not None
+            source._consumer._fetcher._fetch_task.cancel()
+            await _send(kafka, topic, b"behind")
+            while read != [b"before", b"behind"]:
+                await poll()
+    finally:
+        await source.close()
+
+
+async def test_a_producer_that_cannot_flush_leaves_nothing_open(
+    proxied_cluster: KafkaCluster, kafka_proxy: Proxy
+) -> None:
+    """Neither a task nor a connection: a leader may be away for hours, and producers are replaced meanwhile."""
+    topics = Topics(proxied_cluster.bootstrap)
+    await topics.make("unflushed", partitions=1)
+    tasks, sockets = len(asyncio.all_tasks()), _open_sockets()
+    producer = Producer(Brokers(proxied_cluster.bootstrap), max_record_bytes=10_000, deadline=0.5, drain_limit=0.5)
+    await producer.open()
+
+    async def is_connected() -> bool:
+        try:
+            await producer.ping("unflushed")
+        except Unavailable:
+            return False
+        return True
+
+    await eventually(is_connected, "a connected producer")
+    kafka_proxy.blackhole()
+
+    [outcome] = await producer.send([Outgoing("unflushed", b"key", b"value", ())])
+    await producer.close()
+
+    assert isinstance(outcome, Unavailable)
+    kafka_proxy.heal()
+    await kafka_proxy.cut()
+
+    async def nothing_is_left() -> bool:
+        return len(asyncio.all_tasks()) <= tasks and _open_sockets() <= sockets
+
+    await eventually(nothing_is_left, "no task and no socket")
+
+
+async def _send(kafka: KafkaServer, topic: str, value: bytes) -> None:
+    producer = Producer(Brokers(kafka.bootstrap), max_record_bytes=10_000, deadline=10, drain_limit=5)
+    await producer.open()
+    try:
+        while isinstance((await producer.send([Outgoing(topic, None, value, ())]))[0], Unavailable):
+            await asyncio.sleep(0.05)
+    finally:
+        await producer.close()
+
+
+def _open_sockets() -> int:
+    """Sockets of this process, by what its file descriptors point to."""
+    descriptors = Path("/proc/self/fd").iterdir()
+    return sum(descriptor.is_socket() for descriptor in descriptors)
