@@ -10,6 +10,8 @@ from socket import AF_INET, AF_INET6, SO_REUSEADDR, SOL_SOCKET, socket
 import uvicorn
 from litestar import Litestar
 
+from entrypoints.http_protocol import BoundedProtocol
+
 logger = logging.getLogger(__name__)
 
 _BACKLOG = 2048
@@ -30,7 +32,7 @@ async def serve(app: Litestar, listener: socket, stop: asyncio.Event, *, drain: 
     """Serve `app` until `stop`; then accept nothing new and let requests end within `drain` seconds."""
     config = uvicorn.Config(
         app,
-        http="httptools",
+        http=BoundedProtocol,
         ws="none",
         lifespan="off",
         log_config=None,

@@ -1,24 +1,25 @@
 """A real HTTP server, and clients that speak to it by the byte."""
 
 import asyncio
-import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
-import uvicorn
+from entrypoints.server import listen, serve
 
 
 @asynccontextmanager
 async def served(app: Any) -> AsyncIterator[int]:
     """Serve `app` and tell on which port."""
-    server = uvicorn.Server(uvicorn.Config(app, http="httptools", ws="none", log_config=None, access_log=False))
+    stop = asyncio.Event()
     # It listens before the server starts, so that nobody has to wait for that.
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        serving = asyncio.create_task(server.serve([listener]))
-        yield listener.getsockname()[1]
-        server.should_exit = True
-        await serving
+    with listen("127.0.0.1", 0, "PORT") as listener:
+        serving = asyncio.create_task(serve(app, listener, stop, drain=1))
+        try:
+            yield listener.getsockname()[1]
+        finally:
+            stop.set()
+            await serving
 
 
 @asynccontextmanager

@@ -12,8 +12,9 @@ import httpx
 import pytest
 from structlog.testing import capture_logs
 
-from application.ports import Cursor, EventFilter, StoredEvent
+from application.ports import Cursor, EventFilter, Page, StoredEvent
 from domain.errors import Unavailable
+from entrypoints import http_protocol
 from entrypoints.rest.replies import Stream
 from tests.support.api import MAX_BODY_BYTES, TOPIC, Api, an_api
 from tests.support.events import NOON
@@ -142,11 +143,11 @@ async def test_export_that_fails_on_the_way_breaks_off(api: Api, monkeypatch: py
     fill(api, 2_500)
     read = api.store.page
 
-    async def page(wanted: EventFilter, after: Cursor | None, limit: int) -> list[StoredEvent]:
-        rows = await read(wanted, after, limit)
+    async def page(wanted: EventFilter, after: Cursor | None, limit: int) -> Page:
+        found = await read(wanted, after, limit)
         # What was just read is still delivered.
         api.store.outage = Unavailable("gone away")
-        return rows
+        return found
 
     monkeypatch.setattr(api.store, "page", page)
     with capture_logs() as lines:
@@ -163,7 +164,7 @@ async def test_export_ends_when_its_client_leaves(api: Api, monkeypatch: pytest.
     watched = Watched(api.app)
     pages = 0
 
-    async def page(wanted: EventFilter, after: Cursor | None, limit: int) -> list[StoredEvent]:
+    async def page(wanted: EventFilter, after: Cursor | None, limit: int) -> Page:
         nonlocal pages
         pages += 1
         if pages > 1:
@@ -198,3 +199,37 @@ async def test_export_to_a_client_that_stopped_reading_breaks_off() -> None:
     scope: Any = {"type": "http", "method": "GET"}
     await Stream(chunks(), {}, stall_seconds=0.01)(scope, receive, send)
     assert [message.get("more_body") for message in sent] == [None, True, True]
+
+
+async def test_connection_without_a_request_is_ended(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also one that sends a head without end, line by line."""
+    monkeypatch.setattr(http_protocol, "HEAD_SECONDS", 0.05)
+    for beginning in (b"", b"GET /health HTTP/1.1\r\nHost: api\r\n"):
+        async with served(api.app) as port, connection(port) as (reader, writer):
+            writer.write(beginning)
+            status, _ = await read_head(reader)
+            assert status == 400
+            await reader.read()
+            assert reader.at_eof()
+
+
+async def test_head_without_end_is_refused_by_its_size(api: Api) -> None:
+    """Before it fills the memory; an ordinary request on the same server is answered."""
+    async with served(api.app) as port, connection(port) as (reader, writer):
+        writer.write(b"GET /health HTTP/1.1\r\nHost: api\r\nX-Long: " + b"x" * 4 * http_protocol.MAX_HEAD_BYTES)
+        status, _ = await read_head(reader)
+        assert status == 400
+        assert (await exchange(port, b"GET /health HTTP/1.1\r\nHost: api\r\n\r\n"))[0] == 200
+
+
+async def test_time_for_a_head_begins_anew_with_each_request(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A connection that is kept is not ended for what it took before."""
+    monkeypatch.setattr(http_protocol, "HEAD_SECONDS", 0.3)
+    request = b"GET /health HTTP/1.1\r\nHost: api\r\n\r\n"
+    async with served(api.app) as port, connection(port) as (reader, writer):
+        for _ in range(5):
+            writer.write(request)
+            status, _ = await read_head(reader)
+            assert status == 200
+            await reader.readexactly(len(b'{"status":"UP"}'))
+            await asyncio.sleep(0.1)
