@@ -18,7 +18,9 @@ from adapters.kafka.assignor import AssignorName, assignor_for
 from adapters.kafka.connection import Brokers
 from adapters.kafka.source import KafkaEventSource
 from domain.errors import WrongDeployment
+from tests.support.events import an_event
 from tests.support.kafka import KafkaServer
+from tests.support.world import World, as_records
 
 FOLDER = Path(__file__).with_name("kafkajs")
 ALL = {0, 1, 2, 3}
@@ -161,6 +163,26 @@ async def test_a_member_that_kafkajs_leaves_out_waits_and_takes_over(node: str, 
             await member.leave()
             await publish(kafka, topic, {0})
             assert await receive(consumer, 1) == ["0"]
+
+
+async def test_our_consumer_process_takes_its_share_of_a_live_kafkajs_group_and_then_all(
+    node: str, kafka: KafkaServer, world: World
+) -> None:
+    """As in the change-over: it stores what its own partitions hold, and everything once the last KafkaJS has left."""
+    await world.make_topic(partitions=4)
+    async with kafkajs_member(node, kafka, world.topic, world.group) as member:
+        await member.until(lambda: member.partitions == ALL)
+        consumer = await world.run("consumer", KAFKA_ASSIGNOR="kafkajs")
+        await member.until(lambda: len(member.partitions) == 2)
+        events = [an_event() for _ in range(40)]
+        await world.send(*as_records(events, partitions=4))
+        await world.stored([event.id for place, event in enumerate(events) if place % 4 not in member.partitions])
+        await member.until(lambda: len(member.values) == 20)
+        await member.leave()
+        later = [an_event() for _ in range(40)]
+        await world.send(*as_records(later, partitions=4))
+        await world.stored([event.id for event in later], perhaps=[event.id for event in events])
+    assert await consumer.terminate() == 0
 
 
 async def test_a_kafkajs_group_refuses_another_assignor_and_we_name_the_setting(node: str, kafka: KafkaServer) -> None:
