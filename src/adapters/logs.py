@@ -6,7 +6,7 @@ from uuid import UUID
 
 import structlog
 
-from application.ports import Cursor, DeadLetters, Delivery, EventFilter, EventStore, StoredEvent, Verdict
+from application.ports import Cursor, DeadLetters, Delivery, EventFilter, EventStore, Page, StoredEvent, Verdict
 from domain.dead_letter import DeadLetter
 from domain.event import UserEvent
 
@@ -39,7 +39,7 @@ class LoggedEventStore:
             )
         return verdicts
 
-    async def page(self, wanted: EventFilter, after: Cursor | None, limit: int) -> Sequence[StoredEvent]:
+    async def page(self, wanted: EventFilter, after: Cursor | None, limit: int) -> Page:
         return await self._store.page(wanted, after, limit)
 
     async def get(self, event_id: UUID) -> StoredEvent | None:

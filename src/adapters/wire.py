@@ -159,5 +159,5 @@ def letter_headers(letter: DeadLetter) -> list[tuple[str, bytes | None]]:
 
 
 def headers_as_json(headers: Headers) -> list[list[str | None]]:
-    """Render headers for a `jsonb` column; values in base64, since they may be any bytes."""
+    """Render headers for a `json` column; values in base64, since they may be any bytes."""
     return [[name, None if value is None else b64encode(value).decode()] for name, value in headers]

@@ -1,21 +1,12 @@
 """List what was stored."""
 
 from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass
 from uuid import UUID
 
-from application.ports import Cursor, EventFilter, EventStore, StoredEvent
+from application.ports import Cursor, EventFilter, EventStore, Page, StoredEvent
 
 _EXPORT_PAGE_ROWS = 1_000
 _LAST_ID = UUID(int=(1 << 128) - 1)
-
-
-@dataclass(frozen=True, slots=True)
-class Page:
-    """Rows, newest first, and where the next page begins; None when this is the last one."""
-
-    rows: Sequence[StoredEvent]
-    following: Cursor | None
 
 
 class ListProcessed:
@@ -26,10 +17,7 @@ class ListProcessed:
 
     async def page(self, wanted: EventFilter, after: Cursor | None, limit: int) -> Page:
         """Read one page. Pages neither repeat nor skip a row that stood when the first was read."""
-        rows = await self._store.page(wanted, after, limit + 1)
-        if len(rows) <= limit:
-            return Page(rows, None)
-        return Page(rows[:limit], Cursor(rows[limit - 1].created_at, rows[limit - 1].id))
+        return await self._store.page(wanted, after, limit)
 
     async def get(self, event_id: UUID) -> StoredEvent | None:
         """Find one event."""

@@ -151,6 +151,18 @@ class Cursor(NamedTuple):
     id: UUID
 
 
+PAGE_PAYLOAD = 8 * 1024 * 1024
+"""Characters of payload after which a page ends, lest a thousand large events fill the memory."""
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Rows, newest first, and where the next page begins; None when this is the last one."""
+
+    rows: Sequence[StoredEvent]
+    following: Cursor | None
+
+
 class EventStore(Protocol):
     """The table of events: one row an id."""
 
@@ -163,8 +175,11 @@ class EventStore(Protocol):
         """
         ...
 
-    async def page(self, wanted: EventFilter, after: Cursor | None, limit: int) -> Sequence[StoredEvent]:
-        """List at most `limit` rows, newest first: by `created_at`, then `id`, descending, absent times last."""
+    async def page(self, wanted: EventFilter, after: Cursor | None, limit: int) -> Page:
+        """List at most `limit` rows (1 or more): by `created_at`, then `id`, descending, absent times last.
+
+        The row with which the payloads amount to `PAGE_PAYLOAD` characters is the page's last, whatever the limit.
+        """
         ...
 
     async def get(self, event_id: UUID) -> StoredEvent | None:
@@ -172,7 +187,7 @@ class EventStore(Protocol):
         ...
 
     async def settled_until(self) -> datetime:
-        """Tell the latest time such that no row will yet appear with a `created_at` before it."""
+        """Tell a time, as late as can be known, before which no row's `created_at` will yet appear."""
         ...
 
     async def ping(self) -> None:

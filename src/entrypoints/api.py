@@ -1,6 +1,8 @@
 """The api process: HTTP in, the log out."""
 
 import asyncio
+from functools import partial
+from socket import socket
 
 from application.list_processed import ListProcessed
 from application.publish_event import PublishEvent
@@ -36,10 +38,10 @@ class Api:
 
     async def run(self, stop: asyncio.Event) -> None:
         """Serve until `stop`. The server is up at once: events are taken while the database is still down."""
-        await run_together(stop, self._preparation.run, self._serve, self._readiness.drain_on)
+        with listen(self._settings.host, self._settings.port, "PORT") as listener:
+            serving = partial(self._serve, listener)
+            await run_together(stop, self._preparation.run, serving, self._readiness.drain_on)
 
-    async def _serve(self, stop: asyncio.Event) -> None:
-        settings = self._settings
-        listener = listen(settings.host, settings.port, "PORT")
-        # The longest that an honest request takes: its body, then the log's acknowledgement.
-        await serve(self._app, listener, stop, drain=settings.publish_timeout_seconds + 1)
+    async def _serve(self, listener: socket, stop: asyncio.Event) -> None:
+        # Whoever waits for the log's acknowledgement gets an answer; a body on its way has no more time than that.
+        await serve(self._app, listener, stop, drain=self._settings.publish_timeout_seconds + 1)

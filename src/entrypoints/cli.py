@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal, TextIO
 
 import structlog
 import typer
+import uvloop
 
 from adapters.kafka.topics import TopicReport, ensure_topics
 from adapters.postgres.migrate import migrate as migrate_database
@@ -19,12 +20,11 @@ from domain.errors import Unavailable, WrongDeployment
 from entrypoints import connections
 from entrypoints.container import assembled
 from entrypoints.dev import ChildFailed, dev_environment, run_dev
-from entrypoints.lifecycle import Preparation, run_until_signal
+from entrypoints.lifecycle import repeat_until_up, run_until_signal
 from entrypoints.local_postgres import LocalPostgresError
 from entrypoints.logs import configure_logging
 from entrypoints.server import PortTaken
 from entrypoints.settings import Settings, SettingsError
-from entrypoints.startup import Step
 
 logger = logging.getLogger(__name__)
 
@@ -60,7 +60,7 @@ def dev() -> None:
     """Run everything on this machine: api, consumer and, unless given, the log and the database."""
     environment = dev_environment(os.environ)
     settings = _settings(environment, logs_to=sys.stdout)
-    with _failures_told(), asyncio.Runner(loop_factory=_new_loop) as runner:
+    with _failures_told(), asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         run_dev(settings, environment, runner)
 
 
@@ -68,7 +68,7 @@ def dev() -> None:
 def migrate() -> None:
     """Bring the database's schema up to date."""
     settings = _settings()
-    _run(_with_patience(lambda: migrate_database(connections.database(settings))))
+    _run(repeat_until_up(lambda: migrate_database(connections.database(settings)), patience=_PATIENCE_SECONDS))
     typer.echo(f"the schema of {settings.db_name} on {settings.db_host} is up to date", err=True)
 
 
@@ -81,7 +81,10 @@ def topics(*, as_json: AsJson = False) -> None:
     async def ensure() -> None:
         reports[:] = await ensure_topics(connections.brokers(settings), connections.topics(settings))
 
-    _run(_with_patience(ensure))
+    if settings.event_log == "postgres":
+        typer.echo("nothing to do: EVENT_LOG is postgres, whose topics the service makes itself", err=True)
+    else:
+        _run(repeat_until_up(ensure, patience=_PATIENCE_SECONDS))
     if as_json:
         typer.echo(json.dumps([asdict(report) for report in reports]))
         return
@@ -116,17 +119,8 @@ def _run_process(process: Literal["api", "consumer"], *, until_eof: bool) -> Non
     _run(run())
 
 
-async def _with_patience(step: Step) -> None:
-    """Take `step`, again and again for a while where the server is still on its way up; what was begun is finished."""
-    enough = asyncio.Event()
-    asyncio.get_running_loop().call_later(_PATIENCE_SECONDS, enough.set)
-    preparation = Preparation([step])
-    await preparation.run(enough)
-    await preparation.ping()
-
-
 def _run(work: Coroutine[Any, Any, None]) -> None:
-    with _failures_told(), asyncio.Runner(loop_factory=_new_loop) as runner:
+    with _failures_told(), asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(work)
 
 
@@ -135,6 +129,10 @@ def _failures_told() -> Iterator[None]:
     """Tell in one line what a person has to mend."""
     try:
         yield
+    except SettingsError as error:
+        for problem in error.problems:
+            typer.echo(problem, err=True)
+        sys.exit(_MISUSED)
     except (Unavailable, WrongDeployment, PortTaken, LocalPostgresError, ChildFailed) as error:
         logger.critical("ended: %s", error)
         sys.exit(_FAILED)
@@ -143,21 +141,9 @@ def _failures_told() -> Iterator[None]:
         sys.exit(_FAILED)
 
 
-def _new_loop() -> asyncio.AbstractEventLoop:
-    if sys.platform == "win32":
-        return asyncio.new_event_loop()
-    import uvloop  # noqa: PLC0415 - there is none on Windows
-
-    return uvloop.new_event_loop()
-
-
 def _settings(environment: Mapping[str, str] = os.environ, logs_to: TextIO | None = None) -> Settings:
     """Read the settings and set up the logs; those of a command that prints data go to stderr."""
-    try:
+    with _failures_told():
         settings = Settings.load(environment)
-    except SettingsError as error:
-        for problem in error.problems:
-            typer.echo(problem, err=True)
-        sys.exit(_MISUSED)
     configure_logging(settings.log_level, settings.log_format, logs_to or sys.stderr)
     return settings

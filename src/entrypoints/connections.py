@@ -5,15 +5,14 @@ import ssl
 from adapters.kafka.connection import Brokers
 from adapters.kafka.topics import LETTER_MARGIN_BYTES, Topic
 from adapters.postgres.engine import Database, Limits
-from domain.errors import WrongDeployment
-from entrypoints.settings import ENVELOPE_BYTES, Settings
+from entrypoints.settings import BATCH_PER_STATEMENT, ENVELOPE_BYTES, Settings, SettingsError
 
 _SECONDS_PER_HOUR = 3_600
 _FOR_EVER = -1
 
 
 def database(settings: Settings) -> Database:
-    """Where the database is; raises `WrongDeployment` when a certificate cannot be used."""
+    """Where the database is; raises `SettingsError` when a certificate cannot be used."""
     statement = settings.db_statement_timeout_seconds
     return Database(
         host=settings.db_host,
@@ -22,12 +21,16 @@ def database(settings: Settings) -> Database:
         password=settings.db_password.get_secret_value(),
         name=settings.db_name,
         tls=_database_tls(settings),
-        limits=Limits(lock=settings.db_lock_timeout_seconds, statement=statement, batch=1.25 * statement),
+        limits=Limits(
+            lock=settings.db_lock_timeout_seconds,
+            statement=statement,
+            batch=BATCH_PER_STATEMENT * statement,
+        ),
     )
 
 
 def brokers(settings: Settings) -> Brokers:
-    """Where the cluster is; raises `WrongDeployment` when a certificate cannot be used."""
+    """Where the cluster is; raises `SettingsError` when a certificate cannot be used."""
     password = settings.kafka_sasl_password
     return Brokers(
         bootstrap=settings.kafka_broker,
@@ -56,6 +59,7 @@ def topics(settings: Settings) -> tuple[Topic, Topic]:
         min_isr=settings.kafka_min_isr,
         retention_ms=_FOR_EVER,
         max_message_bytes=settings.kafka_max_message_bytes + LETTER_MARGIN_BYTES,
+        is_ordered=False,
     )
     return events, letters
 
@@ -105,5 +109,5 @@ def _context(settings: Settings, authorities: str, certificate: str, key: str) -
             context.load_cert_chain(files[certificate], files[key], password="")
     except OSError as error:
         given = ", ".join(f"{name.upper()}={path}" for name, path in files.items() if path is not None)
-        raise WrongDeployment(f"TLS: {given} cannot be used: {error}") from error
+        raise SettingsError([f"{given} cannot be used: {error}"]) from error
     return context

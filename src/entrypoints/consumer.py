@@ -1,6 +1,8 @@
 """The consumer process: the log in, the table out; health on a small port of its own."""
 
 import asyncio
+from functools import partial
+from socket import socket
 
 from application.pipeline import Pipeline
 from entrypoints.health import Readiness
@@ -29,12 +31,12 @@ class Consumer:
 
     async def run(self, stop: asyncio.Event) -> None:
         """Consume until `stop`, once all is prepared."""
-        await run_together(stop, self._work, self._serve, self._readiness.drain_on)
+        with listen(self._settings.host, self._settings.consumer_port, "CONSUMER_PORT") as listener:
+            await run_together(stop, self._work, partial(self._serve, listener), self._readiness.drain_on)
 
     async def _work(self, stop: asyncio.Event) -> None:
         await self._preparation.run(stop)
         await self._pipeline.run(stop)
 
-    async def _serve(self, stop: asyncio.Event) -> None:
-        listener = listen(self._settings.host, self._settings.consumer_port, "CONSUMER_PORT")
+    async def _serve(self, listener: socket, stop: asyncio.Event) -> None:
         await serve(health_app(self._readiness), listener, stop, drain=_HEALTH_DRAIN_SECONDS)

@@ -143,6 +143,7 @@ class Container(containers.DeclarativeContainer):
             engine,
             settings.provided.kafka_topic,
             max_record_bytes=providers.Callable(connections.largest_event_bytes, settings),
+            deadline=settings.provided.publish_timeout_seconds,
         ),
     )
     log_letters = providers.Resource(

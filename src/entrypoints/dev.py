@@ -108,9 +108,13 @@ class _Family:
         """Say so when both processes are ready."""
         settings = self._settings
         for port in (settings.port, settings.consumer_port):
-            while not await asyncio.to_thread(_is_ready, f"http://{settings.host}:{port}/health/ready"):
+            while not await asyncio.to_thread(_is_ready, f"{_address(settings.host, port)}/health/ready"):
                 await asyncio.sleep(_POLL_SECONDS)
-        logger.info("ready: http://%s:%d (Ctrl-C stops everything)", settings.host, settings.port)
+        logger.info("ready: %s (Ctrl-C stops everything)", _address(settings.host, settings.port))
+
+
+def _address(host: str, port: int) -> str:
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
 def _is_ready(address: str) -> bool:

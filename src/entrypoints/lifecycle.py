@@ -2,11 +2,13 @@
 
 import asyncio
 import logging
+import math
 import os
 import signal
 import sys
 import threading
 from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 
 from domain.errors import Unavailable
 
@@ -17,15 +19,17 @@ _RETRY_MOST_SECONDS = 5.0
 
 Work = Callable[[asyncio.Event], Awaitable[None]]
 """Something that goes on until its event is set, and then ends soon."""
+Step = Callable[[], Awaitable[object]]
+"""Something that is done once, and may have to be tried again."""
 
 
 async def run_until_signal(work: Work, *, grace: float, until_eof: bool) -> None:
     """Run `work` until the first SIGINT or SIGTERM, or (when asked) until stdin ends because the parent is gone.
 
-    Later signals change nothing. What has not ended `grace` seconds after the first is ended by force with exit code
-    1: whatever it held is not committed and will be read again.
+    Later signals change nothing. What has not ended `grace` seconds after the stop, whoever asked for it, is ended by
+    force with exit code 1: whatever it held is not committed and will be read again.
     """
-    stop = asyncio.Event()
+    stop = _Stop(grace)
     loop = asyncio.get_running_loop()
 
     def request(reason: str) -> None:
@@ -33,7 +37,6 @@ async def run_until_signal(work: Work, *, grace: float, until_eof: bool) -> None
             logger.info("already stopping", extra={"reason": reason})
             return
         logger.info("stopping", extra={"reason": reason})
-        _end_by_force_after(grace)
         stop.set()
 
     def watch_stdin() -> None:
@@ -49,6 +52,19 @@ async def run_until_signal(work: Work, *, grace: float, until_eof: bool) -> None
     logger.info("stopped")
 
 
+class _Stop(asyncio.Event):
+    """Begins the grace period when it is set, by a signal or because a work has failed."""
+
+    def __init__(self, grace: float) -> None:
+        super().__init__()
+        self._grace = grace
+
+    def set(self) -> None:
+        if not self.is_set():
+            _end_by_force_after(self._grace)
+        super().set()
+
+
 def _end_by_force_after(seconds: float) -> None:
     """Bound the end from outside the event loop, which may be what hangs."""
 
@@ -62,49 +78,75 @@ def _end_by_force_after(seconds: float) -> None:
 
 
 async def run_together(stop: asyncio.Event, *works: Work) -> None:
-    """Run `works` side by side; when one fails the others are told to stop, and its error is raised."""
+    """Run `works` side by side; when one fails the others are told to stop, and once they have, its error is raised."""
     tasks = [asyncio.ensure_future(work(stop)) for work in works]
     try:
-        await asyncio.wait(tasks, return_when=asyncio.FIRST_EXCEPTION)
+        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_EXCEPTION)
+        for error in filter(None, (task.exception() for task in done)):
+            # Told now, since the end may have to be forced before it is raised.
+            logger.error("stopping", extra={"reason": f"{type(error).__name__}: {error}"})
     finally:
         stop.set()
-    await asyncio.gather(*tasks)
+    await asyncio.wait(tasks)
+    # Those that were done first stand first, so that it is not an error of the stop that is raised.
+    await asyncio.gather(*done, *tasks)
+
+
+async def repeat_until_up(step: Step, *, patience: float = math.inf) -> None:
+    """Take `step`, again and again while it is `Unavailable`, which is raised once `patience` seconds are over.
+
+    What was begun is finished.
+    """
+    clock = asyncio.get_running_loop().time
+    enough = clock() + patience
+    pause, told = _RETRY_FIRST_SECONDS, ""
+    while True:
+        try:
+            await step()
+        except Unavailable as unavailable:
+            if clock() >= enough:
+                raise
+            if str(unavailable) != told:
+                logger.warning("waiting for the world to be up", extra={"cause": str(unavailable)})
+            told = str(unavailable)
+        else:
+            return
+        await asyncio.sleep(pause)
+        pause = min(2 * pause, _RETRY_MOST_SECONDS)
 
 
 class Preparation:
     """What has to be done once before the work, each step repeated while the world is not up."""
 
-    def __init__(self, steps: Sequence[Callable[[], Awaitable[object]]]) -> None:
+    def __init__(self, steps: Sequence[Step]) -> None:
         self._steps = steps
         self._missing = "has not begun yet"
-        self.done = asyncio.Event()
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Take the steps in order. A step's `WrongDeployment` passes through."""
-        for step in self._steps:
-            pause = _RETRY_FIRST_SECONDS
-            while not await self._take(step):
-                try:
-                    await asyncio.wait_for(stop.wait(), pause)
-                except TimeoutError:
-                    pause = min(2 * pause, _RETRY_MOST_SECONDS)
-                else:
-                    return
-        self._missing = ""
-        self.done.set()
-        logger.info("prepared")
-
-    async def _take(self, step: Callable[[], Awaitable[object]]) -> bool:
-        try:
-            await step()
-        except Unavailable as unavailable:
-            if str(unavailable) != self._missing:
-                logger.warning("waiting for the world to be up", extra={"cause": str(unavailable)})
-            self._missing = str(unavailable)
-            return False
-        return True
+        """Take the steps in order; on `stop` the one under way is cancelled. A `WrongDeployment` passes through."""
+        taking = asyncio.ensure_future(self._take_all())
+        stopping = asyncio.ensure_future(stop.wait())
+        await asyncio.wait([taking, stopping], return_when=asyncio.FIRST_COMPLETED)
+        stopping.cancel()
+        taking.cancel()
+        await asyncio.wait([taking])
+        if not taking.cancelled():
+            taking.result()
 
     async def ping(self) -> None:
         """Return when all is prepared."""
         if self._missing:
             raise Unavailable(self._missing)
+
+    async def _take_all(self) -> None:
+        for step in self._steps:
+            await repeat_until_up(partial(self._take, step))
+        self._missing = ""
+        logger.info("prepared")
+
+    async def _take(self, step: Step) -> None:
+        try:
+            await step()
+        except Unavailable as unavailable:
+            self._missing = str(unavailable)
+            raise

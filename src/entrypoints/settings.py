@@ -3,7 +3,7 @@
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal, Self, get_args
 
 from pydantic import (
     AfterValidator,
@@ -28,6 +28,17 @@ TopicName = Annotated[str, Field(pattern=r"^[a-zA-Z0-9._-]{1,249}$")]
 
 ENVELOPE_BYTES = 16 * 1024
 """What a record holds beside the request's body: user id as key, event id, timestamp, headers, the batch's frame."""
+BATCH_PER_STATEMENT = 1.25
+"""By how much the limit of a batch exceeds that of a statement."""
+_AFTER_PUBLISH_SECONDS = 10
+"""What the end of the api takes beside the last acknowledgement, above all a producer that flushes."""
+_AFTER_BATCH_SECONDS = 5
+"""What the end of the consumer takes beside the last batch."""
+_LEAST_GRACE = (
+    f"PUBLISH_TIMEOUT_SECONDS + {_AFTER_PUBLISH_SECONDS} and "
+    f"{BATCH_PER_STATEMENT} * DB_STATEMENT_TIMEOUT_SECONDS + {_AFTER_BATCH_SECONDS}"
+)
+_WITHOUT_TLS = {"disable", "PLAINTEXT", "SASL_PLAINTEXT"}
 _FILE = "_FILE"
 _ADDRESS = re.compile(r"[^\s,]+:[0-9]{1,5}")
 
@@ -74,7 +85,7 @@ class Settings(BaseModel):
     )
     kafka_create_topics: bool = Field(True, description="Make missing topics at start, and check the others.")
     kafka_partitions: Count | None = Field(
-        None, description="Partitions of each topic. Unset: 4 for a new topic, and whatever an existing one has."
+        None, description="Partitions of the events' topic. Unset: 4 for a new one, and whatever an existing one has."
     )
     kafka_replication_factor: Count | None = Field(
         None, description="Replicas of both topics. Unset: the cluster's default."
@@ -119,9 +130,9 @@ class Settings(BaseModel):
     db_sslcert: FilePath | None = Field(None, description="Client certificate in PEM.")
     db_sslkey: FilePath | None = Field(None, description="Client key in PEM.")
     db_pool_size: Annotated[int, Field(ge=2, le=200)] = Field(10, description="Connections of one process at most.")
-    db_statement_timeout_seconds: Seconds = Field(20, description="Longest that one statement may take.")
+    db_statement_timeout_seconds: Seconds = Field(16, description="Longest that one statement may take.")
     db_lock_timeout_seconds: Seconds = Field(
-        10, description="Longest that a statement may wait for a lock; below the limit of a statement."
+        5, description="Longest that a statement may wait for a lock; below the limit of a statement."
     )
     db_migrate: bool = Field(True, description="Bring the schema up to date at start.")
 
@@ -138,7 +149,9 @@ class Settings(BaseModel):
     body_timeout_seconds: Seconds = Field(10, description="Longest that a request's body may take to arrive.")
     max_in_flight: Count = Field(1_000, description="Requests served at a time; beyond it the answer is 503.")
     shutdown_grace_seconds: Seconds = Field(
-        25, description="By when a process has ended after SIGTERM or SIGINT; below the supervisor's own patience."
+        25,
+        description="By when a process has ended after SIGTERM or SIGINT; below the supervisor's own patience, and at "
+        f"least {_LEAST_GRACE}.",
     )
 
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least severe line logged.")
@@ -165,9 +178,20 @@ class Settings(BaseModel):
     @field_validator("kafka_sasl_mechanism", "kafka_sasl_username", "kafka_sasl_password")
     @classmethod
     def _given_for_sasl(cls, value: object, info: ValidationInfo) -> object:
-        protocol = info.data.get("kafka_security_protocol", "")
-        if value is None and protocol.startswith("SASL"):
-            raise ValueError(f"is needed, since KAFKA_SECURITY_PROTOCOL is {protocol}")
+        protocol = info.data.get("kafka_security_protocol")
+        if protocol is not None and (value is not None) != protocol.startswith("SASL"):
+            verb = "is needed" if value is None else "would be ignored"
+            raise ValueError(f"{verb}, since KAFKA_SECURITY_PROTOCOL is {protocol}")
+        return value
+
+    @field_validator(
+        *("kafka_ssl_cafile", "kafka_ssl_certfile", "kafka_ssl_keyfile", "db_sslrootcert", "db_sslcert", "db_sslkey")
+    )
+    @classmethod
+    def _given_for_tls(cls, value: Path | None, info: ValidationInfo) -> Path | None:
+        switch = "db_sslmode" if str(info.field_name).startswith("db_") else "kafka_security_protocol"
+        if value is not None and info.data.get(switch) in _WITHOUT_TLS:
+            raise ValueError(f"would be ignored, since {switch.upper()} is {info.data[switch]}")
         return value
 
     @field_validator("kafka_ssl_keyfile", "db_sslkey")
@@ -193,6 +217,15 @@ class Settings(BaseModel):
             raise ValueError(f"must leave {2 * ENVELOPE_BYTES} bytes of KAFKA_MAX_MESSAGE_BYTES: at most {most}")
         return value
 
+    @field_validator("shutdown_grace_seconds")
+    @classmethod
+    def _outlasts_what_was_begun(cls, value: float, info: ValidationInfo) -> float:
+        api = info.data.get("publish_timeout_seconds", 0) + _AFTER_PUBLISH_SECONDS
+        consumer = BATCH_PER_STATEMENT * info.data.get("db_statement_timeout_seconds", 0) + _AFTER_BATCH_SECONDS
+        if value < max(api, consumer):
+            raise ValueError(f"must be at least {max(api, consumer):g}, for {_LEAST_GRACE}")
+        return value
+
     @classmethod
     def load(cls, environ: Mapping[str, str]) -> Self:
         """Read the variables of `environ`; an empty one counts as unset. Raises `SettingsError`."""
@@ -212,7 +245,8 @@ class Settings(BaseModel):
 
 def is_secret(name: str) -> bool:
     """Tell whether the field may also be given by a file, in the variable with the suffix _FILE."""
-    return "SecretStr" in str(Settings.model_fields[name].annotation)
+    annotation = Settings.model_fields[name].annotation
+    return SecretStr in {annotation, *get_args(annotation)}
 
 
 def _read(environ: Mapping[str, str]) -> tuple[dict[str, Any], list[str]]:

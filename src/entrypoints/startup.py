@@ -1,7 +1,7 @@
 """What has to stand before the work begins, and what readiness asks for."""
 
 import logging
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
@@ -14,12 +14,10 @@ from application.pipeline import Pipeline
 from application.ports import DeadLetters, EventPublisher, EventSource, EventStore
 from domain.errors import Unavailable
 from entrypoints.health import Readiness
-from entrypoints.lifecycle import Preparation
+from entrypoints.lifecycle import Preparation, Step
 from entrypoints.settings import Settings
 
 logger = logging.getLogger(__name__)
-
-Step = Callable[[], Awaitable[object]]
 
 
 def kafka_steps(settings: Settings, database: Database, brokers: Brokers, topics: Sequence[Topic]) -> list[Step]:
@@ -42,8 +40,9 @@ def postgres_steps(settings: Settings, database: Database, engine: AsyncEngine) 
     """List the steps where the log is the embedded one."""
 
     async def make_topics() -> None:
-        for topic in (settings.kafka_topic, settings.kafka_dlq_topic):
-            await ensure_topic(engine, topic, settings.kafka_partitions)
+        await ensure_topic(engine, settings.kafka_topic, settings.kafka_partitions)
+        # Letters have no order to keep: any number will do.
+        await ensure_topic(engine, settings.kafka_dlq_topic)
 
     steps: list[Step] = []
     if settings.db_migrate:

@@ -36,6 +36,13 @@ class DeadLettersContract:
         assert header(parked, "dlq.offset") == [b"7"]
         assert header(parked, "dlq.kind") == [b"undecodable"]
 
+    @pytest.mark.parametrize("name", ["", "\0", "a\0b", "ü"])
+    async def test_header_may_have_any_name(self, log: LogUnderTest, name: str) -> None:
+        """Producers are free to choose it, and a letter that cannot be parked would stop its partition."""
+        await (await log.dead_letters()).park([a_letter(a_record(b"bad", headers=((name, b"\0"),)))])
+        (parked,) = await log.parked()
+        assert header(parked, name) == [b"\0"]
+
     async def test_record_without_key_or_value_can_be_parked(self, log: LogUnderTest) -> None:
         """A tombstone is a record as well, and is not the same as an empty value."""
         letters = await log.dead_letters()

@@ -6,7 +6,7 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from application.ports import Cursor, EventFilter, EventStore, StoredEvent
+from application.ports import PAGE_PAYLOAD, Cursor, EventFilter, EventStore, Page, StoredEvent
 from domain.event import EventType
 from tests.contracts.harness import PATIENCE
 from tests.contracts.store_contract import StoreUnderTest
@@ -16,22 +16,25 @@ EVERYTHING = EventFilter()
 
 
 def a_row(
-    created_at: datetime | None, *, event_id: UUID | None = None, user_id: str = "user-1", event_type: str = "LOGIN"
+    created_at: datetime | None,
+    *,
+    event_id: UUID | None = None,
+    user_id: str = "user-1",
+    event_type: str = "LOGIN",
+    payload: str | None = "{}",
 ) -> StoredEvent:
     """Make a row with a new id unless one is given."""
-    return StoredEvent(event_id or uuid4(), user_id, event_type, "{}", created_at, None)
+    return StoredEvent(event_id or uuid4(), user_id, event_type, payload, created_at, None)
 
 
 async def walk(store: EventStore, wanted: EventFilter, size: int) -> list[StoredEvent]:
-    """Read page by page until one is not full."""
-    rows: list[StoredEvent] = []
-    place: Cursor | None = None
-    while True:
-        page = await store.page(wanted, place, size)
-        rows += page
-        if len(page) < size:
-            return rows
-        place = Cursor(page[-1].created_at, page[-1].id)
+    """Read page by page to the end."""
+    page = await store.page(wanted, None, size)
+    rows = [*page.rows]
+    while page.following is not None:
+        page = await store.page(wanted, page.following, size)
+        rows += page.rows
+    return rows
 
 
 class ListingContract:
@@ -53,8 +56,30 @@ class ListingContract:
             a_row(None, event_id=ids[2]),
         ]
         await table.insert(rows[::-1])
-        assert await table.store.page(EVERYTHING, None, 10) == rows
-        assert await table.store.page(EVERYTHING, None, 5) == rows[:5]
+        assert await table.store.page(EVERYTHING, None, 10) == Page(rows, None)
+        for size in range(1, 6):
+            last = rows[size - 1]
+            assert await table.store.page(EVERYTHING, None, size) == Page(rows[:size], Cursor(last.created_at, last.id))
+
+    @pytest.mark.parametrize("size", [1, 2, 3, 5, 6])
+    async def test_page_that_holds_all_has_none_after_it(self, table: StoreUnderTest, size: int) -> None:
+        """Also when it is full to the last row, with and without a time."""
+        rows = [a_row(NOON - timedelta(seconds=age)) for age in range(size // 2)]
+        rows += sorted((a_row(None) for _ in range(size - len(rows))), key=lambda row: row.id, reverse=True)
+        await table.insert(rows)
+        assert await table.store.page(EVERYTHING, None, size) == Page(rows, None)
+
+    async def test_page_of_large_rows_is_short(self, table: StoreUnderTest) -> None:
+        """It has what amounts to the limit of payload, a row at least, and goes on where it ended."""
+        text = f'{{"a": "{"x" * (PAGE_PAYLOAD // 2)}"}}'
+        huge = f'{{"a": "{"x" * (PAGE_PAYLOAD * 2)}"}}'
+        rows = [a_row(NOON - timedelta(seconds=age), payload=text) for age in range(5)]
+        rows += [a_row(NOON - timedelta(days=1), payload=huge), a_row(None, payload=None)]
+        await table.insert(rows)
+        page = await table.store.page(EVERYTHING, None, 1_000)
+        assert page.rows == rows[:2]
+        assert page.following == Cursor(rows[1].created_at, rows[1].id)
+        assert await walk(table.store, EVERYTHING, 1_000) == rows
 
     async def test_walk_neither_repeats_nor_skips(self, table: StoreUnderTest) -> None:
         """Thousands of rows of one transaction share their time; a page may end anywhere among them."""
@@ -63,7 +88,7 @@ class ListingContract:
         rows += [a_row(None) for _ in range(150)]
         await table.insert(rows)
         listed = await walk(table.store, EVERYTHING, 97)
-        assert [row.id for row in listed] == [row.id for row in await table.store.page(EVERYTHING, None, 10_000)]
+        assert [row.id for row in listed] == [row.id for row in (await table.store.page(EVERYTHING, None, 10_000)).rows]
         assert {row.id for row in listed} == {row.id for row in rows}
         assert len(listed) == len(rows)
 
@@ -72,15 +97,16 @@ class ListingContract:
         await table.insert([a_row(NOON) for _ in range(10)])
         first = await table.store.page(EVERYTHING, None, 5)
         await table.insert([a_row(NOON + timedelta(seconds=1)) for _ in range(5)])
-        second = await table.store.page(EVERYTHING, Cursor(first[-1].created_at, first[-1].id), 10)
-        assert len({row.id for row in [*first, *second]}) == 10
+        second = await table.store.page(EVERYTHING, first.following, 10)
+        assert len({row.id for row in [*first.rows, *second.rows]}) == 10
 
     async def test_cursor_need_not_name_a_row(self, table: StoreUnderTest) -> None:
         """It is a place between rows as well."""
         rows = [a_row(NOON + timedelta(seconds=second)) for second in (2, 1, 0)]
         await table.insert(rows)
-        assert await table.store.page(EVERYTHING, Cursor(NOON + timedelta(seconds=1.5), UUID(int=0)), 10) == rows[1:]
-        assert await table.store.page(EVERYTHING, Cursor(None, UUID(int=0)), 10) == []
+        between = Cursor(NOON + timedelta(seconds=1.5), UUID(int=0))
+        assert await table.store.page(EVERYTHING, between, 10) == Page(rows[1:], None)
+        assert await table.store.page(EVERYTHING, Cursor(None, UUID(int=0)), 10) == Page([], None)
 
     @pytest.mark.parametrize(
         ("wanted", "expected"),
@@ -122,30 +148,25 @@ class ListingContract:
     async def test_nothing_appears_before_the_settled_time(self, table: StoreUnderTest) -> None:
         """What was listed up to that time is complete, whoever was writing."""
         store = table.store
-        seen: list[tuple[datetime, list[StoredEvent]]] = []
-        writing = asyncio.Event()
-        writing.set()
+        seen: list[tuple[datetime, Page]] = []
 
         async def write() -> None:
-            for _ in range(20):
-                await store.add(delivered(*(an_event() for _ in range(20))))
+            while sum(bool(page.rows) for _, page in seen) < 20:
+                await store.add(delivered(an_event(), an_event()))
 
         async def look() -> None:
-            while writing.is_set():
+            while sum(bool(page.rows) for _, page in seen) < 20:
                 bound = await store.settled_until()
-                seen.append((bound, list(await store.page(EventFilter(until=bound), None, 10_000))))
+                seen.append((bound, await store.page(EventFilter(until=bound), None, 10_000)))
 
         async with asyncio.timeout(PATIENCE):
-            looking = asyncio.create_task(look())
-            await asyncio.gather(*(write() for _ in range(4)))
-            writing.clear()
-            await looking
-        for bound, rows in seen:
+            await asyncio.gather(look(), *(write() for _ in range(4)))
+        for bound, page in seen:
             assert bound <= datetime.now(UTC)
-            assert await store.page(EventFilter(until=bound), None, 10_000) == rows
+            assert await store.page(EventFilter(until=bound), None, 10_000) == page
 
     async def test_probe_leaves_nothing_behind(self, table: StoreUnderTest) -> None:
         """It writes, but no row is ever seen."""
         await table.store.ping()
         await table.store.probe()
-        assert await table.store.page(EVERYTHING, None, 10) == []
+        assert await table.store.page(EVERYTHING, None, 10) == Page([], None)

@@ -14,7 +14,7 @@ from uuid import uuid4
 import pytest
 from hypothesis import HealthCheck, given, settings
 
-from application.ports import EventFilter, EventStore, StoredEvent, Verdict
+from application.ports import EventFilter, EventStore, Page, StoredEvent, Verdict
 from domain.errors import Rejected
 from domain.event import EventType, UserEvent
 from tests.contracts.harness import PATIENCE
@@ -145,7 +145,7 @@ class AddContract:
         good = [an_event(), an_event()]
         with pytest.raises(Rejected):
             await store.add(delivered(good[0], bad, good[1]))
-        assert await store.page(EventFilter(), None, 10) == []
+        assert await store.page(EventFilter(), None, 10) == Page([], None)
         assert await store.add(delivered(*good)) == [STORED, STORED]
 
     @given(event=any_event)

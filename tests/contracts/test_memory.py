@@ -5,10 +5,12 @@ from datetime import UTC, datetime
 
 import pytest
 
+from adapters import wire
 from adapters.memory import (
     MemoryDeadLetters,
     MemoryEventStore,
     MemoryLog,
+    MemoryOversizeLetters,
     MemoryPublisher,
     MemoryRecord,
     MemorySource,
@@ -18,6 +20,7 @@ from tests.contracts.dead_letters_contract import DeadLettersContract
 from tests.contracts.group_contract import GroupContract
 from tests.contracts.harness import PARTITIONS, LogUnderTest
 from tests.contracts.listing_contract import ListingContract
+from tests.contracts.oversize_letters_contract import OversizeLettersContract, OversizeUnderTest
 from tests.contracts.publisher_contract import PublisherContract
 from tests.contracts.source_contract import SourceContract
 from tests.contracts.store_contract import AddContract, StoreUnderTest
@@ -72,6 +75,19 @@ class MemoryStoreUnderTest:
         self.store.rows |= {row.id: row for row in rows}
 
 
+class MemoryOversizeUnderTest:
+    """Letters kept in memory."""
+
+    def __init__(self) -> None:
+        self.letters = MemoryOversizeLetters()
+
+    async def kept(self) -> Sequence[MemoryRecord]:
+        return [
+            MemoryRecord(*place, letter.record.key, letter.record.value, wire.letter_headers(letter))
+            for place, letter in self.letters.kept.items()
+        ]
+
+
 class _OnMemoryLog:
     @pytest.fixture
     def log(self) -> LogUnderTest:
@@ -98,6 +114,14 @@ class TestMemoryGroup(_OnMemoryLog, GroupContract):
 
 class TestMemoryDeadLetters(_OnMemoryLog, DeadLettersContract):
     """`MemoryDeadLetters`."""
+
+
+class TestMemoryOversizeLetters(OversizeLettersContract):
+    """`MemoryOversizeLetters`."""
+
+    @pytest.fixture
+    def oversize(self) -> OversizeUnderTest:
+        return MemoryOversizeUnderTest()
 
 
 class TestMemoryAdd(_OnMemoryStore, AddContract):

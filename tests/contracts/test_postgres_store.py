@@ -1,17 +1,23 @@
-"""The table of events in PostgreSQL, held to the contract of the store."""
+"""The tables of events and of oversize letters in PostgreSQL, held to the contracts of their ports."""
 
+import json
+from base64 import b64decode
 from collections.abc import Sequence
 
 import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from adapters.memory import MemoryRecord
 from adapters.postgres.event_store import PostgresEventStore
+from adapters.postgres.oversize_letters import PostgresOversizeLetters
 from application.ports import StoredEvent
 from tests.contracts.listing_contract import ListingContract
+from tests.contracts.oversize_letters_contract import OversizeLettersContract, OversizeUnderTest
 from tests.contracts.store_contract import AddContract, StoreUnderTest
 
 # As the predecessor writes: the columns that are ours are left out.
 _INSERT = "INSERT INTO events (id, user_id, event_type, payload, created_at) VALUES ($1, $2, $3, $4, $5)"
+_KEPT = 'SELECT topic, partition, "offset", "timestamp", key, value, headers::text FROM oversize_letters'
 
 
 class PostgresStoreUnderTest:
@@ -31,6 +37,28 @@ def _columns(row: StoredEvent) -> tuple[object, ...]:
     return row.id, row.user_id, row.event_type, row.payload, created_at
 
 
+class PostgresOversizeUnderTest:
+    """Letters kept in PostgreSQL."""
+
+    def __init__(self, engine: AsyncEngine) -> None:
+        self.letters = PostgresOversizeLetters(engine)
+        self._engine = engine
+
+    async def kept(self) -> Sequence[MemoryRecord]:
+        async with self._engine.connect() as connection:
+            rows = await connection.exec_driver_sql(_KEPT)
+            return [
+                MemoryRecord(
+                    row.topic, row.partition, row.offset, row.timestamp, row.key, row.value, _headers(row.headers)
+                )
+                for row in rows
+            ]
+
+
+def _headers(text: str) -> list[tuple[str, bytes | None]]:
+    return [(name, None if value is None else b64decode(value)) for name, value in json.loads(text)]
+
+
 class _OnPostgres:
     @pytest.fixture
     def table(self, engine: AsyncEngine) -> StoreUnderTest:
@@ -43,3 +71,11 @@ class TestPostgresAdd(_OnPostgres, AddContract):
 
 class TestPostgresListing(_OnPostgres, ListingContract):
     """`PostgresEventStore`, read."""
+
+
+class TestPostgresOversizeLetters(OversizeLettersContract):
+    """`PostgresOversizeLetters`."""
+
+    @pytest.fixture
+    def oversize(self, engine: AsyncEngine) -> OversizeUnderTest:
+        return PostgresOversizeUnderTest(engine)

@@ -59,6 +59,6 @@ async def kafka_proxy(proxied_cluster: KafkaCluster) -> AsyncIterator[Proxy]:
 
 
 @pytest.fixture
-def fragile_world(services: Services, database: Database, proxied_cluster: KafkaCluster, kafka_proxy: Proxy) -> World:
-    """A world whose way to Kafka is `kafka_proxy`."""
+def fragile_world(kafka_proxy: Proxy, proxied_cluster: KafkaCluster, services: Services, database: Database) -> World:
+    """A world whose way to Kafka is `kafka_proxy`, which outlives its processes."""
     return World(services, database, Topics(proxied_cluster.bootstrap))

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from uuid import uuid4
 
 import asyncpg
 import pytest
@@ -15,8 +16,9 @@ from adapters.postgres.migrate import check, migrate
 from application.ports import EventFilter, StoredEvent, Verdict
 from domain.errors import Unavailable, WrongDeployment
 from tests.support.events import an_event, delivered
-from tests.support.postgres import connect
+from tests.support.postgres import PostgresServer, connect
 from tests.support.predecessor import COLUMNS, INDEXES, RELATIONS, TABLE, assert_ours, execute, fetch, insert
+from tests.support.waiting import eventually
 
 LISTED_AT_MOST = 100
 
@@ -31,6 +33,23 @@ async def predecessor(empty_database: Database) -> AsyncIterator[asyncpg.Connect
 
 
 @asynccontextmanager
+async def snapshot(connection: asyncpg.Connection) -> AsyncIterator[None]:
+    """Keep a transaction open that may still see rows without a new index, as a dump does."""
+    await connection.execute("CREATE TABLE other ()")
+    async with connection.transaction(isolation="repeatable_read"):
+        await connection.execute("SELECT FROM other")
+        yield
+
+
+async def assert_writable(database: Database) -> None:
+    """Check that another writer does not have to wait."""
+    async with asyncio.timeout(5):
+        other = await connect(database)
+        await insert(other)
+        await other.close()
+
+
+@asynccontextmanager
 async def a_store(database: Database) -> AsyncIterator[PostgresEventStore]:
     """Open our store."""
     engine = create_engine(database, application_name="tests", pool_size=2)
@@ -41,7 +60,7 @@ async def a_store(database: Database) -> AsyncIterator[PostgresEventStore]:
 async def listed(database: Database) -> list[StoredEvent]:
     """List all rows through our store."""
     async with a_store(database) as store:
-        return list(await store.page(EventFilter(), None, LISTED_AT_MOST))
+        return list((await store.page(EventFilter(), None, LISTED_AT_MOST)).rows)
 
 
 async def test_predecessors_table_is_adopted_while_it_goes_on_writing(
@@ -141,7 +160,8 @@ async def test_local_times_are_refused_with_a_remedy_that_works(empty_database: 
     with pytest.raises(WrongDeployment, match=local) as refused:
         await migrate(empty_database)
     assert len(await fetch(empty_database, COLUMNS)) == 5
-    _, _, remedy = str(refused.value).partition("With all writers stopped: ")
+    assert "Once only" in str(refused.value)
+    _, _, remedy = str(refused.value).partition("with all writers stopped: ")
     await execute(empty_database, remedy)
     await migrate(empty_database)
     await assert_ours(empty_database)
@@ -149,6 +169,39 @@ async def test_local_times_are_refused_with_a_remedy_that_works(empty_database: 
     rows = await listed(empty_database)
     assert len(rows) == 2
     assert all(row.created_at and abs(row.created_at - inserted_at) < timedelta(minutes=1) for row in rows)
+
+
+@pytest.mark.parametrize("scope", ["", "IN DATABASE {database}"])
+async def test_local_time_of_the_role_is_mended_where_it_is_set(
+    empty_database: Database, postgres: PostgresServer, scope: str
+) -> None:
+    """The database's own setting would not prevail, and the remedy be applied a second time."""
+    role = f"role-{uuid4().hex}"
+    await execute(empty_database, f"CREATE ROLE \"{role}\" SUPERUSER LOGIN PASSWORD 'x'")
+    database = replace(empty_database, user=role, password="x")
+    scope = scope.format(database=empty_database.name)
+    try:
+        await execute(empty_database, TABLE)
+        await execute(empty_database, f"ALTER ROLE \"{role}\" {scope} SET timezone TO 'Europe/Berlin'")
+        with pytest.raises(WrongDeployment, match="Europe/Berlin") as refused:
+            await migrate(database)
+        await execute(database, str(refused.value).partition("with all writers stopped: ")[2])
+        await migrate(database)
+    finally:
+        await postgres.drop(empty_database.name)
+        await postgres.execute(f'DROP ROLE "{role}"')
+
+
+@pytest.mark.parametrize("zone", ["Europe/Berlin", "UTC"])
+async def test_empty_database_in_local_time_is_told_of_before_a_predecessor_writes(
+    empty_database: Database, caplog: pytest.LogCaptureFixture, zone: str
+) -> None:
+    """Whoever has no predecessor may go on."""
+    await execute(empty_database, f"ALTER DATABASE \"{empty_database.name}\" SET timezone TO '{zone}'")
+    await migrate(empty_database)
+    told = [record.getMessage() for record in caplog.records if record.name == "adapters.postgres.adoption"]
+    assert len(told) == (zone != "UTC")
+    assert all(f"ALTER DATABASE {empty_database.name} SET timezone TO 'UTC'" in line for line in told)
 
 
 @pytest.mark.parametrize("zone", ["Etc/UTC", "GMT", "Zulu"])
@@ -173,32 +226,79 @@ async def test_index_left_invalid_by_an_interrupted_build_is_built_anew(
     await check(empty_database)
 
 
-@pytest.mark.parametrize(
-    "hold",
-    [
-        # In the way of new columns.
-        ["BEGIN", "LOCK TABLE events IN ACCESS SHARE MODE"],
-        # In the way of an index, which has to wait for all that may still see rows without it.
-        ["CREATE TABLE other ()", "BEGIN ISOLATION LEVEL REPEATABLE READ", "SELECT FROM other"],
-    ],
-    ids=["lock", "snapshot"],
-)
-async def test_long_transaction_of_another_only_puts_the_migration_off(
-    empty_database: Database, predecessor: asyncpg.Connection, monkeypatch: pytest.MonkeyPatch, hold: list[str]
+async def waits_for_a_lock(database: Database, statement: str, *, longer_than: timedelta = timedelta()) -> None:
+    """Return once the migration's `statement` has been waiting for a lock for so long."""
+    waiting = (
+        "SELECT FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'user-events migrate' "
+        f"AND wait_event_type = 'Lock' AND query LIKE '%{statement}%' "
+        f"AND clock_timestamp() - query_start > interval '{longer_than.total_seconds()} s'"
+    )
+
+    async def is_waiting() -> bool:
+        return bool(await fetch(database, waiting))
+
+    await eventually(is_waiting, f"{statement} waits")
+
+
+async def test_lock_of_another_only_puts_the_migration_off(
+    empty_database: Database, predecessor: asyncpg.Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Writers do not queue up behind it for longer than the lock timeout, and the next attempt succeeds."""
     monkeypatch.setattr("adapters.postgres.migrate._LOCK_TIMEOUT", "200ms")
-    for statement in hold:
-        await predecessor.execute(statement)
+    await predecessor.execute("BEGIN; LOCK TABLE events IN ACCESS SHARE MODE")
     with pytest.raises(Unavailable, match="55P03"):
         await migrate(empty_database)
-    async with asyncio.timeout(5):
-        other = await connect(empty_database)
-        await insert(other)
-        await other.close()
+    await assert_writable(empty_database)
     await predecessor.execute("COMMIT")
     await migrate(empty_database)
     await assert_ours(empty_database)
+
+
+async def test_index_waits_for_a_long_transaction_of_another_while_writers_go_on(
+    empty_database: Database, predecessor: asyncpg.Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """To give up a finished build and begin anew would go on for as long as a dump takes."""
+    monkeypatch.setattr("adapters.postgres.migrate._LOCK_TIMEOUT", "200ms")
+    async with snapshot(predecessor):
+        migrating = asyncio.create_task(migrate(empty_database))
+        await waits_for_a_lock(empty_database, "CREATE INDEX", longer_than=timedelta(milliseconds=400))
+        await assert_writable(empty_database)
+    await migrating
+    await assert_ours(empty_database)
+
+
+async def test_cancelled_index_build_ends_at_once_and_is_repeated(
+    empty_database: Database, predecessor: asyncpg.Connection
+) -> None:
+    """As when the process is told to stop meanwhile."""
+    async with snapshot(predecessor):
+        migrating = asyncio.create_task(migrate(empty_database))
+        await waits_for_a_lock(empty_database, "CREATE INDEX")
+        migrating.cancel()
+        async with asyncio.timeout(5):
+            await asyncio.wait([migrating])
+        assert migrating.cancelled()
+    await migrate(empty_database)
+    await assert_ours(empty_database)
+
+
+async def test_predecessor_that_makes_its_table_at_the_same_moment_puts_the_migration_off(
+    empty_database: Database,
+) -> None:
+    """The next attempt adopts it."""
+    other = await connect(empty_database)
+    await other.execute("BEGIN")
+    await other.execute(TABLE)
+    migrating = asyncio.create_task(migrate(empty_database))
+    await waits_for_a_lock(empty_database, "CREATE TABLE events")
+    row = await insert(other)
+    await other.execute("COMMIT")
+    await other.close()
+    with pytest.raises(Unavailable, match="made by another"):
+        await migrating
+    await migrate(empty_database)
+    await assert_ours(empty_database)
+    assert [each.id for each in await listed(empty_database)] == [row]
 
 
 async def test_rows_that_the_predecessor_writes_afterwards_are_read_and_compared(

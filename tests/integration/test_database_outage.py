@@ -12,15 +12,17 @@ import pytest
 
 from adapters.postgres.engine import Database
 from entrypoints.local_postgres import LocalPostgres
+from tests.support.framing import postgres_messages
 from tests.support.kafka import KafkaServer
 from tests.support.load import Load, load
 from tests.support.postgres import PostgresServer
+from tests.support.proxy import proxied
 from tests.support.records import Topics
 from tests.support.service import Service, Services
 from tests.support.world import World
 from tools.kafka import probe
 
-HOLDING = "holding until the outage is over"
+CUTS = 25
 
 
 @pytest.fixture(scope="module")
@@ -53,7 +55,7 @@ async def database(admin: PostgresServer) -> AsyncIterator[Database]:
 
 async def hold(world: World, consumer: Service) -> dict[int, int]:
     """Wait until the consumer holds on and says so; tell the offsets, which are not to move any more."""
-    await consumer.logged(HOLDING)
+    await consumer.logged("holding")
     await consumer.not_ready()
     return await world.committed()
 
@@ -82,6 +84,21 @@ async def test_a_database_that_stops_under_load_delays_events_only(
             await asyncio.to_thread(local.start)
         await posted.more(50)
     await flow_again(world, consumer, posted)
+
+
+async def test_connections_that_break_again_and_again_cost_neither_event_nor_process(
+    world: World, database: Database
+) -> None:
+    """Whatever a transaction is about when it happens, even where nobody knows whether it was committed."""
+    api = await world.run("api")
+    async with proxied(database.port, postgres_messages) as proxy:
+        consumer = await world.run("consumer", DB_PORT=str(proxy.port))
+        async with load(api) as posted:
+            for _ in range(CUTS):
+                await posted.more(5)
+                await proxy.cut()
+        await flow_again(world, consumer, posted)
+        assert await consumer.terminate() == 0
 
 
 REFUSALS = {

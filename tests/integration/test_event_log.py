@@ -13,6 +13,7 @@ from adapters.postgres.engine import Database, create_engine
 from adapters.postgres.event_log import PostgresEventPublisher, PostgresEventSource, ensure_topic
 from adapters.postgres.event_log.retention import trim
 from adapters.postgres.event_log.topics import partition_ids
+from adapters.postgres.event_log.writer import LogWriter, NewRecord
 from adapters.postgres.migrate import migrate
 from application.ports import Receipt
 from domain.errors import Unavailable, WrongDeployment
@@ -100,6 +101,31 @@ async def test_member_looks_by_itself_where_notices_do_not_get_through(engine: A
                 """INSERT INTO log_records SELECT partition_id, 1, "timestamp", key, value, headers FROM log_records"""
             )
         assert len(await read(source, 1)) == 1
+
+
+async def test_batch_of_large_records_is_short(engine: AsyncEngine) -> None:
+    """It has what amounts to 32 MiB, a record at least, and the next goes on where it ended."""
+    await ensure_topic(engine, "events", 1)
+    sizes = [33] + [1] * 40
+    await LogWriter(engine, "events").append([NewRecord(0, None, b"x" * (size << 20), ()) for size in sizes])
+    async with member(engine) as source:
+        batches = await collect(source, len(sizes), limit=5_000)
+    assert [len(batch.deliveries) for batch in batches] == [1, 32, 8]
+    assert [delivery.record.offset for batch in batches for delivery in batch.deliveries] == [*range(len(sizes))]
+
+
+async def test_publish_that_waits_too_long_ends_with_an_unknown_outcome(engine: AsyncEngine) -> None:
+    """Here another session holds the partition; once it lets go, events are published as before."""
+    await ensure_topic(engine, "events", 1)
+    publisher = PostgresEventPublisher(engine, "events", deadline=0.2)
+    async with engine.connect() as connection:
+        await connection.exec_driver_sql("SELECT FROM log_partitions FOR UPDATE")
+        async with asyncio.timeout(5.0):
+            outcomes = await asyncio.gather(*(publisher.publish([an_event()]) for _ in range(3)))
+        assert all(isinstance(outcome, Unavailable) for [outcome] in outcomes)
+    await publisher.close()
+    (receipt,) = await PostgresEventPublisher(engine, "events").publish([an_event()])
+    assert isinstance(receipt, Receipt)
 
 
 async def test_retention_forgets_only_what_is_old_and_committed_by_every_group(engine: AsyncEngine) -> None:

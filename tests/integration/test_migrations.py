@@ -47,6 +47,28 @@ async def test_processes_that_migrate_at_once_wait_for_each_other(empty_database
     await assert_ours(empty_database)
 
 
+async def test_schema_of_a_later_release_is_left_alone_with_a_warning(
+    empty_database: Database, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A process of this release may start again while the others are exchanged."""
+    await migrate(empty_database)
+    await execute(empty_database, "UPDATE user_events_version SET version_num = '9999'")
+    before = await fetch(empty_database, RELATIONS)
+    await migrate(empty_database)
+    assert await fetch(empty_database, RELATIONS) == before
+    assert await fetch(empty_database, "SELECT version_num FROM user_events_version") == [("9999",)]
+    (line,) = [record for record in caplog.records if record.levelname == "WARNING"]
+    assert "later release" in line.getMessage()
+
+
+async def test_limits_on_statements_are_for_queries_and_not_for_migrations(empty_database: Database) -> None:
+    """An index takes as long as it takes, whatever is set for the database."""
+    await execute(empty_database, f'ALTER DATABASE "{empty_database.name}" SET statement_timeout TO 1')
+    await migrate(empty_database)
+    await execute(empty_database, f'ALTER DATABASE "{empty_database.name}" RESET statement_timeout')
+    await assert_ours(empty_database)
+
+
 async def test_drift_is_found(empty_database: Database) -> None:
     """The check is worth something."""
     await migrate(empty_database)

@@ -31,11 +31,12 @@ async def test_wrong_settings_are_all_named_at_once(world: World) -> None:
 
 @pytest.mark.parametrize(("kind", "variable"), [("api", "PORT"), ("consumer", "CONSUMER_PORT")])
 async def test_a_taken_port_is_named_with_the_variable_to_change(world: World, kind: Kind, variable: str) -> None:
-    """Exit code 1."""
+    """Exit code 1, before anything else was begun."""
     with socket.create_server(("127.0.0.1", 0)) as other:
         port = other.getsockname()[1]
         process = await world.start(kind, **{variable: str(port)})
         assert await process.ended() == 1
+    assert [line for line in process.lines() if line["logger"] == "entrypoints.lifecycle"] == []
     (last,) = [line for line in process.lines() if line["level"] == "critical"]
     assert f"port {port} on 127.0.0.1 is taken by another program: set {variable}" in last["event"]
     assert "Traceback" not in process.text

@@ -9,14 +9,18 @@ from uuid import UUID
 
 import pytest
 
+from adapters.postgres.migrate import LOCK
 from tests.support.events import an_event
 from tests.support.framing import postgres_messages
 from tests.support.load import load
+from tests.support.postgres import connect
 from tests.support.proxy import proxied
 from tests.support.server import connection, read_head
+from tests.support.waiting import eventually
 from tests.support.world import World, as_records
 
-GRACE_SECONDS = 10
+AT_ONCE_SECONDS = 10
+"""Well within the grace period, for processes that have nothing to wait for."""
 
 
 @pytest.mark.parametrize("signals", [[SIGTERM], [SIGINT, SIGINT, SIGTERM]], ids=["once", "again and again"])
@@ -24,8 +28,7 @@ async def test_signalled_under_load_both_end_in_order_and_lose_nothing(
     world: World, signals: list[signal.Signals]
 ) -> None:
     """Each event that was answered with 201 is in the table once a consumer has run again."""
-    grace = {"SHUTDOWN_GRACE_SECONDS": str(GRACE_SECONDS)}
-    processes = await asyncio.gather(world.run("api", **grace), world.run("consumer", **grace))
+    processes = await asyncio.gather(world.run("api"), world.run("consumer"))
     async with load(processes[0]) as posted:
         await posted.more(200)
         began = time.monotonic()
@@ -33,7 +36,7 @@ async def test_signalled_under_load_both_end_in_order_and_lose_nothing(
             for process in processes:
                 process.signal(number)
         assert await asyncio.gather(*(process.ended() for process in processes)) == [0, 0]
-        assert time.monotonic() - began < GRACE_SECONDS
+        assert time.monotonic() - began < AT_ONCE_SECONDS
     assert all(process.lines("stopped") for process in processes)
     await world.run("consumer")
     await world.stored(posted.accepted, perhaps=posted.unknown)
@@ -84,23 +87,40 @@ async def test_a_batch_that_an_outage_holds_is_left_to_the_next_consumer(world: 
         consumer = await world.run("consumer", DB_PORT=str(proxy.port))
         await proxy.refuse()
         await world.send(*as_records([event]))
-        await consumer.logged("holding until the outage is over")
+        await consumer.logged("holding")
         assert await consumer.terminate() == 0
     assert await world.committed() == {}
     await world.run("consumer")
     await world.stored([event.id])
 
 
-async def test_what_hangs_is_ended_by_force_after_the_grace_period(world: World) -> None:
-    """With exit code 1 and nothing committed."""
+async def test_a_database_that_hangs_is_given_up_within_the_grace_period(world: World) -> None:
+    """The limits of a batch fit into it, so that even this end is one in order; nothing is committed."""
+    limits = {"DB_STATEMENT_TIMEOUT_SECONDS": "2", "DB_LOCK_TIMEOUT_SECONDS": "1"}
     async with proxied(world.database.port, postgres_messages) as proxy:
-        consumer = await world.run("consumer", DB_PORT=str(proxy.port), SHUTDOWN_GRACE_SECONDS="1")
+        consumer = await world.run("consumer", DB_PORT=str(proxy.port), **limits)
         commit = proxy.hold("COMMIT")
         await world.send(*as_records([an_event()]))
         await commit.arrived()
-        assert await consumer.terminate() == 1
-        commit.drop()
+        assert await consumer.terminate() == 0
     assert await world.committed() == {}
+
+
+async def test_a_wait_for_another_process_that_migrates_ends_at_once(world: World) -> None:
+    """It may be building an index for minutes."""
+    holder = await connect(world.database)
+    await holder.execute("SELECT pg_advisory_lock($1)", LOCK)
+    processes = await asyncio.gather(world.start("api"), world.start("consumer"))
+    migrating = "SELECT FROM pg_stat_activity WHERE datname = current_database() AND application_name LIKE '%migrate'"
+
+    async def both_wait() -> bool:
+        return len(await world.query(migrating)) == len(processes)
+
+    await eventually(both_wait, "both wait for the lock")
+    began = time.monotonic()
+    assert await asyncio.gather(*(process.terminate() for process in processes)) == [0, 0]
+    assert time.monotonic() - began < AT_ONCE_SECONDS
+    await holder.close()
 
 
 async def test_before_the_world_is_up_a_signal_ends_both_at_once(world: World) -> None:

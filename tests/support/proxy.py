@@ -60,7 +60,8 @@ class Proxy:
     async def cut(self) -> None:
         """Reset all connections, as a killed server's machine does; clients may come again."""
         for relay, client in self._relays.items():
-            client.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET_ON_CLOSE)
+            if not client.is_closing():
+                client.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET_ON_CLOSE)
             relay.cancel()
         await asyncio.gather(*self._relays, return_exceptions=True)
 
@@ -85,31 +86,32 @@ class Proxy:
         self._flows.set()
 
     def _begin(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if self._listener is None:
+            # Taken by the system just before the port was closed.
+            writer.close()
+            return
         relay = asyncio.create_task(self._relay(reader, writer))
         self._relays[relay] = writer
-        relay.add_done_callback(self._relays.pop)
+        # Not the relay itself ends the client's connection: cancelled early enough, it never gets to run.
+        relay.add_done_callback(lambda relay: self._relays.pop(relay).close())
 
     async def _relay(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        writers = [writer]
         try:
             answers, server = await asyncio.open_connection("127.0.0.1", self._server_port)
-            writers.append(server)
-            pumps = [
-                asyncio.create_task(self._pass_requests(reader, server)),
-                asyncio.create_task(self._pass_answers(answers, writer)),
-            ]
-            try:
-                await asyncio.wait(pumps, return_when=asyncio.FIRST_COMPLETED)
-            finally:
-                for pump in pumps:
-                    pump.cancel()
-                await asyncio.gather(*pumps, return_exceptions=True)
         except OSError:
             # The server is down: the client is told so by the end of its connection.
-            pass
+            return
+        pumps = [
+            asyncio.create_task(self._pass_requests(reader, server)),
+            asyncio.create_task(self._pass_answers(answers, writer)),
+        ]
+        try:
+            await asyncio.wait(pumps, return_when=asyncio.FIRST_COMPLETED)
         finally:
-            for each in writers:
-                each.close()
+            for pump in pumps:
+                pump.cancel()
+            await asyncio.gather(*pumps, return_exceptions=True)
+            server.close()
 
     async def _pass_requests(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         async for request in self._framing(reader):

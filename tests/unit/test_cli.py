@@ -68,12 +68,20 @@ def test_world_that_is_down_is_told_in_one_line(caplog: pytest.LogCaptureFixture
     assert line.exc_info is None
 
 
+def test_topics_of_the_embedded_log_are_none_of_kafkas() -> None:
+    """Nobody is dialled; a script still gets its JSON."""
+    result = run("topics", "--json", **NOWHERE, EVENT_LOG="postgres")
+    assert (result.exit_code, json.loads(result.stdout)) == (0, [])
+    assert "nothing to do" in result.stderr
+
+
 @pytest.mark.parametrize("command", ["migrate", "api"])
-def test_file_that_is_no_certificate_is_told_in_one_line(caplog: pytest.LogCaptureFixture, command: str) -> None:
-    """Exit code 1, with the variable to mend."""
+def test_file_that_is_no_certificate_is_told_in_one_line(command: str) -> None:
+    """Exit code 2, with the variable to mend."""
     result = run(command, **NOWHERE, DB_SSLMODE="verify-ca", DB_SSLROOTCERT=__file__)
-    assert result.exit_code == 1
-    assert f"ended: TLS: DB_SSLROOTCERT={__file__} cannot be used" in caplog.text
+    assert result.exit_code == 2
+    assert result.stderr.startswith(f"DB_SSLROOTCERT={__file__} cannot be used")
+    assert result.stderr.count("\n") == 1
 
 
 @pytest.mark.parametrize("arguments", [("nonsense",), ("config", "--nonsense"), ("api", "surplus")])

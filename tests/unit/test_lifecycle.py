@@ -10,20 +10,20 @@ from collections.abc import Awaitable, Callable
 import pytest
 
 from domain.errors import Unavailable, WrongDeployment
-from entrypoints.lifecycle import Preparation, Work, run_together
+from entrypoints.lifecycle import Preparation, Work, repeat_until_up, run_together
 
 PATIENCE = 10.0
 
-# Works until it is told to stop, and then as long as the first argument says.
+# Works until it is told to stop, and then as long as the first argument says; something beside it may fail.
 SCRIPT = """
 import asyncio
 import logging
 import sys
 
-from entrypoints.lifecycle import run_until_signal
+from entrypoints.lifecycle import run_together, run_until_signal
 
 logging.basicConfig(stream=sys.stdout, level="INFO", format="%(message)s")
-linger, grace, until_eof = float(sys.argv[1]), float(sys.argv[2]), sys.argv[3] == "eof"
+linger, grace, until_eof, fails = float(sys.argv[1]), float(sys.argv[2]), "eof" in sys.argv, "fails" in sys.argv
 
 async def work(stop):
     print("working", flush=True)
@@ -31,15 +31,23 @@ async def work(stop):
     print("ending", flush=True)
     await asyncio.sleep(linger)
 
-asyncio.run(run_until_signal(work, grace=grace, until_eof=until_eof))
+async def fail(stop):
+    raise ValueError("broken")
+
+async def both(stop):
+    await run_together(stop, work, fail)
+
+asyncio.run(run_until_signal(both if fails else work, grace=grace, until_eof=until_eof))
 """
 
 
 class Process:
     """A process that runs until a signal."""
 
-    def __init__(self, *, linger: float = 0.0, grace: float = 10.0, until_eof: bool = False) -> None:
-        arguments = [str(linger), str(grace), "eof" if until_eof else "signals"]
+    def __init__(
+        self, *, linger: float = 0.0, grace: float = 10.0, until_eof: bool = False, fails: bool = False
+    ) -> None:
+        arguments = [str(linger), str(grace), *["eof"] * until_eof, *["fails"] * fails]
         self._process = subprocess.Popen(
             [sys.executable, "-c", SCRIPT, *arguments], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
         )
@@ -109,6 +117,13 @@ def test_work_that_does_not_end_is_ended_by_force() -> None:
     assert time.monotonic() - began < PATIENCE / 2
 
 
+def test_work_that_fails_unasked_has_the_grace_period_too() -> None:
+    """What does not end beside it is ended by force."""
+    process = Process(linger=60, grace=0.2, fails=True)
+    assert [process.read(), process.read()] == ["stopping", "ending"]
+    assert process.end() == (1, "the grace period is over: ending by force\n")
+
+
 def until_stopped(ended: list[str], name: str) -> Work:
     """Make a work that notes its end."""
 
@@ -131,18 +146,29 @@ async def test_works_run_side_by_side_until_the_stop() -> None:
     assert sorted(ended) == ["a", "b"]
 
 
-async def test_work_that_fails_stops_the_others_and_is_told() -> None:
-    """They end in order first."""
+async def test_work_that_fails_stops_the_others_and_is_told(caplog: pytest.LogCaptureFixture) -> None:
+    """They end in order first, however long that takes; what else goes wrong by then is not the reason."""
     ended: list[str] = []
     stop = asyncio.Event()
 
     async def fail(stop: asyncio.Event) -> None:
         raise WrongDeployment("no table")
 
+    async def fail_at_the_end(stop: asyncio.Event) -> None:
+        await stop.wait()
+        raise Unavailable("cut off")
+
+    async def finish_a_batch(stop: asyncio.Event) -> None:
+        await stop.wait()
+        await asyncio.sleep(0.05)
+        ended.append("batch")
+
     with pytest.raises(WrongDeployment, match="no table"):
-        await run_together(stop, until_stopped(ended, "a"), fail)
+        await run_together(stop, fail_at_the_end, finish_a_batch, fail)
     assert stop.is_set()
-    assert ended == ["a"]
+    assert ended == ["batch"]
+    # At once, since the end may have to be forced.
+    assert [vars(record)["reason"] for record in caplog.records] == ["WrongDeployment: no table"]
 
 
 async def test_work_that_is_done_early_leaves_the_others_alone() -> None:
@@ -183,23 +209,60 @@ async def test_steps_are_taken_in_order_and_repeated_until_the_world_is_up() -> 
     await preparation.run(asyncio.Event())
     assert taken == ["a", "b"]
     await preparation.ping()
-    assert preparation.done.is_set()
 
 
 async def test_ping_tells_what_is_waited_for() -> None:
     """And a stop ends the wait without what is missing."""
     taken: list[str] = []
-    down = [Unavailable("database: down")] * 100
-    preparation, stop = Preparation([step("a", taken, *down), step("b", taken)]), asyncio.Event()
+    tried, stop = asyncio.Event(), asyncio.Event()
+
+    async def ask() -> None:
+        tried.set()
+        raise Unavailable("database: down")
+
+    preparation = Preparation([ask, step("b", taken)])
     running = asyncio.create_task(preparation.run(stop))
-    await asyncio.sleep(0)
+    await tried.wait()
     with pytest.raises(Unavailable, match="database: down"):
         await preparation.ping()
     stop.set()
     async with asyncio.timeout(PATIENCE):
         await running
     assert taken == []
-    assert not preparation.done.is_set()
+    with pytest.raises(Unavailable, match="database: down"):
+        await preparation.ping()
+
+
+async def test_stop_ends_a_step_under_way() -> None:
+    """Building an index may take minutes, and can begin anew."""
+    begun, ended = asyncio.Event(), asyncio.Event()
+
+    async def build() -> None:
+        begun.set()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            ended.set()
+
+    stop = asyncio.Event()
+    preparation = Preparation([build])
+    running = asyncio.create_task(preparation.run(stop))
+    await begun.wait()
+    stop.set()
+    async with asyncio.timeout(PATIENCE):
+        await running
+    assert ended.is_set()
+    with pytest.raises(Unavailable):
+        await preparation.ping()
+
+
+async def test_patience_ends_with_what_is_missing() -> None:
+    """A command does not wait for ever, and finishes what it has begun."""
+    taken: list[str] = []
+    await repeat_until_up(step("a", taken, Unavailable("down")), patience=PATIENCE)
+    assert taken == ["a"]
+    with pytest.raises(Unavailable, match="still down"):
+        await repeat_until_up(step("b", taken, Unavailable("still down")), patience=0)
 
 
 async def test_wrong_deployment_ends_the_preparation() -> None:

@@ -1,13 +1,14 @@
 """Reading what was stored: by the page, by the id, or as a whole."""
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 from uuid import UUID, uuid4
 
 import pytest
 
 from adapters.memory import MemoryEventStore
-from application.list_processed import ListProcessed, Page
-from application.ports import Cursor, EventFilter, StoredEvent
+from application.list_processed import ListProcessed
+from application.ports import PAGE_PAYLOAD, Cursor, EventFilter, Page, StoredEvent
 from tests.support.events import NOON
 
 EVERYTHING = EventFilter()
@@ -94,6 +95,14 @@ async def test_export_ends_at_its_limit(world: World, limit: int, sizes: list[in
     pages = await world.exported(limit)
     assert [len(page) for page in pages] == sizes
     assert [row for page in pages for row in page] == rows[:limit]
+
+
+@pytest.mark.parametrize("limit", [None, 4])
+async def test_export_holds_few_large_rows_at_a_time(world: World, limit: int | None) -> None:
+    """Its pages are bounded by what is in them."""
+    text = f'{{"a":"{"x" * (PAGE_PAYLOAD // 2)}"}}'
+    rows = world.insert(*(replace(a_row(NOON - timedelta(seconds=age)), payload=text) for age in range(5)))
+    assert await world.exported(limit) == [rows[:2], rows[2:4], rows[4:]][: None if limit is None else 2]
 
 
 async def test_export_leaves_out_what_is_not_settled(world: World) -> None:

@@ -15,6 +15,8 @@ SASL = {
     "KAFKA_SASL_PASSWORD": "secret",
 }
 
+GRACE = "PUBLISH_TIMEOUT_SECONDS + 10 and 1.25 * DB_STATEMENT_TIMEOUT_SECONDS + 5"
+
 
 def problems(**environ: str) -> list[str]:
     """Load a wrong environment; answer what is said about it."""
@@ -143,6 +145,14 @@ def test_all_problems_are_told_at_once() -> None:
             {"KAFKA_MAX_MESSAGE_BYTES": "100000", "MAX_BODY_BYTES": "67233"},
             "MAX_BODY_BYTES: must leave 32768 bytes of KAFKA_MAX_MESSAGE_BYTES: at most 67232 (it is '67233')",
         ),
+        (
+            {"PUBLISH_TIMEOUT_SECONDS": "20", "SHUTDOWN_GRACE_SECONDS": "29"},
+            f"SHUTDOWN_GRACE_SECONDS: must be at least 30, for {GRACE} (it is '29')",
+        ),
+        (
+            {"DB_STATEMENT_TIMEOUT_SECONDS": "20"},
+            f"SHUTDOWN_GRACE_SECONDS: must be at least 30, for {GRACE}",
+        ),
     ],
 )
 def test_values_that_contradict_each_other_are_refused(environ: dict[str, str], problem: str) -> None:
@@ -158,6 +168,9 @@ def test_values_that_just_fit_are_accepted() -> None:
             "KAFKA_MIN_ISR": "3",
             "KAFKA_MAX_MESSAGE_BYTES": "100000",
             "MAX_BODY_BYTES": str(100_000 - 2 * ENVELOPE_BYTES),
+            "PUBLISH_TIMEOUT_SECONDS": "20",
+            "DB_STATEMENT_TIMEOUT_SECONDS": "20",
+            "SHUTDOWN_GRACE_SECONDS": "30",
         }
     )
     assert settings.max_body_bytes == 67_232
@@ -182,8 +195,29 @@ def test_sasl_needs_all_that_it_logs_in_with(missing: str) -> None:
 )
 def test_certificate_and_key_go_together(some_file: str, given: str, told: str, partner: str) -> None:
     """Either without the other is a mistake."""
-    (problem,) = problems(**{given: some_file})
+    switch = {"DB_SSLMODE": "require", "KAFKA_SECURITY_PROTOCOL": "SSL"}
+    (problem,) = problems(**switch, **{given: some_file})
     assert problem.startswith(f"{told}: goes together with {partner}")
+
+
+@pytest.mark.parametrize("given", ["KAFKA_SASL_MECHANISM", "KAFKA_SASL_USERNAME", "KAFKA_SASL_PASSWORD"])
+@pytest.mark.parametrize("protocol", ["PLAINTEXT", "SSL"])
+def test_login_that_would_be_ignored_is_refused(given: str, protocol: str) -> None:
+    """Its giver believes in it."""
+    (problem,) = problems(**{given: SASL[given], "KAFKA_SECURITY_PROTOCOL": protocol})
+    assert problem.startswith(f"{given}: would be ignored, since KAFKA_SECURITY_PROTOCOL is {protocol}")
+
+
+@pytest.mark.parametrize(
+    ("given", "switch"),
+    [
+        *((f"KAFKA_SSL_{file}", "KAFKA_SECURITY_PROTOCOL is PLAINTEXT") for file in ("CAFILE", "CERTFILE", "KEYFILE")),
+        *((f"DB_SSL{file}", "DB_SSLMODE is disable") for file in ("ROOTCERT", "CERT", "KEY")),
+    ],
+)
+def test_file_for_tls_that_would_be_ignored_is_refused(some_file: str, given: str, switch: str) -> None:
+    """Its giver believes that the connection is encrypted."""
+    assert f"{given}: would be ignored, since {switch} (it is {some_file!r})" in problems(**{given: some_file})
 
 
 def test_wrong_value_is_not_blamed_on_another_one() -> None:

@@ -184,6 +184,9 @@ class Producer:
             self._trouble = describe(error)
             await self._drain(producer)
             return None
+        except asyncio.CancelledError:
+            await self._drain(producer)
+            raise
         return producer
 
     async def _drain(self, producer: AIOKafkaProducer) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 from uuid import UUID
 
 from adapters.memory.outage import Outage
-from application.ports import Cursor, Delivery, EventFilter, StoredEvent, Verdict
+from application.ports import PAGE_PAYLOAD, Cursor, Delivery, EventFilter, Page, StoredEvent, Verdict
 from domain.errors import Rejected
 from domain.event import UserEvent
 from domain.validation import Invalid, validate
@@ -29,12 +29,18 @@ class MemoryEventStore(Outage):
         rows = [_row(delivery.content, created_at) for delivery in deliveries]
         return [self._insert(row) for row in rows]
 
-    async def page(self, wanted: EventFilter, after: Cursor | None, limit: int) -> list[StoredEvent]:
+    async def page(self, wanted: EventFilter, after: Cursor | None, limit: int) -> Page:
         await self._reach()
-        rows = [
-            row for row in self.rows.values() if _fits(row, wanted) and (after is None or _rank(row) < _rank(after))
-        ]
-        return sorted(rows, key=_rank, reverse=True)[:limit]
+        rows: list[StoredEvent] = []
+        payload = 0
+        for row in sorted(self.rows.values(), key=_rank, reverse=True):
+            if not _fits(row, wanted) or (after is not None and _rank(row) >= _rank(after)):
+                continue
+            if len(rows) == limit or payload >= PAGE_PAYLOAD:
+                return Page(rows, Cursor(rows[-1].created_at, rows[-1].id))
+            rows.append(row)
+            payload += len(row.payload or "")
+        return Page(rows, None)
 
     async def get(self, event_id: UUID) -> StoredEvent | None:
         await self._reach()

@@ -1,11 +1,20 @@
 """Take over a table `events` that the predecessor made, or refuse what is none of its kind."""
 
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
 from sqlalchemy import Connection, inspect, text
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.engine.interfaces import ReflectedColumn
+from sqlalchemy.exc import DBAPIError
 
+from adapters.postgres.engine import sqlstate
 from adapters.postgres.schema import EVENTS
-from domain.errors import WrongDeployment
+from domain.errors import Unavailable, WrongDeployment
+
+logger = logging.getLogger(__name__)
 
 _TEXT = (postgresql.TEXT, postgresql.VARCHAR)
 _ACCEPTED: dict[str, tuple[type, ...]] = {
@@ -15,6 +24,8 @@ _ACCEPTED: dict[str, tuple[type, ...]] = {
     "payload": (postgresql.JSONB,),
     "created_at": (postgresql.TIMESTAMP,),
 }
+_STANDS_ALREADY = {"23505", "42710", "42P07"}
+"""By how far the other one is: in the catalogue's index only, with its type, or with its table."""
 _UTC_NAMES = {"UTC", "ETC/UTC", "UCT", "ETC/UCT", "ZULU", "ETC/ZULU", "UNIVERSAL", "ETC/UNIVERSAL", "GMT", "ETC/GMT"}
 
 
@@ -26,6 +37,12 @@ def adopt(connection: Connection) -> bool:
     """
     inspector = inspect(connection)
     if not inspector.has_table(EVENTS):
+        if local := _local_time(connection):
+            logger.warning(
+                "the database's TimeZone is %s: the predecessor would write local times into our table. Before it "
+                "writes: %s",
+                *(local.zone, local.remedy),
+            )
         return False
     columns = {column["name"]: column for column in inspector.get_columns(EVENTS)}
     problems = [
@@ -41,6 +58,17 @@ def adopt(connection: Connection) -> bool:
         )
     _require_utc(connection)
     return True
+
+
+@contextmanager
+def may_be_overtaken() -> Iterator[None]:
+    """Raise `Unavailable` where the predecessor makes the table at the same moment: the next attempt adopts it."""
+    try:
+        yield
+    except DBAPIError as error:
+        if sqlstate(error) in _STANDS_ALREADY:
+            raise Unavailable(f"database: the table {EVENTS} was made by another at this moment") from error
+        raise
 
 
 def _missing_or_wrong(columns: dict[str, ReflectedColumn]) -> list[str]:
@@ -68,12 +96,35 @@ def _fills_itself(column: ReflectedColumn) -> bool:
 
 def _require_utc(connection: Connection) -> None:
     """`created_at` has no time zone: what it means is decided by the sessions that filled it."""
-    zone = str(connection.execute(text("SHOW timezone")).scalar_one())
-    if zone.upper() in _UTC_NAMES:
-        return
-    name = str(connection.execute(text("SELECT current_database()")).scalar_one())
-    raise WrongDeployment(
-        f"the database's TimeZone is {zone}, so that the rows of {EVENTS} are in its local time, while created_at is "
-        f"read as UTC. With all writers stopped: ALTER TABLE {EVENTS} ALTER created_at TYPE timestamp USING "
-        f"created_at AT TIME ZONE '{zone}' AT TIME ZONE 'UTC'; ALTER DATABASE \"{name}\" SET timezone TO 'UTC'"
-    )
+    if local := _local_time(connection):
+        raise WrongDeployment(
+            f"the database's TimeZone is {local.zone}, so that the rows of {EVENTS} are in its local time, while "
+            "created_at is read as UTC. Once only (again would shift the rows again) and with all writers stopped: "
+            f"BEGIN; ALTER TABLE {EVENTS} ALTER created_at TYPE timestamp USING created_at AT TIME ZONE "
+            f"'{local.zone}' AT TIME ZONE 'UTC'; {local.remedy}; COMMIT"
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class _LocalTime:
+    zone: str
+    remedy: str
+    """The statement that brings later sessions to UTC."""
+
+
+_TIME_ZONE = """
+SELECT setting, source, quote_ident(current_database()) AS database, quote_ident(session_user) AS role
+FROM pg_settings WHERE name = 'TimeZone'
+"""
+
+
+def _local_time(connection: Connection) -> _LocalTime | None:
+    """Find out whether sessions are in another zone than UTC, and where that was set; what is nearer prevails."""
+    found = connection.execute(text(_TIME_ZONE)).one()
+    if found.setting.upper() in _UTC_NAMES:
+        return None
+    owner = {
+        "user": f"ROLE {found.role}",
+        "database user": f"ROLE {found.role} IN DATABASE {found.database}",
+    }.get(found.source, f"DATABASE {found.database}")
+    return _LocalTime(found.setting, f"ALTER {owner} SET timezone TO 'UTC'")

@@ -6,7 +6,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from sqlalchemy import URL
-from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolExhausted
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from domain.errors import Rejected, Unavailable, WrongDeployment
@@ -83,8 +84,8 @@ def translated() -> Iterator[None]:
         yield
     except DBAPIError as error:
         raise _meaning(error) from error.orig
-    except (OSError, TimeoutError, SQLAlchemyError) as error:
-        # Connection refused escapes SQLAlchemy as it is; its own errors here are an exhausted or closed pool.
+    except (OSError, TimeoutError, PoolExhausted) as error:
+        # Connection refused escapes SQLAlchemy as it is. Its other errors tell of wrong use, never of an outage.
         raise Unavailable(f"database: {type(error).__name__}: {error}") from error
 
 

@@ -1,6 +1,8 @@
 """The table of events."""
 
-from collections.abc import Sequence
+import asyncio
+from collections.abc import AsyncGenerator, Iterator, Sequence
+from contextlib import aclosing
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
@@ -11,9 +13,16 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from adapters.postgres.engine import translated
 from adapters.postgres.schema import events
-from application.ports import Cursor, Delivery, EventFilter, StoredEvent, Verdict
+from application.ports import PAGE_PAYLOAD, Cursor, Delivery, EventFilter, Page, StoredEvent, Verdict
 from domain.errors import Unavailable
 from domain.event import UserEvent
+
+_STATEMENT_BYTES = 32 * 1024 * 1024
+"""From how many bytes of payload on a statement takes no more events; the server refuses messages of 1 GiB."""
+_FETCH_ROWS = 50
+"""How many rows of a listing are asked for at a time, since nobody knows beforehand how large they are."""
+_SHOWING_SECONDS = 0.05
+"""How long after its beginning a transaction may not show yet in `pg_stat_activity`."""
 
 # Sorted by id, so that writers of the same ids wait for each other instead of deadlocking. The conflict target is
 # named: a violation of any other constraint must not pass for a duplicate.
@@ -28,23 +37,24 @@ RETURNING id
 """
 # A later statement of the same READ COMMITTED transaction: it sees the row that stood in the way, whoever wrote it.
 _COMPARE = """
-SELECT given.place,
-       stored.user_id = given.user_id AND stored.event_type = given.event_type
+SELECT stored.user_id = given.user_id AND stored.event_type = given.event_type
        AND coalesce(nullif(stored.payload, 'null'), '{}') = given.payload::jsonb AS same
 FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[]) WITH ORDINALITY
      AS given (id, user_id, event_type, payload, place)
 JOIN events AS stored ON stored.id = given.id
+ORDER BY given.place
 """
 # Both in one transaction: it commits a write, and nobody ever sees the row.
 _PROBE = (
     "INSERT INTO events (id, user_id, event_type) VALUES ($1, 'probe', 'LOGIN')",
     "DELETE FROM events WHERE id = $1",
 )
-# Of other roles' sessions only the existence is visible, not when their transactions began.
+# Of other roles' sessions only the existence is visible, neither what they are nor when their transactions began.
 _OPEN_TRANSACTIONS = """
-SELECT CURRENT_TIMESTAMP AS now, min(xact_start) AS oldest, bool_or(state IS NULL) AS hidden
+SELECT min(xact_start) AS oldest, bool_or(state IS NULL) AS hidden
 FROM pg_stat_activity
-WHERE datname = current_database() AND pid <> pg_backend_pid() AND backend_type = 'client backend'
+WHERE datname = current_database() AND pid <> pg_backend_pid()
+  AND (backend_type = 'client backend' OR backend_type IS NULL)
 """
 
 
@@ -52,7 +62,7 @@ class PostgresEventStore:
     """`EventStore` over the table `events`."""
 
     def __init__(self, engine: AsyncEngine, *, settle: float) -> None:
-        """`settle`: within how many seconds every writer's transaction ends, see `settled_until`."""
+        """`settle`: within how many seconds every writer's transaction ends; `add` sees to it that its own does."""
         self._engine = engine
         self._settle = settle
 
@@ -60,24 +70,33 @@ class PostgresEventStore:
         first: dict[UUID, int] = {}
         for place, delivery in enumerate(deliveries):
             first.setdefault(delivery.content.id, place)
+        # In the order of ids like the rows of a statement, see `_INSERT`.
+        unique = sorted((deliveries[place] for place in first.values()), key=lambda each: each.content.id)
         with translated():
-            async with self._engine.begin() as connection:
-                inserted = await _insert(connection, [deliveries[place] for place in sorted(first.values())])
+            # Cancelled when the time is up, the driver closes the connection: what was not committed never will be.
+            async with asyncio.timeout(self._settle), self._engine.begin() as connection:
+                inserted = [each for part in _parts(unique) for each in await _insert(connection, part)]
                 if len(inserted) == len(deliveries):
                     return [Verdict.STORED] * len(deliveries)
-                verdicts = dict.fromkeys((first[each] for each in inserted), Verdict.STORED)
-                rest = [place for place in range(len(deliveries)) if place not in verdicts]
-                verdicts |= await _compare(connection, deliveries, rest)
-        return [verdicts[place] for place in range(len(deliveries))]
+                new = {first[each] for each in inserted}
+                rest = [delivery for place, delivery in enumerate(deliveries) if place not in new]
+                compared = iter([each for part in _parts(rest) for each in await _compare(connection, part)])
+        return [Verdict.STORED if place in new else next(compared) for place in range(len(deliveries))]
 
-    async def page(self, wanted: EventFilter, after: Cursor | None, limit: int) -> Sequence[StoredEvent]:
-        dated, undated = _listing(wanted, after)
+    async def page(self, wanted: EventFilter, after: Cursor | None, limit: int) -> Page:
+        rows: list[StoredEvent] = []
+        payload = 0
         with translated():
             async with self._engine.connect() as connection:
-                rows = list(await connection.execute(dated.limit(limit))) if dated is not None else []
-                if undated is not None and len(rows) < limit:
-                    rows += await connection.execute(undated.limit(limit - len(rows)))
-        return [_stored(row) for row in rows]
+                for half in _listing(wanted, after):
+                    # One row more than fits, to tell whether there are more.
+                    async with aclosing(_streamed(connection, half.limit(limit + 1 - len(rows)))) as found:
+                        async for row in found:
+                            if len(rows) == limit or payload >= PAGE_PAYLOAD:
+                                return Page(rows, Cursor(rows[-1].created_at, rows[-1].id))
+                            rows.append(_stored(row))
+                            payload += len(row.payload or "")
+        return Page(rows, None)
 
     async def get(self, event_id: UUID) -> StoredEvent | None:
         with translated():
@@ -88,11 +107,12 @@ class PostgresEventStore:
     async def settled_until(self) -> datetime:
         with translated():
             async with self._engine.connect() as connection:
+                now: datetime = (await connection.execute(text("SELECT clock_timestamp()"))).scalar_one()
+                # A transaction shows a moment after it began; one that begins from now on is later than now.
+                await asyncio.sleep(_SHOWING_SECONDS)
                 seen = (await connection.execute(text(_OPEN_TRANSACTIONS))).one()
-        now: datetime = seen.now
-        oldest: datetime = seen.oldest or now
         bound = now - timedelta(seconds=self._settle)
-        return bound if seen.hidden else max(bound, min(now, oldest))
+        return bound if seen.hidden else max(bound, min(now, seen.oldest or now))
 
     async def ping(self) -> None:
         with translated():
@@ -122,15 +142,22 @@ async def _insert(connection: AsyncConnection, deliveries: Sequence[Delivery[Use
     return rows.scalars().all()
 
 
-async def _compare(
-    connection: AsyncConnection, deliveries: Sequence[Delivery[UserEvent]], places: Sequence[int]
-) -> dict[int, Verdict]:
-    """Tell duplicates from conflicts among the deliveries at `places`, whose ids all stand in the table."""
-    rows = await connection.exec_driver_sql(_COMPARE, _contents([deliveries[place] for place in places]))
-    verdicts = {places[row.place - 1]: Verdict.DUPLICATE if row.same else Verdict.CONFLICT for row in rows}
-    if len(verdicts) != len(places):
+async def _compare(connection: AsyncConnection, deliveries: Sequence[Delivery[UserEvent]]) -> list[Verdict]:
+    """Tell duplicates from conflicts among deliveries whose ids all stand in the table, in order."""
+    rows = (await connection.exec_driver_sql(_COMPARE, _contents(deliveries))).all()
+    if len(rows) != len(deliveries):
         raise Unavailable("database: a row was deleted while it was compared")
-    return verdicts
+    return [Verdict.DUPLICATE if row.same else Verdict.CONFLICT for row in rows]
+
+
+def _parts(deliveries: Sequence[Delivery[UserEvent]]) -> Iterator[Sequence[Delivery[UserEvent]]]:
+    """Cut `deliveries` into as much as one statement takes."""
+    start = size = 0
+    for place, delivery in enumerate(deliveries, 1):
+        size += len(delivery.content.payload)
+        if size >= _STATEMENT_BYTES or place == len(deliveries):
+            yield deliveries[start:place]
+            start, size = place, 0
 
 
 def _contents(deliveries: Sequence[Delivery[UserEvent]]) -> tuple[list[object], ...]:
@@ -153,8 +180,8 @@ _ROWS = select(
 )
 
 
-def _listing(wanted: EventFilter, after: Cursor | None) -> tuple[Select[Any] | None, Select[Any] | None]:
-    """Build the two halves of a listing: rows with a time, then those without; None for a half that is empty.
+def _listing(wanted: EventFilter, after: Cursor | None) -> Sequence[Select[Any]]:
+    """Build the halves of a listing: rows with a time, then those without; a half that must be empty is left out.
 
     Two statements, since an index serves each of them and none serves `NULLS LAST` across both.
     """
@@ -172,11 +199,18 @@ def _listing(wanted: EventFilter, after: Cursor | None) -> tuple[Select[Any] | N
         dated = dated.where(table.created_at < _naive(wanted.until))
     bounded = wanted.since is not None or wanted.until is not None
     if after is None:
-        return dated, None if bounded else undated
+        return [dated] if bounded else [dated, undated]
     if after.created_at is None:
-        return None, None if bounded else undated.where(table.id < after.id)
-    place = tuple_(table.created_at, table.id) < tuple_(_naive(after.created_at), after.id)
-    return dated.where(place), None if bounded else undated
+        return [] if bounded else [undated.where(table.id < after.id)]
+    dated = dated.where(tuple_(table.created_at, table.id) < tuple_(_naive(after.created_at), after.id))
+    return [dated] if bounded else [dated, undated]
+
+
+async def _streamed(connection: AsyncConnection, listing: Select[Any]) -> AsyncGenerator[Row[Any], None]:
+    async with connection.stream(listing, execution_options={"yield_per": _FETCH_ROWS}) as found:
+        async for rows in found.partitions():
+            for row in rows:
+                yield row
 
 
 def _stored(row: Row[Any]) -> StoredEvent:

@@ -1,6 +1,7 @@
 """The tables of the embedded event log; times of records are in milliseconds since the epoch."""
 
 from sqlalchemy import (
+    JSON,
     TIMESTAMP,
     BigInteger,
     Column,
@@ -12,7 +13,6 @@ from sqlalchemy import (
     UniqueConstraint,
     Uuid,
 )
-from sqlalchemy.dialects.postgresql import JSONB
 
 from adapters.postgres.schema import metadata
 
@@ -37,8 +37,8 @@ log_records = Table(
     Column("timestamp", BigInteger, nullable=False),
     Column("key", LargeBinary),
     Column("value", LargeBinary),
-    # Pairs of name and value, the value in base64 or null.
-    Column("headers", JSONB, nullable=False),
+    # Pairs of name and value, the value in base64 or null. Not `jsonb`, which refuses a NUL in a name.
+    Column("headers", JSON, nullable=False),
 )
 
 log_members = Table(

@@ -1,19 +1,25 @@
 """Bring the database to the newest schema, one process at a time."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+import logging
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 
 from alembic import command
 from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, text
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.pool import NullPool
 
 from adapters.postgres.engine import Database, translated
 
+logger = logging.getLogger(__name__)
+
 VERSION_TABLE = "user_events_version"
-_LOCK = 0x75736572_65766E74
+LOCK = 0x75736572_65766E74
 """The advisory lock's key: "userevnt" in ASCII."""
 _LOCK_TIMEOUT = "5s"
 """How long a change of the schema may make writers wait behind it."""
@@ -23,9 +29,10 @@ _LOCK_POLL_SECONDS = 0.2
 async def migrate(database: Database) -> None:
     """Apply what is missing; waits for another process that is at it. May be repeated after `Unavailable`.
 
+    A schema of a later release is left as it is, so that releases can be exchanged one process at a time.
     Raises `WrongDeployment` when a table stands in the way that is not ours to change.
     """
-    await _run(database, lambda config: command.upgrade(config, "head"))
+    await _run(database, _upgrade)
 
 
 async def check(database: Database) -> None:
@@ -42,15 +49,46 @@ async def _run(database: Database, task: Callable[[Config], None]) -> None:
         connect_args={
             "ssl": database.tls or False,
             "timeout": database.limits.connect,
-            "server_settings": {"application_name": "user-events migrate", "lock_timeout": _LOCK_TIMEOUT},
+            "server_settings": {
+                "application_name": "user-events migrate",
+                "lock_timeout": _LOCK_TIMEOUT,
+                "statement_timeout": "0",
+            },
         },
     )
     try:
-        with translated():
+        with translated(), _cancellation_kept():
             async with _alone(engine), engine.connect() as connection:
                 await connection.run_sync(lambda each: task(_config(each)))
     finally:
         await engine.dispose()
+
+
+@contextmanager
+def _cancellation_kept() -> Iterator[None]:
+    """Alembic tidies up on the connection that a cancellation has closed; that it fails would hide the cancellation."""
+    try:
+        yield
+    except SQLAlchemyError:
+        task = asyncio.current_task()
+        if task is not None and task.cancelling():
+            raise asyncio.CancelledError from None
+        raise
+
+
+def _upgrade(config: Config) -> None:
+    connection = config.attributes["connection"]
+    standing = MigrationContext.configure(connection, opts={"version_table": VERSION_TABLE}).get_current_revision()
+    # The migrations begin transactions of their own.
+    connection.rollback()
+    newest = ScriptDirectory.from_config(config).get_current_head()
+    # Revisions are numbers with leading zeros.
+    if standing and newest and standing > newest:
+        logger.warning(
+            "the schema is of a later release, and was left as it is", extra={"standing": standing, "ours": newest}
+        )
+        return
+    command.upgrade(config, "head")
 
 
 def _config(connection: Connection) -> Config:
@@ -70,6 +108,6 @@ async def _alone(engine: AsyncEngine) -> AsyncIterator[None]:
     """
     async with engine.connect() as connection:
         await connection.execution_options(isolation_level="AUTOCOMMIT")
-        while not (await connection.execute(text("SELECT pg_try_advisory_lock(:key)"), {"key": _LOCK})).scalar_one():
+        while not (await connection.execute(text("SELECT pg_try_advisory_lock(:key)"), {"key": LOCK})).scalar_one():
             await asyncio.sleep(_LOCK_POLL_SECONDS)
         yield

@@ -1,6 +1,7 @@
 """The tables, as Alembic and the queries see them."""
 
 from sqlalchemy import (
+    JSON,
     TIMESTAMP,
     BigInteger,
     Column,
@@ -47,7 +48,8 @@ oversize_letters = Table(
     Column("timestamp", BigInteger, nullable=False),
     Column("key", LargeBinary),
     Column("value", LargeBinary),
-    Column("headers", JSONB, nullable=False),
+    # Not `jsonb`, which refuses a NUL in a name.
+    Column("headers", JSON, nullable=False),
     Column("kept_at", TIMESTAMP(timezone=True), nullable=False, server_default=text("CURRENT_TIMESTAMP")),
     UniqueConstraint("topic", "partition", "offset", "timestamp", name="oversize_letters_origin_key"),
 )

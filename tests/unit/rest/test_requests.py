@@ -88,6 +88,8 @@ async def test_request_is_logged_once_without_query_and_body(api: Api) -> None:
         await api.client.get("/nothing%0A")
     for line in lines:
         assert line.pop("duration_ms") >= 0
+        # An enumeration is equal to its number, and printed otherwise.
+        assert type(line["status"]) is int
     assert lines == [
         {"event": "request", "log_level": "info", "method": "GET", "path": "/events/processed", "status": 200},
         {"event": "request", "log_level": "info", "method": "GET", "path": "/nothing%0A", "status": 404},

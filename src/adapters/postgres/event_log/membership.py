@@ -101,7 +101,8 @@ class Membership:
                 if joined or released:
                     await connection.exec_driver_sql(_NOTIFY, (MEMBERS_CHANNEL, self._topic))
                 rows = await self._rows(connection)
-        # Not before the commit: records of a new claim are this member's only now.
+        # Not before the commit: a new claim's records are this member's only now. Those of a released one ceased to be
+        # before, in `_share`: by now another member may read them.
         self._follow(rows)
 
     async def leave(self) -> None:
@@ -139,6 +140,7 @@ class Membership:
 
     async def _share(self, connection: AsyncConnection, rows: Sequence[Row[Any]]) -> bool:
         """Claim what is free or release what is too much; tell whether anything was released."""
+        # Of earlier transactions, so it stands whatever becomes of this one.
         self._follow(rows)
         rank = (await connection.exec_driver_sql(_RANK, (self.id, self._topic, self.group))).one()
         surplus = len(self.claims) - (len(rows) // rank.members + (rank.rank < len(rows) % rank.members))

@@ -1,5 +1,6 @@
 """Publishes events into the embedded log."""
 
+import asyncio
 from collections.abc import Sequence
 
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -15,10 +16,14 @@ from domain.event import UserEvent
 class PostgresEventPublisher:
     """`EventPublisher` over a topic of the embedded log; the events of a call stand together or not at all."""
 
-    def __init__(self, engine: AsyncEngine, topic: str, *, max_record_bytes: int = 1024 * 1024) -> None:
+    def __init__(
+        self, engine: AsyncEngine, topic: str, *, max_record_bytes: int = 1024 * 1024, deadline: float = 10.0
+    ) -> None:
+        """`deadline`: after how many seconds a call ends with `Unavailable`; its events may yet appear."""
         self._engine = engine
         self._topic = topic
         self._max_record_bytes = max_record_bytes
+        self._deadline = deadline
         self._writer = LogWriter(engine, topic)
 
     async def publish(self, events: Sequence[UserEvent]) -> list[Receipt | Rejected | Unavailable]:
@@ -39,9 +44,12 @@ class PostgresEventPublisher:
         if not drafts:
             return []
         try:
-            partitions = await self._writer.partitions()
-            return await self._writer.append(
-                [NewRecord(partition_of(key, partitions), key, value, wire.RECORD_HEADERS) for key, value in drafts]
-            )
+            async with asyncio.timeout(self._deadline):
+                partitions = await self._writer.partitions()
+                return await self._writer.append(
+                    [NewRecord(partition_of(key, partitions), key, value, wire.RECORD_HEADERS) for key, value in drafts]
+                )
         except Unavailable as unavailable:
             return [unavailable] * len(drafts)
+        except TimeoutError:
+            return [Unavailable(f"event log: no acknowledgement within {self._deadline:g} s")] * len(drafts)

@@ -10,18 +10,29 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from adapters import wire
 from adapters.postgres.engine import translated
 
+_READ_BYTES = 32 * 1024 * 1024
+"""From how many bytes on a read takes no more records: thousands of large ones would fill the memory."""
+
 # Offsets have no gaps, so that the range bounds the rows, whatever the planner knows of the table. Partitions come one
-# after the other, each in order: what the limit cuts off is the end of one and all of those after it.
+# after the other, each in order: what the limits cut off is the end of one and all of those after it. Lengths are known
+# without the values.
 _READ = """
-SELECT given.partition, record."offset", record."timestamp", record.key, record.value, record.headers::text
-FROM unnest($1::int[], $2::int[], $3::bigint[]) AS given (partition, partition_id, position)
-CROSS JOIN LATERAL (
-    SELECT * FROM log_records
-    WHERE log_records.partition_id = given.partition_id AND log_records."offset" >= given.position
-      AND log_records."offset" < given.position + $4
-    ORDER BY log_records."offset"
-) AS record
-LIMIT $4
+SELECT partition, "offset", "timestamp", key, value, headers::text
+FROM (
+    SELECT *, sum(length) OVER (ROWS UNBOUNDED PRECEDING) - length AS before
+    FROM (
+        SELECT given.partition, record.*, coalesce(octet_length(record.value), 0) AS length
+        FROM unnest($1::int[], $2::int[], $3::bigint[]) AS given (partition, partition_id, position)
+        CROSS JOIN LATERAL (
+            SELECT * FROM log_records
+            WHERE log_records.partition_id = given.partition_id AND log_records."offset" >= given.position
+              AND log_records."offset" < given.position + $4
+            ORDER BY log_records."offset"
+        ) AS record
+        LIMIT $4
+    ) AS measured
+) AS summed
+WHERE before < $5
 """
 _decode = msgspec.json.Decoder(tuple[tuple[str, bytes | None], ...]).decode
 
@@ -48,13 +59,13 @@ class Place(NamedTuple):
 
 
 async def read(engine: AsyncEngine, topic: str, places: Sequence[Place], limit: int) -> list[LogRecord]:
-    """Read at most `limit` records, of the partitions in the order given, each from its place on."""
+    """Read at most `limit` records, fewer where they are large, of the partitions in the order given."""
     if not places:
         return []
     columns = [list(column) for column in zip(*places, strict=True)]
     with translated():
         async with engine.connect() as connection:
-            rows = await connection.exec_driver_sql(_READ, (*columns, limit))
+            rows = await connection.exec_driver_sql(_READ, (*columns, limit, _READ_BYTES))
             return [
                 LogRecord(topic, row.partition, row.offset, row.timestamp, row.key, row.value, _decode(row.headers))
                 for row in rows

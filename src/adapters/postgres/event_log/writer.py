@@ -26,7 +26,7 @@ FROM log_partitions WHERE id = ANY($1::int[]) ORDER BY id FOR UPDATE
 _APPEND = """
 WITH appended AS (
     INSERT INTO log_records (partition_id, "offset", "timestamp", key, value, headers)
-    SELECT partition_id, place, $8::bigint, key, value, headers::jsonb
+    SELECT partition_id, place, $8::bigint, key, value, headers::json
     FROM unnest($1::int[], $2::bigint[], $3::bytea[], $4::bytea[], $5::text[])
          AS given (partition_id, place, key, value, headers)
 ), moved AS (
@@ -88,7 +88,10 @@ class LogWriter:
 
     async def _write_all(self) -> None:
         while self._calls:
-            calls, self._calls = self._calls, []
+            # Whoever was cancelled while waiting has been told that the outcome is unknown.
+            calls, self._calls = [call for call in self._calls if not call.receipts.done()], []
+            if not calls:
+                return
             try:
                 receipts = iter(await self._write([*chain.from_iterable(call.records for call in calls)]))
             except Exception as error:  # noqa: BLE001 - whatever it is, it is for those who wait to hear

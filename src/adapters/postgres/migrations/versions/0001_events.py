@@ -2,7 +2,7 @@
 
 from alembic import op
 
-from adapters.postgres.adoption import adopt
+from adapters.postgres.adoption import adopt, may_be_overtaken
 
 revision = "0001"
 down_revision = None
@@ -11,12 +11,13 @@ down_revision = None
 def upgrade() -> None:
     if adopt(op.get_bind()):
         return
-    op.execute("""
-        CREATE TABLE events (
-            id UUID PRIMARY KEY,
-            user_id TEXT NOT NULL,
-            event_type TEXT NOT NULL,
-            payload JSONB,
-            created_at TIMESTAMP DEFAULT CURRENT_TIMESTAMP
-        )
-    """)
+    with may_be_overtaken():
+        op.execute("""
+            CREATE TABLE events (
+                id UUID PRIMARY KEY,
+                user_id TEXT NOT NULL,
+                event_type TEXT NOT NULL,
+                payload JSONB,
+                created_at TIMESTAMP DEFAULT CURRENT_TIMESTAMP
+            )
+        """)

@@ -31,17 +31,20 @@ def upgrade() -> None:
             "timestamp" BIGINT NOT NULL,
             key BYTEA,
             value BYTEA,
-            headers JSONB NOT NULL,
+            headers JSON NOT NULL,
             kept_at TIMESTAMPTZ NOT NULL DEFAULT CURRENT_TIMESTAMP,
             CONSTRAINT oversize_letters_origin_key UNIQUE (topic, partition, "offset", "timestamp")
         )
     """)
     with op.get_context().autocommit_block():
+        # A build waits for every transaction that was open when it began, and blocks no writer meanwhile.
+        op.execute("SET lock_timeout = 0")
         for name, definition in INDEXES.items():
             # A build that was interrupted leaves an invalid index, which IF NOT EXISTS would take for a good one.
             if _is_invalid(name):
                 op.execute(f"DROP INDEX CONCURRENTLY {name}")
             op.execute(f"CREATE INDEX CONCURRENTLY IF NOT EXISTS {name} ON {definition}")
+        op.execute("RESET lock_timeout")
 
 
 def _is_invalid(index: str) -> bool:

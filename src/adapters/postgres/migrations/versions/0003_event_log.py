@@ -24,7 +24,7 @@ def upgrade() -> None:
             "timestamp" BIGINT NOT NULL,
             key BYTEA,
             value BYTEA,
-            headers JSONB NOT NULL,
+            headers JSON NOT NULL,
             PRIMARY KEY (partition_id, "offset")
         )
     """)

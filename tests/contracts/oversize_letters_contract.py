@@ -1,0 +1,57 @@
+"""The contract of `OversizeLetters`."""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Protocol
+
+import pytest
+
+from adapters import wire
+from application.ports import OversizeLetters
+from domain.dead_letter import Record
+from tests.support.events import a_letter, a_record
+
+
+class OversizeUnderTest(Protocol):
+    """Where letters are kept; empty at the start of each test."""
+
+    @property
+    def letters(self) -> OversizeLetters: ...
+
+    async def kept(self) -> Sequence[Record]:
+        """Read what is kept: each record with its letter's headers."""
+        ...
+
+
+class OversizeLettersContract:
+    """Subclasses override the fixture `oversize`."""
+
+    @pytest.fixture
+    def oversize(self) -> OversizeUnderTest:
+        raise NotImplementedError
+
+    @pytest.mark.parametrize("value", [b"\xff\0{" * 500_000, b"", None], ids=["large", "empty", "none"])
+    async def test_letter_is_kept_whole(self, oversize: OversizeUnderTest, value: bytes | None) -> None:
+        """Where the record stood, its bytes, and all headers in their order, whatever their names and values."""
+        headers = (("trace", b"\x80"), ("none", None), ("a\0b", b"\0"), ("", b""), ("trace", b"2"))
+        letter = a_letter(a_record(value, partition=3, offset=7, headers=headers))
+        await oversize.letters.keep(letter)
+        (kept,) = await oversize.kept()
+        assert (kept.topic, kept.partition, kept.offset) == ("events", 3, 7)
+        assert (kept.timestamp, kept.key, kept.value) == (letter.record.timestamp, letter.record.key, value)
+        assert list(kept.headers) == wire.letter_headers(letter)
+
+    async def test_letter_is_kept_once_however_often_and_by_however_many(self, oversize: OversizeUnderTest) -> None:
+        """A crash before the commit keeps it again."""
+        letter = a_letter(a_record(b"bad"))
+        await asyncio.gather(*(oversize.letters.keep(replace(letter, attempts=number)) for number in range(1, 6)))
+        await oversize.letters.keep(letter)
+        assert [record.value for record in await oversize.kept()] == [b"bad"]
+
+    async def test_records_of_a_topic_that_was_made_anew_are_others(self, oversize: OversizeUnderTest) -> None:
+        """Their offsets begin again; their times do not."""
+        first = a_record(b"first")
+        for record in (first, replace(first, timestamp=first.timestamp + 1, value=b"second")):
+            await oversize.letters.keep(a_letter(record))
+        assert {record.value for record in await oversize.kept()} == {b"first", b"second"}

@@ -1,0 +1,129 @@
+"""What the table of events does beyond the contract of its port."""
+
+import asyncio
+import secrets
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AsyncExitStack
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from sqlalchemy import event, text
+from sqlalchemy.exc import NoResultFound
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from adapters.postgres.engine import Database, Limits, create_engine, translated
+from adapters.postgres.event_store import PostgresEventStore
+from application.ports import Verdict
+from domain.errors import Unavailable
+from tests.support.events import an_event, delivered
+from tests.support.postgres import PostgresServer, connect
+
+STORED, DUPLICATE, CONFLICT = Verdict
+SLOW_COMMIT = (
+    "CREATE FUNCTION dawdle() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN PERFORM pg_sleep(10); RETURN NULL; END'",
+    """CREATE CONSTRAINT TRIGGER slow AFTER INSERT ON events DEFERRABLE INITIALLY DEFERRED
+       FOR EACH ROW EXECUTE FUNCTION dawdle()""",
+)
+
+
+@pytest.fixture
+async def roles(database: Database, postgres: PostgresServer) -> AsyncIterator[list[Database]]:
+    """The database, for two roles that may not see each other's sessions."""
+    password = secrets.token_hex()
+    names = [f"test_{uuid4().hex}" for _ in range(2)]
+    for name in names:
+        await postgres.execute(f"CREATE ROLE {name} LOGIN PASSWORD '{password}'")
+    yield [replace(database, user=name, password=password) for name in names]
+    for name in names:
+        await postgres.execute(f"DROP ROLE {name}")
+
+
+async def test_large_batch_goes_in_several_statements_of_one_transaction(engine: AsyncEngine) -> None:
+    """Each far below what the server takes, and verdicts are in the order given."""
+    sizes: list[int] = []
+
+    def measure(_connection: object, _cursor: object, _statement: str, parameters: Sequence[Any], *_: object) -> None:
+        sizes.append(sum(map(len, parameters[3])))
+
+    store = PostgresEventStore(engine, settle=25.0)
+    old, taken = an_event(), an_event()
+    await store.add(delivered(old, taken))
+    large = [an_event(payload=b'{"a":"%s"}' % (b"x" * (1 << 20))) for _ in range(40)]
+    batch = [old, *large, an_event(payload=large[0].payload, event_id=taken.id), *large]
+    event.listen(engine.sync_engine, "before_cursor_execute", measure)
+    assert await store.add(delivered(*batch)) == [DUPLICATE, *[STORED] * 40, CONFLICT, *[DUPLICATE] * 40]
+    event.remove(engine.sync_engine, "before_cursor_execute", measure)
+    assert len(sizes) > 2
+    assert max(sizes) < 34 << 20
+    async with engine.connect() as connection:
+        found = await connection.execute(text("SELECT count(DISTINCT created_at) FROM events"))
+        assert found.scalar_one() == 2
+
+
+async def test_add_ends_in_time_whatever_it_waits_for(engine: AsyncEngine) -> None:
+    """Its connection is not used again, nothing of it appears later, and it can be repeated."""
+    store, event_ = PostgresEventStore(engine, settle=0.5), an_event()
+    async with engine.connect() as other:
+        await other.execute(text("LOCK TABLE events IN SHARE MODE"))
+        async with asyncio.timeout(5.0):
+            with pytest.raises(Unavailable):
+                await store.add(delivered(event_))
+        assert engine.pool.checkedout() == 1  # type: ignore[attr-defined] # of the pool that the engine has
+    assert await store.get(event_.id) is None
+    assert await store.add(delivered(event_)) == [STORED]
+
+
+async def test_commit_that_takes_too_long_is_given_up(engine: AsyncEngine) -> None:
+    """The time of a transaction ends with its commit, not before."""
+    store, event_ = PostgresEventStore(engine, settle=0.5), an_event()
+    async with engine.begin() as connection:
+        for statement in SLOW_COMMIT:
+            await connection.execute(text(statement))
+    async with asyncio.timeout(5.0):
+        with pytest.raises(Unavailable):
+            await store.add(delivered(event_))
+    async with engine.begin() as connection:
+        await connection.execute(text("DROP TRIGGER slow ON events"))
+    assert await store.get(event_.id) is None
+    assert await store.add(delivered(event_)) == [STORED]
+
+
+async def test_an_open_transaction_holds_back_the_settled_time(engine: AsyncEngine) -> None:
+    """No longer than it lasts: without one, all that stands when the question is put has settled."""
+    store = PostgresEventStore(engine, settle=25.0)
+    async with engine.connect() as other:
+        began: datetime = (await other.execute(text("SELECT CURRENT_TIMESTAMP"))).scalar_one()
+        assert await store.settled_until() == began
+    asked = datetime.now(began.tzinfo)
+    assert asked <= await store.settled_until() <= datetime.now(began.tzinfo)
+
+
+async def test_sessions_of_other_roles_hold_back_the_settled_time_for_as_long_as_a_batch_may_take(
+    roles: list[Database],
+) -> None:
+    """It is not visible what they do."""
+    mine, others = roles
+    async with AsyncExitStack() as stack:
+        engine = create_engine(mine, application_name="tests", pool_size=1)
+        stack.push_async_callback(engine.dispose)
+        store = PostgresEventStore(engine, settle=25.0)
+        other = await connect(others)
+        stack.push_async_callback(other.close)
+        async with other.transaction():
+            began = await other.fetchval("SELECT CURRENT_TIMESTAMP")
+            assert await store.settled_until() < began - timedelta(seconds=20)
+
+
+async def test_exhausted_pool_is_unavailable_and_wrong_use_is_not(database: Database) -> None:
+    """A bug would otherwise be waited for like an outage."""
+    engine = create_engine(replace(database, limits=Limits(connect=0.5)), application_name="tests", pool_size=1)
+    store = PostgresEventStore(engine, settle=25.0)
+    async with engine.connect() as connection:
+        with pytest.raises(Unavailable):
+            await store.ping()
+        with pytest.raises(NoResultFound), translated():
+            (await connection.execute(text("SELECT 1 WHERE false"))).one()
+    await engine.dispose()
