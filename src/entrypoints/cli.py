@@ -20,11 +20,12 @@ from domain.errors import Unavailable, WrongDeployment
 from entrypoints import connections
 from entrypoints.container import assembled
 from entrypoints.dev import ChildFailed, dev_environment, run_dev
+from entrypoints.environment import SettingsError, load_settings
 from entrypoints.lifecycle import repeat_until_up, run_until_signal
 from entrypoints.local_postgres import LocalPostgresError
 from entrypoints.logs import configure_logging
 from entrypoints.server import PortTaken
-from entrypoints.settings import Settings, SettingsError
+from entrypoints.settings import Settings
 
 logger = logging.getLogger(__name__)
 
@@ -144,6 +145,6 @@ def _failures_told() -> Iterator[None]:
 def _settings(environment: Mapping[str, str] = os.environ, logs_to: TextIO | None = None) -> Settings:
     """Read the settings and set up the logs; those of a command that prints data go to stderr."""
     with _failures_told():
-        settings = Settings.load(environment)
+        settings = load_settings(environment)
     configure_logging(settings.log_level, settings.log_format, logs_to or sys.stderr)
     return settings

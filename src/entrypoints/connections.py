@@ -5,7 +5,8 @@ import ssl
 from adapters.kafka.connection import Brokers
 from adapters.kafka.topics import LETTER_MARGIN_BYTES, Topic
 from adapters.postgres.engine import Database, Limits
-from entrypoints.settings import BATCH_PER_STATEMENT, ENVELOPE_BYTES, Settings, SettingsError
+from entrypoints.environment import SettingsError
+from entrypoints.settings import BATCH_PER_STATEMENT, ENVELOPE_BYTES, Settings
 
 _SECONDS_PER_HOUR = 3_600
 _FOR_EVER = -1

@@ -1,9 +1,8 @@
-"""Environment → frozen settings, with every problem reported at once."""
+"""Every setting: its name, type, default and meaning, and the rules that settings keep among each other."""
 
 import re
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self, get_args
+from typing import Annotated, Literal, get_args
 
 from pydantic import (
     AfterValidator,
@@ -12,11 +11,9 @@ from pydantic import (
     Field,
     FilePath,
     SecretStr,
-    ValidationError,
     ValidationInfo,
     field_validator,
 )
-from pydantic_core import ErrorDetails
 
 from adapters.kafka.assignor import AssignorName
 
@@ -39,16 +36,7 @@ _LEAST_GRACE = (
     f"{BATCH_PER_STATEMENT} * DB_STATEMENT_TIMEOUT_SECONDS + {_AFTER_BATCH_SECONDS}"
 )
 _WITHOUT_TLS = {"disable", "PLAINTEXT", "SASL_PLAINTEXT"}
-_FILE = "_FILE"
 _ADDRESS = re.compile(r"[^\s,]+:[0-9]{1,5}")
-
-
-class SettingsError(Exception):
-    """The environment is wrong; `problems` has one line for each thing."""
-
-    def __init__(self, problems: list[str]) -> None:
-        super().__init__("\n".join(problems))
-        self.problems = problems
 
 
 def _addresses(text: str) -> str:
@@ -226,18 +214,6 @@ class Settings(BaseModel):
             raise ValueError(f"must be at least {max(api, consumer):g}, for {_LEAST_GRACE}")
         return value
 
-    @classmethod
-    def load(cls, environ: Mapping[str, str]) -> Self:
-        """Read the variables of `environ`; an empty one counts as unset. Raises `SettingsError`."""
-        values, problems = _read(environ)
-        try:
-            settings = cls(**values)
-        except ValidationError as error:
-            problems += [_describe(each, values) for each in error.errors()]
-        if problems:
-            raise SettingsError(sorted(problems))
-        return settings
-
     def shown(self) -> dict[str, str]:
         """Render all variables for people, secrets masked, unset ones empty."""
         return {name.upper(): "" if value is None else str(value) for name, value in self}
@@ -247,28 +223,3 @@ def is_secret(name: str) -> bool:
     """Tell whether the field may also be given by a file, in the variable with the suffix _FILE."""
     annotation = Settings.model_fields[name].annotation
     return SecretStr in {annotation, *get_args(annotation)}
-
-
-def _read(environ: Mapping[str, str]) -> tuple[dict[str, Any], list[str]]:
-    values: dict[str, Any] = {}
-    problems = []
-    for name in Settings.model_fields:
-        variable = name.upper()
-        if value := environ.get(variable):
-            values[name] = value
-        if is_secret(name) and (path := environ.get(variable + _FILE)):
-            if value:
-                problems.append(f"{variable} and {variable}{_FILE} are both set: give one of them")
-            try:
-                # Editors and `echo` end a file with a line break that is no part of the secret.
-                values[name] = Path(path).read_text().rstrip("\r\n")
-            except (OSError, UnicodeDecodeError) as error:
-                problems.append(f"{variable}{_FILE}: cannot be read: {error}")
-    return values, problems
-
-
-def _describe(error: ErrorDetails, values: Mapping[str, Any]) -> str:
-    name = str(error["loc"][0])
-    message = error["msg"].removeprefix("Value error, ")
-    given = "" if is_secret(name) or name not in values else f" (it is {str(values[name])[:200]!r})"
-    return f"{name.upper()}: {message}{given}"

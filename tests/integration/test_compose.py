@@ -7,6 +7,7 @@ from typing import Final
 
 import pytest
 
+from entrypoints.environment import load_settings
 from entrypoints.settings import Settings, is_secret
 from tests.support.compose import Service, find_compose, render
 from tools.kafka.jars import VERSION, KafkaNotAvailable, class_path, find_java
@@ -49,7 +50,7 @@ def test_stack_has_every_process_and_job(ours: list[Service]) -> None:
 def test_environment_of_our_services_loads_as_settings(ours: list[Service]) -> None:
     """Every service would start with the variables that it is given."""
     for service in ours:
-        settings = Settings.load(service.process_environment())
+        settings = load_settings(service.process_environment())
         assert settings.db_password.get_secret_value() == "postgres"
 
 
@@ -62,13 +63,13 @@ def test_environment_of_our_services_names_only_settings(ours: list[Service]) ->
 def test_grace_period_of_compose_exceeds_our_own(ours: list[Service]) -> None:
     """A process ends by itself before it is killed."""
     for service in ours:
-        assert service.stop_grace_seconds > Settings.load(service.process_environment()).shutdown_grace_seconds
+        assert service.stop_grace_seconds > load_settings(service.process_environment()).shutdown_grace_seconds
 
 
 def test_every_host_that_we_connect_to_is_a_service(stack: dict[str, Service], ours: list[Service]) -> None:
     """The database's and the brokers' names resolve within the stack."""
     for service in ours:
-        settings = Settings.load(service.process_environment())
+        settings = load_settings(service.process_environment())
         brokers = [address.partition(":")[0] for address in settings.kafka_broker.split(",")]
         if service.name != "migrate":
             assert stack.keys() >= set(brokers)

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from entrypoints import connections
-from entrypoints.settings import Settings, SettingsError
+from entrypoints.environment import SettingsError, load_settings
+from entrypoints.settings import Settings
 
 HOST = "db.example"
 HOSTNAME_MISMATCH = "Hostname mismatch"
@@ -45,7 +46,7 @@ def stranger(certificate: Certificate, tmp_path_factory: pytest.TempPathFactory)
 
 def load(**environ: object) -> Settings:
     """Load settings."""
-    return Settings.load({name: str(value) for name, value in environ.items()})
+    return load_settings({name: str(value) for name, value in environ.items()})
 
 
 def database_tls(mode: str, trusted: Certificate | None = None) -> ssl.SSLContext:
@@ -76,7 +77,7 @@ def shake_hands(client: ssl.SSLContext, server: Certificate, host: str) -> None:
 
 def test_no_tls_unless_asked_for() -> None:
     """As the predecessor connects."""
-    settings = Settings.load({})
+    settings = load_settings({})
     assert connections.database(settings).tls is None
     assert connections.brokers(settings).tls is None
 

@@ -17,7 +17,7 @@ from application.publish_event import Draft, Published, PublishEvent
 from entrypoints.api import Api
 from entrypoints.consumer import Consumer
 from entrypoints.container import Container, assembled, utc_now
-from entrypoints.settings import Settings
+from entrypoints.environment import load_settings
 from tests.support.events import NOON
 
 # Nobody listens there, and nobody has to.
@@ -46,7 +46,7 @@ async def container() -> AsyncIterator[MakeContainer]:
     made: list[Container] = []
 
     def make(event_log: str, **parts: providers.Provider[Any]) -> Container:
-        made.append(Container(settings=Settings.load({**NOWHERE, "EVENT_LOG": event_log}), **parts))
+        made.append(Container(settings=load_settings({**NOWHERE, "EVENT_LOG": event_log}), **parts))
         return made[-1]
 
     yield make
@@ -66,7 +66,7 @@ async def resolved(provider: Callable[[], Any]) -> Any:
 @pytest.mark.parametrize(("process", "root"), [("api", Api), ("consumer", Consumer)])
 async def test_process_is_assembled_without_anything_up(event_log: str, process: Any, root: type) -> None:
     """It waits for the world by itself, and can be closed before that."""
-    async with assembled(Settings.load({**NOWHERE, "EVENT_LOG": event_log}), process) as assembly:
+    async with assembled(load_settings({**NOWHERE, "EVENT_LOG": event_log}), process) as assembly:
         assert type(assembly) is root
 
 

@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from entrypoints.settings import ENVELOPE_BYTES, Settings, SettingsError, is_secret
+from entrypoints.environment import SettingsError, load_settings
+from entrypoints.settings import ENVELOPE_BYTES, Settings, is_secret
 
 SASL = {
     "KAFKA_SECURITY_PROTOCOL": "SASL_PLAINTEXT",
@@ -21,7 +22,7 @@ GRACE = "PUBLISH_TIMEOUT_SECONDS + 10 and 1.25 * DB_STATEMENT_TIMEOUT_SECONDS + 
 def problems(**environ: str) -> list[str]:
     """Load a wrong environment; answer what is said about it."""
     with pytest.raises(SettingsError) as caught:
-        Settings.load(environ)
+        load_settings(environ)
     return caught.value.problems
 
 
@@ -35,7 +36,7 @@ def some_file(tmp_path: Path) -> str:
 
 def test_empty_environment_is_the_predecessors() -> None:
     """Its names and its defaults."""
-    settings = Settings.load({})
+    settings = load_settings({})
     assert (settings.port, settings.kafka_broker) == (3000, "kafka:9092")
     assert (settings.kafka_topic, settings.kafka_dlq_topic) == ("user-activity-events", "user-activity-events-dlq")
     assert settings.kafka_consumer_group == "user-activity-consumer-group"
@@ -50,18 +51,18 @@ def test_empty_environment_is_the_predecessors() -> None:
 
 def test_empty_variable_counts_as_unset() -> None:
     """As Compose hands on what is not set; a file's name as well."""
-    assert Settings.load(dict.fromkeys(Settings.load({}).shown(), "") | {"DB_PASSWORD_FILE": ""}) == Settings.load({})
+    assert load_settings(dict.fromkeys(load_settings({}).shown(), "") | {"DB_PASSWORD_FILE": ""}) == load_settings({})
 
 
 def test_variables_of_others_are_ignored() -> None:
     """An environment is never ours alone."""
-    assert Settings.load({"PATH": "/bin", "KAFKA_HOME": "/kafka", "port": "1"}) == Settings.load({})
+    assert load_settings({"PATH": "/bin", "KAFKA_HOME": "/kafka", "port": "1"}) == load_settings({})
 
 
 def test_settings_cannot_be_changed() -> None:
     """What was read at the start holds until the end."""
     with pytest.raises(ValidationError, match="frozen"):
-        Settings.load({}).port = 1
+        load_settings({}).port = 1
 
 
 @pytest.mark.parametrize(
@@ -77,7 +78,7 @@ def test_settings_cannot_be_changed() -> None:
 )
 def test_text_becomes_a_value(variable: str, text: str, value: object) -> None:
     """Of the setting's own type."""
-    assert getattr(Settings.load({variable: text}), variable.lower()) == value
+    assert getattr(load_settings({variable: text}), variable.lower()) == value
 
 
 @pytest.mark.parametrize(
@@ -162,7 +163,7 @@ def test_values_that_contradict_each_other_are_refused(environ: dict[str, str], 
 
 def test_values_that_just_fit_are_accepted() -> None:
     """The limits themselves."""
-    settings = Settings.load(
+    settings = load_settings(
         {
             "KAFKA_REPLICATION_FACTOR": "3",
             "KAFKA_MIN_ISR": "3",
@@ -232,7 +233,7 @@ def test_secret_is_read_from_a_file(tmp_path: Path, content: str) -> None:
     """Without the line break that an editor ends it with."""
     path = tmp_path / "password"
     path.write_bytes(content.encode())
-    settings = Settings.load(SASL | {"KAFKA_SASL_PASSWORD": "", "KAFKA_SASL_PASSWORD_FILE": str(path)})
+    settings = load_settings(SASL | {"KAFKA_SASL_PASSWORD": "", "KAFKA_SASL_PASSWORD_FILE": str(path)})
     assert settings.kafka_sasl_password is not None
     assert settings.kafka_sasl_password.get_secret_value() == "from a file"
 
@@ -257,7 +258,7 @@ def test_secret_file_that_cannot_be_read_is_told(tmp_path: Path, content: bytes 
 def test_only_secrets_may_come_from_files() -> None:
     """And every secret may."""
     assert [name for name in Settings.model_fields if is_secret(name)] == ["kafka_sasl_password", "db_password"]
-    assert Settings.load({"PORT_FILE": "/nonexistent"}) == Settings.load({})
+    assert load_settings({"PORT_FILE": "/nonexistent"}) == load_settings({})
 
 
 def test_secrets_are_never_printed(tmp_path: Path) -> None:
@@ -265,7 +266,7 @@ def test_secrets_are_never_printed(tmp_path: Path) -> None:
     path = tmp_path / "password"
     path.write_text("s3cret-file")
     environ = SASL | {"KAFKA_SASL_PASSWORD": "s3cret", "DB_PASSWORD_FILE": str(path)}
-    settings = Settings.load(environ)
+    settings = load_settings(environ)
     shown = settings.shown()
     assert (shown["DB_PASSWORD"], shown["KAFKA_SASL_PASSWORD"]) == ("**********", "**********")
     told: list[Any] = [settings, shown, settings.model_dump_json()]
@@ -275,7 +276,7 @@ def test_secrets_are_never_printed(tmp_path: Path) -> None:
 
 def test_shown_settings_can_be_loaded_again() -> None:
     """They are a valid environment, except for the secrets."""
-    shown = Settings.load({"KAFKA_PARTITIONS": "3", "KAFKA_CREATE_TOPICS": "no"}).shown()
+    shown = load_settings({"KAFKA_PARTITIONS": "3", "KAFKA_CREATE_TOPICS": "no"}).shown()
     assert shown["KAFKA_PARTITIONS"] == "3"
     assert shown["KAFKA_MIN_ISR"] == ""
-    assert Settings.load(shown).shown() == shown
+    assert load_settings(shown).shown() == shown
