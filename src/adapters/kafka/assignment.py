@@ -27,6 +27,8 @@ _UNREADABLE = (
     IndexError,
 )
 
+Fetched = Mapping[TopicPartition, list[ConsumerRecord]]
+
 logger = logging.getLogger(__name__)
 
 
@@ -43,6 +45,8 @@ class Assignment:
         self.is_positioned = False
         """Whether the client reads from the cursor and honours the pauses."""
         self.is_revoking = False
+        self.single_fetches = 0
+        """How many more times to read one by one, to find the record that could not be read."""
 
     @property
     def is_idle(self) -> bool:
@@ -73,7 +77,7 @@ class Assignment:
             else:
                 self._consumer.resume(tp)
 
-    def advance(self, fetched: Mapping[TopicPartition, list[ConsumerRecord]]) -> list[ConsumerRecord]:
+    def advance(self, fetched: Fetched) -> list[ConsumerRecord]:
         """Move the cursor behind `fetched` and answer its records."""
         for tp, records in fetched.items():
             self._cursor[tp.partition] = records[-1].offset + 1
@@ -122,24 +126,26 @@ class Assignment:
             elif cursor > end:
                 self._stop(tp, f"the position {cursor} lies beyond the log's end {end}: it was truncated or made anew")
 
-    async def fetch_singly(self, wait: float) -> dict[TopicPartition, list[ConsumerRecord]]:
-        """Read one record of each partition; stop a partition at a record that the client cannot read.
+    async def getmany(self, *, timeout_ms: int, max_records: int) -> Fetched:
+        """Read as the client does, or one record of each partition while `single_fetches` are left.
 
-        `wait` is in seconds. A record read beside others that the client fails on is lost with them, hence one by one.
+        The client drops what it has read beside a record that it fails on. Read one by one, that record is found, and
+        its partition stopped.
         """
-        fetched: dict[TopicPartition, list[ConsumerRecord]] = {}
+        if self.single_fetches == 0:
+            fetched: Fetched = await self._consumer.getmany(timeout_ms=timeout_ms, max_records=max_records)
+            return fetched
+        self.single_fetches -= 1
+        singles: dict[TopicPartition, list[ConsumerRecord]] = {}
         readable = self._consumer.assignment() - self._consumer.paused()
         for tp in readable:
             try:
-                fetched |= await self._consumer.getmany(
-                    tp, timeout_ms=round(wait * 1000 / len(readable)), max_records=1
-                )
-            except Exception as error:
-                if not is_unreadable(error):
-                    raise
+                singles |= await self._consumer.getmany(tp, timeout_ms=timeout_ms // len(readable), max_records=1)
+            except _UNREADABLE as error:
                 self._stop(tp, f"the record at offset {self._cursor[tp.partition]} cannot be read: {error!r}")
                 self.is_positioned = False
-        return fetched
+                self.single_fetches = 0
+        return singles
 
     def _stop(self, tp: TopicPartition, reason: str) -> None:
         self.stopped[tp.partition] = reason

@@ -3,9 +3,10 @@
 import asyncio
 import logging
 from collections.abc import Collection, Mapping
+from functools import partial
 from typing import Any
 
-from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
+from aiokafka import AIOKafkaConsumer
 from aiokafka.errors import (
     CommitFailedError,
     IllegalStateError,
@@ -13,19 +14,18 @@ from aiokafka.errors import (
     NoOffsetForPartitionError,
     OffsetOutOfRangeError,
 )
-from aiokafka.structs import ConsumerRecord
 
 from adapters import wire
 from adapters.kafka.assignment import Assignment, is_unreadable
 from adapters.kafka.assignor import AssignorName, assignor_for
 from adapters.kafka.connection import Brokers, describe, translated
+from adapters.kafka.membership import RebalanceListener, stop_consumer
 from application.ports import Batch, Delivery, Superseded
 from domain.errors import Unavailable
 
 logger = logging.getLogger(__name__)
 
 _CALL_LIMIT_SECONDS = 15.0
-_STOP_LIMIT_SECONDS = 5.0
 _REBALANCE_TIMEOUT_SECONDS = 60.0
 _REVOKE_LIMIT_SECONDS = 20.0
 """How long a rebalance waits for the batches in flight; below the rebalance timeout."""
@@ -64,8 +64,6 @@ class KafkaEventSource:
         """Set while no batch is in flight."""
         self._landed.set()
         self._errors = 0
-        self._single_polls = 0
-        """For how many more polls records are read one by one, to find the one that could not be read."""
         self._heard_at = 0.0
         """When a record last came, or the log last had none, by the loop's clock."""
 
@@ -90,10 +88,10 @@ class KafkaEventSource:
                 return _NOTHING
             except Exception as error:
                 self._lose_position()
-                if is_unreadable(error):
+                if is_unreadable(error) and self._assignment is not None:
                     logger.warning("reading one by one to find what cannot be read", extra={"cause": repr(error)})
                     # The culprit stands among the records of one poll.
-                    self._single_polls = limit
+                    self._assignment.single_fetches = limit
                     return _NOTHING
                 self._errors += 1
                 is_expected = isinstance(error, KafkaError | OSError | TimeoutError)
@@ -164,7 +162,9 @@ class KafkaEventSource:
                 await self._assignment.position(self._paused)
         try:
             async with asyncio.timeout(wait + _PATIENCE_SECONDS):
-                fetched = await self._fetch(consumer, limit, wait)
+                # Also without an assignment: the client tells its troubles nowhere else.
+                reader = consumer if self._assignment is None else self._assignment
+                fetched = await reader.getmany(timeout_ms=round(wait * 1000), max_records=limit)
         except TimeoutError:
             self._lose_position()
             return _NOTHING
@@ -197,28 +197,17 @@ class KafkaEventSource:
             logger.error("the consumer is silent although there are records to read: it is made anew")
             await self._disconnect()
 
-    async def _fetch(
-        self, consumer: AIOKafkaConsumer, limit: int, wait: float
-    ) -> Mapping[TopicPartition, list[ConsumerRecord]]:
-        assignment = self._assignment
-        if assignment is None or self._single_polls == 0:
-            fetched: Mapping[TopicPartition, list[ConsumerRecord]] = await consumer.getmany(
-                timeout_ms=round(wait * 1000), max_records=limit
-            )
-            return fetched
-        fetched = await assignment.fetch_singly(wait)
-        self._single_polls = 0 if not assignment.is_positioned else self._single_polls - 1
-        return fetched
-
     async def _connect(self) -> AIOKafkaConsumer:
         consumer = AIOKafkaConsumer(**self._brokers.options(), **self._options)
         try:
             async with asyncio.timeout(_CALL_LIMIT_SECONDS):
                 await consumer.start()
         except BaseException:
-            await _stop(consumer)
+            await stop_consumer(consumer)
             raise
-        consumer.subscribe([self._topic], listener=_Listener(self, consumer))
+        consumer.subscribe(
+            [self._topic], listener=RebalanceListener(partial(self._revoke, consumer), partial(self._begin, consumer))
+        )
         self._consumer = consumer
         return consumer
 
@@ -226,7 +215,7 @@ class KafkaEventSource:
         consumer, self._consumer, self._errors = self._consumer, None, 0
         self._assign(None)
         if consumer is not None:
-            await _stop(consumer)
+            await stop_consumer(consumer)
 
     def _lose_position(self) -> None:
         if self._assignment is not None:
@@ -242,7 +231,7 @@ class KafkaEventSource:
         if self._assignment is None or self._assignment.is_idle:
             self._landed.set()
 
-    async def on_revoked(self, consumer: AIOKafkaConsumer) -> None:
+    async def _revoke(self, consumer: AIOKafkaConsumer) -> None:
         """Let the batches in flight land before the group shares anew."""
         assignment = self._assignment
         if consumer is not self._consumer or assignment is None:
@@ -256,29 +245,7 @@ class KafkaEventSource:
         if self._assignment is assignment:
             self._assign(None)
 
-    def on_assigned(self, consumer: AIOKafkaConsumer) -> None:
-        """Begin anew with what the group gives us."""
+    def _begin(self, consumer: AIOKafkaConsumer) -> None:
+        """Begin anew with what the group gives us; there is no ear for a consumer that was given up."""
         if consumer is self._consumer:
             self._assign(Assignment(consumer, self._topic))
-
-
-class _Listener(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka publishes no types
-    """Tells the source of one consumer's rebalances; the source has no ear for a consumer that it gave up."""
-
-    def __init__(self, source: KafkaEventSource, consumer: AIOKafkaConsumer) -> None:
-        self._source = source
-        self._consumer = consumer
-
-    async def on_partitions_revoked(self, _revoked: Collection[TopicPartition]) -> None:
-        await self._source.on_revoked(self._consumer)
-
-    async def on_partitions_assigned(self, _assigned: Collection[TopicPartition]) -> None:
-        self._source.on_assigned(self._consumer)
-
-
-async def _stop(consumer: AIOKafkaConsumer) -> None:
-    try:
-        async with asyncio.timeout(_STOP_LIMIT_SECONDS):
-            await consumer.stop()
-    except (KafkaError, OSError, TimeoutError) as error:
-        logger.warning("the consumer was not closed in order", extra={"cause": describe(error)})
