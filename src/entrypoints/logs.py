@@ -2,6 +2,7 @@
 
 import logging
 import sys
+from collections import Counter
 from typing import Literal, TextIO
 
 import structlog
@@ -12,7 +13,8 @@ _FORMAT_ON_TERMINAL = {True: "console", False: "json"}
 _QUIET = ("alembic", "asyncpg", "sqlalchemy", "uvicorn")
 """Libraries whose news at INFO is ours to tell."""
 _CAPPED = ("aiokafka",)
-"""Libraries that log keys and values at DEBUG."""
+"""Libraries that log keys and values at DEBUG, and repeat themselves many times a second during an outage."""
+_REPEAT_SECONDS = 10.0
 
 
 def configure_logging(level: str, style: Literal["auto", "json", "console"], stream: TextIO | None = None) -> None:
@@ -59,4 +61,26 @@ def configure_logging(level: str, style: Literal["auto", "json", "console"], str
         logging.getLogger(name).setLevel(max(logging.WARNING, root.level))
     for name in _CAPPED:
         logging.getLogger(name).setLevel(max(logging.INFO, root.level))
+    handler.addFilter(_Sparing())
     logging.captureWarnings(capture=True)
+
+
+class _Sparing(logging.Filter):
+    """Lets the same line of a library through once in a while, and says how many there were meanwhile."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._last: dict[tuple[str, str], float] = {}
+        self._spared: Counter[tuple[str, str]] = Counter()
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        if not record.name.startswith(_CAPPED) or record.levelno < logging.WARNING:
+            return True
+        kind = (record.name, str(record.msg))
+        if record.created - self._last.get(kind, 0.0) < _REPEAT_SECONDS:
+            self._spared[kind] += 1
+            return False
+        self._last[kind] = record.created
+        if spared := self._spared.pop(kind, 0):
+            record.msg = f"{record.msg} (and {spared} more like it)"
+        return True

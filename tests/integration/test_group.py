@@ -11,6 +11,7 @@ from tests.support.waiting import eventually
 from tests.support.world import World, as_records
 
 PARTITIONS = 4
+PAUSE_SECONDS = 0.1
 
 
 def shares(*consumers: Service) -> list[list[int]]:
@@ -61,6 +62,7 @@ async def test_members_that_come_and_go_under_load_lose_nothing(world: World) ->
         events = [an_event() for _ in range(100)]
         await world.send(*as_records(events, PARTITIONS))
         ids |= {event.id for event in events}
+        await asyncio.wait([coming_and_going], timeout=PAUSE_SECONDS)
     await coming_and_going
     await world.stored(ids)
     await world.consumed(len(ids))

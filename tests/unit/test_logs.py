@@ -1,12 +1,15 @@
 """What a process writes to its log, line by line; run in processes of their own, as logging is the whole process's."""
 
 import json
+import logging
 import subprocess
 import sys
 from functools import cache
 from typing import Any
 
 import pytest
+
+from entrypoints import logs
 
 SCRIPT = """
 import asyncio
@@ -205,3 +208,18 @@ def test_console_style_is_for_people() -> None:
 def test_style_is_json_where_nobody_watches() -> None:
     """As in a container, whose output is no terminal."""
     assert json.loads(run("auto").splitlines()[0])["event"] == "own line"
+
+
+def test_kafka_client_that_repeats_itself_is_heard_once_in_a_while() -> None:
+    """During an outage it would fill the log; how much was spared is told with the next line of the kind."""
+    sparing = logs._Sparing()
+    written = []
+    for second, (name, text) in enumerate(
+        [("aiokafka.conn", "no %s"), ("aiokafka.conn", "no %s"), ("aiokafka", "other"), ("own", "no %s")]
+        + [("aiokafka.conn", "no %s")] * 10
+    ):
+        record = logging.LogRecord(name, logging.ERROR, "", 0, text, ("broker",) if "%" in text else (), None)
+        record.created = 1_000.0 + second
+        if sparing.filter(record):
+            written.append((second, record.getMessage()))
+    assert written == [(0, "no broker"), (2, "other"), (3, "no broker"), (10, "no broker (and 7 more like it)")]

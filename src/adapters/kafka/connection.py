@@ -6,10 +6,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-import aiokafka.conn
-from aiokafka.conn import AIOKafkaConnection, CloseReason
 from aiokafka.errors import InconsistentGroupProtocolError, KafkaError
 
+from adapters.kafka.broken_connections import mind_broken_connections
 from domain.errors import Unavailable, WrongDeployment
 
 
@@ -30,6 +29,7 @@ class Brokers:
 
     def options(self) -> dict[str, Any]:
         """Render the arguments that every aiokafka client takes."""
+        mind_broken_connections()
         return {
             "bootstrap_servers": self.bootstrap,
             "client_id": self.client_id,
@@ -61,27 +61,3 @@ def translated() -> Iterator[None]:
 def describe(error: BaseException) -> str:
     """Name an error in one line."""
     return f"kafka: {type(error).__name__}: {error}".rstrip(": ")
-
-
-class _Connection(AIOKafkaConnection):  # type: ignore[misc]  # aiokafka publishes no types
-    """A connection that learns in time that it has just broken.
-
-    Under uvloop a write to it would raise RuntimeError. The client is prepared for OSError only, as all that asyncio's
-    own transports raise: its background tasks would end, and partitions would stand still until a restart.
-    """
-
-    def send(self, request: Any, expect_response: bool = True) -> Any:
-        self._close_if_broken()
-        return super().send(request, expect_response)
-
-    def _send_sasl_token(self, payload: bytes, expect_response: bool = True) -> Any:
-        self._close_if_broken()
-        return super()._send_sasl_token(payload, expect_response)
-
-    def _close_if_broken(self) -> None:
-        if self._writer is not None and self._writer.is_closing():
-            self.close(reason=CloseReason.CONNECTION_BROKEN)
-
-
-# The clients make their connections themselves and offer no other way in.
-aiokafka.conn.AIOKafkaConnection = _Connection

@@ -5,7 +5,6 @@ import logging
 from collections.abc import Awaitable, Callable, Collection
 
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
-from aiokafka.errors import KafkaError
 
 from adapters.kafka.connection import describe
 
@@ -36,5 +35,5 @@ async def stop_consumer(consumer: AIOKafkaConsumer) -> None:
     try:
         async with asyncio.timeout(_STOP_LIMIT_SECONDS):
             await consumer.stop()
-    except (KafkaError, OSError, TimeoutError) as error:
+    except Exception as error:  # noqa: BLE001 - a client that is given up may fail in any way, and nobody else should
         logger.warning("the consumer was not closed in order", extra={"cause": describe(error)})
