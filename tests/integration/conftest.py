@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from adapters.postgres.engine import Database
+from tests.support.api import Api, an_api
 from tests.support.framing import kafka_requests
 from tests.support.kafka import KafkaServer
 from tests.support.proxy import Proxy, proxied
@@ -16,6 +17,13 @@ from tests.support.service import Services
 from tests.support.service import services as started_services
 from tests.support.world import World
 from tools.kafka import KafkaCluster, KafkaNotAvailable, probe
+
+
+@pytest.fixture
+async def api() -> AsyncIterator[Api]:
+    """Make an API over empty adapters, to be served on a real socket."""
+    async with an_api() as made:
+        yield made
 
 
 @pytest.fixture

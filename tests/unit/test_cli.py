@@ -2,8 +2,6 @@
 
 import json
 import logging
-import subprocess
-import sys
 
 import pytest
 from typer.testing import CliRunner, Result
@@ -100,11 +98,3 @@ def test_help_names_every_command() -> None:
     for command in ("api", "consumer", "dev", "migrate", "topics", "config"):
         assert command in result.stdout
     assert "until-eof" not in run("api", "--help").stdout
-
-
-def test_module_is_the_command() -> None:
-    """Where the script is not on the path."""
-    command = [sys.executable, "-m", "entrypoints", "config", "--json"]
-    ended = subprocess.run(command, capture_output=True, text=True, check=True, env={"PORT": "4000"})
-    assert json.loads(ended.stdout)["PORT"] == "4000"
-    assert ended.stderr == ""

@@ -1,6 +1,7 @@
 """How a process starts and ends."""
 
 import asyncio
+import json
 import signal
 import subprocess
 import sys
@@ -276,3 +277,11 @@ async def test_nothing_to_prepare_is_prepared() -> None:
     preparation = Preparation([])
     await preparation.run(asyncio.Event())
     await preparation.ping()
+
+
+def test_module_is_the_command() -> None:
+    """Where the script is not on the path."""
+    command = [sys.executable, "-m", "entrypoints", "config", "--json"]
+    ended = subprocess.run(command, capture_output=True, text=True, check=True, env={"PORT": "4000"})
+    assert json.loads(ended.stdout)["PORT"] == "4000"
+    assert ended.stderr == ""
