@@ -20,7 +20,7 @@ from tests.support.postgres import PostgresServer
 from tools.kafka import KafkaCluster, KafkaNotAvailable
 
 # A test that waits for a broker may take long once; Hypothesis must not call that flaky.
-hypothesis_settings.register_profile("default", deadline=None)
+hypothesis_settings.register_profile("default", deadline=None, max_examples=40)
 hypothesis_settings.load_profile("default")
 
 _IN_CI = os.environ.get("CI") == "true"

@@ -287,5 +287,5 @@ class Kept:
         )
 
 
-Delivering.TestCase.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
+Delivering.TestCase.settings = settings(max_examples=40, stateful_step_count=40, deadline=None)
 TestDelivering = Delivering.TestCase
