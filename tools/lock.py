@@ -18,11 +18,11 @@ _FILES = {
 
 
 def _compile(target: Path, selection: tuple[str, ...], *, upgrade: bool) -> None:
-    # Universal: one file serves every platform and every Python from 3.11 on; no index lines: any mirror serves it.
+    # Universal: one file serves every platform and every Python from 3.11 on.
     uv = Path(sys.executable).with_name("uv")
     command = [uv, "pip", "compile", "pyproject.toml", _FOLDER / "build.in", *selection, "--output-file", target]
     options = ["--quiet", "--universal", "--python-version", "3.11", "--generate-hashes", "--no-header"]
-    options += ["--no-emit-index-url", "--no-emit-find-links", *(["--upgrade"] if upgrade else [])]
+    options += ["--upgrade"] if upgrade else []
     subprocess.run([*map(str, command), *options], check=True)
 
 
