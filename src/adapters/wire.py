@@ -1,7 +1,9 @@
 """UserEvent ⇄ record: the only file that knows the record's JSON keys and the names of headers."""
 
 from base64 import b64encode
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
@@ -13,7 +15,8 @@ from domain.validation import Invalid, validate
 
 Headers = Sequence[tuple[str, bytes | None]]
 
-RECORD_HEADERS: Headers = (("content-type", b"application/json"),)
+_CONTENT_TYPE = ("content-type", b"application/json")
+_traceparent: ContextVar[bytes | None] = ContextVar("traceparent", default=None)
 MAX_REASON_CHARS = 500
 """Keeps a letter's own headers far below the 64 KiB by which the dead letter topic's limit exceeds the source's."""
 
@@ -59,6 +62,22 @@ def encode(event: UserEvent) -> bytes:
     return _encoder.encode(
         _Record(event.id, event.user_id, event.event_type, render_time(event.occurred_at), msgspec.Raw(event.payload))
     )
+
+
+@contextmanager
+def traced(traceparent: bytes | None) -> Iterator[None]:
+    """Give the records that are made within a `traceparent` header (W3C Trace Context), unless there is none."""
+    token = _traceparent.set(traceparent)
+    try:
+        yield
+    finally:
+        _traceparent.reset(token)
+
+
+def record_headers() -> Headers:
+    """Render the headers of an event's record."""
+    traceparent = _traceparent.get()
+    return (_CONTENT_TYPE,) if traceparent is None else (_CONTENT_TYPE, ("traceparent", traceparent))
 
 
 def encode_key(event: UserEvent) -> bytes:

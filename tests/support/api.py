@@ -36,9 +36,11 @@ class Api:
     store: MemoryEventStore
     readiness: Readiness
 
-    async def post(self, body: bytes, content_type: str = "application/json") -> httpx.Response:
-        """Post an event's body as it is."""
-        return await self.client.post("/events/generate", content=body, headers={"content-type": content_type})
+    async def post(self, body: bytes, content_type: str = "application/json", **headers: str) -> httpx.Response:
+        """Post an event's body as it is, with more headers if need be."""
+        return await self.client.post(
+            "/events/generate", content=body, headers={"content-type": content_type, **headers}
+        )
 
 
 @dataclass

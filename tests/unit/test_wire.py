@@ -48,7 +48,7 @@ def test_record_is_the_predecessors_to_the_byte() -> None:
     """Keys in its order, time in milliseconds with Z, payload verbatim, the user as key."""
     assert wire.encode(EVENT) == VALUE
     assert wire.encode_key(EVENT) == "Jörg".encode()
-    assert wire.RECORD_HEADERS == (("content-type", b"application/json"),)
+    assert wire.record_headers() == (("content-type", b"application/json"),)
 
 
 @given(event=events)

@@ -15,8 +15,9 @@ class KafkaEventPublisher:
         self._topic = topic
 
     async def publish(self, events: Sequence[UserEvent]) -> Sequence[Outcome]:
+        headers = wire.record_headers()
         return await self._producer.send(
-            [Outgoing(self._topic, wire.encode_key(event), wire.encode(event), wire.RECORD_HEADERS) for event in events]
+            [Outgoing(self._topic, wire.encode_key(event), wire.encode(event), headers) for event in events]
         )
 
     async def ping(self) -> None:

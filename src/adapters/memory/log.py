@@ -125,5 +125,5 @@ class MemoryPublisher(Outage):
         key, value = wire.encode_key(event), wire.encode(event)
         if len(key) + len(value) > self._max_record_bytes:
             return Rejected(f"the record is larger than {self._max_record_bytes} bytes")
-        record = self._log.append(self._topic, key, value, wire.RECORD_HEADERS)
+        record = self._log.append(self._topic, key, value, wire.record_headers())
         return Receipt(record.partition, record.offset)

@@ -1,4 +1,4 @@
-"""Around every request: its id, a limit on how many are in flight, and one log line."""
+"""Around every request: its id and trace, a limit on how many are in flight, and one log line."""
 
 import re
 import time
@@ -9,11 +9,14 @@ import structlog
 from litestar.enums import ScopeType
 from litestar.types import ASGIApp, Message, Receive, Scope, Send
 
+from adapters import wire
 from entrypoints.rest.problems import HttpProblem, raw_path, reply_to
 
 HEALTH_PATHS = frozenset({"/health", "/health/ready"})
 
 _REQUEST_ID = re.compile(rb"[\x21-\x7e]{1,128}")
+_TRACEPARENT = re.compile(rb"(?!ff)[0-9a-f]{2}-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}")
+"""Of W3C Trace Context; what does not fit is ignored, as it demands."""
 
 logger: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
@@ -46,7 +49,7 @@ class RequestMiddleware:
                 message["headers"] = [*message["headers"], (b"x-request-id", request_id.encode())]
             await send(message)
 
-        with structlog.contextvars.bound_contextvars(request_id=request_id):
+        with structlog.contextvars.bound_contextvars(request_id=request_id), wire.traced(_traceparent(scope)):
             try:
                 await self._admit(scope, receive, send_with_id)
             finally:
@@ -70,5 +73,14 @@ class RequestMiddleware:
 
 def _request_id(scope: Scope) -> str:
     """Take over the client's id if it is 1 to 128 visible ASCII characters, otherwise make one."""
-    given = next((value for name, value in scope["headers"] if name == b"x-request-id"), b"")
+    given = _header(scope, b"x-request-id")
     return given.decode() if _REQUEST_ID.fullmatch(given) else uuid4().hex
+
+
+def _traceparent(scope: Scope) -> bytes | None:
+    given = _header(scope, b"traceparent")
+    return given if _TRACEPARENT.fullmatch(given) else None
+
+
+def _header(scope: Scope, wanted: bytes) -> bytes:
+    return next((value for name, value in scope["headers"] if name == wanted), b"")

@@ -189,3 +189,20 @@ async def test_failure_of_our_own_is_a_problem_without_internals(api: Api, outag
     assert response.status_code == status
     assert response.headers["content-type"] == "application/problem+json"
     assert str(outage) not in response.text
+
+
+@pytest.mark.parametrize(
+    ("given", "kept"),
+    [
+        ("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01", True),
+        ("00-00000000000000000000000000000000-00f067aa0ba902b7-01", False),
+        ("nonsense", False),
+    ],
+)
+async def test_trace_of_the_request_travels_with_the_record(api: Api, given: str, kept: bool) -> None:
+    """As a header of the record, so that the consumer's side can be linked to it; what is no trace is ignored."""
+    response = await api.post(body(), traceparent=given)
+    assert response.status_code == 201
+    await api.post(body())
+    traces = [dict(record.headers).get("traceparent") for record in api.log.records(TOPIC)]
+    assert sorted(traces, key=bool) == ([None, given.encode()] if kept else [None, None])

@@ -47,7 +47,10 @@ class PostgresEventPublisher:
             async with asyncio.timeout(self._deadline):
                 partitions = await self._writer.partitions()
                 return await self._writer.append(
-                    [NewRecord(partition_of(key, partitions), key, value, wire.RECORD_HEADERS) for key, value in drafts]
+                    [
+                        NewRecord(partition_of(key, partitions), key, value, wire.record_headers())
+                        for key, value in drafts
+                    ]
                 )
         except Unavailable as unavailable:
             return [unavailable] * len(drafts)
