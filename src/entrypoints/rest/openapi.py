@@ -91,8 +91,8 @@ def _list_events() -> Schema:
             _parameter(
                 "limit",
                 {"type": "integer", "minimum": 1},
-                f"How many events: for JSON {DEFAULT_LIMIT} unless stated, at most {MAX_LIMIT}, and fewer where payloads "
-                "are large; otherwise all.",
+                f"How many events: for JSON {DEFAULT_LIMIT} unless stated, at most {MAX_LIMIT}, and fewer where "
+                "payloads are large; otherwise all.",
             ),
             _parameter("cursor", {"type": "string"}, "Where to go on, taken from a `Link` header."),
             _parameter("userId", {"type": "string", "minLength": 1}, "Only this user's."),
