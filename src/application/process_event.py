@@ -87,27 +87,38 @@ class ProcessEvent:
             middle = len(deliveries) // 2
             return [*await self._add(deliveries[:middle]), *await self._add(deliveries[middle:])]
         if failure.kind is FailureKind.UNEXPECTED:
-            # The event is to blame only if others could be written at this moment.
-            await self._store.probe()
+            await self._blame()
         return [failure]
+
+    async def _blame(self) -> None:
+        """Return if an event that failed alone is to blame: another could be written at this moment."""
+        try:
+            await self._store.probe()
+        except (Unavailable, WrongDeployment):
+            raise
+        except Exception as error:
+            raise Unavailable(f"the store fails on everything: {type(error).__name__}") from error
 
     async def _park(self, dead: Sequence[tuple[Delivery[UserEvent | Failure], Failure]], attempt: Attempt) -> None:
         if not dead:
             return
         now = self._clock()
-        await self._dead_letters.park(
-            [
-                DeadLetter(
-                    record=delivery.record,
-                    failure=failure,
-                    attempts=attempt.number,
-                    first_failed_at=attempt.first_failed_at or now,
-                    failed_at=now,
-                    event_id=delivery.content.id if isinstance(delivery.content, UserEvent) else None,
-                )
-                for delivery, failure in dead
-            ]
-        )
+        letters = [
+            DeadLetter(
+                record=delivery.record,
+                failure=failure,
+                attempts=attempt.number,
+                first_failed_at=attempt.first_failed_at or now,
+                failed_at=now,
+                event_id=delivery.content.id if isinstance(delivery.content, UserEvent) else None,
+            )
+            for delivery, failure in dead
+        ]
+        try:
+            await self._dead_letters.park(letters)
+        except Rejected as rejected:
+            # There is no place behind the last one: held, so that a person sees it.
+            raise Unavailable(f"a dead letter was refused: {rejected}") from rejected
 
 
 def _root_cause(error: BaseException) -> str:

@@ -11,7 +11,7 @@ from adapters.memory import MemoryEventStore
 from application.ports import Batch, Delivery, Verdict
 from application.process_event import Attempt, ProcessEvent, Tally
 from domain.dead_letter import Failure, FailureKind
-from domain.errors import Unavailable, WrongDeployment
+from domain.errors import Rejected, Unavailable, WrongDeployment
 from domain.event import UserEvent
 from tests.support.events import NOON, a_record, an_event, delivered
 from tests.support.watched import WatchedLetters, WatchedStore
@@ -141,15 +141,23 @@ async def test_bug_that_meets_one_event_parks_it_alone(
     assert [letter.failure for letter in letters.parked] == [expected]
 
 
+@pytest.mark.parametrize("outage", [Unavailable("read-only"), ZeroDivisionError("as well")], ids=repr)
 async def test_bug_while_nothing_can_be_written_is_no_events_fault(
-    process: ProcessEvent, store: WatchedStore, letters: WatchedLetters
+    process: ProcessEvent, store: WatchedStore, letters: WatchedLetters, outage: Exception
 ) -> None:
     """The world is down in a way that nobody foresaw: hold."""
     events = [an_event() for _ in range(4)]
-    store.bugs, store.probe_outage = {event.id for event in events}, Unavailable("read-only")
-    with pytest.raises(Unavailable, match="read-only"):
+    store.bugs, store.probe_outage = {event.id for event in events}, outage
+    with pytest.raises(Unavailable, match="read-only|everything"):
         await process(a_batch(*events))
     assert letters.parked == []
+
+
+async def test_refused_letter_is_held(process: ProcessEvent, letters: WatchedLetters) -> None:
+    """There is no place behind the last one: a person has to see it, and the consumer lives on."""
+    letters.outage = Rejected("too strange")
+    with pytest.raises(Unavailable, match="too strange"):
+        await process(a_batch(Failure(FailureKind.UNDECODABLE, "the value is not JSON", "DecodeError")))
 
 
 @pytest.mark.parametrize("error", [Unavailable("down"), WrongDeployment("no table")], ids=repr)
