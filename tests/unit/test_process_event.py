@@ -148,7 +148,7 @@ async def test_bug_while_nothing_can_be_written_is_no_events_fault(
     """The world is down in a way that nobody foresaw: hold."""
     events = [an_event() for _ in range(4)]
     store.bugs, store.probe_outage = {event.id for event in events}, outage
-    with pytest.raises(Unavailable, match="read-only|everything"):
+    with pytest.raises(Unavailable, match=r"read-only|everything"):
         await process(a_batch(*events))
     assert letters.parked == []
 
