@@ -15,15 +15,14 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from adapters.postgres.engine import Database, create_engine
 from adapters.postgres.migrate import migrate
 from entrypoints.local_postgres import LocalPostgres
-from tests.support.kafka import KafkaServer, broker_level
+from tests.support.kafka import KafkaServer, broker_level, running
 from tests.support.postgres import PostgresServer
-from tools.kafka import KafkaCluster, KafkaNotAvailable
+from tools.kafka import KafkaCluster
 
 # A test that waits for a broker may take long once; Hypothesis must not call that flaky.
 hypothesis_settings.register_profile("default", deadline=None, max_examples=40)
 hypothesis_settings.load_profile("default")
 
-_IN_CI = os.environ.get("CI") == "true"
 _LEGACY = os.environ.get("LEGACY") == "1"
 _ran_on: dict[str, str] = {}
 
@@ -89,21 +88,13 @@ def kafka() -> Iterator[KafkaServer]:
         _ran_on["Apache Kafka"] = f"{asyncio.run(broker_level(given))} (KAFKA_BROKER)"
         yield KafkaServer(given)
         return
-    with tempfile.TemporaryDirectory(prefix="user-events-kafka-") as directory:
-        cluster = KafkaCluster(Path(directory), legacy=_LEGACY)
-        try:
-            cluster.start()
-        except KafkaNotAvailable as unavailable:
-            reason = f"no Apache Kafka to test with: {unavailable}"
-            if _IN_CI:
-                pytest.fail(reason)
-            pytest.skip(reason)
-        try:
-            level = asyncio.run(broker_level(cluster.bootstrap))
-            _ran_on["Apache Kafka"] = f"{cluster.version}, {level} (started here)"
-            yield KafkaServer(cluster.bootstrap, cluster)
-        finally:
-            cluster.stop()
+    with (
+        tempfile.TemporaryDirectory(prefix="user-events-kafka-") as directory,
+        running(KafkaCluster(Path(directory), legacy=_LEGACY)) as cluster,
+    ):
+        level = asyncio.run(broker_level(cluster.bootstrap))
+        _ran_on["Apache Kafka"] = f"{cluster.version}, {level} (started here)"
+        yield KafkaServer(cluster.bootstrap, cluster)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

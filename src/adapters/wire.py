@@ -27,9 +27,9 @@ _ABSENT = msgspec.Raw(b"null")
 class _Typed(msgspec.Struct):
     """A record of the right types, decoded in one pass; the payload is skipped over and kept as it is."""
 
-    eventId: UUID  # noqa: N815 - the record's key
-    userId: str  # noqa: N815
-    eventType: str  # noqa: N815
+    eventId: UUID
+    userId: str
+    eventType: str
     timestamp: datetime | None = None
     payload: msgspec.Raw = _ABSENT
 
@@ -37,17 +37,17 @@ class _Typed(msgspec.Struct):
 class _Loose(msgspec.Struct):
     """Any JSON object, for the validator to say what is wrong with it."""
 
-    eventId: object = None  # noqa: N815
-    userId: object = None  # noqa: N815
-    eventType: object = None  # noqa: N815
+    eventId: object = None
+    userId: object = None
+    eventType: object = None
     timestamp: object = None
     payload: msgspec.Raw = _ABSENT
 
 
 class _Record(msgspec.Struct):
-    eventId: UUID  # noqa: N815
-    userId: str  # noqa: N815
-    eventType: str  # noqa: N815
+    eventId: UUID
+    userId: str
+    eventType: str
     timestamp: str
     payload: msgspec.Raw
 

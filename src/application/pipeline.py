@@ -29,7 +29,7 @@ class Pace:
 
     def backoff(self, failures: int) -> float:
         """Full jitter: anything up to a bound that doubles with each failure, counted from 1."""
-        return random.uniform(0, min(self.backoff_most, self.backoff_first * 2 ** min(failures, 32)))  # noqa: S311
+        return random.uniform(0, min(self.backoff_most, self.backoff_first * 2 ** min(failures, 32)))  # noqa: S311 - no secret
 
 
 @dataclass(slots=True)

@@ -10,13 +10,13 @@ import pytest
 from adapters.postgres.engine import Database
 from tests.support.api import Api, an_api
 from tests.support.framing import kafka_requests
-from tests.support.kafka import KafkaServer
+from tests.support.kafka import KafkaServer, running
 from tests.support.proxy import Proxy, proxied
 from tests.support.records import Topics
 from tests.support.service import Services
 from tests.support.service import services as started_services
 from tests.support.world import World
-from tools.kafka import KafkaCluster, KafkaNotAvailable, probe
+from tools.kafka import KafkaCluster, probe
 
 
 @pytest.fixture
@@ -44,18 +44,12 @@ def proxied_cluster() -> Iterator[KafkaCluster]:
     """A broker that sends its clients to a port where only a test's proxy listens."""
     if os.environ.get("KAFKA_BROKER"):
         pytest.skip("a proxy must be the broker's advertised address: not so with KAFKA_BROKER")
-    with tempfile.TemporaryDirectory(prefix="user-events-kafka-") as directory:
-        cluster = KafkaCluster(
-            Path(directory), legacy=os.environ.get("LEGACY") == "1", advertised_ports=probe.free_ports(1)
-        )
-        try:
-            cluster.start()
-        except KafkaNotAvailable as unavailable:
-            if os.environ.get("CI") == "true":
-                raise
-            pytest.skip(str(unavailable))
+    legacy = os.environ.get("LEGACY") == "1"
+    with (
+        tempfile.TemporaryDirectory(prefix="user-events-kafka-") as directory,
+        running(KafkaCluster(Path(directory), legacy=legacy, advertised_ports=probe.free_ports(1))) as cluster,
+    ):
         yield cluster
-        cluster.stop()
 
 
 @pytest.fixture

@@ -210,6 +210,7 @@ async def test_other_names_of_utc_are_accepted(empty_database: Database, zone: s
     await execute(empty_database, f"ALTER DATABASE \"{empty_database.name}\" SET timezone TO '{zone}'")
     await execute(empty_database, TABLE)
     await migrate(empty_database)
+    await assert_ours(empty_database)
 
 
 async def test_index_left_invalid_by_an_interrupted_build_is_built_anew(

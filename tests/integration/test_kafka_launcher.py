@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from aiokafka.client import AIOKafkaClient
 
+from tests.support.kafka import running
 from tools.kafka import KafkaCluster, KafkaFailed, KafkaNotAvailable, jars, probe
 
 # Starts a broker, says which process it is, and waits to be killed.
@@ -34,15 +35,8 @@ def directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def cluster(directory: Path) -> Iterator[KafkaCluster]:
     """One broker behind a port where a proxy could stand."""
-    cluster = KafkaCluster(directory, advertised_ports=probe.free_ports(1))
-    try:
-        cluster.start()
-    except KafkaNotAvailable as unavailable:
-        if os.environ.get("CI") == "true":
-            raise
-        pytest.skip(str(unavailable))
-    yield cluster
-    cluster.stop()
+    with running(KafkaCluster(directory, advertised_ports=probe.free_ports(1))) as started:
+        yield started
 
 
 async def test_clients_are_sent_to_the_advertised_port(cluster: KafkaCluster) -> None:
