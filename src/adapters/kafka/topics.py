@@ -1,5 +1,6 @@
 """Make the topics, or check the ones that stand."""
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -14,6 +15,8 @@ from domain.errors import Unavailable, WrongDeployment
 LETTER_MARGIN_BYTES = 64 * 1024
 """By how much the dead letter topic's message limit exceeds the source's: room for the headers of a letter."""
 _DEFAULT_PARTITIONS = 4
+_KNOWN_WITHIN_SECONDS = 10.0
+_ASK_AGAIN_AFTER_SECONDS = 0.1
 _AT_LEAST = {"max.message.bytes", "min.insync.replicas"}
 """Where a topic that stands may have more than is wanted."""
 
@@ -65,7 +68,7 @@ async def ensure_topics(brokers: Brokers, topics: Sequence[Topic]) -> list[Topic
 
 async def _ensure(admin: AIOKafkaAdminClient, topic: Topic) -> TopicReport:
     is_new = topic.name not in await admin.list_topics() and await _create(admin, topic)
-    partitions = await _describe(admin, topic.name)
+    partitions = await _described(admin, topic.name)
     if topic.is_ordered and topic.partitions not in {None, len(partitions)}:
         raise WrongDeployment(
             f"kafka: topic {topic.name} has {len(partitions)} partitions, but KAFKA_PARTITIONS is {topic.partitions}; "
@@ -98,11 +101,22 @@ async def _create(admin: AIOKafkaAdminClient, topic: Topic) -> bool:
     return all(code == 0 for _name, code, *_message in response.topic_errors)
 
 
+async def _described(admin: AIOKafkaAdminClient, name: str) -> Sequence[Mapping[str, Any]]:
+    """Wait for a topic that was just made: not every broker knows it at once."""
+    try:
+        async with asyncio.timeout(_KNOWN_WITHIN_SECONDS):
+            while not (partitions := await _describe(admin, name)):
+                await asyncio.sleep(_ASK_AGAIN_AFTER_SECONDS)
+    except TimeoutError:
+        raise Unavailable(f"kafka: topic {name} is not known to the cluster yet") from None
+    return partitions
+
+
 async def _describe(admin: AIOKafkaAdminClient, name: str) -> Sequence[Mapping[str, Any]]:
+    """Return the topic's partitions, none where the broker that was asked knows no such topic."""
     (description,) = await admin.describe_topics([name])
-    if for_code(description["error_code"]) is UnknownTopicOrPartitionError or not description["partitions"]:
-        # A topic that was just made is not known to every broker at once.
-        raise Unavailable(f"kafka: topic {name} is not known to the cluster yet")
+    if for_code(description["error_code"]) is UnknownTopicOrPartitionError:
+        return []
     partitions: Sequence[Mapping[str, Any]] = description["partitions"]
     return partitions
 
