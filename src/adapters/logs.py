@@ -6,9 +6,9 @@ from uuid import UUID
 
 import structlog
 
-from application.ports import Cursor, DeadLetters, Delivery, EventFilter, EventStore, Page, StoredEvent, Verdict
+from application.listing import Cursor, EventFilter, Page, StoredEvent
+from application.ports import DeadLetters, Delivery, EventStore, Verdict
 from domain.dead_letter import DeadLetter
-from domain.event import UserEvent
 
 logger = structlog.stdlib.get_logger("events")
 
@@ -25,7 +25,7 @@ class LoggedEventStore:
     def __init__(self, store: EventStore) -> None:
         self._store = store
 
-    async def add(self, deliveries: Sequence[Delivery[UserEvent]]) -> Sequence[Verdict]:
+    async def add(self, deliveries: Sequence[Delivery]) -> Sequence[Verdict]:
         verdicts = await self._store.add(deliveries)
         for (record, event), verdict in zip(deliveries, verdicts, strict=True):
             logger.info(
@@ -38,6 +38,9 @@ class LoggedEventStore:
                 offset=record.offset,
             )
         return verdicts
+
+    async def check(self, deliveries: Sequence[Delivery]) -> Sequence[Verdict | None]:
+        return await self._store.check(deliveries)
 
     async def page(self, wanted: EventFilter, after: Cursor | None, limit: int) -> Page:
         return await self._store.page(wanted, after, limit)

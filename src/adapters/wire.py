@@ -1,4 +1,4 @@
-"""UserEvent ⇄ record: the only file that knows the record's JSON keys and the names of headers."""
+"""UserEvent ⇄ record: the only file that knows the record's JSON keys and headers; for letters see `letter_headers`."""
 
 from base64 import b64encode
 from collections.abc import Iterator, Sequence
@@ -9,7 +9,7 @@ from uuid import UUID
 
 import msgspec
 
-from domain.dead_letter import DeadLetter, Failure, FailureKind, Record
+from domain.dead_letter import Failure, FailureKind, Record
 from domain.event import UserEvent
 from domain.validation import Invalid, validate
 
@@ -17,8 +17,6 @@ Headers = Sequence[tuple[str, bytes | None]]
 
 _CONTENT_TYPE = ("content-type", b"application/json")
 _traceparent: ContextVar[bytes | None] = ContextVar("traceparent", default=None)
-MAX_REASON_CHARS = 500
-"""Keeps a letter's own headers far below the 64 KiB by which the dead letter topic's limit exceeds the source's."""
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _ABSENT = msgspec.Raw(b"null")
@@ -141,40 +139,6 @@ def from_milliseconds(milliseconds: int) -> datetime:
         return _EPOCH + timedelta(milliseconds=max(milliseconds, 0))
     except OverflowError:
         return _EPOCH
-
-
-def letter_headers(letter: DeadLetter) -> list[tuple[str, bytes | None]]:
-    """Render a dead letter's headers: the original ones, then ours.
-
-    A record that was replayed and failed again keeps its first origin and tells its last error, so that headers never
-    grow with replays.
-    """
-    record, failure = letter.record, letter.failure
-    origin = {
-        "dlq.topic": record.topic.encode(),
-        "dlq.partition": b"%d" % record.partition,
-        "dlq.offset": b"%d" % record.offset,
-        "dlq.timestamp": b"%d" % record.timestamp,
-        "dlq.first-failed-at": render_time(letter.first_failed_at).encode(),
-        "dlq.replays": b"0",
-    }
-    error: dict[str, bytes | None] = {
-        "dlq.kind": failure.kind.encode(),
-        "dlq.error.class": failure.error_class.encode(),
-        "dlq.error.message": failure.reason[:MAX_REASON_CHARS].encode(errors="replace"),
-        "dlq.attempts": b"%d" % letter.attempts,
-        "dlq.failed-at": render_time(letter.failed_at).encode(),
-        "dlq.event-id": None if letter.event_id is None else str(letter.event_id).encode(),
-    }
-    original = dict(record.headers)
-    # Only a replay's own headers tell an earlier origin; a producer that invents such headers does not.
-    replayed = (original.get("dlq.replays") or b"0") != b"0"
-    ours: dict[str, bytes | None] = {
-        name: original.get(name, value) if replayed else value for name, value in origin.items()
-    }
-    ours |= {name: value for name, value in error.items() if value is not None}
-    kept = [(name, value) for name, value in record.headers if name not in origin and name not in error]
-    return [*kept, *ours.items()]
 
 
 def headers_as_json(headers: Headers) -> list[list[str | None]]:

@@ -3,7 +3,8 @@
 from collections.abc import AsyncIterator, Sequence
 from uuid import UUID
 
-from application.ports import Cursor, EventFilter, EventStore, Page, StoredEvent
+from application.listing import Cursor, EventFilter, Page, StoredEvent
+from application.ports import EventStore
 
 _EXPORT_PAGE_ROWS = 1_000
 _LAST_ID = UUID(int=(1 << 128) - 1)

@@ -2,17 +2,22 @@
 
 import asyncio
 import logging
-import random
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from application.custody import Custody
+from application.holding import Backoff, Held, Work
 from application.ports import Batch, EventSource, Superseded
-from application.process_event import Attempt, ProcessEvent
+from application.process_event import Attempt, Outcome, ProcessEvent
 from domain.errors import Unavailable
+from domain.stop import Stop
 
 logger = logging.getLogger(__name__)
+
+_SUSPICIOUS_BATCH = 100
+"""How many records are read at a time while they are taken one by one, so that polling goes on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,140 +27,185 @@ class Pace:
     batch_size: int = 5_000
     poll_wait: float = 0.5
     """How long a poll waits for records; bounds how late a stop is noticed."""
-    backoff_first: float = 0.2
-    backoff_most: float = 15.0
+    backoff: Backoff = field(default_factory=Backoff)
     retry_budget: float | None = None
     """How long a batch is tried before it is parked as `exhausted`; None means for ever."""
-
-    def backoff(self, failures: int) -> float:
-        """Full jitter: anything up to a bound that doubles with each failure, counted from 1."""
-        return random.uniform(0, min(self.backoff_most, self.backoff_first * 2 ** min(failures, 32)))  # noqa: S311 - no secret
-
-
-@dataclass(slots=True)
-class _Work:
-    """A batch on its way, and how far it came."""
-
-    batch: Batch
-    attempt: Attempt = field(default_factory=Attempt)
-    cause: Unavailable | None = None
-    """What the last try failed on."""
-    is_durable: bool = False
-    """Whether its rows and letters stand, so that only the commit is missing."""
-    not_before: float = 0.0
-    """When to try again, by the loop's clock."""
+    look: float = 2.0
+    """How often to look whether a person has resumed what is stopped."""
 
 
 class Pipeline:
     """Moves batches from the source to the store; commits only what is durable."""
 
     def __init__(
-        self, source: EventSource, process: ProcessEvent, clock: Callable[[], datetime], pace: Pace = Pace()
+        self,
+        source: EventSource,
+        process: ProcessEvent,
+        custody: Custody,
+        clock: Callable[[], datetime],
+        pace: Pace = Pace(),
     ) -> None:
+        """`custody` has to be the one that `source` was made with."""
         self._source = source
         self._process = process
+        self._custody = custody
         self._clock = clock
         self._pace = pace
-        self._held: dict[int, _Work] = {}
-        """What is tried again later, by partition; the source delivers nothing of these meanwhile."""
+        self._held = Held(pace.backoff)
+        """The source delivers nothing of these partitions meanwhile."""
+        self._shut: set[int] = set()
+        """The stopped partitions that the source was told to deliver nothing of."""
+        self._look_again_at = 0.0
         self._poll_trouble: str | None = None
+        self.committed = 0
+        """How many records were committed so far."""
 
     @property
     def holding(self) -> str | None:
-        """Why something does not move at present, or None while all is well."""
-        causes = {str(work.cause) for work in self._held.values()}
-        return self._poll_trouble or "; ".join(sorted(causes)) or None
+        """Why something does not move at present although nobody has stopped it, or None while all is well."""
+        return self._poll_trouble or "; ".join(self._held.causes) or None
+
+    @property
+    def stopped(self) -> Mapping[int, Stop]:
+        """The partitions that are not read on until a person resumes them."""
+        return {**self._source.stopped(), **self._custody.stopped}
 
     async def run(self, stop: asyncio.Event) -> None:
         """Work until `stop` is set; a batch in flight is finished and committed, what is held will be read again."""
         failures = 0
         while not stop.is_set():
             try:
-                batch = await self._source.poll(self._pace.batch_size, self._until_next_try())
+                batch = await self._poll()
             except Unavailable as unavailable:
                 failures += 1
                 self._notice_poll_trouble(unavailable)
-                await _sleep(self._pace.backoff(failures), stop)
+                await _sleep(self._pace.backoff.after(failures), stop)
                 continue
             failures = 0
             self._poll_trouble = None
-            if batch.deliveries:
-                await self._try(_Work(batch))
+            await self._take(batch, stop)
             # One a turn, so that polling goes on, which keeps this member in its group.
             if (work := self._next_due()) is not None:
                 await self._try(work)
-        for work in list(self._held.values()):
+            await self._mind_stops()
+        unfinished = sum(len(work.batch.records) for work in self._held.works)
+        for work in self._held.works:
             self._give_back(work)
+        logger.info("drained", extra={"committed": self.committed, "unfinished": unfinished})
 
-    async def _try(self, work: _Work) -> None:
+    async def _poll(self) -> Batch:
+        limit = self._pace.batch_size
+        if self._custody.is_suspicious:
+            limit = min(limit, _SUSPICIOUS_BATCH)
+        return await self._source.poll(limit, self._held.until_due(self._pace.poll_wait))
+
+    async def _take(self, batch: Batch, stop: asyncio.Event) -> None:
+        """Work on what was read: all at once, but the records of a suspect partition each alone."""
+        stopped, suspects, others = [], [], []
+        for record in batch.records:
+            if record.partition in self._custody.stopped:
+                stopped.append(record)
+            elif self._custody.is_suspicious and self._custody.is_suspect(record):
+                suspects.append(record)
+            else:
+                others.append(record)
+        if stopped:
+            self._source.rewind(Batch(stopped, batch.assignment))
+        if others:
+            await self._try(Work(batch if len(others) == len(batch.records) else Batch(others, batch.assignment)))
+        if suspects:
+            await self._take_one_by_one(Batch(suspects, batch.assignment), stop)
+
+    async def _take_one_by_one(self, batch: Batch, stop: asyncio.Event) -> None:
+        for partition in sorted(batch.partitions):
+            records = batch.part({partition}).records
+            for place, record in enumerate(records):
+                is_blocked = partition in self._held or partition in self._custody.stopped
+                if is_blocked or stop.is_set() or not self._source.owns(batch):
+                    self._source.rewind(Batch(records[place:], batch.assignment))
+                    break
+                await self._try(Work(Batch([record], batch.assignment), is_suspect=True))
+
+    async def _try(self, work: Work) -> None:
         try:
-            await self._persist(work)
+            if work.is_suspect:
+                async with self._custody.in_hand(work.batch.records[0]) as may_be_tried:
+                    await self._persist(work, is_condemned=not may_be_tried)
+            else:
+                await self._persist(work)
         except Superseded:
-            logger.info("batch superseded: it is read again", extra={"records": len(work.batch.deliveries)})
+            logger.info("batch superseded: it is read again", extra={"records": len(work.batch.records)})
         except Unavailable as unavailable:
             self._hold(work, unavailable)
             return
         self._let_go(work)
 
-    async def _persist(self, work: _Work) -> None:
+    async def _persist(self, work: Work, *, is_condemned: bool = False) -> None:
         if not work.is_durable:
-            if work.cause is not None and self._is_spent(work.attempt):
-                await self._process.give_up(work.batch, work.cause, work.attempt)
-            else:
-                await self._process(work.batch, work.attempt)
-            work.is_durable = True
+            outcome = await (self._process.condemn(work.batch, work.attempt) if is_condemned else self._settle(work))
+            work.batch, work.stops, work.is_durable = outcome.batch, outcome.stops, True
+            if outcome.left.records:
+                self._source.rewind(outcome.left)
+        # Before the commit: whoever reads on from there must know.
+        for partition, stop in work.stops.items():
+            await self._custody.stop(partition, stop)
         await self._source.commit(work.batch)
+        self.committed += len(work.batch.records)
+
+    async def _settle(self, work: Work) -> Outcome:
+        if work.cause is not None and self._is_spent(work.attempt):
+            return await self._process.give_up(work.batch, work.cause, work.attempt)
+        return await self._process(work.batch, work.attempt)
 
     def _is_spent(self, attempt: Attempt) -> bool:
         if self._pace.retry_budget is None or attempt.first_failed_at is None:
             return False
         return (self._clock() - attempt.first_failed_at).total_seconds() >= self._pace.retry_budget
 
-    def _hold(self, work: _Work, cause: Unavailable) -> None:
-        """Try `work` again later, each partition by itself: what troubles one may not trouble the others."""
+    def _hold(self, work: Work, cause: Unavailable) -> None:
         if self.holding is None:
             logger.warning("holding", extra={"cause": str(cause), "partitions": sorted(work.batch.partitions)})
-        attempt = Attempt(work.attempt.number + 1, work.attempt.first_failed_at or self._clock())
-        now = asyncio.get_running_loop().time()
-        for part in _by_partition(work.batch):
-            [partition] = part.partitions
-            not_before = now + self._pace.backoff(work.attempt.number)
-            self._held[partition] = _Work(part, attempt, cause, work.is_durable, not_before)
+        self._held.hold(work, cause, self._clock())
         self._source.pause(work.batch.partitions)
 
-    def _give_back(self, work: _Work) -> None:
+    def _give_back(self, work: Work) -> None:
         self._source.rewind(work.batch)
         self._let_go(work)
 
-    def _let_go(self, work: _Work) -> None:
-        freed = [partition for partition in work.batch.partitions if self._held.pop(partition, None)]
-        if freed:
-            self._source.resume(freed)
+    def _let_go(self, work: Work) -> None:
+        if freed := self._held.let_go(work):
+            self._source.resume([partition for partition in freed if partition not in self._custody.stopped])
             if self.holding is None:
                 logger.info("going on")
 
-    def _next_due(self) -> _Work | None:
+    def _next_due(self) -> Work | None:
         """Choose what to try again now; what another consumer has by now is given up."""
-        for work in [work for work in self._held.values() if not self._source.owns(work.batch)]:
-            self._give_back(work)
-        first = min(self._held.values(), key=lambda work: work.not_before, default=None)
-        return first if first is not None and first.not_before <= asyncio.get_running_loop().time() else None
+        for work in self._held.works:
+            if not self._source.owns(work.batch):
+                self._give_back(work)
+        return self._held.due()
 
-    def _until_next_try(self) -> float:
-        now = asyncio.get_running_loop().time()
-        waits = [max(0.0, work.not_before - now) for work in self._held.values()]
-        return min([self._pace.poll_wait, *waits])
+    async def _mind_stops(self) -> None:
+        """Keep the source from what is stopped, and look now and then whether a person has resumed it."""
+        shut = set(self._custody.stopped)
+        if shut != self._shut:
+            self._source.pause(shut - self._shut)
+            self._source.resume([partition for partition in self._shut - shut if partition not in self._held])
+            self._shut = shut
+        found, now = self._source.stopped(), asyncio.get_running_loop().time()
+        if not (shut or found) or now < self._look_again_at:
+            return
+        self._look_again_at = now + self._pace.look
+        # In an outage they stay as they are.
+        with suppress(Unavailable):
+            for partition in await self._custody.resumed(found):
+                if partition in found:
+                    self._source.skip(partition)
 
     def _notice_poll_trouble(self, cause: Unavailable) -> None:
         if self.holding is None:
             logger.warning("cannot read the log at present", extra={"cause": str(cause)})
         self._poll_trouble = str(cause)
-
-
-def _by_partition(batch: Batch) -> Iterator[Batch]:
-    for partition in sorted(batch.partitions):
-        deliveries = [each for each in batch.deliveries if each.record.partition == partition]
-        yield Batch(deliveries, batch.assignment)
 
 
 async def _sleep(seconds: float, stop: asyncio.Event) -> None:

@@ -1,15 +1,21 @@
 """Process one batch of deliveries: store what can be stored, park what never can."""
 
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import cast
+from typing import NamedTuple
 
 from application.ports import Batch, DeadLetters, Delivery, EventStore, Verdict
-from domain.dead_letter import DeadLetter, Failure, FailureKind
+from application.storm import Storms
+from domain.dead_letter import DeadLetter, Failure, FailureKind, Record
 from domain.errors import Rejected, Unavailable, WrongDeployment
 from domain.event import UserEvent
+from domain.stop import Stop
 
+_LETHAL = Failure(
+    FailureKind.UNEXPECTED, "the consumer died again and again with this record alone in hand", "LethalRecord"
+)
 _CONFLICT = Failure(
     FailureKind.CONFLICT, "the eventId is taken by an event with another user, type or payload", "Conflict"
 )
@@ -17,7 +23,7 @@ _CONFLICT = Failure(
 
 @dataclass(frozen=True, slots=True)
 class Tally:
-    """What became of a batch: every delivery is in exactly one of these counts."""
+    """What became of a batch: every record is in exactly one of these counts."""
 
     stored: int
     duplicate: int
@@ -33,47 +39,88 @@ class Attempt:
     first_failed_at: datetime | None = None
 
 
+class Outcome(NamedTuple):
+    """What was done with a batch, all of it durable."""
+
+    tally: Tally
+    batch: Batch
+    """What was carried out, and may be committed."""
+    left: Batch
+    """What was not, since it stands behind the end of a storm."""
+    stops: Mapping[int, Stop]
+    """The partitions where the storm is, which are not to be read on."""
+
+
+Fate = Verdict | Failure
+
+
 class ProcessEvent:
     """Turns a batch into rows and dead letters, all durable when it returns; may be repeated on the same batch."""
 
-    def __init__(self, store: EventStore, dead_letters: DeadLetters, clock: Callable[[], datetime]) -> None:
+    def __init__(
+        self,
+        store: EventStore,
+        dead_letters: DeadLetters,
+        decode: Callable[[Record], UserEvent | Failure],
+        storms: Storms,
+        clock: Callable[[], datetime],
+    ) -> None:
         self._store = store
         self._dead_letters = dead_letters
+        self._decode = decode
+        self._storms = storms
         self._clock = clock
 
-    async def __call__(self, batch: Batch, attempt: Attempt = Attempt()) -> Tally:
+    async def __call__(self, batch: Batch, attempt: Attempt = Attempt()) -> Outcome:
         """Store and park. Raises `Unavailable` when the world cannot take it now: nothing is to be committed then."""
-        events = [cast("Delivery[UserEvent]", each) for each in batch.deliveries if isinstance(each.content, UserEvent)]
-        added = await self._add(events) if events else ()
-        if len(added) != len(events):
-            raise AssertionError(f"the store judged {len(added)} of {len(events)} events")
+        contents = [self._decode(record) for record in batch.records]
+        deliveries = [
+            Delivery(record, content)
+            for record, content in zip(batch.records, contents, strict=True)
+            if isinstance(content, UserEvent)
+        ]
+        added = await self._add(deliveries) if deliveries else ()
+        if len(added) != len(deliveries):
+            raise AssertionError(f"the store judged {len(added)} of {len(deliveries)} events")
         fates = iter(added)
-        letters: list[tuple[Delivery[UserEvent | Failure], Failure]] = []
-        counts = dict.fromkeys(Verdict, 0)
-        for delivery in batch.deliveries:
-            fate = delivery.content if isinstance(delivery.content, Failure) else next(fates)
-            if isinstance(fate, Failure):
-                letters.append((delivery, fate))
-                continue
-            counts[fate] += 1
-            if fate is Verdict.CONFLICT:
-                letters.append((delivery, _CONFLICT))
-        await self._park(letters, attempt)
-        conflicts = counts[Verdict.CONFLICT]
-        tally = Tally(counts[Verdict.STORED], counts[Verdict.DUPLICATE], conflicts, len(letters) - conflicts)
-        _balance(tally, batch)
-        return tally
+        return await self._settle(
+            batch, contents, [each if isinstance(each, Failure) else next(fates) for each in contents], attempt
+        )
 
-    async def give_up(self, batch: Batch, cause: Unavailable, attempt: Attempt) -> Tally:
+    async def give_up(self, batch: Batch, cause: Unavailable, attempt: Attempt) -> Outcome:
         """Park the whole batch as `exhausted`: only for those who set a retry budget."""
         exhausted = Failure(FailureKind.EXHAUSTED, str(cause), type(cause).__name__)
-        await self._park(
-            [(each, each.content if isinstance(each.content, Failure) else exhausted) for each in batch.deliveries],
-            attempt,
+        contents = [self._decode(record) for record in batch.records]
+        return await self._settle(
+            batch, contents, [each if isinstance(each, Failure) else exhausted for each in contents], attempt
         )
-        return Tally(stored=0, duplicate=0, conflict=0, dead=len(batch.deliveries))
 
-    async def _add(self, deliveries: Sequence[Delivery[UserEvent]]) -> Sequence[Verdict | Failure]:
+    async def condemn(self, batch: Batch, attempt: Attempt) -> Outcome:
+        """Park the whole batch unread, as records that kill the process."""
+        return await self._settle(batch, [_LETHAL] * len(batch.records), [_LETHAL] * len(batch.records), attempt)
+
+    async def _settle(
+        self, batch: Batch, contents: Sequence[UserEvent | Failure], fates: Sequence[Fate], attempt: Attempt
+    ) -> Outcome:
+        """Park what is dead, up to where a storm is noticed."""
+        ruling = self._storms.judge(batch.records, [isinstance(fate, Failure) for fate in fates])
+        done, left = _divide(batch.records, ruling.stops)
+        counts = Counter(fate if isinstance(fate, Verdict) else None for fate in map(fates.__getitem__, done))
+        letters = [
+            (batch.records[place], contents[place], fate if isinstance(fate, Failure) else _CONFLICT)
+            for place in done
+            if isinstance(fate := fates[place], Failure) or fate is Verdict.CONFLICT
+        ]
+        await self._park(letters, attempt)
+        self._storms.accept(ruling)
+        tally = Tally(counts[Verdict.STORED], counts[Verdict.DUPLICATE], counts[Verdict.CONFLICT], counts[None])
+        carried_out, rest = (
+            Batch([batch.records[place] for place in places], batch.assignment) for places in (done, left)
+        )
+        _balance(tally, carried_out)
+        return Outcome(tally, carried_out, rest, ruling.stops)
+
+    async def _add(self, deliveries: Sequence[Delivery]) -> Sequence[Fate]:
         """Add `deliveries`; on a refusal halve them, in offset order, until the culprits stand alone."""
         try:
             return await self._store.add(deliveries)
@@ -99,20 +146,20 @@ class ProcessEvent:
         except Exception as error:
             raise Unavailable(f"the store fails on everything: {type(error).__name__}") from error
 
-    async def _park(self, dead: Sequence[tuple[Delivery[UserEvent | Failure], Failure]], attempt: Attempt) -> None:
+    async def _park(self, dead: Sequence[tuple[Record, UserEvent | Failure, Failure]], attempt: Attempt) -> None:
         if not dead:
             return
         now = self._clock()
         letters = [
             DeadLetter(
-                record=delivery.record,
+                record=record,
                 failure=failure,
                 attempts=attempt.number,
                 first_failed_at=attempt.first_failed_at or now,
                 failed_at=now,
-                event_id=delivery.content.id if isinstance(delivery.content, UserEvent) else None,
+                event_id=content.id if isinstance(content, UserEvent) else None,
             )
-            for delivery, failure in dead
+            for record, content, failure in dead
         ]
         try:
             await self._dead_letters.park(letters)
@@ -127,8 +174,20 @@ def _root_cause(error: BaseException) -> str:
     return type(error).__name__
 
 
+def _divide(records: Sequence[Record], stops: Mapping[int, Stop]) -> tuple[Sequence[int], Sequence[int]]:
+    """Tell the places of the records before the stops, and of those behind."""
+    if not stops:
+        return range(len(records)), ()
+    done: list[int] = []
+    left: list[int] = []
+    for place, record in enumerate(records):
+        stop = stops.get(record.partition)
+        (done if stop is None or record.offset < stop.offset else left).append(place)
+    return done, left
+
+
 def _balance(tally: Tally, batch: Batch) -> None:
-    """The ledger: refuse to go on when a delivery is unaccounted for, before any offset moves."""
+    """The ledger: refuse to go on when a record is unaccounted for, before any offset moves."""
     accounted = tally.stored + tally.duplicate + tally.conflict + tally.dead
-    if accounted != len(batch.deliveries):
-        raise AssertionError(f"{len(batch.deliveries)} records were delivered but {accounted} accounted for: {tally}")
+    if accounted != len(batch.records):
+        raise AssertionError(f"{len(batch.records)} records were delivered but {accounted} accounted for: {tally}")

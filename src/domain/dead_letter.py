@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from hashlib import blake2s
-from typing import Protocol
+from typing import NamedTuple, Protocol
 from uuid import UUID
 
 
@@ -62,6 +62,15 @@ class Record(Protocol):
     def value(self) -> bytes | None: ...
     @property
     def headers(self) -> Sequence[tuple[str, bytes | None]]: ...
+
+
+class Origin(NamedTuple):
+    """Where a record first stood, and how many times it was replayed from there."""
+
+    topic: str
+    partition: int
+    offset: int
+    replays: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,12 +8,14 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from inspect import isawaitable
+from time import monotonic
 from typing import Literal, Protocol, TypeVar
 
 from dependency_injector import containers, providers
 from sqlalchemy.ext.asyncio import AsyncEngine
 from uuid_utils.compat import uuid7
 
+from adapters import wire
 from adapters.kafka.dead_letters import KafkaDeadLetters
 from adapters.kafka.producer import Producer
 from adapters.kafka.publisher import KafkaEventPublisher
@@ -23,10 +25,13 @@ from adapters.postgres.engine import create_engine
 from adapters.postgres.event_log import PostgresDeadLetters, PostgresEventPublisher, PostgresEventSource
 from adapters.postgres.event_store import PostgresEventStore
 from adapters.postgres.oversize_letters import PostgresOversizeLetters
+from adapters.postgres.partition_states import PostgresPartitionStates
+from application.custody import Custody
 from application.list_processed import ListProcessed
 from application.pipeline import Pace, Pipeline
 from application.process_event import ProcessEvent
 from application.publish_event import PublishEvent
+from application.storm import StormLimits, Storms
 from entrypoints import connections, startup
 from entrypoints.api import Api
 from entrypoints.consumer import Consumer
@@ -102,6 +107,24 @@ class Container(containers.DeclarativeContainer):
     event_store = providers.Singleton(PostgresEventStore, engine, settle=database.provided.limits.batch)
     oversize_letters = providers.Singleton(PostgresOversizeLetters, engine)
 
+    partition_states = providers.Singleton(
+        PostgresPartitionStates, engine, settings.provided.kafka_topic, settings.provided.kafka_consumer_group
+    )
+
+    # What the consumer knows of its partitions.
+    storms = providers.Singleton(
+        Storms,
+        providers.Singleton(
+            StormLimits,
+            in_a_row=settings.provided.storm_letters_in_a_row,
+            share=settings.provided.storm_share,
+            of_at_least=settings.provided.storm_records,
+            window=settings.provided.storm_window_seconds,
+        ),
+        monotonic,
+    )
+    custody = providers.Singleton(Custody, partition_states, storms, span=settings.provided.batch_size)
+
     # The log in Kafka.
     producer = providers.Resource(
         _opened,
@@ -128,6 +151,7 @@ class Container(containers.DeclarativeContainer):
         providers.Singleton(
             KafkaEventSource,
             brokers,
+            custody,
             topic=settings.provided.kafka_topic,
             group=settings.provided.kafka_consumer_group,
             assignor=settings.provided.kafka_assignor,
@@ -156,6 +180,7 @@ class Container(containers.DeclarativeContainer):
             engine,
             settings.provided.kafka_topic,
             settings.provided.kafka_consumer_group,
+            custody,
             retention=providers.Callable(connections.log_retention_seconds, settings),
         ),
     )
@@ -182,12 +207,15 @@ class Container(containers.DeclarativeContainer):
         ProcessEvent,
         providers.Singleton(LoggedEventStore, event_store),
         providers.Singleton(LoggedDeadLetters, dead_letters),
+        wire.decode,
+        storms,
         clock,
     )
     pipeline = providers.Singleton(
         Pipeline,
         source,
         process_event,
+        custody,
         clock,
         providers.Singleton(
             Pace, batch_size=settings.provided.batch_size, retry_budget=settings.provided.retry_budget_seconds

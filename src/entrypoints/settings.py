@@ -130,6 +130,14 @@ class Settings(BaseModel):
     retry_budget_seconds: Annotated[float, Field(gt=0)] | None = Field(
         None, description="After how long an outage turns a batch into dead letters. Unset: never, it is held."
     )
+    storm_letters_in_a_row: Count = Field(
+        100, description="After how many dead letters in a row a partition is stopped until `user-events resume`."
+    )
+    storm_share: Annotated[float, Field(gt=0, le=1)] = Field(
+        0.5, description="Which part of a partition's recent records being dead letters stops it likewise."
+    )
+    storm_records: Count = Field(1_000, description="How many recent records there must be before their part counts.")
+    storm_window_seconds: Seconds = Field(60, description="Which records are recent.")
     publish_timeout_seconds: Seconds = Field(
         10, description="Longest wait for the log's acknowledgement; then the answer is 503, outcome unknown."
     )

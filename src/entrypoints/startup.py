@@ -65,8 +65,9 @@ def consumer_readiness(
     async def progress() -> None:
         if pipeline.holding is not None:
             raise Unavailable(f"holding: {pipeline.holding}")
-        if stopped := source.stopped():
-            raise Unavailable("; ".join(f"partition {number} stopped: {why}" for number, why in stopped.items()))
+        if pipeline.stopped:
+            told = (f"partition {number} is stopped: {stop.reason}" for number, stop in pipeline.stopped.items())
+            raise Unavailable("; ".join(told))
 
     return Readiness(
         {

@@ -7,7 +7,6 @@ from typing import ClassVar
 import pytest
 
 from application.ports import EventSource, Superseded
-from domain.dead_letter import Failure
 from tests.contracts.harness import PARTITIONS, PATIENCE, LogUnderTest, append_events, collect, places, read, share
 from tests.support.events import an_event
 
@@ -104,7 +103,7 @@ class GroupContract:
         await share(first, second)
         await log.leave(second)
         await share(first)
-        assert not (await first.poll(10, 0.05)).deliveries
+        assert not (await first.poll(10, 0.05)).records
         first.resume(range(PARTITIONS))
         assert sorted(places(await read(first, PARTITIONS))) == [(partition, 0) for partition in range(PARTITIONS)]
 
@@ -164,9 +163,8 @@ class Flow:
 
     async def _step(self, source: EventSource) -> None:
         batch = await source.poll(7, 0.05)
-        for delivery in batch.deliveries:
-            assert not isinstance(delivery.content, Failure)
-            self._delivered[delivery.record.partition].add(delivery.record.offset)
+        for record in batch.records:
+            self._delivered[record.partition].add(record.offset)
         try:
             await source.commit(batch)
         except Superseded:

@@ -1,19 +1,17 @@
 """What an adapter brings to be held to the contracts of the log's ports."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Protocol
 
 from adapters import wire
-from application.ports import Batch, DeadLetters, Delivery, EventPublisher, EventSource
-from domain.dead_letter import Failure, Record
+from application.ports import Batch, Custodian, DeadLetters, EventPublisher, EventSource
+from domain.dead_letter import Record
 from domain.event import UserEvent
 
 PARTITIONS = 4
 PATIENCE = 60.0
 """By when, in seconds, whatever a test waits for must have happened; reached only by a failure."""
-
-Deliveries = list[Delivery[UserEvent | Failure]]
 
 
 class LogUnderTest(Protocol):
@@ -26,7 +24,7 @@ class LogUnderTest(Protocol):
         """Open a publisher whose limit on a record is 1 MiB at most."""
         ...
 
-    async def join(self) -> EventSource:
+    async def join(self, custodian: Custodian | None = None) -> EventSource:
         """Open a new member of the group."""
         ...
 
@@ -68,14 +66,14 @@ async def collect(source: EventSource, count: int, limit: int = 100) -> list[Bat
     """Poll until at least `count` records were delivered."""
     batches: list[Batch] = []
     async with asyncio.timeout(PATIENCE):
-        while sum(len(batch.deliveries) for batch in batches) < count:
+        while sum(len(batch.records) for batch in batches) < count:
             batches.append(await source.poll(limit, 1.0))
-    return [batch for batch in batches if batch.deliveries]
+    return [batch for batch in batches if batch.records]
 
 
-async def read(source: EventSource, count: int) -> Deliveries:
+async def read(source: EventSource, count: int) -> list[Record]:
     """Poll until at least `count` records were delivered, and answer all of them."""
-    return [delivery for batch in await collect(source, count) for delivery in batch.deliveries]
+    return [record for batch in await collect(source, count) for record in batch.records]
 
 
 async def share(*sources: EventSource) -> list[set[int]]:
@@ -94,6 +92,6 @@ async def share(*sources: EventSource) -> list[set[int]]:
                     return held
 
 
-def places(deliveries: Deliveries) -> list[tuple[int, int]]:
-    """Tell where each of `deliveries` was read: partition and offset."""
-    return [(delivery.record.partition, delivery.record.offset) for delivery in deliveries]
+def places(records: Iterable[Record]) -> list[tuple[int, int]]:
+    """Tell where each record was read: partition and offset."""
+    return [(record.partition, record.offset) for record in records]

@@ -6,7 +6,8 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from application.ports import PAGE_PAYLOAD, Cursor, EventFilter, EventStore, Page, StoredEvent
+from application.listing import PAGE_PAYLOAD, Cursor, EventFilter, Page, StoredEvent
+from application.ports import EventStore
 from domain.event import EventType
 from tests.contracts.harness import PATIENCE
 from tests.contracts.store_contract import StoreUnderTest

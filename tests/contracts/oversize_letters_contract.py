@@ -7,7 +7,7 @@ from typing import Protocol
 
 import pytest
 
-from adapters import wire
+from adapters import letter_headers
 from application.ports import OversizeLetters
 from domain.dead_letter import Record
 from tests.support.events import a_letter, a_record
@@ -40,7 +40,7 @@ class OversizeLettersContract:
         (kept,) = await oversize.kept()
         assert (kept.topic, kept.partition, kept.offset) == ("events", 3, 7)
         assert (kept.timestamp, kept.key, kept.value) == (letter.record.timestamp, letter.record.key, value)
-        assert list(kept.headers) == wire.letter_headers(letter)
+        assert list(kept.headers) == letter_headers.render(letter)
 
     async def test_letter_is_kept_once_however_often_and_by_however_many(self, oversize: OversizeUnderTest) -> None:
         """A crash before the commit keeps it again."""

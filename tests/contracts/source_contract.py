@@ -4,9 +4,11 @@ import asyncio
 
 import pytest
 
-from application.ports import EventSource
-from domain.dead_letter import Failure, FailureKind
+from adapters import wire
+from application.ports import Batch, EventSource
+from domain.errors import Unavailable
 from tests.contracts.harness import PARTITIONS, LogUnderTest, append_events, collect, places, read, share
+from tests.support.custodians import Witness
 from tests.support.events import an_event
 
 
@@ -26,34 +28,69 @@ class SourceContract:
         events = [an_event(f"user-{number}") for number in range(40)]
         for partition in range(PARTITIONS):
             await append_events(log, partition, *events[partition * 10 : partition * 10 + 10])
-        deliveries = await read(source, 40)
+        records = await read(source, 40)
         for partition in range(PARTITIONS):
-            own = [delivery for delivery in deliveries if delivery.record.partition == partition]
-            assert [delivery.record.offset for delivery in own] == list(range(10))
-            assert [delivery.content for delivery in own] == events[partition * 10 : partition * 10 + 10]
+            own = [record for record in records if record.partition == partition]
+            assert [record.offset for record in own] == list(range(10))
+            assert [wire.decode(record) for record in own] == events[partition * 10 : partition * 10 + 10]
 
     async def test_record_is_delivered_as_it_stands(self, log: LogUnderTest, source: EventSource) -> None:
         """Key, value, headers, time and place are those of the log."""
         await (await log.publisher()).publish([an_event("Jörg")])
-        ((delivery,), (stands,)) = await read(source, 1), await log.records()
+        ((record,), (stands,)) = await read(source, 1), await log.records()
         for name in ("topic", "partition", "offset", "timestamp", "key", "value"):
-            assert getattr(delivery.record, name) == getattr(stands, name)
-        assert list(delivery.record.headers) == list(stands.headers)
+            assert getattr(record, name) == getattr(stands, name)
+        assert list(record.headers) == list(stands.headers)
 
-    async def test_record_that_is_no_event_is_delivered_as_a_failure(
+    async def test_bytes_that_are_no_event_are_delivered_untouched(
         self, log: LogUnderTest, source: EventSource
     ) -> None:
-        """Its bytes are untouched, and its neighbours are not affected."""
-        bad: list[bytes | None] = [None, b"", b"\xff\xfe", b"{", b"[1]", b"{}"]
+        """What they mean is for others to say."""
+        values: list[bytes | None] = [None, b"", b"\xff\xfe", b"{", b"[1]", b"{}"]
+        await log.append(0, values)
+        assert [record.value for record in await read(source, len(values))] == values
+
+    async def test_custodian_takes_over_before_anything_is_delivered(self, log: LogUnderTest) -> None:
+        """With the group's positions; whoever leaves in order gives the same partitions up."""
+        for partition in range(PARTITIONS):
+            await append_events(log, partition, *(an_event() for _ in range(4)))
+        first = await log.join()
+        for batch in await collect(first, 4 * PARTITIONS, limit=3):
+            if (0, 0) in places(batch.records):
+                await first.commit(batch.part({0}))
+        await log.leave(first)
+        committed = (await log.committed())[0]
+        custodian = Witness()
+        heir = await log.join(custodian)
+        await read(heir, 1)
+        begun = {partition: start for positions in custodian.begun for partition, start in positions.items()}
+        assert begun == {0: committed, 1: 0, 2: 0, 3: 0}
+        assert custodian.ended == []
+        await log.leave(heir)
+        assert set().union(*custodian.ended) == set(range(PARTITIONS))
+
+    async def test_nothing_is_delivered_until_the_custodian_has_taken_over(self, log: LogUnderTest) -> None:
+        """What troubles it is told by every poll, and costs nothing but time."""
         await append_events(log, 0, an_event())
-        await log.append(0, bad)
-        await append_events(log, 0, an_event())
-        first, *failed, last = await read(source, 2 + len(bad))
-        assert not isinstance(first.content, Failure)
-        assert not isinstance(last.content, Failure)
-        assert [delivery.record.value for delivery in failed] == bad
-        kinds = [delivery.content.kind for delivery in failed if isinstance(delivery.content, Failure)]
-        assert kinds == [FailureKind.UNDECODABLE] * 5 + [FailureKind.INVALID]
+        custodian = Witness()
+        custodian.error = Unavailable("database: down")
+        source = await log.join(custodian)
+        for _ in range(5):
+            with pytest.raises(Unavailable, match="database: down"):
+                await collect(source, 1)
+        custodian.error = None
+        assert places(await read(source, 1)) == [(0, 0)]
+
+    async def test_beginning_of_a_batch_can_be_committed_and_its_end_given_back(
+        self, log: LogUnderTest, source: EventSource
+    ) -> None:
+        """The end is delivered again, and the group's position is between the two."""
+        await append_events(log, 0, *(an_event() for _ in range(6)))
+        (batch,) = await collect(source, 6)
+        source.rewind(Batch(batch.records[4:], batch.assignment))
+        await source.commit(Batch(batch.records[:4], batch.assignment))
+        assert (await log.committed())[0] == 4
+        assert places(await read(source, 2)) == [(0, 4), (0, 5)]
 
     async def test_poll_returns_at_most_the_limit_and_repeats_nothing(
         self, log: LogUnderTest, source: EventSource
@@ -62,16 +99,16 @@ class SourceContract:
         for partition in range(PARTITIONS):
             await append_events(log, partition, *(an_event() for _ in range(10)))
         batches = await collect(source, 40, limit=7)
-        assert max(len(batch.deliveries) for batch in batches) <= 7
-        seen = [place for batch in batches for place in places(list(batch.deliveries))]
+        assert max(len(batch.records) for batch in batches) <= 7
+        seen = [place for batch in batches for place in places(batch.records)]
         assert sorted(seen) == [(partition, offset) for partition in range(PARTITIONS) for offset in range(10)]
-        assert not (await source.poll(100, 0.05)).deliveries
+        assert not (await source.poll(100, 0.05)).records
 
     async def test_poll_ends_empty_when_nothing_comes(self, source: EventSource) -> None:
         """And does not take much longer than it was told to wait."""
         await share(source)
         async with asyncio.timeout(5):
-            assert not (await source.poll(10, 0.05)).deliveries
+            assert not (await source.poll(10, 0.05)).records
 
     async def test_waiting_poll_wakes_for_a_new_record(self, log: LogUnderTest, source: EventSource) -> None:
         """A record that comes while a poll waits ends that poll."""
@@ -79,7 +116,7 @@ class SourceContract:
         waiting = asyncio.create_task(source.poll(10, 30.0))
         await append_events(log, 1, an_event())
         async with asyncio.timeout(10):
-            assert places(list((await waiting).deliveries)) == [(1, 0)]
+            assert places((await waiting).records) == [(1, 0)]
 
     async def test_rewound_batch_is_delivered_again_from_its_first_record(
         self, log: LogUnderTest, source: EventSource
@@ -89,10 +126,10 @@ class SourceContract:
             await append_events(log, partition, *(an_event() for _ in range(6)))
         first, *_ = await collect(source, 12, limit=4)
         source.rewind(first)
-        again = places(await read(source, len(first.deliveries)))
+        again = places(await read(source, len(first.records)))
         for partition in first.partitions:
             offsets = [offset for place, offset in again if place == partition]
-            start = min(offset for place, offset in places(list(first.deliveries)) if place == partition)
+            start = min(offset for place, offset in places(first.records) if place == partition)
             assert offsets == list(range(start, 6))
 
     async def test_new_member_starts_at_the_committed_place(self, log: LogUnderTest, source: EventSource) -> None:
@@ -132,7 +169,7 @@ class SourceContract:
         for partition in (0, 1):
             await append_events(log, partition, *(an_event() for _ in range(3)))
         assert places(await read(source, 3)) == [(1, 0), (1, 1), (1, 2)]
-        assert not (await source.poll(10, 0.05)).deliveries
+        assert not (await source.poll(10, 0.05)).records
         source.resume([0])
         assert places(await read(source, 3)) == [(0, 0), (0, 1), (0, 2)]
 

@@ -14,7 +14,8 @@ from uuid import uuid4
 import pytest
 from hypothesis import HealthCheck, given, settings
 
-from application.ports import EventFilter, EventStore, Page, StoredEvent, Verdict
+from application.listing import EventFilter, Page, StoredEvent
+from application.ports import EventStore, Verdict
 from domain.errors import Rejected
 from domain.event import EventType, UserEvent
 from tests.contracts.harness import PATIENCE

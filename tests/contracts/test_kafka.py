@@ -15,7 +15,7 @@ from adapters.kafka.publisher import KafkaEventPublisher
 from adapters.kafka.source import KafkaEventSource
 from adapters.kafka.topics import LETTER_MARGIN_BYTES
 from adapters.memory import MemoryOversizeLetters
-from application.ports import EventSource
+from application.ports import Custodian, EventSource
 from domain.dead_letter import Record
 from domain.errors import Unavailable
 from tests.contracts.dead_letters_contract import DeadLettersContract
@@ -23,6 +23,7 @@ from tests.contracts.group_contract import GroupContract
 from tests.contracts.harness import PARTITIONS, PATIENCE, LogUnderTest
 from tests.contracts.publisher_contract import PublisherContract
 from tests.contracts.source_contract import SourceContract
+from tests.support.custodians import Witness
 from tests.support.kafka import KafkaServer
 from tests.support.records import Topics
 
@@ -58,9 +59,10 @@ class KafkaLogUnderTest:
     async def publisher(self) -> KafkaEventPublisher:
         return KafkaEventPublisher(await self._producer(MAX_RECORD_BYTES), self._topic)
 
-    async def join(self) -> KafkaEventSource:
+    async def join(self, custodian: Custodian | None = None) -> KafkaEventSource:
         source = KafkaEventSource(
             self._brokers,
+            custodian or Witness(),
             topic=self._topic,
             group=self._group,
             assignor="range",

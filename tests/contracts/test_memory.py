@@ -5,17 +5,20 @@ from datetime import UTC, datetime
 
 import pytest
 
-from adapters import wire
+from adapters import letter_headers
 from adapters.memory import (
     MemoryDeadLetters,
     MemoryEventStore,
     MemoryLog,
     MemoryOversizeLetters,
+    MemoryPartitionStates,
     MemoryPublisher,
     MemoryRecord,
     MemorySource,
 )
-from application.ports import EventSource, StoredEvent
+from adapters.memory.states import StateTable
+from application.listing import StoredEvent
+from application.ports import Custodian, EventSource
 from tests.contracts.dead_letters_contract import DeadLettersContract
 from tests.contracts.group_contract import GroupContract
 from tests.contracts.harness import PARTITIONS, LogUnderTest
@@ -23,7 +26,9 @@ from tests.contracts.listing_contract import ListingContract
 from tests.contracts.oversize_letters_contract import OversizeLettersContract, OversizeUnderTest
 from tests.contracts.publisher_contract import PublisherContract
 from tests.contracts.source_contract import SourceContract
+from tests.contracts.states_contract import AttemptsContract, MarkerContract, StatesUnderTest, StopsContract
 from tests.contracts.store_contract import AddContract, StoreUnderTest
+from tests.support.custodians import Witness
 
 
 class MemoryLogUnderTest:
@@ -35,8 +40,8 @@ class MemoryLogUnderTest:
     async def publisher(self) -> MemoryPublisher:
         return MemoryPublisher(self._log, "events")
 
-    async def join(self) -> MemorySource:
-        source = MemorySource(self._log, "events", "group")
+    async def join(self, custodian: Custodian | None = None) -> MemorySource:
+        source = MemorySource(self._log, "events", "group", custodian or Witness())
         await source.open()
         return source
 
@@ -83,9 +88,19 @@ class MemoryOversizeUnderTest:
 
     async def kept(self) -> Sequence[MemoryRecord]:
         return [
-            MemoryRecord(*place, letter.record.key, letter.record.value, wire.letter_headers(letter))
+            MemoryRecord(*place, letter.record.key, letter.record.value, letter_headers.render(letter))
             for place, letter in self.letters.kept.items()
         ]
+
+
+class MemoryStatesUnderTest:
+    """States in memory."""
+
+    def __init__(self) -> None:
+        self._table: StateTable = {}
+
+    def states(self, topic: str = "events", group: str = "group") -> MemoryPartitionStates:
+        return MemoryPartitionStates(topic, group, self._table)
 
 
 class _OnMemoryLog:
@@ -98,6 +113,12 @@ class _OnMemoryStore:
     @pytest.fixture
     def table(self) -> StoreUnderTest:
         return MemoryStoreUnderTest()
+
+
+class _OnMemoryStates:
+    @pytest.fixture
+    def table(self) -> StatesUnderTest:
+        return MemoryStatesUnderTest()
 
 
 class TestMemoryPublisher(_OnMemoryLog, PublisherContract):
@@ -130,3 +151,15 @@ class TestMemoryAdd(_OnMemoryStore, AddContract):
 
 class TestMemoryListing(_OnMemoryStore, ListingContract):
     """`MemoryEventStore`, read."""
+
+
+class TestMemoryAttempts(_OnMemoryStates, AttemptsContract):
+    """`MemoryPartitionStates`, begun and ended."""
+
+
+class TestMemoryMarker(_OnMemoryStates, MarkerContract):
+    """`MemoryPartitionStates`, with records in hand."""
+
+
+class TestMemoryStops(_OnMemoryStates, StopsContract):
+    """`MemoryPartitionStates`, stopped and resumed."""

@@ -17,13 +17,14 @@ from adapters.postgres.event_log.reader import Place, read
 from adapters.postgres.event_log.topics import partition_ids
 from adapters.postgres.event_log.writer import LogWriter, NewRecord
 from adapters.postgres.log_schema import log_claims, log_partitions
-from application.ports import EventSource
+from application.ports import Custodian, EventSource
 from domain.dead_letter import Record
 from tests.contracts.dead_letters_contract import DeadLettersContract
 from tests.contracts.group_contract import GroupContract
 from tests.contracts.harness import PARTITIONS, LogUnderTest
 from tests.contracts.publisher_contract import PublisherContract
 from tests.contracts.source_contract import SourceContract
+from tests.support.custodians import Witness
 
 
 class PostgresLogUnderTest:
@@ -40,8 +41,10 @@ class PostgresLogUnderTest:
         self._publishers.append(publisher)
         return publisher
 
-    async def join(self) -> PostgresEventSource:
-        source = PostgresEventSource(self._engine, "events", "group", session=1.0, hand_over=0.2)
+    async def join(self, custodian: Custodian | None = None) -> PostgresEventSource:
+        source = PostgresEventSource(
+            self._engine, "events", "group", custodian or Witness(), session=1.0, hand_over=0.2
+        )
         await source.open()
         self._sources.append(source)
         return source

@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from adapters.memory import MemoryRecord
 from adapters.postgres.event_store import PostgresEventStore
 from adapters.postgres.oversize_letters import PostgresOversizeLetters
-from application.ports import StoredEvent
+from application.listing import StoredEvent
 from tests.contracts.listing_contract import ListingContract
 from tests.contracts.oversize_letters_contract import OversizeLettersContract, OversizeUnderTest
 from tests.contracts.store_contract import AddContract, StoreUnderTest

@@ -13,7 +13,8 @@ import pytest
 from adapters.postgres.engine import Database, create_engine
 from adapters.postgres.event_store import PostgresEventStore
 from adapters.postgres.migrate import check, migrate
-from application.ports import EventFilter, StoredEvent, Verdict
+from application.listing import EventFilter, StoredEvent
+from application.ports import Verdict
 from domain.errors import Unavailable, WrongDeployment
 from tests.support.events import an_event, delivered
 from tests.support.postgres import PostgresServer, connect

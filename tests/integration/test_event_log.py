@@ -19,6 +19,7 @@ from application.ports import Receipt
 from domain.errors import Unavailable, WrongDeployment
 from entrypoints.local_postgres import LocalPostgres
 from tests.contracts.harness import PATIENCE, collect, read, share
+from tests.support.custodians import Witness
 from tests.support.events import an_event
 
 LISTENERS = "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND query LIKE 'LISTEN%'"
@@ -27,7 +28,7 @@ LISTENERS = "SELECT pid FROM pg_stat_activity WHERE datname = current_database()
 @asynccontextmanager
 async def member(engine: AsyncEngine, **options: float) -> AsyncIterator[PostgresEventSource]:
     """Take part in the group `group`."""
-    source = PostgresEventSource(engine, "events", "group", **options)
+    source = PostgresEventSource(engine, "events", "group", Witness(), **options)
     await source.open()
     try:
         yield source
@@ -69,7 +70,7 @@ async def test_missing_topic_is_a_wrong_deployment(engine: AsyncEngine) -> None:
     with pytest.raises(WrongDeployment):
         await publisher.ping()
     with pytest.raises(WrongDeployment):
-        await PostgresEventSource(engine, "events", "group").open()
+        await PostgresEventSource(engine, "events", "group", Witness()).open()
 
 
 async def test_notice_wakes_a_member_long_before_it_would_look_by_itself(engine: AsyncEngine) -> None:
@@ -110,8 +111,8 @@ async def test_batch_of_large_records_is_short(engine: AsyncEngine) -> None:
     await LogWriter(engine, "events").append([NewRecord(0, None, b"x" * (size << 20), ()) for size in sizes])
     async with member(engine) as source:
         batches = await collect(source, len(sizes), limit=5_000)
-    assert [len(batch.deliveries) for batch in batches] == [1, 32, 8]
-    assert [delivery.record.offset for batch in batches for delivery in batch.deliveries] == [*range(len(sizes))]
+    assert [len(batch.records) for batch in batches] == [1, 32, 8]
+    assert [record.offset for batch in batches for record in batch.records] == [*range(len(sizes))]
 
 
 async def test_publish_that_waits_too_long_ends_with_an_unknown_outcome(engine: AsyncEngine) -> None:
@@ -142,10 +143,10 @@ async def test_retention_forgets_only_what_is_old_and_committed_by_every_group(e
         assert await trim(engine, ids, older_than=-1) == 6
         assert await trim(engine, ids, older_than=-1) == 0
         assert await source.lag() == {0: 4}
-    newcomer = PostgresEventSource(engine, "events", "another group")
+    newcomer = PostgresEventSource(engine, "events", "another group", Witness())
     await newcomer.open()
     assert await newcomer.lag() == {0: 4}
-    assert [delivery.record.offset for delivery in await read(newcomer, 4)] == [6, 7, 8, 9]
+    assert [record.offset for record in await read(newcomer, 4)] == [6, 7, 8, 9]
     await newcomer.close()
 
 
@@ -200,7 +201,7 @@ async def test_server_that_comes_back_finds_everybody_still_there(tmp_path: Path
                 except Unavailable:
                     await asyncio.sleep(0.05)
                     continue
-                if batch.deliveries:
+                if batch.records:
                     break
             await source.commit(batch)
             assert sum((await source.lag()).values()) == 0

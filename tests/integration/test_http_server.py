@@ -12,7 +12,7 @@ import httpx
 import pytest
 from structlog.testing import capture_logs
 
-from application.ports import Cursor, EventFilter, Page, StoredEvent
+from application.listing import Cursor, EventFilter, Page, StoredEvent
 from domain.errors import Unavailable
 from entrypoints import http_protocol
 from entrypoints.rest.replies import Stream

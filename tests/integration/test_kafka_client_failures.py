@@ -7,9 +7,11 @@ import pytest
 
 from adapters.kafka import source as source_module
 from adapters.kafka.connection import Brokers
-from adapters.kafka.producer import Outgoing, Producer
+from adapters.kafka.producer import Producer
+from adapters.kafka.sending_client import Outgoing
 from adapters.kafka.source import KafkaEventSource
 from domain.errors import Unavailable
+from tests.support.custodians import Witness
 from tests.support.kafka import KafkaServer
 from tests.support.proxy import Proxy
 from tests.support.records import Topics
@@ -24,13 +26,15 @@ async def test_a_consumer_whose_fetching_ended_is_made_anew(
     """Heartbeats go on without it, so nobody else would notice that the partition stands still."""
     monkeypatch.setattr(source_module, "_SILENCE_SECONDS", 0.5)
     topic = await kafka.new_topic()
-    source = KafkaEventSource(Brokers(kafka.bootstrap), topic=topic, group=topic, assignor="range", session_timeout=6)
+    source = KafkaEventSource(
+        Brokers(kafka.bootstrap), Witness(), topic=topic, group=topic, assignor="range", session_timeout=6
+    )
     read: list[bytes | None] = []
 
     async def poll() -> None:
         batch = await source.poll(100, 0.1)
-        read.extend(delivery.record.value for delivery in batch.deliveries)
-        if batch.deliveries:
+        read.extend(record.value for record in batch.records)
+        if batch.records:
             await source.commit(batch)
 
     try:

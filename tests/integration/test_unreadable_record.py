@@ -10,6 +10,8 @@ from aiokafka.record.util import calc_crc32c
 
 from adapters.kafka.connection import Brokers
 from adapters.kafka.source import KafkaEventSource
+from domain.stop import StopKind
+from tests.support.custodians import Witness
 from tests.support.kafka import KafkaServer
 from tests.support.waiting import eventually
 
@@ -17,29 +19,41 @@ _CRC_AT, _CHECKED_FROM = 17, 21
 
 
 async def test_a_partition_stops_at_an_unreadable_record_and_the_others_flow_on(kafka: KafkaServer) -> None:
-    """What stands before the record is delivered, what stands behind it waits, other partitions notice nothing."""
+    """What stands before it is delivered, what stands behind it once it is skipped; other partitions notice nothing."""
     topic = await kafka.new_topic(partitions=2)
     await _append(kafka, topic, 0, _batch([b"a", b"b"]))
     await _append(kafka, topic, 0, _batch([b"c", b"bad", b"d"], unreadable=1))
     await _append(kafka, topic, 1, _batch([b"e", b"f"]))
-    source = KafkaEventSource(Brokers(kafka.bootstrap), topic=topic, group=topic, assignor="range", session_timeout=6)
+    source = KafkaEventSource(
+        Brokers(kafka.bootstrap), Witness(), topic=topic, group=topic, assignor="range", session_timeout=6
+    )
     delivered: dict[int, list[bytes | None]] = {0: [], 1: []}
     try:
         async with asyncio.timeout(30):
             while not source.stopped() or len(delivered[1]) < 2:
                 batch = await source.poll(100, 0.2)
-                for record, _content in batch.deliveries:
+                for record in batch.records:
                     delivered[record.partition].append(record.value)
-                if batch.deliveries:
+                if batch.records:
                     await source.commit(batch)
             await _append(kafka, topic, 1, _batch([b"g"]))
             while len(delivered[1]) < 3:
                 batch = await source.poll(100, 0.2)
-                delivered[1] += [record.value for record, _content in batch.deliveries]
+                delivered[1] += [record.value for record in batch.records]
 
         assert delivered == {0: [b"a", b"b", b"c"], 1: [b"e", b"f", b"g"]}
         assert source.stopped().keys() == {0}
-        assert "offset 3 cannot be read" in source.stopped()[0]
+        stop = source.stopped()[0]
+        assert (stop.kind, stop.offset) == (StopKind.UNREADABLE, 3)
+        assert "cannot be read" in stop.reason
+
+        source.skip(0)
+        async with asyncio.timeout(30):
+            while len(delivered[0]) < 4:
+                batch = await source.poll(100, 0.2)
+                delivered[0] += [record.value for record in batch.records]
+        assert delivered[0] == [b"a", b"b", b"c", b"d"]
+        assert not source.stopped()
     finally:
         await source.close()
 

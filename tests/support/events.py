@@ -30,7 +30,7 @@ def a_record(
     return MemoryRecord("events", partition, offset, int(NOON.timestamp() * 1000), b"key", value, headers)
 
 
-def delivered(*events: UserEvent) -> list[Delivery[UserEvent]]:
+def delivered(*events: UserEvent) -> list[Delivery]:
     """Make deliveries of `events`, as though they were read one after the other."""
     return [Delivery(a_record(event.payload, offset=offset), event) for offset, event in enumerate(events)]
 

@@ -6,23 +6,27 @@ from contextlib import asynccontextmanager
 from datetime import datetime
 
 from adapters import wire
-from adapters.memory import MemoryLog, MemorySource
+from adapters.memory import MemoryLog, MemoryPartitionStates, MemorySource
+from application.custody import Custody
+from application.holding import Backoff
 from application.pipeline import Pace, Pipeline
-from application.ports import Batch
+from application.ports import Batch, Custodian
 from application.process_event import ProcessEvent
+from application.storm import StormLimits, Storms
 from domain.event import UserEvent
 from tests.support.events import NOON, an_event
 from tests.support.watched import WatchedLetters, WatchedStore
 
-PACE = Pace(batch_size=100, poll_wait=0.01, backoff_first=0.001, backoff_most=0.005)
+PACE = Pace(batch_size=100, poll_wait=0.01, backoff=Backoff(0.001, 0.005), look=0.01)
+LIMITS = StormLimits(in_a_row=20, share=0.5, of_at_least=200, window=60)
 PATIENCE = 10.0
 
 
 class WatchedSource(MemorySource):
     """A member that remembers its batches, and whose commits alone may fail."""
 
-    def __init__(self, log: MemoryLog) -> None:
-        super().__init__(log, "events", "group")
+    def __init__(self, log: MemoryLog, custodian: Custodian) -> None:
+        super().__init__(log, "events", "group", custodian)
         self.polls = 0
         self.commits: list[Batch] = []
         self.commit_outage: Exception | None = None
@@ -45,10 +49,14 @@ class PipelineWorld:
     def __init__(self, pace: Pace = PACE) -> None:
         self.now = NOON
         self.log = MemoryLog(partitions=3)
-        self.source = WatchedSource(self.log)
+        self.states = MemoryPartitionStates("events", "group")
+        self.storms = Storms(LIMITS, lambda: self._clock().timestamp())
+        self.custody = Custody(self.states, self.storms, span=pace.batch_size)
+        self.source = WatchedSource(self.log, self.custody)
         self.store = WatchedStore()
         self.letters = WatchedLetters()
-        self.pipeline = Pipeline(self.source, ProcessEvent(self.store, self.letters, self._clock), self._clock, pace)
+        process = ProcessEvent(self.store, self.letters, wire.decode, self.storms, self._clock)
+        self.pipeline = Pipeline(self.source, process, self.custody, self._clock, pace)
         self.stop = asyncio.Event()
 
     def append(self, count: int, partition: int = 0) -> list[UserEvent]:

@@ -1,4 +1,4 @@
-"""A TCP proxy on loopback that counts requests, keeps one back, cuts connections, or plays dead."""
+"""A TCP proxy on loopback that counts requests, keeps one back, cuts, slows or blocks connections."""
 
 import asyncio
 import socket
@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from tests.support.framing import Framing, Request
+from tests.support.way import Way
 
 _CHUNK_BYTES = 65_536
 _RESET_ON_CLOSE = struct.pack("ii", 1, 0)
@@ -20,13 +21,19 @@ class Held:
         self._arrived = asyncio.Event()
         self._passes: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
 
+    @property
+    def has_arrived(self) -> bool:
+        """Whether a proxy has the request."""
+        return self._arrived.is_set()
+
     async def arrived(self) -> None:
-        """Return when the proxy has the request."""
+        """Return when a proxy has the request."""
         await self._arrived.wait()
 
     def release(self) -> None:
-        """Send it on."""
-        self._passes.set_result(True)
+        """Send it on, or let it pass when it arrives."""
+        if not self._passes.done():
+            self._passes.set_result(True)
 
     def drop(self) -> None:
         """Never send it: its connection ends, at the server's side too."""
@@ -44,21 +51,23 @@ class Proxy:
         self.port = 0
         self.seen: Counter[str] = Counter()
         """How many requests arrived, by kind."""
+        self.connections_cut = 0
+        self.requests = Way()
+        self.answers = Way()
         self._server_port = server_port
         self._framing = framing
         self._held: dict[str, Held] = {}
-        self._flows = asyncio.Event()
-        self._flows.set()
         self._listener: asyncio.Server | None = None
         self._relays: dict[asyncio.Task[None], asyncio.StreamWriter] = {}
 
-    def hold(self, kind: str) -> Held:
-        """Keep back the next request of a kind."""
-        self._held[kind] = held = Held()
+    def hold(self, kind: str, held: Held | None = None) -> Held:
+        """Keep back the next request of a kind; with `held`, of all proxies that were given the same."""
+        self._held[kind] = held = held or Held()
         return held
 
     async def cut(self) -> None:
         """Reset all connections, as a killed server's machine does; clients may come again."""
+        self.connections_cut += len(self._relays)
         for relay, client in self._relays.items():
             if not client.is_closing():
                 client.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET_ON_CLOSE)
@@ -78,12 +87,17 @@ class Proxy:
         self.port = self._listener.sockets[0].getsockname()[1]
 
     def blackhole(self) -> None:
-        """Take everything and pass nothing on, either way, as a network does that drops packets."""
-        self._flows.clear()
+        """Take everything and pass nothing on, either way; `requests.block()` or `answers.block()` do it one way."""
+        self.requests.block()
+        self.answers.block()
 
     def heal(self) -> None:
-        """Undo `blackhole`; nothing was lost meanwhile."""
-        self._flows.set()
+        """Undo what was done to `requests` and `answers`, and let what is held pass; nothing was lost meanwhile."""
+        self.requests.heal()
+        self.answers.heal()
+        for held in self._held.values():
+            held.release()
+        self._held.clear()
 
     def _begin(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         if self._listener is None:
@@ -102,8 +116,8 @@ class Proxy:
             # The server is down: the client is told so by the end of its connection.
             return
         pumps = [
-            asyncio.create_task(self._pass_requests(reader, server)),
-            asyncio.create_task(self._pass_answers(answers, writer)),
+            asyncio.create_task(self.requests.carry(self._read_requests(reader), server)),
+            asyncio.create_task(self.answers.carry(_read_chunks(answers), writer)),
         ]
         try:
             await asyncio.wait(pumps, return_when=asyncio.FIRST_COMPLETED)
@@ -113,24 +127,21 @@ class Proxy:
             await asyncio.gather(*pumps, return_exceptions=True)
             server.close()
 
-    async def _pass_requests(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def _read_requests(self, reader: asyncio.StreamReader) -> AsyncIterator[bytes]:
         async for request in self._framing(reader):
             self.seen[request.kind] += 1
             if not await self._may_pass(request):
                 return
-            await self._flows.wait()
-            writer.write(request.data)
-            await writer.drain()
-
-    async def _pass_answers(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        while chunk := await reader.read(_CHUNK_BYTES):
-            await self._flows.wait()
-            writer.write(chunk)
-            await writer.drain()
+            yield request.data
 
     async def _may_pass(self, request: Request) -> bool:
         held = self._held.pop(request.kind, None)
-        return held is None or await held._pass()
+        return held is None or held.has_arrived or await held._pass()
+
+
+async def _read_chunks(reader: asyncio.StreamReader) -> AsyncIterator[bytes]:
+    while chunk := await reader.read(_CHUNK_BYTES):
+        yield chunk
 
 
 @asynccontextmanager

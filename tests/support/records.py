@@ -9,6 +9,9 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic, RecordsToDelete
 from aiokafka.structs import ConsumerRecord
 
+_REQUEST_MS = 10_000
+"""A broker that hangs is asked no longer than this."""
+
 
 class NewRecord(NamedTuple):
     """A record to be sent."""
@@ -19,8 +22,17 @@ class NewRecord(NamedTuple):
     partition: int = 0
 
 
+class Partition(NamedTuple):
+    """Which nodes have a partition."""
+
+    leader: int
+    """-1 where there is none."""
+    replicas: Sequence[int]
+    in_sync: Sequence[int]
+
+
 class Topics:
-    """The topics of one broker, for tests to fill and to read."""
+    """The topics of one cluster, for tests to fill and to read."""
 
     def __init__(self, bootstrap: str) -> None:
         self.bootstrap = bootstrap
@@ -43,19 +55,19 @@ class Topics:
                 ]
             )
 
-    async def read(self, topic: str) -> list[ConsumerRecord]:
+    async def read(self, topic: str, *, partition: int | None = None) -> list[ConsumerRecord]:
         """Read all that stands in a topic, by partition and offset; nothing where there is no such topic."""
-        partitions = await self._partitions(topic)
+        partitions = [at for at in await self._partitions(topic) if partition in {None, at.partition}]
         if not partitions:
             return []
         records: list[ConsumerRecord] = []
-        async with AIOKafkaConsumer(bootstrap_servers=self.bootstrap) as consumer:
+        async with AIOKafkaConsumer(bootstrap_servers=self.bootstrap, request_timeout_ms=_REQUEST_MS) as consumer:
             consumer.assign(partitions)
             await consumer.seek_to_beginning()
             ends = await consumer.end_offsets(partitions)
-            for partition in partitions:
-                while await consumer.position(partition) < ends[partition]:
-                    records += (await consumer.getmany(partition, timeout_ms=100)).get(partition, [])
+            for at in partitions:
+                while await consumer.position(at) < ends[at]:
+                    records += (await consumer.getmany(at, timeout_ms=100)).get(at, [])
         return records
 
     async def delete(self, topic: str, partition: int, *, before: int) -> None:
@@ -66,7 +78,10 @@ class Topics:
     async def committed(self, group: str, topic: str) -> dict[int, int]:
         """The offsets that a group has committed, by partition."""
         async with AIOKafkaConsumer(
-            bootstrap_servers=self.bootstrap, group_id=group, enable_auto_commit=False
+            bootstrap_servers=self.bootstrap,
+            group_id=group,
+            enable_auto_commit=False,
+            request_timeout_ms=_REQUEST_MS,
         ) as consumer:
             partitions = await self._partitions(topic)
             # Assigned by hand, it takes no part in the group.
@@ -74,14 +89,39 @@ class Topics:
             offsets = {at.partition: await consumer.committed(at) for at in partitions}
         return {partition: offset for partition, offset in offsets.items() if offset is not None}
 
-    async def _partitions(self, topic: str) -> list[TopicPartition]:
+    async def ends(self, topic: str) -> dict[int, int]:
+        """The offset after the last record, by partition."""
+        partitions = await self._partitions(topic)
+        async with AIOKafkaConsumer(bootstrap_servers=self.bootstrap, request_timeout_ms=_REQUEST_MS) as consumer:
+            consumer.assign(partitions)
+            ends = await consumer.end_offsets(partitions)
+        return {at.partition: end for at, end in ends.items()}
+
+    async def partitions(self, topic: str) -> dict[int, Partition]:
+        """Where a topic's partitions are; empty where there is no such topic."""
         async with self._admin() as admin:
             (description,) = await admin.describe_topics([topic])
-        return sorted(TopicPartition(topic, partition["partition"]) for partition in description["partitions"])
+        return {
+            each["partition"]: Partition(each["leader"], each["replicas"], each["isr"])
+            for each in description["partitions"]
+        }
+
+    async def coordinator(self, group: str) -> int:
+        """The node that keeps a group's offsets."""
+        async with self._admin() as admin:
+            return int(await admin.find_coordinator(group))
+
+    async def remove(self, *names: str) -> None:
+        """Delete topics, with all that stands in them."""
+        async with self._admin() as admin:
+            await admin.delete_topics(list(names))
+
+    async def _partitions(self, topic: str) -> list[TopicPartition]:
+        return [TopicPartition(topic, partition) for partition in sorted(await self.partitions(topic))]
 
     @asynccontextmanager
     async def _admin(self) -> AsyncIterator[AIOKafkaAdminClient]:
-        admin = AIOKafkaAdminClient(bootstrap_servers=self.bootstrap)
+        admin = AIOKafkaAdminClient(bootstrap_servers=self.bootstrap, request_timeout_ms=_REQUEST_MS)
         try:
             await admin.start()
             yield admin

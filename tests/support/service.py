@@ -7,7 +7,7 @@ import os
 import signal
 import sys
 from asyncio.subprocess import PIPE, STDOUT, Process
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, Literal
@@ -18,19 +18,34 @@ from tests.support.waiting import eventually
 from tools.kafka import probe
 
 Kind = Literal["api", "consumer"]
+PORTS: Mapping[Kind, str] = {"api": "PORT", "consumer": "CONSUMER_PORT"}
 READY_SECONDS = 40.0
 """A killed member's partitions are free only when its session has ended."""
 _END_SECONDS = 30.0
+_SHOWN_CHARS = 50_000
 
 
 class Service:
     """One process, its client, and what it has logged."""
 
-    def __init__(self, process: Process, port: int, log: Path) -> None:
+    def __init__(self, kind: Kind, process: Process, port: int, log: Path) -> None:
         self.port = port
         self.client = httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=20)
+        self.kind = kind
+        self.end_was_wanted = False
+        """Whether it was told, or is waited for, to end."""
         self._process = process
         self._log = log
+
+    @property
+    def pid(self) -> int:
+        """Its process id."""
+        return self._process.pid
+
+    @property
+    def exit_code(self) -> int | None:
+        """Its exit code, negative for a signal; None while it runs."""
+        return self._process.returncode
 
     @property
     def text(self) -> str:
@@ -39,7 +54,9 @@ class Service:
 
     def lines(self, event: str | None = None) -> list[dict[str, Any]]:
         """What it logged, or only the lines with this message."""
-        lines = [json.loads(line) for line in self.text.splitlines() if line.startswith("{") and line.endswith("}")]
+        # Read from JSON only where it may be wanted: there can be many lines, asked for again and again.
+        candidates = (line for line in self.text.splitlines() if event is None or event in line)
+        lines = [json.loads(line) for line in candidates if line.startswith("{") and line.endswith("}")]
         return [line for line in lines if event in {None, line["event"]}]
 
     async def parts(self) -> dict[str, Any]:
@@ -86,6 +103,7 @@ class Service:
 
     async def ended(self) -> int:
         """Wait for the end and tell the exit code, negative for a signal."""
+        self.end_was_wanted = True
         async with asyncio.timeout(_END_SECONDS):
             return await self._process.wait()
 
@@ -96,6 +114,7 @@ class Service:
 
     async def kill9(self) -> None:
         """End it without warning."""
+        self.end_was_wanted = True
         if self._process.returncode is None:
             self._process.kill()
         await self._process.wait()
@@ -117,8 +136,8 @@ class Services:
         self._started: list[Service] = []
 
     async def start(self, kind: Kind, environment: Mapping[str, str]) -> Service:
-        """Start a process and return at once."""
-        (port,) = probe.free_ports(1)
+        """Start a process, at a free port unless its variable gives one, and return at once."""
+        port = int(environment.get(PORTS[kind]) or probe.free_ports(1)[0])
         log = self._folder / f"{next(self._numbers)}-{kind}.log"
         with log.open("wb") as output:
             process = await asyncio.create_subprocess_exec(
@@ -126,22 +145,27 @@ class Services:
                 *(sys.executable, "-m", "entrypoints", kind, "--until-eof"),
                 # Nothing of the caller's environment, which may hold settings.
                 env={"PATH": os.environ["PATH"], "HOST": "127.0.0.1"}
-                | {"PORT" if kind == "api" else "CONSUMER_PORT": str(port)}
+                | {PORTS[kind]: str(port)}
                 | dict(environment),
                 stdin=PIPE,
                 stdout=output,
                 stderr=STDOUT,
             )
-        service = Service(process, port, log)
+        service = Service(kind, process, port, log)
         self._started.append(service)
         return service
 
+    @property
+    def started(self) -> Sequence[Service]:
+        """All that were started, ended ones too."""
+        return self._started
+
     async def close(self) -> None:
-        """Kill what still runs, and show what all have logged, which pytest keeps for failures."""
+        """Kill what still runs, and show the last of what all have logged, which pytest keeps for failures."""
         for service in self._started:
             await service.kill9()
             await service.client.aclose()
-            sys.stdout.write(service.text)
+            sys.stdout.write(service.text[-_SHOWN_CHARS:])
 
 
 @asynccontextmanager

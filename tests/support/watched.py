@@ -7,12 +7,16 @@ from uuid import UUID
 from adapters.memory import MemoryDeadLetters, MemoryEventStore, MemoryLog
 from application.ports import Delivery, Verdict
 from domain.dead_letter import DeadLetter
-from domain.event import UserEvent
+from domain.errors import Rejected
 from tests.support.events import NOON
 
 
+UNSTORABLE = b'{"storable":false}'
+"""A payload that every validator lets pass, and that a watched store refuses."""
+
+
 class WatchedStore(MemoryEventStore):
-    """A store that remembers what it was asked for, and that a bug makes fail on some events."""
+    """A store that remembers what it was asked for, refuses some events, and that a bug makes fail on others."""
 
     def __init__(self) -> None:
         super().__init__(lambda: NOON)
@@ -23,12 +27,14 @@ class WatchedStore(MemoryEventStore):
         """Calls to add wait here for as long as it is cleared."""
         self.gate.set()
 
-    async def add(self, deliveries: Sequence[Delivery[UserEvent]]) -> list[Verdict]:
-        ids = [delivery.content.id for delivery in deliveries]
+    async def add(self, deliveries: Sequence[Delivery]) -> list[Verdict]:
+        ids = [delivery.event.id for delivery in deliveries]
         self.calls.append(ids)
         await self.gate.wait()
         if not self.bugs.isdisjoint(ids):
             raise ZeroDivisionError("the payload was: secret")
+        if any(delivery.event.payload == UNSTORABLE for delivery in deliveries):
+            raise Rejected("the store refuses the event") from ValueError()
         return await super().add(deliveries)
 
     async def probe(self) -> None:

@@ -37,7 +37,7 @@ class World:
         return f"{self.topic}-group"
 
     async def start(self, kind: Kind, **environment: str) -> Service:
-        """Start a process with settings that name this world, unless given others."""
+        """Start a process with settings that name this world, unless given others; its port is free or given."""
         database = self.database
         return await self.services.start(
             kind,

@@ -18,6 +18,7 @@ from entrypoints.api import Api
 from entrypoints.consumer import Consumer
 from entrypoints.container import Container, assembled, utc_now
 from entrypoints.environment import load_settings
+from tests.support.custodians import Witness
 from tests.support.events import NOON
 
 # Nobody listens there, and nobody has to.
@@ -89,7 +90,7 @@ async def test_process_is_assembled_of_fakes(event_log: str, process: str, conta
     made = container(
         event_log,
         publisher=providers.Object(MemoryPublisher(log, "events")),
-        source=providers.Object(MemorySource(log, "events", "group")),
+        source=providers.Object(MemorySource(log, "events", "group", Witness())),
         dead_letters=providers.Object(MemoryDeadLetters(log, "dlq")),
         event_store=providers.Object(MemoryEventStore(lambda: NOON)),
         engine=providers.Object(None),

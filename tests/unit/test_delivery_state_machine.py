@@ -19,15 +19,18 @@ from adapters import wire
 from adapters.memory import MemoryDeadLetters, MemoryEventStore, MemoryLog, MemoryPublisher, MemoryRecord, MemorySource
 from application.ports import Batch, Delivery, Receipt, Superseded, Verdict
 from application.process_event import ProcessEvent, Tally
+from application.storm import StormLimits, Storms
 from domain.dead_letter import Failure
 from domain.errors import Rejected, Unavailable
 from domain.event import EventType, UserEvent
+from tests.support.custodians import Witness
 from tests.support.events import NOON, an_event
 
 T = TypeVar("T")
 
 TOPIC, LETTERS, GROUP = "events", "events-dlq", "group"
 REFUSED, BUG = "refused", "bug"
+NO_STORM = StormLimits(in_a_row=1_000_000, of_at_least=1_000_000)
 # Few of each, so that duplicates and conflicts are common, within a batch and across partitions.
 some_events = st.builds(
     an_event,
@@ -43,8 +46,8 @@ which = st.integers(0, 9)
 class PickyStore(MemoryEventStore):
     """Refuses the events of one user, and has a bug that meets those of another."""
 
-    async def add(self, deliveries: Sequence[Delivery[UserEvent]]) -> list[Verdict]:
-        users = {delivery.content.user_id for delivery in deliveries}
+    async def add(self, deliveries: Sequence[Delivery]) -> list[Verdict]:
+        users = {delivery.event.user_id for delivery in deliveries}
         if self.outage is None and REFUSED in users:
             raise Rejected("refused")
         if self.outage is None and BUG in users:
@@ -80,7 +83,7 @@ class Delivering(RuleBasedStateMachine):
         self.publisher = MemoryPublisher(self.log, TOPIC)
         self.store = PickyStore(self.clock)
         self.letters = MemoryDeadLetters(self.log, LETTERS)
-        self.process = ProcessEvent(self.store, self.letters, self.clock)
+        self.process = ProcessEvent(self.store, self.letters, wire.decode, Storms(NO_STORM, lambda: 0.0), self.clock)
         self.members: list[Member] = []
         self.stalled: list[Member] = []
         self.positions: Counter[int] = Counter()
@@ -106,7 +109,7 @@ class Delivering(RuleBasedStateMachine):
     @precondition(lambda self: len(self.members) < 3)
     def join(self) -> None:
         """A consumer starts: the group shares its partitions anew."""
-        member = Member(MemorySource(self.log, TOPIC, GROUP), Batch((), None))
+        member = Member(MemorySource(self.log, TOPIC, GROUP, Witness()), Batch((), None))
         self.run(member.source.open())
         self.members.append(member)
 
@@ -237,14 +240,14 @@ class Delivering(RuleBasedStateMachine):
     def deliver(self, member: Member, limit: int) -> None:
         """Read a batch, if there is any."""
         batch = self.run(member.source.poll(limit, 0))
-        if batch.deliveries:
+        if batch.records:
             member.batch, member.stage = batch, Stage.DELIVERED
 
     def persist(self, member: Member) -> None:
         """Store and park, perhaps not for the first time; an outage leaves the batch where it is."""
         with suppress(Unavailable):
-            tally = self.run(self.process(member.batch))
-            self.tallies.append((len(member.batch.deliveries), tally))
+            tally = self.run(self.process(member.batch)).tally
+            self.tallies.append((len(member.batch.records), tally))
             member.stage = Stage.DURABLE
 
     def commit(self, member: Member) -> None:

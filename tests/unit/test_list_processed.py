@@ -8,7 +8,7 @@ import pytest
 
 from adapters.memory import MemoryEventStore
 from application.list_processed import ListProcessed
-from application.ports import PAGE_PAYLOAD, Cursor, EventFilter, Page, StoredEvent
+from application.listing import PAGE_PAYLOAD, Cursor, EventFilter, Page, StoredEvent
 from tests.support.events import NOON
 
 EVERYTHING = EventFilter()

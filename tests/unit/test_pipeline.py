@@ -4,10 +4,13 @@ from datetime import timedelta
 
 import pytest
 
+from adapters import wire
 from adapters.memory import MemorySource
+from application.holding import Backoff
 from application.pipeline import Pace
 from domain.dead_letter import FailureKind
 from domain.errors import Unavailable, WrongDeployment
+from tests.support.custodians import Witness
 from tests.support.events import NOON
 from tests.support.pipeline import PipelineWorld, until
 
@@ -129,12 +132,12 @@ async def test_stop_during_an_outage_gives_the_batch_back(world: PipelineWorld) 
         await until(lambda: world.pipeline.holding is not None)
     assert world.committed() == {}
     batch = await world.source.poll(10, 0)
-    assert [delivery.content for delivery in batch.deliveries] == events
+    assert [wire.decode(record) for record in batch.records] == events
 
 
 async def test_stop_during_an_outage_of_the_log_ends_the_wait() -> None:
     """However long the next attempt is away."""
-    world = PipelineWorld(Pace(poll_wait=0.01, backoff_first=1_000, backoff_most=1_000))
+    world = PipelineWorld(Pace(poll_wait=0.01, backoff=Backoff(1_000, 1_000)))
     world.source.outage = Unavailable("kafka: down")
     async with world.running():
         await until(lambda: world.pipeline.holding is not None)
@@ -165,16 +168,16 @@ async def test_batch_lost_before_its_commit_is_left_to_the_heir(world: PipelineW
         world.source.commit_outage = None
         await until(lambda: world.pipeline.holding is None)
         assert world.committed() == {}
-        heir = MemorySource(world.log, "events", "group")
+        heir = MemorySource(world.log, "events", "group", Witness())
         await heir.open()
-        assert len((await heir.poll(10, 0)).deliveries) == 3
+        assert len((await heir.poll(10, 0)).records) == 3
 
 
 async def test_superseded_commit_is_no_outage(world: PipelineWorld) -> None:
     """The member takes up its new share and goes on."""
     world.append(3)
     async with world.running():
-        other = MemorySource(world.log, "events", "group")
+        other = MemorySource(world.log, "events", "group", Witness())
         await other.open()
         await other.close()
         await until(lambda: world.committed() == {0: 3})
@@ -183,7 +186,7 @@ async def test_superseded_commit_is_no_outage(world: PipelineWorld) -> None:
 
 async def test_spent_retry_budget_parks_the_batch_as_exhausted() -> None:
     """Not a moment before, and the partition moves on."""
-    world = PipelineWorld(Pace(poll_wait=0.01, backoff_first=0.001, backoff_most=0.005, retry_budget=60))
+    world = PipelineWorld(Pace(poll_wait=0.01, backoff=Backoff(0.001, 0.005), retry_budget=60))
     world.append(2)
     world.store.outage = Unavailable("database: down")
     async with world.running():
@@ -203,7 +206,7 @@ async def test_spent_retry_budget_parks_the_batch_as_exhausted() -> None:
 
 async def test_spent_retry_budget_holds_while_nothing_can_be_parked() -> None:
     """Giving up must be durable as well."""
-    world = PipelineWorld(Pace(poll_wait=0.01, backoff_first=0.001, backoff_most=0.005, retry_budget=60))
+    world = PipelineWorld(Pace(poll_wait=0.01, backoff=Backoff(0.001, 0.005), retry_budget=60))
     world.append(1)
     world.store.outage, world.letters.outage = Unavailable("database: down"), Unavailable("no broker")
     async with world.running():
@@ -228,7 +231,7 @@ async def test_wrong_deployment_ends_the_run_uncommitted(world: PipelineWorld) -
 @pytest.mark.parametrize(("attempt", "most"), [(1, 0.4), (3, 1.6), (7, 15.0), (100_000, 15.0)])
 def test_backoff_is_jittered_below_a_bound_that_doubles(attempt: int, most: float) -> None:
     """And stays below a quarter of a minute, however often it failed."""
-    pauses = [Pace().backoff(attempt) for _ in range(200)]
+    pauses = [Backoff().after(attempt) for _ in range(200)]
     assert 0 <= min(pauses) < max(pauses) <= most
     assert max(pauses) > most / 2
 

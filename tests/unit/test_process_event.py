@@ -7,16 +7,18 @@ from datetime import timedelta
 
 import pytest
 
+from adapters import wire
 from adapters.memory import MemoryEventStore
-from application.ports import Batch, Delivery, Verdict
+from application.ports import Batch, DeadLetters, Delivery, EventStore, Verdict
 from application.process_event import Attempt, ProcessEvent, Tally
+from application.storm import StormLimits, Storms
 from domain.dead_letter import Failure, FailureKind
 from domain.errors import Rejected, Unavailable, WrongDeployment
 from domain.event import UserEvent
+from domain.stop import Stop, StopKind
 from tests.support.events import NOON, a_record, an_event, delivered
-from tests.support.watched import WatchedLetters, WatchedStore
+from tests.support.watched import UNSTORABLE, WatchedLetters, WatchedStore
 
-UNSTORABLE = b'{"a":"\\u0000"}'
 FAILED_BEFORE = NOON - timedelta(minutes=1)
 
 
@@ -35,12 +37,23 @@ def letters() -> WatchedLetters:
 @pytest.fixture
 def process(store: WatchedStore, letters: WatchedLetters) -> ProcessEvent:
     """The use case at noon."""
-    return ProcessEvent(store, letters, lambda: NOON)
+    return a_process(store, letters)
 
 
-def a_batch(*contents: UserEvent | Failure) -> Batch:
+def a_process(store: EventStore, letters: DeadLetters, limits: StormLimits | None = None) -> ProcessEvent:
+    """Make the use case."""
+    return ProcessEvent(store, letters, wire.decode, Storms(limits or StormLimits(), lambda: 0.0), lambda: NOON)
+
+
+def a_batch(*contents: UserEvent | bytes, offset: int = 0) -> Batch:
     """Make a batch of one partition."""
-    return Batch([Delivery(a_record(b"", offset=offset), each) for offset, each in enumerate(contents)], None)
+    values = [wire.encode(each) if isinstance(each, UserEvent) else each for each in contents]
+    return Batch([a_record(value, offset=place) for place, value in enumerate(values, offset)], None)
+
+
+def dead(count: int) -> Tally:
+    """Nothing but dead letters."""
+    return Tally(stored=0, duplicate=0, conflict=0, dead=count)
 
 
 def kinds(letters: WatchedLetters) -> list[tuple[int, FailureKind]]:
@@ -51,7 +64,7 @@ def kinds(letters: WatchedLetters) -> list[tuple[int, FailureKind]]:
 async def test_good_batch_is_stored_in_one_call(process: ProcessEvent, store: WatchedStore) -> None:
     """One transaction a batch."""
     events = [an_event() for _ in range(5)]
-    assert await process(a_batch(*events)) == Tally(stored=5, duplicate=0, conflict=0, dead=0)
+    assert (await process(a_batch(*events))).tally == Tally(stored=5, duplicate=0, conflict=0, dead=0)
     assert store.calls == [[event.id for event in events]]
 
 
@@ -60,7 +73,7 @@ async def test_empty_batch_asks_nothing_of_anyone(
 ) -> None:
     """Nor does an outage matter to it."""
     store.outage = letters.outage = Unavailable("down")
-    assert await process(a_batch()) == Tally(0, 0, 0, 0)
+    assert (await process(a_batch())).tally == Tally(0, 0, 0, 0)
 
 
 async def test_each_fate_is_counted_once_and_the_right_ones_are_parked(
@@ -70,17 +83,17 @@ async def test_each_fate_is_counted_once_and_the_right_ones_are_parked(
     stored, other = an_event(), an_event()
     await store.add(delivered(stored))
     conflict = replace(stored, payload=b'{"other":1}')
-    undecodable = Failure(FailureKind.UNDECODABLE, "no JSON", "DecodeError")
+    undecodable = b"no JSON"
     batch = a_batch(undecodable, stored, conflict, other, an_event(payload=UNSTORABLE), other)
-    assert await process(batch) == Tally(stored=1, duplicate=2, conflict=1, dead=2)
+    assert (await process(batch)).tally == Tally(stored=1, duplicate=2, conflict=1, dead=2)
     assert kinds(letters) == [(0, FailureKind.UNDECODABLE), (2, FailureKind.CONFLICT), (4, FailureKind.REJECTED)]
     assert [letter.event_id is None for letter in letters.parked] == [True, False, False]
-    assert [letter.record for letter in letters.parked] == [batch.deliveries[place].record for place in (0, 2, 4)]
+    assert [letter.record for letter in letters.parked] == [batch.records[place] for place in (0, 2, 4)]
 
 
 async def test_letter_tells_the_attempts_and_the_times(process: ProcessEvent, letters: WatchedLetters) -> None:
     """Of the batch: a first failure is this one unless an outage came before."""
-    bad = a_batch(Failure(FailureKind.INVALID, "eventId: must be a UUID", "Invalid"))
+    bad = a_batch(b"{}")
     await process(bad)
     await process(bad, Attempt(3, FAILED_BEFORE))
     told = [(letter.attempts, letter.first_failed_at, letter.failed_at) for letter in letters.parked]
@@ -93,10 +106,10 @@ async def test_culprit_at_any_place_is_parked_and_its_neighbours_are_stored(
 ) -> None:
     """The first, the last and any between."""
     events = [an_event(payload=UNSTORABLE if number == place else b"{}") for number in range(8)]
-    assert await process(a_batch(*events)) == Tally(stored=7, duplicate=0, conflict=0, dead=1)
+    assert (await process(a_batch(*events))).tally == Tally(stored=7, duplicate=0, conflict=0, dead=1)
     assert kinds(letters) == [(place, FailureKind.REJECTED)]
     # The root cause says more than what wraps it.
-    assert letters.parked[0].failure.error_class == "Invalid"
+    assert letters.parked[0].failure.error_class == "ValueError"
     assert set(store.rows) == {event.id for event in events} - {events[place].id}
 
 
@@ -106,7 +119,7 @@ async def test_several_culprits_are_all_found(
 ) -> None:
     """Neighbours of each other or not, up to the whole batch; letters keep the order of offsets."""
     events = [an_event(payload=UNSTORABLE if number in culprits else b"{}") for number in range(10)]
-    tally = await process(a_batch(*events))
+    tally = (await process(a_batch(*events))).tally
     assert tally == Tally(stored=10 - len(culprits), duplicate=0, conflict=0, dead=len(culprits))
     assert [offset for offset, _ in kinds(letters)] == sorted(culprits)
     assert len(store.rows) == tally.stored
@@ -136,7 +149,7 @@ async def test_bug_that_meets_one_event_parks_it_alone(
     """Others can be written at that moment, so that it is the event's; the error's text may hold anything."""
     events = [an_event() for _ in range(8)]
     store.bugs = {events[5].id}
-    assert await process(a_batch(*events)) == Tally(stored=7, duplicate=0, conflict=0, dead=1)
+    assert (await process(a_batch(*events))).tally == Tally(stored=7, duplicate=0, conflict=0, dead=1)
     expected = Failure(FailureKind.UNEXPECTED, "the store failed on this event alone", "ZeroDivisionError")
     assert [letter.failure for letter in letters.parked] == [expected]
 
@@ -157,7 +170,7 @@ async def test_refused_letter_is_held(process: ProcessEvent, letters: WatchedLet
     """There is no place behind the last one: a person has to see it, and the consumer lives on."""
     letters.outage = Rejected("too strange")
     with pytest.raises(Unavailable, match="too strange"):
-        await process(a_batch(Failure(FailureKind.UNDECODABLE, "the value is not JSON", "DecodeError")))
+        await process(a_batch(b"no JSON"))
 
 
 @pytest.mark.parametrize("error", [Unavailable("down"), WrongDeployment("no table")], ids=repr)
@@ -167,7 +180,7 @@ async def test_what_is_no_events_fault_passes_through_at_once(
     """Neither halved nor parked."""
     store.outage = error
     with pytest.raises(type(error)):
-        await process(a_batch(an_event(), an_event(), Failure(FailureKind.INVALID, "no event", "Invalid")))
+        await process(a_batch(an_event(), an_event(), b"{}"))
     assert len(store.calls) == 1
     assert letters.parked == []
 
@@ -181,7 +194,7 @@ async def test_batch_is_not_done_until_its_letters_are_durable(
     with pytest.raises(Unavailable, match="no broker"):
         await process(batch)
     letters.outage = None
-    assert await process(batch, Attempt(2, FAILED_BEFORE)) == Tally(stored=0, duplicate=1, conflict=0, dead=1)
+    assert (await process(batch, Attempt(2, FAILED_BEFORE))).tally == Tally(stored=0, duplicate=1, conflict=0, dead=1)
     assert kinds(letters) == [(1, FailureKind.REJECTED)]
 
 
@@ -190,9 +203,8 @@ async def test_giving_up_parks_the_whole_batch(
 ) -> None:
     """As exhausted, with the outage as the reason; what never was an event keeps its own."""
     store.outage = Unavailable("down")
-    batch = a_batch(an_event(), Failure(FailureKind.INVALID, "no event", "Invalid"))
-    tally = await process.give_up(batch, store.outage, Attempt(9, FAILED_BEFORE))
-    assert tally == Tally(stored=0, duplicate=0, conflict=0, dead=2)
+    batch = a_batch(an_event(), b"{}")
+    assert (await process.give_up(batch, store.outage, Attempt(9, FAILED_BEFORE))).tally == dead(2)
     assert kinds(letters) == [(0, FailureKind.EXHAUSTED), (1, FailureKind.INVALID)]
     assert letters.parked[0].failure == Failure(FailureKind.EXHAUSTED, "down", "Unavailable")
     assert letters.parked[0].attempts == 9
@@ -201,12 +213,70 @@ async def test_giving_up_parks_the_whole_batch(
 class ForgetfulStore(MemoryEventStore):
     """A store that breaks its contract: no verdicts."""
 
-    async def add(self, deliveries: Sequence[Delivery[UserEvent]]) -> list[Verdict]:
+    async def add(self, deliveries: Sequence[Delivery]) -> list[Verdict]:
         return []
 
 
 async def test_delivery_without_a_fate_stops_the_batch(letters: WatchedLetters) -> None:
     """No offset may move past it."""
-    process = ProcessEvent(ForgetfulStore(lambda: NOON), letters, lambda: NOON)
+    process = a_process(ForgetfulStore(lambda: NOON), letters)
     with pytest.raises(AssertionError, match="judged 0 of 2"):
         await process(a_batch(an_event(), an_event()))
+
+
+async def test_storm_is_parked_up_to_its_limit_and_no_further(letters: WatchedLetters, store: WatchedStore) -> None:
+    """The rest of the partition is left, and the outcome says where it stops."""
+    process = a_process(store, letters, StormLimits(in_a_row=5))
+    outcome = await process(a_batch(an_event(), *[b"poison"] * 8, offset=40))
+    assert outcome.tally == Tally(stored=1, duplicate=0, conflict=0, dead=5)
+    assert [record.offset for record in outcome.batch.records] == list(range(40, 46))
+    assert [record.offset for record in outcome.left.records] == [46, 47, 48]
+    assert outcome.stops == {0: Stop(StopKind.STORM, 46, "5 dead letters in a row")}
+    assert [letter.record.offset for letter in letters.parked] == list(range(41, 46))
+
+
+async def test_storm_in_one_partition_leaves_the_others_of_the_batch_alone(letters: WatchedLetters) -> None:
+    """All of theirs is carried out."""
+    process = a_process(MemoryEventStore(lambda: NOON), letters, StormLimits(in_a_row=2))
+    good = [a_record(wire.encode(an_event()), partition=1, offset=offset) for offset in range(4)]
+    bad = [a_record(b"poison", partition=0, offset=offset) for offset in range(4)]
+    mixed = [record for pair in zip(good, bad, strict=True) for record in pair]
+    outcome = await process(Batch(mixed, None))
+    assert outcome.tally == Tally(stored=4, duplicate=0, conflict=0, dead=2)
+    assert [(record.partition, record.offset) for record in outcome.left.records] == [(0, 2), (0, 3)]
+
+
+async def test_storm_that_could_not_be_parked_is_not_counted_twice(
+    letters: WatchedLetters, store: WatchedStore
+) -> None:
+    """A batch that is tried again is the same few letters, not more of them in a row."""
+    process = a_process(store, letters, StormLimits(in_a_row=5))
+    letters.outage = Unavailable("no broker")
+    for _ in range(3):
+        with pytest.raises(Unavailable):
+            await process(a_batch(*[b"poison"] * 3))
+    letters.outage = None
+    assert (await process(a_batch(*[b"poison"] * 3))).stops == {}
+    assert (await process(a_batch(b"poison", b"poison", offset=3))).stops.keys() == {0}
+
+
+async def test_conflicts_are_no_storm(letters: WatchedLetters, store: WatchedStore) -> None:
+    """Someone reuses ids: that is news for a reader of the letters, but the events are sound."""
+    process = a_process(store, letters, StormLimits(in_a_row=2))
+    events = [an_event() for _ in range(9)]
+    await process(a_batch(*events))
+    outcome = await process(a_batch(*[replace(event, user_id="another") for event in events]))
+    assert outcome.tally == Tally(stored=0, duplicate=0, conflict=9, dead=0)
+    assert outcome.stops == {}
+
+
+async def test_condemned_record_is_parked_unread(
+    process: ProcessEvent, store: WatchedStore, letters: WatchedLetters
+) -> None:
+    """Whatever it is, nothing of ours looks into it again."""
+    outcome = await process.condemn(a_batch(an_event()), Attempt())
+    assert outcome.tally == dead(1)
+    (letter,) = letters.parked
+    assert (letter.failure.kind, letter.failure.error_class) == (FailureKind.UNEXPECTED, "LethalRecord")
+    assert letter.event_id is None
+    assert store.calls == []

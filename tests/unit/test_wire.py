@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from adapters import wire
 from domain.dead_letter import Failure, FailureKind, Record
 from domain.event import EventType, UserEvent
-from tests.support.events import NOON, a_letter, a_record, an_event
+from tests.support.events import NOON, a_record, an_event
 from tests.support.strategies import events
 
 EVENT_ID = UUID("0198f3c0-1111-7abc-8def-0123456789ab")
@@ -152,59 +152,6 @@ def test_record_time_is_read_to_the_millisecond() -> None:
     """Up to the calendar's end."""
     assert wire.from_milliseconds(1) == datetime(1970, 1, 1, 0, 0, 0, 1_000, tzinfo=UTC)
     assert wire.from_milliseconds(253_402_300_799_999) == datetime(9999, 12, 31, 23, 59, 59, 999_000, tzinfo=UTC)
-
-
-def test_letter_says_where_the_record_stood_and_why_it_was_given_up() -> None:
-    """After the original headers, which stay as they were, repeated names included."""
-    record = a_record(b"{", partition=3, offset=7, headers=(("a", b"\xff"), ("b", None), ("a", b"2")))
-    letter = replace(a_letter(record, attempts=2), event_id=EVENT_ID)
-    assert wire.letter_headers(letter) == [
-        ("a", b"\xff"),
-        ("b", None),
-        ("a", b"2"),
-        ("dlq.topic", b"events"),
-        ("dlq.partition", b"3"),
-        ("dlq.offset", b"7"),
-        ("dlq.timestamp", b"1795348800000"),
-        ("dlq.first-failed-at", b"2026-11-22T12:00:00.000Z"),
-        ("dlq.replays", b"0"),
-        ("dlq.kind", b"undecodable"),
-        ("dlq.error.class", b"DecodeError"),
-        ("dlq.error.message", b"the value is not JSON"),
-        ("dlq.attempts", b"2"),
-        ("dlq.failed-at", b"2026-11-22T12:00:00.000Z"),
-        ("dlq.event-id", str(EVENT_ID).encode()),
-    ]
-
-
-def test_long_reason_is_cut_and_any_character_can_be_told() -> None:
-    """The headers stay within the room that the dead letter topic leaves for them."""
-    headers = dict(wire.letter_headers(a_letter(a_record(b"{"), reason="\ud800" + "ä" * 10_000)))
-    assert headers["dlq.error.message"] == b"?" + "ä".encode() * (wire.MAX_REASON_CHARS - 1)
-
-
-def test_replays_keep_the_first_origin_tell_the_last_error_and_never_grow() -> None:
-    """However often a record comes back."""
-    headers = wire.letter_headers(a_letter(a_record(b"{", offset=7, headers=(("a", b"1"),))))
-    length = len(headers)
-    for replay in range(1, 5):
-        counted = [(name, b"%d" % replay if name == "dlq.replays" else value) for name, value in headers]
-        again = a_record(b"{", offset=100 + replay, headers=tuple(counted))
-        headers = wire.letter_headers(a_letter(again, reason=f"reason {replay}", attempts=replay))
-        told = dict(headers)
-        assert told["dlq.offset"] == b"7"
-        assert told["dlq.replays"] == b"%d" % replay
-        assert told["dlq.error.message"] == b"reason %d" % replay
-        assert len(headers) == length
-
-
-@pytest.mark.parametrize("forged", [b"0", None])
-def test_headers_that_a_producer_invented_do_not_pass_for_ours(forged: bytes | None) -> None:
-    """The true origin is told, once, and nothing that only looks like our word is left."""
-    invented = tuple((name, b"forged") for name, _ in wire.letter_headers(a_letter(a_record(b"{"))))
-    record = a_record(b"{", offset=7, headers=(*invented, ("dlq.event-id", b"forged"), ("dlq.replays", forged)))
-    headers = wire.letter_headers(a_letter(record))
-    assert headers == wire.letter_headers(a_letter(a_record(b"{", offset=7)))
 
 
 @given(st.lists(st.tuples(st.text(max_size=5), st.none() | st.binary(max_size=5)), max_size=5))

@@ -73,6 +73,11 @@ class KafkaCluster:
         return ",".join(f"127.0.0.1:{port}" for port in self._layout.advertised_ports or self.ports)
 
     @property
+    def internal_bootstrap(self) -> str:
+        """The addresses between brokers: a client that starts from these goes past the advertised ports."""
+        return ",".join(f"127.0.0.1:{port}" for port in self._listening.internal)
+
+    @property
     def ports(self) -> Sequence[int]:
         """Where the brokers themselves listen for clients, in the order of their ids."""
         return self._listening.clients
@@ -80,6 +85,10 @@ class KafkaCluster:
     def process(self, node: int) -> Process:
         """The process of a node, for signals and resource counts; another one after each restart."""
         return self._running[node].process
+
+    def log(self, node: int) -> Path:
+        """The file with what a node has logged, in all its runs."""
+        return self._nodes[node].log
 
     def start(self) -> None:
         """Start all nodes; returns when every broker serves and knows of all others. Ports stay over a stop."""

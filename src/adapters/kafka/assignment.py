@@ -14,7 +14,9 @@ from aiokafka import AIOKafkaConsumer, OffsetAndMetadata, TopicPartition
 from aiokafka.errors import CorruptRecordException, UnsupportedCodecError
 from aiokafka.structs import ConsumerRecord
 
+from application.ports import Custodian
 from domain.dead_letter import Record
+from domain.stop import Stop, StopKind
 
 _UNREADABLE = (
     CorruptRecordException,
@@ -35,13 +37,18 @@ logger = logging.getLogger(__name__)
 class Assignment:
     """The partitions of one consumer in one generation; compared by identity."""
 
-    def __init__(self, consumer: AIOKafkaConsumer, topic: str) -> None:
+    def __init__(self, consumer: AIOKafkaConsumer, topic: str, custodian: Custodian) -> None:
         self._consumer = consumer
         self._topic = topic
+        self._custodian = custodian
+        self._begun: set[int] = set()
+        """The partitions that the custodian has taken over."""
         self._cursor: dict[int, int] = {}
         self._committed: dict[int, int] = {}
-        self.stopped: dict[int, str] = {}
-        """Partitions that must not be read on, each with the reason."""
+        self.stopped: dict[int, Stop] = {}
+        """Partitions that cannot be read on."""
+        self._skipping: dict[int, Stop] = {}
+        """Those of them that are to be read on behind what stopped them."""
         self.is_positioned = False
         """Whether the client reads from the cursor and honours the pauses."""
         self.is_revoking = False
@@ -53,21 +60,42 @@ class Assignment:
         """Whether all that was read is committed."""
         return self._cursor == self._committed
 
-    async def position(self, paused: Collection[int]) -> None:
-        """Tell the client where to read on: at the cursor; at first the group's position, or else the beginning."""
-        assigned = self._consumer.assignment()
-        for tp in assigned:
+    async def find_positions(self) -> None:
+        """Learn where to begin: at the group's position, or else at the log's beginning."""
+        for tp in self._consumer.assignment():
             if tp.partition not in self._cursor:
                 start = await self._consumer.committed(tp)
-                if start is None:
-                    start = (await self._consumer.beginning_offsets([tp]))[tp]
-                self._cursor[tp.partition] = self._committed[tp.partition] = start
-        if assigned != self._consumer.assignment():
+                self._begin_at(tp.partition, await self._beginning(tp) if start is None else start)
+        for partition, stop in list(self._skipping.items()):
+            place = stop.offset + 1 if stop.kind is StopKind.UNREADABLE else await self._beginning(self._at(partition))
+            logger.warning("records skipped", extra={"partition": partition, "offset": stop.offset, "behind": place})
+            self._begin_at(partition, place)
+            del self._skipping[partition]
+
+    async def position(self, paused: Collection[int]) -> None:
+        """Tell the client to read on from the cursor, once the custodian has taken over what is new."""
+        assigned = self._consumer.assignment()
+        new = {partition: start for partition, start in self._committed.items() if partition not in self._begun}
+        if new:
+            await self._custodian.begin(new)
+            self._begun |= new.keys()
+        if assigned != self._consumer.assignment() or not assigned <= {self._at(each) for each in self._begun}:
             return
         for tp in assigned:
             self._consumer.seek(tp, self._cursor[tp.partition])
         self.is_positioned = True
         self.pause(paused)
+
+    async def end(self) -> None:
+        """Give all partitions up in order: nothing of them is in flight."""
+        if self._begun:
+            await self._custodian.end(self._begun)
+
+    def skip(self, partition: int) -> None:
+        """Read on behind what stopped `partition`, next time the client is told where to read."""
+        if partition in self.stopped:
+            self._skipping[partition] = self.stopped.pop(partition)
+            self.is_positioned = False
 
     def pause(self, partitions: Collection[int]) -> None:
         """Let the client read from none of `partitions` and of the stopped ones, and from all others."""
@@ -122,9 +150,9 @@ class Assignment:
             cursor, beginning, end = self._cursor[tp.partition], beginnings[tp], ends[tp]
             if cursor < beginning:
                 lost = beginning - cursor
-                self._stop(tp, f"retention deleted {lost} records before they were read, from offset {cursor} on")
+                self._stop(tp, StopKind.GAP, f"retention deleted {lost} records before they were read")
             elif cursor > end:
-                self._stop(tp, f"the position {cursor} lies beyond the log's end {end}: it was truncated or made anew")
+                self._stop(tp, StopKind.GAP, f"the log ends at {end} already: it was truncated or made anew")
 
     async def getmany(self, *, timeout_ms: int, max_records: int) -> Fetched:
         """Read as the client does, or one record of each partition while `single_fetches` are left.
@@ -142,14 +170,22 @@ class Assignment:
             try:
                 singles |= await self._consumer.getmany(tp, timeout_ms=timeout_ms // len(readable), max_records=1)
             except _UNREADABLE as error:
-                self._stop(tp, f"the record at offset {self._cursor[tp.partition]} cannot be read: {error!r}")
+                self._stop(tp, StopKind.UNREADABLE, f"the record cannot be read: {error!r}")
                 self.is_positioned = False
                 self.single_fetches = 0
         return singles
 
-    def _stop(self, tp: TopicPartition, reason: str) -> None:
-        self.stopped[tp.partition] = reason
-        logger.error("partition stopped", extra={"topic": tp.topic, "partition": tp.partition, "reason": reason})
+    def _stop(self, tp: TopicPartition, kind: StopKind, reason: str) -> None:
+        stop = Stop(kind, self._cursor[tp.partition], reason)
+        self.stopped[tp.partition] = stop
+        logger.error("partition stopped", extra={"partition": tp.partition, **stop._asdict()})
+
+    def _begin_at(self, partition: int, offset: int) -> None:
+        self._cursor[partition] = self._committed[partition] = offset
+
+    async def _beginning(self, tp: TopicPartition) -> int:
+        beginning: int = (await self._consumer.beginning_offsets([tp]))[tp]
+        return beginning
 
     def _at(self, partition: int) -> TopicPartition:
         return TopicPartition(self._topic, partition)

@@ -2,8 +2,9 @@
 
 from collections.abc import Sequence
 
-from adapters import wire
-from adapters.kafka.producer import Outgoing, Producer
+from adapters import letter_headers
+from adapters.kafka.producer import Producer
+from adapters.kafka.sending_client import Outgoing
 from application.ports import OversizeLetters
 from domain.dead_letter import DeadLetter
 from domain.errors import Rejected, Unavailable
@@ -41,8 +42,8 @@ class KafkaDeadLetters:
         ]
 
     def _whole(self, letter: DeadLetter) -> Outgoing:
-        return Outgoing(self._topic, letter.record.key, letter.record.value, wire.letter_headers(letter))
+        return Outgoing(self._topic, letter.record.key, letter.record.value, letter_headers.render(letter))
 
     def _pointer(self, letter: DeadLetter) -> Outgoing:
-        ours = [(name, value) for name, value in wire.letter_headers(letter) if name.startswith("dlq.")]
+        ours = [(name, value) for name, value in letter_headers.render(letter) if name.startswith("dlq.")]
         return Outgoing(self._topic, None, None, [*ours, _OVERSIZE_HEADER])

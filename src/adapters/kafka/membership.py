@@ -3,14 +3,32 @@
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Collection
+from typing import Any
 
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
 
+from adapters.kafka.assignor import AssignorName, assignor_for
 from adapters.kafka.connection import describe
 
 logger = logging.getLogger(__name__)
 
 _STOP_LIMIT_SECONDS = 5.0
+_REBALANCE_TIMEOUT_SECONDS = 60.0
+
+
+def membership_options(group: str, assignor: AssignorName, session_timeout: float) -> dict[str, Any]:
+    """Render a consumer's arguments for taking part in a group; `session_timeout` in seconds."""
+    return {
+        "group_id": group,
+        "enable_auto_commit": False,
+        # Never skip in silence: where to begin is our own decision.
+        "auto_offset_reset": "none",
+        "isolation_level": "read_committed",
+        "partition_assignment_strategy": [assignor_for(assignor)],
+        "session_timeout_ms": round(session_timeout * 1000),
+        "heartbeat_interval_ms": round(session_timeout * 100),
+        "rebalance_timeout_ms": round(_REBALANCE_TIMEOUT_SECONDS * 1000),
+    }
 
 
 class RebalanceListener(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka publishes no types

@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 
 from adapters import wire
-from adapters.kafka.producer import Outcome, Outgoing, Producer
+from adapters.kafka.producer import Outcome, Producer
+from adapters.kafka.sending_client import Outgoing
 from domain.event import UserEvent
 
 

@@ -4,7 +4,6 @@ import asyncio
 import logging
 from collections.abc import Collection, Mapping
 from functools import partial
-from typing import Any
 
 from aiokafka import AIOKafkaConsumer
 from aiokafka.errors import (
@@ -15,18 +14,17 @@ from aiokafka.errors import (
     OffsetOutOfRangeError,
 )
 
-from adapters import wire
 from adapters.kafka.assignment import Assignment, is_unreadable
-from adapters.kafka.assignor import AssignorName, assignor_for
+from adapters.kafka.assignor import AssignorName
 from adapters.kafka.connection import Brokers, describe, translated
-from adapters.kafka.membership import RebalanceListener, stop_consumer
-from application.ports import Batch, Delivery, Superseded
+from adapters.kafka.membership import RebalanceListener, membership_options, stop_consumer
+from application.ports import Batch, Custodian, Superseded
 from domain.errors import Unavailable
+from domain.stop import Stop
 
 logger = logging.getLogger(__name__)
 
 _CALL_LIMIT_SECONDS = 15.0
-_REBALANCE_TIMEOUT_SECONDS = 60.0
 _REVOKE_LIMIT_SECONDS = 20.0
 """How long a rebalance waits for the batches in flight; below the rebalance timeout."""
 _PATIENCE_SECONDS = 1.0
@@ -41,22 +39,20 @@ class KafkaEventSource:
     """`EventSource` over one topic; joins the group on the first poll and again whenever it lost its way."""
 
     def __init__(
-        self, brokers: Brokers, *, topic: str, group: str, assignor: AssignorName, session_timeout: float
+        self,
+        brokers: Brokers,
+        custodian: Custodian,
+        *,
+        topic: str,
+        group: str,
+        assignor: AssignorName,
+        session_timeout: float,
     ) -> None:
         """`session_timeout` in seconds: how long a silent member keeps its partitions."""
         self._brokers = brokers
+        self._custodian = custodian
         self._topic = topic
-        self._options: dict[str, Any] = {
-            "group_id": group,
-            "enable_auto_commit": False,
-            # Never skip in silence: where to begin is our own decision.
-            "auto_offset_reset": "none",
-            "isolation_level": "read_committed",
-            "partition_assignment_strategy": [assignor_for(assignor)],
-            "session_timeout_ms": round(session_timeout * 1000),
-            "heartbeat_interval_ms": round(session_timeout * 100),
-            "rebalance_timeout_ms": round(_REBALANCE_TIMEOUT_SECONDS * 1000),
-        }
+        self._options = membership_options(group, assignor, session_timeout)
         self._consumer: AIOKafkaConsumer | None = None
         self._assignment: Assignment | None = None
         self._paused: set[int] = set()
@@ -86,6 +82,9 @@ class KafkaEventSource:
                     async with asyncio.timeout(_CALL_LIMIT_SECONDS):
                         await self._assignment.stop_at_gaps(error.args[0])
                 return _NOTHING
+            except Unavailable:
+                # The custodian's word: the client is not to blame.
+                raise
             except Exception as error:
                 self._lose_position()
                 if is_unreadable(error) and self._assignment is not None:
@@ -111,25 +110,29 @@ class KafkaEventSource:
         with translated():
             try:
                 async with asyncio.timeout(_CALL_LIMIT_SECONDS):
-                    await assignment.commit(delivery.record for delivery in batch.deliveries)
+                    await assignment.commit(batch.records)
             except (CommitFailedError, IllegalStateError) as error:
                 # The group moved on without us. Until it tells us our new share, what we hold begins anew.
                 if self._assignment is assignment and self._consumer is not None:
-                    self._assign(Assignment(self._consumer, self._topic))
+                    self._assign(Assignment(self._consumer, self._topic, self._custodian))
                 raise Superseded from error
         self._note_landing()
 
     def rewind(self, batch: Batch) -> None:
         if self._assignment is not None and batch.assignment is self._assignment:
-            self._assignment.rewind(delivery.record for delivery in batch.deliveries)
+            self._assignment.rewind(batch.records)
             self._note_landing()
 
     def owns(self, batch: Batch) -> bool:
         assignment = self._assignment
         return assignment is not None and batch.assignment is assignment and not assignment.is_revoking
 
-    def stopped(self) -> Mapping[int, str]:
+    def stopped(self) -> Mapping[int, Stop]:
         return {} if self._assignment is None else dict(self._assignment.stopped)
+
+    def skip(self, partition: int) -> None:
+        if self._assignment is not None:
+            self._assignment.skip(partition)
 
     def pause(self, partitions: Collection[int]) -> None:
         self._paused.update(partitions)
@@ -159,7 +162,8 @@ class KafkaEventSource:
         consumer = self._consumer or await self._connect()
         if self._assignment is not None and not self._assignment.is_positioned:
             async with asyncio.timeout(_CALL_LIMIT_SECONDS):
-                await self._assignment.position(self._paused)
+                await self._assignment.find_positions()
+            await self._assignment.position(self._paused)
         try:
             async with asyncio.timeout(wait + _PATIENCE_SECONDS):
                 # Also without an assignment: the client tells its troubles nowhere else.
@@ -177,7 +181,7 @@ class KafkaEventSource:
             # Read for nobody: the share changed meanwhile.
             self._lose_position()
             return _NOTHING
-        batch = Batch([Delivery(record, wire.decode(record)) for record in assignment.advance(fetched)], assignment)
+        batch = Batch(assignment.advance(fetched), assignment)
         self._landed.clear()
         return batch
 
@@ -213,7 +217,10 @@ class KafkaEventSource:
 
     async def _disconnect(self) -> None:
         consumer, self._consumer, self._errors = self._consumer, None, 0
+        assignment = self._assignment
         self._assign(None)
+        if assignment is not None:
+            await assignment.end()
         if consumer is not None:
             await stop_consumer(consumer)
 
@@ -244,8 +251,9 @@ class KafkaEventSource:
             logger.warning("a rebalance did not wait any longer for the batch in flight")
         if self._assignment is assignment:
             self._assign(None)
+            await assignment.end()
 
     def _begin(self, consumer: AIOKafkaConsumer) -> None:
         """Begin anew with what the group gives us; there is no ear for a consumer that was given up."""
         if consumer is self._consumer:
-            self._assign(Assignment(consumer, self._topic))
+            self._assign(Assignment(consumer, self._topic, self._custodian))

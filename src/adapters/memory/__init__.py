@@ -6,6 +6,7 @@ Each adapter has an attribute `outage`: while it holds an exception, every call 
 from adapters.memory.letters import MemoryDeadLetters, MemoryOversizeLetters
 from adapters.memory.log import MemoryLog, MemoryPublisher, MemoryRecord
 from adapters.memory.source import MemorySource
+from adapters.memory.states import MemoryPartitionStates
 from adapters.memory.store import MemoryEventStore
 
 __all__ = [
@@ -13,6 +14,7 @@ __all__ = [
     "MemoryEventStore",
     "MemoryLog",
     "MemoryOversizeLetters",
+    "MemoryPartitionStates",
     "MemoryPublisher",
     "MemoryRecord",
     "MemorySource",

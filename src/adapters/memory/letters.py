@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from adapters import wire
+from adapters import letter_headers
 from adapters.memory.log import MemoryLog
 from adapters.memory.outage import Outage
 from domain.dead_letter import DeadLetter
@@ -18,7 +18,7 @@ class MemoryDeadLetters(Outage):
     async def park(self, letters: Sequence[DeadLetter]) -> None:
         await self._reach()
         for letter in letters:
-            self._log.append(self._topic, letter.record.key, letter.record.value, wire.letter_headers(letter))
+            self._log.append(self._topic, letter.record.key, letter.record.value, letter_headers.render(letter))
 
     async def ping(self) -> None:
         await self._reach()

@@ -53,6 +53,8 @@ class MemoryLog:
     def __init__(self, partitions: int = 3, clock: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
         self.partitions = partitions
         self.topics: dict[str, list[list[MemoryRecord]]] = defaultdict(lambda: [[] for _ in range(partitions)])
+        self.beginnings: dict[str, dict[int, int]] = defaultdict(lambda: defaultdict(int))
+        """By topic and partition, the first offset that still stands."""
         self.groups: dict[tuple[str, str], Group] = defaultdict(Group)
         self._clock = clock
         self._changed = asyncio.Event()
@@ -77,6 +79,10 @@ class MemoryLog:
     def records(self, topic: str) -> list[MemoryRecord]:
         """List all records of `topic`, partition by partition."""
         return [record for partition in self.topics[topic] for record in partition]
+
+    def expire(self, topic: str, partition: int, *, before: int) -> None:
+        """Delete the records of a partition up to an offset, as retention would; nobody reads them any more."""
+        self.beginnings[topic][partition] = before
 
     def join(self, group: Group, member: object) -> None:
         """Add `member` to `group`."""

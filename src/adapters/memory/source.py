@@ -3,21 +3,21 @@
 import asyncio
 from collections.abc import Collection, Iterator
 
-from adapters import wire
 from adapters.memory.log import MemoryLog, MemoryRecord
 from adapters.memory.outage import Outage
-from application.ports import Batch, Delivery, Superseded
-from domain.dead_letter import Failure
+from application.ports import Batch, Custodian, Superseded
 from domain.errors import Unavailable
-from domain.event import UserEvent
+from domain.stop import Stop, StopKind
 
 
 class MemorySource(Outage):
     """An `EventSource`; takes part in its group from `open` until `close`, or until it crashes."""
 
-    def __init__(self, log: MemoryLog, topic: str, group: str) -> None:
+    def __init__(self, log: MemoryLog, topic: str, group: str, custodian: Custodian) -> None:
         self._log = log
+        self._custodian = custodian
         self._records = log.topics[topic]
+        self._beginnings = log.beginnings[topic]
         self._group = log.groups[topic, group]
         self._generation = -1
         self._positions: dict[int, int] = {}
@@ -29,6 +29,8 @@ class MemorySource(Outage):
 
     async def close(self) -> None:
         """Leave the group; its partitions go to the members that stay."""
+        positions, self._positions = self._positions, {}
+        await self._custodian.end(positions)
         self._log.leave(self._group, self)
 
     def crash(self) -> None:
@@ -40,31 +42,35 @@ class MemorySource(Outage):
         loop = asyncio.get_running_loop()
         end = loop.time() + wait
         while True:
-            self._follow()
+            await self._follow()
             records = list(self._take(limit))
             if records or not await self._log.change(end - loop.time()):
-                deliveries: list[Delivery[UserEvent | Failure]] = [
-                    Delivery(each, wire.decode(each)) for each in records
-                ]
-                return Batch(deliveries, self._generation)
+                return Batch(records, self._generation)
 
     async def commit(self, batch: Batch) -> None:
         await self._reach()
         if not self.owns(batch):
             raise Superseded
-        for delivery in batch.deliveries:
-            self._group.committed[delivery.record.partition] = delivery.record.offset + 1
+        for record in batch.records:
+            self._group.committed[record.partition] = record.offset + 1
 
     def rewind(self, batch: Batch) -> None:
         if self.owns(batch):
-            for partition, offset in ((each.record.partition, each.record.offset) for each in batch.deliveries):
-                self._positions[partition] = min(offset, self._positions[partition])
+            for record in batch.records:
+                self._positions[record.partition] = min(record.offset, self._positions[record.partition])
 
     def owns(self, batch: Batch) -> bool:
         return self in self._group.members and batch.assignment == self._group.generation
 
-    def stopped(self) -> dict[int, str]:
-        return {}
+    def stopped(self) -> dict[int, Stop]:
+        return {
+            partition: Stop(StopKind.GAP, position, f"{self._beginnings[partition] - position} records expired")
+            for partition, position in self._positions.items()
+            if position < self._beginnings[partition]
+        }
+
+    def skip(self, partition: int) -> None:
+        self._positions[partition] = self._beginnings[partition]
 
     def pause(self, partitions: Collection[int]) -> None:
         self._paused.update(partitions)
@@ -85,16 +91,21 @@ class MemorySource(Outage):
         if self not in self._group.members:
             raise Unavailable("this member is not in its group")
 
-    def _follow(self) -> None:
+    async def _follow(self) -> None:
         """Take up the group's present generation, whose members start from what is committed."""
-        if self._generation != self._group.generation:
-            self._generation = self._group.generation
+        while self._generation != self._group.generation:
+            generation = self._group.generation
             share = self._group.share_of(self, len(self._records))
-            self._positions = {partition: self._group.committed[partition] for partition in share}
+            given_up, self._positions = self._positions, {}
+            if given_up:
+                await self._custodian.end(given_up)
+            positions = {partition: self._group.committed[partition] for partition in share}
+            await self._custodian.begin(positions)
+            self._generation, self._positions = generation, positions
 
     def _take(self, limit: int) -> Iterator[MemoryRecord]:
         for partition, position in list(self._positions.items()):
-            if partition in self._paused:
+            if partition in self._paused or position < self._beginnings[partition]:
                 continue
             records = self._records[partition][position : position + limit]
             if records:

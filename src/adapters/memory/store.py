@@ -8,7 +8,8 @@ from typing import Any
 from uuid import UUID
 
 from adapters.memory.outage import Outage
-from application.ports import PAGE_PAYLOAD, Cursor, Delivery, EventFilter, Page, StoredEvent, Verdict
+from application.listing import PAGE_PAYLOAD, Cursor, EventFilter, Page, StoredEvent
+from application.ports import Delivery, Verdict
 from domain.errors import Rejected
 from domain.event import UserEvent
 from domain.validation import Invalid, validate
@@ -23,11 +24,15 @@ class MemoryEventStore(Outage):
         self.rows: dict[UUID, StoredEvent] = {}
         self._clock = clock
 
-    async def add(self, deliveries: Sequence[Delivery[UserEvent]]) -> list[Verdict]:
+    async def add(self, deliveries: Sequence[Delivery]) -> list[Verdict]:
         await self._reach()
         created_at = self._clock()
-        rows = [_row(delivery.content, created_at) for delivery in deliveries]
+        rows = [_row(delivery.event, created_at) for delivery in deliveries]
         return [self._insert(row) for row in rows]
+
+    async def check(self, deliveries: Sequence[Delivery]) -> list[Verdict | None]:
+        await self._reach()
+        return [self._compare(_row(delivery.event, self._clock())) for delivery in deliveries]
 
     async def page(self, wanted: EventFilter, after: Cursor | None, limit: int) -> Page:
         await self._reach()
@@ -57,9 +62,15 @@ class MemoryEventStore(Outage):
         await self._reach()
 
     def _insert(self, row: StoredEvent) -> Verdict:
-        standing = self.rows.setdefault(row.id, row)
-        if standing is row:
-            return Verdict.STORED
+        standing = self._compare(row)
+        if standing is None:
+            self.rows[row.id] = row
+        return standing or Verdict.STORED
+
+    def _compare(self, row: StoredEvent) -> Verdict | None:
+        standing = self.rows.get(row.id)
+        if standing is None:
+            return None
         return Verdict.DUPLICATE if _content(standing) == _content(row) else Verdict.CONFLICT
 
 

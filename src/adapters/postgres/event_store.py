@@ -13,9 +13,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from adapters.postgres.engine import translated
 from adapters.postgres.schema import events
-from application.ports import PAGE_PAYLOAD, Cursor, Delivery, EventFilter, Page, StoredEvent, Verdict
+from application.listing import PAGE_PAYLOAD, Cursor, EventFilter, Page, StoredEvent
+from application.ports import Delivery, Verdict
 from domain.errors import Unavailable
-from domain.event import UserEvent
 
 _STATEMENT_BYTES = 32 * 1024 * 1024
 """From how many bytes of payload on a statement takes no more events; the server refuses messages of 1 GiB."""
@@ -37,13 +37,16 @@ RETURNING id
 """
 # A later statement of the same READ COMMITTED transaction: it sees the row that stood in the way, whoever wrote it.
 _COMPARE = """
-SELECT stored.user_id = given.user_id AND stored.event_type = given.event_type
-       AND coalesce(nullif(stored.payload, 'null'), '{}') = given.payload::jsonb AS same
+SELECT CASE WHEN stored.id IS NOT NULL THEN
+           stored.user_id = given.user_id AND stored.event_type = given.event_type
+           AND coalesce(nullif(stored.payload, 'null'), '{}') = given.payload::jsonb
+       END AS same
 FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[]) WITH ORDINALITY
      AS given (id, user_id, event_type, payload, place)
-JOIN events AS stored ON stored.id = given.id
+LEFT JOIN events AS stored ON stored.id = given.id
 ORDER BY given.place
 """
+_VERDICTS = {True: Verdict.DUPLICATE, False: Verdict.CONFLICT, None: None}
 # Both in one transaction: it commits a write, and nobody ever sees the row.
 _PROBE = (
     "INSERT INTO events (id, user_id, event_type) VALUES ($1, 'probe', 'LOGIN')",
@@ -66,12 +69,12 @@ class PostgresEventStore:
         self._engine = engine
         self._settle = settle
 
-    async def add(self, deliveries: Sequence[Delivery[UserEvent]]) -> Sequence[Verdict]:
+    async def add(self, deliveries: Sequence[Delivery]) -> Sequence[Verdict]:
         first: dict[UUID, int] = {}
         for place, delivery in enumerate(deliveries):
-            first.setdefault(delivery.content.id, place)
+            first.setdefault(delivery.event.id, place)
         # In the order of ids like the rows of a statement, see `_INSERT`.
-        unique = sorted((deliveries[place] for place in first.values()), key=lambda each: each.content.id)
+        unique = sorted((deliveries[place] for place in first.values()), key=lambda each: each.event.id)
         with translated():
             # Cancelled when the time is up, the driver closes the connection: what was not committed never will be.
             async with asyncio.timeout(self._settle), self._engine.begin() as connection:
@@ -81,7 +84,15 @@ class PostgresEventStore:
                 new = {first[each] for each in inserted}
                 rest = [delivery for place, delivery in enumerate(deliveries) if place not in new]
                 compared = iter([each for part in _parts(rest) for each in await _compare(connection, part)])
-        return [Verdict.STORED if place in new else next(compared) for place in range(len(deliveries))]
+        verdicts = [Verdict.STORED if place in new else next(compared) for place in range(len(deliveries))]
+        if None in verdicts:
+            raise Unavailable("database: a row was deleted while it was compared")
+        return [verdict for verdict in verdicts if verdict is not None]
+
+    async def check(self, deliveries: Sequence[Delivery]) -> Sequence[Verdict | None]:
+        with translated():
+            async with self._engine.connect() as connection:
+                return [each for part in _parts(deliveries) for each in await _compare(connection, part)]
 
     async def page(self, wanted: EventFilter, after: Cursor | None, limit: int) -> Page:
         rows: list[StoredEvent] = []
@@ -127,14 +138,14 @@ class PostgresEventStore:
                     await connection.exec_driver_sql(statement, (canary,))
 
 
-async def _insert(connection: AsyncConnection, deliveries: Sequence[Delivery[UserEvent]]) -> Sequence[UUID]:
+async def _insert(connection: AsyncConnection, deliveries: Sequence[Delivery]) -> Sequence[UUID]:
     """Insert deliveries with distinct ids; answer the ids that were new."""
     records = [delivery.record for delivery in deliveries]
     rows = await connection.exec_driver_sql(
         _INSERT,
         (
             *_contents(deliveries),
-            [delivery.content.occurred_at for delivery in deliveries],
+            [delivery.event.occurred_at for delivery in deliveries],
             [record.partition for record in records],
             [record.offset for record in records],
         ),
@@ -142,26 +153,24 @@ async def _insert(connection: AsyncConnection, deliveries: Sequence[Delivery[Use
     return rows.scalars().all()
 
 
-async def _compare(connection: AsyncConnection, deliveries: Sequence[Delivery[UserEvent]]) -> list[Verdict]:
-    """Tell duplicates from conflicts among deliveries whose ids all stand in the table, in order."""
-    rows = (await connection.exec_driver_sql(_COMPARE, _contents(deliveries))).all()
-    if len(rows) != len(deliveries):
-        raise Unavailable("database: a row was deleted while it was compared")
-    return [Verdict.DUPLICATE if row.same else Verdict.CONFLICT for row in rows]
+async def _compare(connection: AsyncConnection, deliveries: Sequence[Delivery]) -> list[Verdict | None]:
+    """Tell duplicates, conflicts and what does not stand in the table, in order."""
+    rows = await connection.exec_driver_sql(_COMPARE, _contents(deliveries))
+    return [_VERDICTS[same] for same in rows.scalars()]
 
 
-def _parts(deliveries: Sequence[Delivery[UserEvent]]) -> Iterator[Sequence[Delivery[UserEvent]]]:
+def _parts(deliveries: Sequence[Delivery]) -> Iterator[Sequence[Delivery]]:
     """Cut `deliveries` into as much as one statement takes."""
     start = size = 0
     for place, delivery in enumerate(deliveries, 1):
-        size += len(delivery.content.payload)
+        size += len(delivery.event.payload)
         if size >= _STATEMENT_BYTES or place == len(deliveries):
             yield deliveries[start:place]
             start, size = place, 0
 
 
-def _contents(deliveries: Sequence[Delivery[UserEvent]]) -> tuple[list[object], ...]:
-    events_ = [delivery.content for delivery in deliveries]
+def _contents(deliveries: Sequence[Delivery]) -> tuple[list[object], ...]:
+    events_ = [delivery.event for delivery in deliveries]
     return (
         [event.id for event in events_],
         [event.user_id for event in events_],

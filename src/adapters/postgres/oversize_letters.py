@@ -3,7 +3,7 @@
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from adapters import wire
+from adapters import letter_headers, wire
 from adapters.postgres.engine import translated
 from adapters.postgres.schema import oversize_letters
 from domain.dead_letter import DeadLetter
@@ -24,7 +24,7 @@ class PostgresOversizeLetters:
             timestamp=record.timestamp,
             key=record.key,
             value=record.value,
-            headers=wire.headers_as_json(wire.letter_headers(letter)),
+            headers=wire.headers_as_json(letter_headers.render(letter)),
         )
         with translated():
             async with self._engine.begin() as connection:

@@ -4,6 +4,7 @@ from sqlalchemy import (
     JSON,
     TIMESTAMP,
     BigInteger,
+    Boolean,
     Column,
     Index,
     Integer,
@@ -52,4 +53,25 @@ oversize_letters = Table(
     Column("headers", JSON, nullable=False),
     Column("kept_at", TIMESTAMP(timezone=True), nullable=False, server_default=text("CURRENT_TIMESTAMP")),
     UniqueConstraint("topic", "partition", "offset", "timestamp", name="oversize_letters_origin_key"),
+)
+
+partition_states = Table(
+    "partition_states",
+    metadata,
+    Column("group_name", Text, primary_key=True),
+    Column("topic", Text, primary_key=True),
+    Column("partition", Integer, primary_key=True, autoincrement=False),
+    # From where on it was last begun, and how many times in a row without a good end.
+    Column("position", BigInteger),
+    Column("attempts", Integer, nullable=False, server_default="0"),
+    # The marker: the record that is, or was last, processed alone; a death is one of its consumer with it in hand.
+    Column("marked_offset", BigInteger),
+    Column("in_hand", Boolean, nullable=False, server_default=text("FALSE")),
+    Column("deaths", Integer, nullable=False, server_default="0"),
+    # The last stop; open until it is resumed.
+    Column("stop_kind", Text),
+    Column("stop_offset", BigInteger),
+    Column("stop_reason", Text),
+    Column("stopped_at", TIMESTAMP(timezone=True)),
+    Column("resumed_at", TIMESTAMP(timezone=True)),
 )

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from struct import Struct
 from uuid import UUID
 
-from application.ports import Cursor
+from application.listing import Cursor
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)

@@ -11,7 +11,7 @@ from litestar.params import FromPath
 from litestar.types import ASGIApp
 
 from application.list_processed import ListProcessed
-from application.ports import StoredEvent
+from application.listing import StoredEvent
 from entrypoints.rest import query, rows
 from entrypoints.rest.accept import negotiate
 from entrypoints.rest.problems import HttpProblem

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 from urllib.parse import parse_qsl, urlencode
 
-from application.ports import Cursor, EventFilter
+from application.listing import Cursor, EventFilter
 from domain.event import EventType
 from domain.validation import Invalid, Problem, parse_time
 from entrypoints.rest import cursor

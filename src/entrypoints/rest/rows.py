@@ -9,7 +9,7 @@ from uuid import UUID
 import msgspec
 
 from adapters.wire import render_time
-from application.ports import StoredEvent
+from application.listing import StoredEvent
 
 NDJSON = "application/x-ndjson"
 CSV = "text/csv"

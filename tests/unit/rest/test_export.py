@@ -8,7 +8,7 @@ from uuid import UUID
 
 import pytest
 
-from application.ports import StoredEvent
+from application.listing import StoredEvent
 from domain.errors import Unavailable
 from entrypoints.rest.accept import negotiate
 from tests.support.api import Api

@@ -6,7 +6,7 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from application.ports import StoredEvent
+from application.listing import StoredEvent
 from domain.errors import Unavailable
 from domain.event import EventType
 from tests.support.api import Api

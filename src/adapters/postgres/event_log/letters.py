@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from adapters import wire
+from adapters import letter_headers
 from adapters.postgres.event_log.topics import partition_ids
 from adapters.postgres.event_log.writer import LogWriter, NewRecord
 from domain.dead_letter import DeadLetter
@@ -26,7 +26,7 @@ class PostgresDeadLetters:
                     letter.record.partition % partitions,
                     letter.record.key,
                     letter.record.value,
-                    wire.letter_headers(letter),
+                    letter_headers.render(letter),
                 )
                 for letter in letters
             ]

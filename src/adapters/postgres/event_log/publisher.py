@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from adapters import wire
+from adapters.in_flight import InFlight
 from adapters.postgres.event_log.topics import partition_ids
 from adapters.postgres.event_log.writer import LogWriter, NewRecord, partition_of
 from application.ports import Receipt
@@ -17,14 +18,20 @@ class PostgresEventPublisher:
     """`EventPublisher` over a topic of the embedded log; the events of a call stand together or not at all."""
 
     def __init__(
-        self, engine: AsyncEngine, topic: str, *, max_record_bytes: int = 1024 * 1024, deadline: float = 10.0
+        self,
+        engine: AsyncEngine,
+        topic: str,
+        *,
+        max_record_bytes: int = 1024 * 1024,
+        deadline: float = 10.0,
+        in_flight: InFlight | None = None,
     ) -> None:
         """`deadline`: after how many seconds a call ends with `Unavailable`; its events may yet appear."""
         self._engine = engine
         self._topic = topic
         self._max_record_bytes = max_record_bytes
         self._deadline = deadline
-        self._writer = LogWriter(engine, topic)
+        self._writer = LogWriter(engine, topic, in_flight)
 
     async def publish(self, events: Sequence[UserEvent]) -> list[Receipt | Rejected | Unavailable]:
         drafts = [(wire.encode_key(event), wire.encode(event)) for event in events]

@@ -8,7 +8,6 @@ from typing import cast
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from adapters import wire
 from adapters.postgres.event_log.listener import listen
 from adapters.postgres.event_log.membership import MEMBERS_CHANNEL, Claim, Membership
 from adapters.postgres.event_log.positions import advance, is_alive, lag
@@ -16,10 +15,10 @@ from adapters.postgres.event_log.reader import Place, read
 from adapters.postgres.event_log.retention import trim
 from adapters.postgres.event_log.topics import partition_ids
 from adapters.postgres.event_log.writer import RECORDS_CHANNEL
-from application.ports import Batch, Delivery, Superseded
-from domain.dead_letter import Failure
+from application.ports import Batch, Custodian, Superseded
+from domain.dead_letter import Record
 from domain.errors import Unavailable
-from domain.event import UserEvent
+from domain.stop import Stop
 
 logger = logging.getLogger(__name__)
 
@@ -38,6 +37,7 @@ class PostgresEventSource:
         engine: AsyncEngine,
         topic: str,
         group: str,
+        custodian: Custodian,
         *,
         session: float = 10.0,
         hand_over: float = 5.0,
@@ -52,6 +52,9 @@ class PostgresEventSource:
         self._engine = engine
         self._at_once = engine.execution_options(isolation_level="AUTOCOMMIT")
         self._topic = topic
+        self._custodian = custodian
+        self._begun: set[Claim] = set()
+        """The claims whose partitions the custodian has taken over."""
         self._membership = Membership(engine, topic, group, session=session, hand_over=hand_over)
         self._heartbeat = session / 3
         self._look = look
@@ -80,6 +83,8 @@ class PostgresEventSource:
         if not self._tasks:
             return
         await self._stop()
+        await self._custodian.end([claim.partition for claim in self._begun])
+        self._begun.clear()
         try:
             await self._membership.leave()
         except Unavailable as unavailable:
@@ -96,12 +101,12 @@ class PostgresEventSource:
                 raise self._trouble
             batch = await self._read(limit)
             left = end - loop.time()
-            if batch.deliveries or left <= 0:
+            if batch.records or left <= 0:
                 return batch
             await _wait(self._news, min(left, self._look))
 
     async def commit(self, batch: Batch) -> None:
-        ends = {each.record.partition: each.record.offset + 1 for each in batch.deliveries}
+        ends = {record.partition: record.offset + 1 for record in batch.records}
         claims = _claims(batch)
         if not claims:
             return
@@ -118,8 +123,8 @@ class PostgresEventSource:
 
     def rewind(self, batch: Batch) -> None:
         starts: dict[int, int] = {}
-        for delivery in batch.deliveries:
-            starts.setdefault(delivery.record.partition, delivery.record.offset)
+        for record in batch.records:
+            starts.setdefault(record.partition, record.offset)
         for claim in _claims(batch):
             if self._holds(claim):
                 claim.position = min(claim.position, starts.get(claim.partition, claim.position))
@@ -129,8 +134,12 @@ class PostgresEventSource:
     def owns(self, batch: Batch) -> bool:
         return all(self._holds(claim) for claim in _claims(batch))
 
-    def stopped(self) -> Mapping[int, str]:
+    def stopped(self) -> Mapping[int, Stop]:
+        # Retention keeps what a group has not read, and any bytes can be read.
         return {}
+
+    def skip(self, partition: int) -> None:
+        del partition
 
     def pause(self, partitions: Collection[int]) -> None:
         self._paused.update(partitions)
@@ -149,6 +158,7 @@ class PostgresEventSource:
 
     async def _read(self, limit: int) -> Batch:
         """Read on from where each claim stands, those first whose last turn is longest ago."""
+        await self._hand_to_custodian()
         claims = sorted(filter(self._is_readable, self._membership.claims.values()), key=lambda claim: claim.turn)
         places = [Place(claim.partition, claim.partition_id, claim.position) for claim in claims]
         records = await read(self._at_once, self._topic, places, limit)
@@ -160,16 +170,32 @@ class PostgresEventSource:
         }
         self._turn += 1
         used: dict[int, Claim] = {}
-        deliveries: list[Delivery[UserEvent | Failure]] = []
+        delivered: list[Record] = []
         for record in records:
             if claim := valid.get(record.partition):
                 used[record.partition] = claim
                 claim.position, claim.turn = record.offset + 1, self._turn
-                deliveries.append(Delivery(record, wire.decode(record)))
-        return Batch(deliveries, tuple(used.values()))
+                delivered.append(record)
+        return Batch(delivered, tuple(used.values()))
+
+    async def _hand_to_custodian(self) -> None:
+        """Tell the custodian which claims are new, and which ones are gone."""
+        claims = set(self._membership.claims.values())
+        gone, new = self._begun - claims, claims - self._begun
+        self._begun -= gone
+        if gone:
+            await self._custodian.end([claim.partition for claim in gone])
+        if new:
+            await self._custodian.begin({claim.partition: claim.committed for claim in new})
+            self._begun |= new
 
     def _is_readable(self, claim: Claim) -> bool:
-        return self._holds(claim) and claim.leaving_since is None and claim.partition not in self._paused
+        return (
+            claim in self._begun
+            and self._holds(claim)
+            and claim.leaving_since is None
+            and claim.partition not in self._paused
+        )
 
     def _holds(self, claim: Claim) -> bool:
         return self._membership.claims.get(claim.partition) is claim

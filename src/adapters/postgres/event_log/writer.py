@@ -10,6 +10,7 @@ import msgspec
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from adapters import wire
+from adapters.in_flight import InFlight, size_of
 from adapters.postgres.engine import translated
 from adapters.postgres.event_log.topics import partition_ids
 from application.ports import Receipt
@@ -49,15 +50,18 @@ class NewRecord(NamedTuple):
 
 class _Call(NamedTuple):
     records: Sequence[NewRecord]
+    sizes: Sequence[int]
     receipts: asyncio.Future[list[Receipt]]
 
 
 class LogWriter:
     """Appends to `topic`; calls that come while a transaction is under way share the next one."""
 
-    def __init__(self, engine: AsyncEngine, topic: str) -> None:
+    def __init__(self, engine: AsyncEngine, topic: str, in_flight: InFlight | None = None) -> None:
+        """`in_flight` bounds what waits to be written or is being written, also where its caller has given up."""
         self._engine = engine
         self._topic = topic
+        self._in_flight = in_flight or InFlight()
         self._ids: list[int] = []
         self._looking_up = asyncio.Lock()
         self._calls: list[_Call] = []
@@ -71,11 +75,15 @@ class LogWriter:
         return len(self._ids)
 
     async def append(self, records: Sequence[NewRecord]) -> list[Receipt]:
-        """Append all of `records` in one transaction, or none; one receipt each, in order, once they are durable."""
+        """Append all of `records` in one transaction, or none; one receipt each, in order, once they are durable.
+
+        Raises `Unavailable` at once where too much is in flight.
+        """
         if not records:
             return []
         await self.partitions()
-        call = _Call(records, asyncio.get_running_loop().create_future())
+        call = _Call(records, [*map(size_of, records)], asyncio.get_running_loop().create_future())
+        self._in_flight.add(call.sizes)
         self._calls.append(call)
         if self._writing is None or self._writing.done():
             self._writing = asyncio.create_task(self._write_all())
@@ -88,23 +96,28 @@ class LogWriter:
 
     async def _write_all(self) -> None:
         while self._calls:
+            calls, self._calls = self._calls, []
             # Whoever was cancelled while waiting has been told that the outcome is unknown.
-            calls, self._calls = [call for call in self._calls if not call.receipts.done()], []
-            if not calls:
-                return
-            try:
-                receipts = iter(await self._write([*chain.from_iterable(call.records for call in calls)]))
-            except Exception as error:  # noqa: BLE001 - whatever it is, it is for those who wait to hear
-                for call in calls:
-                    if not call.receipts.done():
-                        call.receipts.set_exception(error)
-                continue
+            await self._answer([call for call in calls if not call.receipts.done()])
+            for size in chain.from_iterable(call.sizes for call in calls):
+                self._in_flight.remove(size)
+
+    async def _answer(self, calls: Sequence[_Call]) -> None:
+        try:
+            receipts = iter(await self._write([*chain.from_iterable(call.records for call in calls)]))
+        except Exception as error:  # noqa: BLE001 - whatever it is, it is for those who wait to hear
             for call in calls:
-                own = [next(receipts) for _ in call.records]
                 if not call.receipts.done():
-                    call.receipts.set_result(own)
+                    call.receipts.set_exception(error)
+            return
+        for call in calls:
+            own = [next(receipts) for _ in call.records]
+            if not call.receipts.done():
+                call.receipts.set_result(own)
 
     async def _write(self, records: Sequence[NewRecord]) -> list[Receipt]:
+        if not records:
+            return []
         ids = [self._ids[record.partition] for record in records]
         with translated():
             async with self._engine.begin() as connection:

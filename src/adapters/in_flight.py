@@ -1,0 +1,51 @@
+"""A bound on what waits for a log's word."""
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from domain.errors import Unavailable
+
+
+class Measurable(Protocol):
+    """A record on its way into a log."""
+
+    @property
+    def key(self) -> bytes | None: ...
+    @property
+    def value(self) -> bytes | None: ...
+    @property
+    def headers(self) -> Sequence[tuple[str, bytes | None]]: ...
+
+
+class InFlight:
+    """Counts the records that were handed over and have neither been acknowledged nor refused.
+
+    A record whose sender waits no longer still counts: it takes memory for as long as the log's client holds it.
+    """
+
+    def __init__(self, max_events: int = 10_000, max_bytes: int = 64 * 1024 * 1024) -> None:
+        self._max_events = max_events
+        self._max_bytes = max_bytes
+        self._events = 0
+        self._bytes = 0
+
+    def add(self, sizes: Sequence[int]) -> None:
+        """Let the records of a call in, all or none; raises `Unavailable` for one that does not fit.
+
+        A call that comes alone fits however large it is: it would otherwise be refused for ever.
+        """
+        events, size = self._events + len(sizes), self._bytes + sum(sizes)
+        if self._events and (events > self._max_events or size > self._max_bytes):
+            raise Unavailable(f"not sent: {self._events} events of {self._bytes} bytes wait for the log already")
+        self._events, self._bytes = events, size
+
+    def remove(self, size: int) -> None:
+        """Let one record out."""
+        self._events -= 1
+        self._bytes -= size
+
+
+def size_of(record: Measurable) -> int:
+    """Measure a record in bytes, without what its frame takes."""
+    headers = sum(len(name) + len(value or b"") for name, value in record.headers)
+    return len(record.key or b"") + len(record.value or b"") + headers

@@ -1,0 +1,86 @@
+"""What outlives a consumer, in memory."""
+
+from collections import defaultdict
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+
+from adapters.memory.outage import Outage
+from application.ports import PartitionState
+from domain.stop import Stop
+
+
+@dataclass(slots=True)
+class StateRow:
+    """How one partition stands; `is_in_hand` tells whether a consumer has the marked record now."""
+
+    position: int | None = None
+    attempts: int = 0
+    marked: int | None = None
+    is_in_hand: bool = False
+    deaths: int = 0
+    stop: Stop | None = None
+    """The last one; open until it is resumed."""
+    is_resumed: bool = False
+
+
+StateTable = dict[tuple[str, str], defaultdict[int, StateRow]]
+"""Rows by partition, by topic and group."""
+
+
+class MemoryPartitionStates(Outage):
+    """A `PartitionStates`; those made on the same `table` share what stands in it."""
+
+    def __init__(self, topic: str, group: str, table: StateTable | None = None) -> None:
+        self.table = {} if table is None else table
+        self._rows = self.table.setdefault((topic, group), defaultdict(StateRow))
+
+    async def begin(self, positions: Mapping[int, int]) -> dict[int, PartitionState]:
+        await self._reach()
+        return {partition: _begin(self._rows[partition], position) for partition, position in positions.items()}
+
+    async def end(self, partitions: Collection[int]) -> None:
+        await self._reach()
+        for row in (self._rows[partition] for partition in partitions):
+            row.attempts = max(row.attempts - 1, 0)
+            row.is_in_hand = False
+
+    async def mark(self, partition: int, offset: int) -> int:
+        await self._reach()
+        row = self._rows[partition]
+        row.deaths = row.deaths if row.marked == offset else 0
+        row.marked, row.is_in_hand = offset, True
+        return row.deaths
+
+    async def unmark(self, partition: int) -> None:
+        await self._reach()
+        row = self._rows[partition]
+        row.marked, row.is_in_hand, row.deaths = None, False, 0
+
+    async def stop(self, partition: int, stop: Stop) -> None:
+        await self._reach()
+        row = self._rows[partition]
+        if row.stop is None or (row.stop.kind, row.stop.offset) != (stop.kind, stop.offset):
+            row.stop, row.is_resumed = stop, False
+
+    async def stops(self) -> dict[int, Stop]:
+        await self._reach()
+        return {partition: stop for partition, row in self._rows.items() if (stop := _open_stop(row)) is not None}
+
+    async def resume(self, partitions: Collection[int] | None = None) -> dict[int, Stop]:
+        stops = await self.stops()
+        resumed = {partition: stops[partition] for partition in stops if partitions is None or partition in partitions}
+        for partition in resumed:
+            self._rows[partition].is_resumed = True
+        return resumed
+
+
+def _begin(row: StateRow, position: int) -> PartitionState:
+    row.attempts = row.attempts + 1 if row.position == position else 1
+    row.position = position
+    row.deaths += row.is_in_hand
+    row.is_in_hand = False
+    return PartitionState(row.attempts, _open_stop(row))
+
+
+def _open_stop(row: StateRow) -> Stop | None:
+    return None if row.is_resumed else row.stop

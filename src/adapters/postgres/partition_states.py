@@ -1,0 +1,120 @@
+"""What outlives a consumer, in the table `partition_states`; every row is made by the first who needs it."""
+
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import Row
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from adapters.postgres.engine import translated
+from application.ports import PartitionState
+from domain.stop import Stop, StopKind
+
+# Rows are locked in the order of partitions by every statement, so that two consumers wait for each other instead of
+# deadlocking. A record that is still in hand when its partition is begun anew was never taken out: its consumer died.
+_BEGIN = """
+INSERT INTO partition_states AS state (group_name, topic, partition, position, attempts)
+SELECT $1, $2, partition, position, 1
+FROM unnest($3::int[], $4::bigint[]) AS given (partition, position)
+ORDER BY partition
+ON CONFLICT (group_name, topic, partition) DO UPDATE SET
+    position = excluded.position,
+    attempts = CASE WHEN state.position = excluded.position THEN state.attempts + 1 ELSE 1 END,
+    deaths = state.deaths + state.in_hand::int,
+    in_hand = FALSE
+RETURNING partition, attempts, stop_kind IS NOT NULL AND resumed_at IS NULL AS is_stopped,
+    stop_kind, stop_offset, stop_reason
+"""
+_END = """
+UPDATE partition_states AS state SET attempts = greatest(attempts - 1, 0), in_hand = FALSE
+FROM (
+    SELECT partition FROM partition_states
+    WHERE group_name = $1 AND topic = $2 AND partition = ANY($3::int[])
+    ORDER BY partition FOR UPDATE
+) AS ended
+WHERE group_name = $1 AND topic = $2 AND state.partition = ended.partition
+"""
+_MARK = """
+INSERT INTO partition_states AS state (group_name, topic, partition, marked_offset, in_hand)
+VALUES ($1, $2, $3, $4, TRUE)
+ON CONFLICT (group_name, topic, partition) DO UPDATE SET
+    marked_offset = excluded.marked_offset,
+    in_hand = TRUE,
+    deaths = CASE WHEN state.marked_offset = excluded.marked_offset THEN state.deaths ELSE 0 END
+RETURNING deaths
+"""
+_UNMARK = """
+UPDATE partition_states SET marked_offset = NULL, in_hand = FALSE, deaths = 0
+WHERE group_name = $1 AND topic = $2 AND partition = $3
+"""
+_STOP = """
+INSERT INTO partition_states AS state
+    (group_name, topic, partition, stop_kind, stop_offset, stop_reason, stopped_at)
+VALUES ($1, $2, $3, $4, $5, $6, clock_timestamp())
+ON CONFLICT (group_name, topic, partition) DO UPDATE SET
+    stop_kind = excluded.stop_kind,
+    stop_offset = excluded.stop_offset,
+    stop_reason = excluded.stop_reason,
+    stopped_at = excluded.stopped_at,
+    resumed_at = NULL
+WHERE (state.stop_kind, state.stop_offset) IS DISTINCT FROM (excluded.stop_kind, excluded.stop_offset)
+"""
+_STOPS = """
+SELECT partition, stop_kind, stop_offset, stop_reason FROM partition_states
+WHERE group_name = $1 AND topic = $2 AND stop_kind IS NOT NULL AND resumed_at IS NULL
+ORDER BY partition
+"""
+_RESUME = """
+UPDATE partition_states AS state SET resumed_at = clock_timestamp()
+FROM (
+    SELECT partition FROM partition_states
+    WHERE group_name = $1 AND topic = $2 AND stop_kind IS NOT NULL AND resumed_at IS NULL
+      AND ($3::int[] IS NULL OR partition = ANY($3))
+    ORDER BY partition FOR UPDATE
+) AS open
+WHERE group_name = $1 AND topic = $2 AND state.partition = open.partition
+RETURNING state.partition, stop_kind, stop_offset, stop_reason
+"""
+
+
+class PostgresPartitionStates:
+    """`PartitionStates` over the table `partition_states`."""
+
+    def __init__(self, engine: AsyncEngine, topic: str, group: str) -> None:
+        self._engine = engine
+        self._topic = topic
+        self._group = group
+
+    async def begin(self, positions: Mapping[int, int]) -> Mapping[int, PartitionState]:
+        rows = await self._run(_BEGIN, list(positions), list(positions.values()))
+        return {row.partition: PartitionState(row.attempts, _stop(row) if row.is_stopped else None) for row in rows}
+
+    async def end(self, partitions: Collection[int]) -> None:
+        await self._run(_END, list(partitions))
+
+    async def mark(self, partition: int, offset: int) -> int:
+        [row] = await self._run(_MARK, partition, offset)
+        return int(row.deaths)
+
+    async def unmark(self, partition: int) -> None:
+        await self._run(_UNMARK, partition)
+
+    async def stop(self, partition: int, stop: Stop) -> None:
+        await self._run(_STOP, partition, stop.kind.value, stop.offset, stop.reason)
+
+    async def stops(self) -> Mapping[int, Stop]:
+        return {row.partition: _stop(row) for row in await self._run(_STOPS)}
+
+    async def resume(self, partitions: Collection[int] | None = None) -> Mapping[int, Stop]:
+        rows = await self._run(_RESUME, None if partitions is None else list(partitions))
+        return {row.partition: _stop(row) for row in rows}
+
+    async def _run(self, statement: str, *parameters: object) -> Sequence[Row[Any]]:
+        with translated():
+            async with self._engine.begin() as connection:
+                rows = await connection.exec_driver_sql(statement, (self._group, self._topic, *parameters))
+                return rows.all() if rows.returns_rows else []
+
+
+def _stop(row: Row[Any]) -> Stop:
+    return Stop(StopKind(row.stop_kind), row.stop_offset, row.stop_reason)

@@ -1,0 +1,108 @@
+"""What a consumer knows of the partitions in its hands: which are stopped, and which may hold a record that kills."""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Collection, Mapping
+from contextlib import asynccontextmanager, suppress
+
+from application.ports import PartitionStates
+from application.storm import Storms
+from domain.dead_letter import Record
+from domain.errors import Unavailable
+from domain.stop import Stop
+
+logger = logging.getLogger(__name__)
+
+_ATTEMPTS = 3
+"""At which attempt to read a partition from one position its records are taken one by one."""
+_DEATHS = 3
+"""After how many deaths with it alone in hand a record is not tried again."""
+_END_LIMIT_SECONDS = 3.0
+
+
+class Custody:
+    """A `Custodian` that keeps what has to outlive this consumer in `PartitionStates`."""
+
+    def __init__(self, states: PartitionStates, storms: Storms, *, span: int) -> None:
+        """`span`: how many offsets behind a position may have been in hand when a consumer died."""
+        self._states = states
+        self._storms = storms
+        self._span = span
+        self._suspected_until: dict[int, int] = {}
+        self._stopped: dict[int, Stop] = {}
+
+    @property
+    def stopped(self) -> Mapping[int, Stop]:
+        """The partitions that must not be read on, as far as they were in our hands when they were stopped."""
+        return self._stopped
+
+    @property
+    def is_suspicious(self) -> bool:
+        """Whether any partition may hold a record that kills."""
+        return bool(self._suspected_until)
+
+    async def begin(self, positions: Mapping[int, int]) -> None:
+        states = await self._states.begin(positions)
+        self._forget(positions)
+        for partition, state in states.items():
+            if state.stop is not None:
+                self._stopped[partition] = state.stop
+            if state.attempts >= _ATTEMPTS:
+                self._suspected_until[partition] = positions[partition] + self._span
+                logger.warning(
+                    "consumers died here before: records are taken one by one",
+                    extra={"partition": partition, "offset": positions[partition], "attempts": state.attempts},
+                )
+
+    async def end(self, partitions: Collection[int]) -> None:
+        try:
+            async with asyncio.timeout(_END_LIMIT_SECONDS):
+                await self._states.end(partitions)
+        except (Unavailable, TimeoutError) as error:
+            # At worst some records are taken one by one later, for no reason.
+            logger.warning("could not note a good end", extra={"partitions": sorted(partitions), "cause": str(error)})
+        self._forget(partitions)
+
+    def is_suspect(self, record: Record) -> bool:
+        """Tell whether `record` has to be taken alone, since it may be one that kills."""
+        until = self._suspected_until.get(record.partition)
+        if until is None:
+            return False
+        if record.offset >= until:
+            del self._suspected_until[record.partition]
+            return False
+        return True
+
+    @asynccontextmanager
+    async def in_hand(self, record: Record) -> AsyncIterator[bool]:
+        """Keep `record` alone in the marker meanwhile; tells whether to try it, as it has not killed too often yet."""
+        deaths = await self._states.mark(record.partition, record.offset)
+        try:
+            yield deaths < _DEATHS
+        finally:
+            with suppress(Unavailable):
+                await self._states.unmark(record.partition)
+
+    async def stop(self, partition: int, stop: Stop) -> None:
+        """Let nobody read `partition` on, whoever has it next, until a person resumes it."""
+        await self._states.stop(partition, stop)
+        if self._stopped.get(partition) != stop:
+            logger.error("partition stopped", extra={"partition": partition, **stop._asdict()})
+        self._stopped[partition] = stop
+
+    async def resumed(self, found: Mapping[int, Stop]) -> Collection[int]:
+        """Tell which stopped partitions a person has resumed; `found` are the stops that the source has found."""
+        for partition, stop in found.items():
+            await self._states.stop(partition, stop)
+        standing = await self._states.stops()
+        resumed = {*found, *self._stopped} - set(standing)
+        for partition in resumed:
+            logger.warning("partition resumed", extra={"partition": partition})
+            self._stopped.pop(partition, None)
+        return resumed
+
+    def _forget(self, partitions: Collection[int]) -> None:
+        self._storms.forget(partitions)
+        for partition in partitions:
+            self._stopped.pop(partition, None)
+            self._suspected_until.pop(partition, None)

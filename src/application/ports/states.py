@@ -1,0 +1,47 @@
+"""What outlives a consumer."""
+
+from collections.abc import Collection, Mapping
+from typing import NamedTuple, Protocol
+
+from domain.stop import Stop
+
+
+class PartitionState(NamedTuple):
+    """How a partition stands with a consumer that takes it over."""
+
+    attempts: int
+    """How many consumers in a row began at this position, this one included, and did not end well."""
+    stop: Stop | None
+    """Why it must not be read on; None also where a person has resumed it."""
+
+
+class PartitionStates(Protocol):
+    """What has to survive a consumer, for each partition of one topic in one group."""
+
+    async def begin(self, positions: Mapping[int, int]) -> Mapping[int, PartitionState]:
+        """Count an attempt to read each partition from its position on, and a death of the record in the marker."""
+        ...
+
+    async def end(self, partitions: Collection[int]) -> None:
+        """Take the last attempt at each partition back, and its record out of the marker: it ended well."""
+        ...
+
+    async def mark(self, partition: int, offset: int) -> int:
+        """Put a record alone into the partition's marker; answer how many deaths it stood there before."""
+        ...
+
+    async def unmark(self, partition: int) -> None:
+        """Take the record out of the marker; its deaths stay known until another one is marked."""
+        ...
+
+    async def stop(self, partition: int, stop: Stop) -> None:
+        """Keep a stop until a person resumes it; one that was resumed already, of this kind and offset, stays so."""
+        ...
+
+    async def stops(self) -> Mapping[int, Stop]:
+        """List the stops that nobody has resumed."""
+        ...
+
+    async def resume(self, partitions: Collection[int] | None = None) -> Mapping[int, Stop]:
+        """Resume some partitions, or all; answer the stops that this ended."""
+        ...

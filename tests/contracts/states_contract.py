@@ -1,0 +1,233 @@
+"""The contract of `PartitionStates`."""
+
+import asyncio
+from typing import Protocol
+
+import pytest
+
+from application.ports import PartitionState, PartitionStates
+from domain.stop import Stop, StopKind
+
+STORM = Stop(StopKind.STORM, 7, "100 dead letters in a row")
+
+
+class StatesUnderTest(Protocol):
+    """Where states are kept; empty at the start of each test."""
+
+    def states(self, topic: str = "events", group: str = "group") -> PartitionStates:
+        """Open the states of one topic in one group, as any process may at any time."""
+        ...
+
+
+async def died_with(states: PartitionStates, partition: int, offset: int) -> None:
+    """Have a consumer die with a record in hand, and the next one begin."""
+    await states.mark(partition, offset)
+    await states.begin({partition: offset})
+
+
+class _StatesContract:
+    @pytest.fixture
+    def table(self) -> StatesUnderTest:
+        """Overridden by subclasses."""
+        raise NotImplementedError
+
+    @pytest.fixture
+    def states(self, table: StatesUnderTest) -> PartitionStates:
+        """Those of one topic in one group."""
+        return table.states()
+
+
+class AttemptsContract(_StatesContract):
+    """Subclasses override the fixture `table`."""
+
+    async def test_attempts_at_a_position_are_counted_and_begin_anew_behind_it(self, states: PartitionStates) -> None:
+        """A consumer that came on was not stopped by what stands there."""
+        counted = [(await states.begin({0: position}))[0].attempts for position in (5, 5, 5, 6, 6, 5)]
+        assert counted == [1, 2, 3, 1, 2, 1]
+
+    async def test_each_partition_is_counted_by_itself(self, states: PartitionStates) -> None:
+        """As many as a consumer was given are begun at once, and only those are answered."""
+        await states.begin({0: 5, 1: 5, 2: 5})
+        begun = await states.begin({3: 0, 1: 5, 0: 6})
+        assert begun == {0: PartitionState(1, None), 1: PartitionState(2, None), 3: PartitionState(1, None)}
+        assert await states.begin({}) == {}
+
+    async def test_good_end_takes_back_its_own_attempt_and_no_other(self, states: PartitionStates) -> None:
+        """The crashes before it keep counting."""
+        await states.begin({0: 5, 1: 5})
+        await states.begin({0: 5, 1: 5})
+        await states.end([0])
+        begun = await states.begin({0: 5, 1: 5})
+        assert (begun[0].attempts, begun[1].attempts) == (2, 3)
+
+    async def test_good_ends_alone_never_make_attempts_add_up(self, states: PartitionStates) -> None:
+        """Nor does an end without a beginning give anything to take later."""
+        await states.end([0])
+        for _ in range(3):
+            assert (await states.begin({0: 5}))[0].attempts == 1
+            await states.end([0])
+            await states.end([0])
+
+    async def test_consumers_that_begin_at_once_are_all_counted(self, table: StatesUnderTest) -> None:
+        """None is lost and none counted twice, in whatever order each names its partitions."""
+        orders = [range(4), range(3, -1, -1)] * 10
+        begun = await asyncio.gather(*(table.states().begin(dict.fromkeys(order, 5)) for order in orders))
+        for partition in range(4):
+            assert sorted(each[partition].attempts for each in begun) == list(range(1, 21))
+
+    async def test_beginnings_and_ends_at_once_add_up(self, table: StatesUnderTest) -> None:
+        """As when partitions move among consumers: every end takes exactly one attempt back."""
+        orders = [range(4), range(3, -1, -1)] * 5
+        for order in orders:
+            await table.states().begin(dict.fromkeys(order, 5))
+        ends = (table.states().end(order) for order in orders)
+        beginnings = (table.states().begin(dict.fromkeys(order, 5)) for order in orders)
+        await asyncio.gather(*(each for pair in zip(beginnings, ends, strict=True) for each in pair))
+        begun = await table.states().begin(dict.fromkeys(range(4), 5))
+        assert [begun[partition].attempts for partition in range(4)] == [11] * 4
+
+    async def test_groups_and_topics_do_not_see_each_other(self, table: StatesUnderTest) -> None:
+        """Neither attempts, nor deaths, nor stops."""
+        others = [table.states("events", "other"), table.states("other", "group")]
+        states = table.states()
+        await states.begin({0: 5})
+        await died_with(states, 0, 5)
+        await states.stop(0, STORM)
+        for other in others:
+            assert await other.begin({0: 5}) == {0: PartitionState(1, None)}
+            assert await other.mark(0, 5) == 0
+            assert (await other.stops(), await other.resume()) == ({}, {})
+            await other.unmark(0)
+            await other.end([0])
+        assert await table.states().mark(0, 5) == 1
+        assert await table.states().begin({0: 5}) == {0: PartitionState(3, STORM)}
+
+
+class MarkerContract(_StatesContract):
+    """Subclasses override the fixture `table`."""
+
+    async def test_each_consumer_that_dies_with_the_record_in_hand_is_a_death(self, states: PartitionStates) -> None:
+        """Told to the next one that takes it in hand."""
+        deaths = []
+        for _ in range(3):
+            deaths.append(await states.mark(0, 5))
+            await states.begin({0: 5})
+        assert [*deaths, await states.mark(0, 5)] == [0, 1, 2, 3]
+
+    async def test_record_that_nobody_has_in_hand_dies_no_death(self, states: PartitionStates) -> None:
+        """However many consumers end before they have come to it again."""
+        await died_with(states, 0, 5)
+        for _ in range(3):
+            await states.begin({0: 5})
+        assert await states.mark(0, 5) == 1
+
+    async def test_record_that_is_taken_in_hand_twice_by_one_consumer_dies_no_death(
+        self, states: PartitionStates
+    ) -> None:
+        """As after an outage, which leaves open whether the marker stands."""
+        assert [await states.mark(0, 5), await states.mark(0, 5)] == [0, 0]
+
+    async def test_good_end_is_no_death_and_forgets_none(self, states: PartitionStates) -> None:
+        """A stop in order while a record is in hand says nothing of the record."""
+        await died_with(states, 0, 5)
+        await states.mark(0, 5)
+        await states.end([0])
+        await states.begin({0: 5})
+        assert await states.mark(0, 5) == 1
+
+    async def test_record_that_did_no_harm_is_forgotten(self, states: PartitionStates) -> None:
+        """Its deaths were of another cause."""
+        await died_with(states, 0, 5)
+        await states.mark(0, 5)
+        await states.unmark(0)
+        await states.begin({0: 5})
+        assert await states.mark(0, 5) == 0
+
+    async def test_another_record_brings_no_deaths_along(self, states: PartitionStates) -> None:
+        """Nor do they come back with the first one."""
+        await died_with(states, 0, 5)
+        assert await states.mark(0, 6) == 0
+        assert await states.mark(0, 5) == 0
+
+    async def test_each_partition_has_a_marker_of_its_own(self, states: PartitionStates) -> None:
+        """What one died of is nothing to the others."""
+        await states.unmark(1)
+        await died_with(states, 0, 5)
+        assert (await states.mark(1, 5), await states.mark(0, 5)) == (0, 1)
+        await states.unmark(1)
+        await states.begin({0: 5, 1: 5})
+        assert (await states.mark(1, 5), await states.mark(0, 5)) == (0, 2)
+
+
+class StopsContract(_StatesContract):
+    """Subclasses override the fixture `table`."""
+
+    @pytest.mark.parametrize("kind", StopKind)
+    async def test_stop_is_kept_for_all_who_come_later(self, table: StatesUnderTest, kind: StopKind) -> None:
+        """Whole, and for its partition alone."""
+        stop = Stop(kind, 2**53 + 1, "Grund: „zu viele“, 50 %")
+        await table.states().stop(0, stop)
+        assert await table.states().stops() == {0: stop}
+        begun = await table.states().begin({0: 5, 1: 5})
+        assert begun == {0: PartitionState(1, stop), 1: PartitionState(1, None)}
+
+    async def test_stop_outlasts_ends_and_markers(self, states: PartitionStates) -> None:
+        """Only a person ends it."""
+        await states.stop(0, STORM)
+        await states.mark(0, 7)
+        await states.unmark(0)
+        await states.begin({0: 7})
+        await states.end([0])
+        assert (await states.begin({0: 8}))[0].stop == STORM
+
+    async def test_resumed_stop_is_gone_and_answered_once(self, states: PartitionStates) -> None:
+        """Whoever resumed it is told what it was."""
+        await states.stop(0, STORM)
+        assert await states.resume() == {0: STORM}
+        assert (await states.resume(), await states.stops()) == ({}, {})
+        assert (await states.begin({0: 7}))[0].stop is None
+
+    async def test_partitions_are_resumed_by_name_or_all_together(self, states: PartitionStates) -> None:
+        """A name that nothing is stopped by is no error; no name at all is nobody's."""
+        stops = {partition: STORM._replace(offset=partition) for partition in range(4)}
+        for partition, stop in stops.items():
+            await states.stop(partition, stop)
+        assert await states.resume([]) == {}
+        assert await states.resume([2, 9, 0]) == {0: stops[0], 2: stops[2]}
+        assert await states.stops() == {1: stops[1], 3: stops[3]}
+        assert await states.resume() == {1: stops[1], 3: stops[3]}
+
+    async def test_stop_that_was_resumed_stays_resumed_when_it_is_met_again(self, states: PartitionStates) -> None:
+        """The same kind at the same offset is what the person has accepted."""
+        await states.stop(0, STORM)
+        await states.resume()
+        await states.stop(0, STORM._replace(reason="in other words"))
+        assert await states.stops() == {}
+
+    async def test_open_stop_keeps_its_first_reason(self, states: PartitionStates) -> None:
+        """A consumer that meets it again has nothing to add."""
+        await states.stop(0, STORM)
+        await states.stop(0, STORM._replace(reason="in other words"))
+        assert await states.stops() == {0: STORM}
+
+    @pytest.mark.parametrize("resumed", [True, False])
+    @pytest.mark.parametrize("other", [Stop(StopKind.GAP, 7, "gone"), Stop(StopKind.STORM, 8, "again")])
+    async def test_another_stop_takes_the_place_of_the_last(
+        self, states: PartitionStates, other: Stop, resumed: bool
+    ) -> None:
+        """Whether or not that was resumed: this one was not."""
+        await states.stop(0, STORM)
+        if resumed:
+            await states.resume()
+        await states.stop(0, other)
+        assert await states.stops() == {0: other}
+        assert await states.resume([0]) == {0: other}
+
+    async def test_stop_is_resumed_by_one_of_many_who_try_at_once(self, table: StatesUnderTest) -> None:
+        """Every one is answered exactly once."""
+        for partition in range(4):
+            await table.states().stop(partition, STORM)
+        answers = await asyncio.gather(
+            *(table.states().resume(order) for order in [range(4), range(3, -1, -1), None] * 4)
+        )
+        assert sorted(partition for answer in answers for partition in answer) == [0, 1, 2, 3]

@@ -1,0 +1,137 @@
+"""The headers of dead letters: what ours say, and whose are understood."""
+
+from dataclasses import replace
+from uuid import UUID
+
+import pytest
+
+from adapters import letter_headers
+from domain.dead_letter import Origin
+from tests.support.events import a_letter, a_record
+
+EVENT_ID = UUID("0198f3c0-1111-7abc-8def-0123456789ab")
+Headers = tuple[tuple[str, bytes | None], ...]
+
+
+def test_letter_says_where_the_record_stood_and_why_it_was_given_up() -> None:
+    """After the original headers, which stay as they were, repeated names included."""
+    record = a_record(b"{", partition=3, offset=7, headers=(("a", b"\xff"), ("b", None), ("a", b"2")))
+    letter = replace(a_letter(record, attempts=2), event_id=EVENT_ID)
+    assert letter_headers.render(letter) == [
+        ("a", b"\xff"),
+        ("b", None),
+        ("a", b"2"),
+        ("dlq.topic", b"events"),
+        ("dlq.partition", b"3"),
+        ("dlq.offset", b"7"),
+        ("dlq.timestamp", b"1795348800000"),
+        ("dlq.first-failed-at", b"2026-11-22T12:00:00.000Z"),
+        ("dlq.replays", b"0"),
+        ("dlq.kind", b"undecodable"),
+        ("dlq.error.class", b"DecodeError"),
+        ("dlq.error.message", b"the value is not JSON"),
+        ("dlq.attempts", b"2"),
+        ("dlq.failed-at", b"2026-11-22T12:00:00.000Z"),
+        ("dlq.event-id", str(EVENT_ID).encode()),
+    ]
+
+
+def test_long_reason_is_cut_and_any_character_can_be_told() -> None:
+    """The headers stay within the room that the dead letter topic leaves for them."""
+    headers = dict(letter_headers.render(a_letter(a_record(b"{"), reason="\ud800" + "ä" * 10_000)))
+    assert headers["dlq.error.message"] == b"?" + "ä".encode() * (letter_headers.MAX_REASON_CHARS - 1)
+
+
+def test_replays_keep_the_first_origin_tell_the_last_error_and_never_grow() -> None:
+    """However often a record comes back."""
+    headers = letter_headers.render(a_letter(a_record(b"{", offset=7, headers=(("a", b"1"),))))
+    length = len(headers)
+    for replay in range(1, 5):
+        counted = [(name, b"%d" % replay if name == "dlq.replays" else value) for name, value in headers]
+        again = a_record(b"{", offset=100 + replay, headers=tuple(counted))
+        headers = letter_headers.render(a_letter(again, reason=f"reason {replay}", attempts=replay))
+        told = dict(headers)
+        assert told["dlq.offset"] == b"7"
+        assert told["dlq.replays"] == b"%d" % replay
+        assert told["dlq.error.message"] == b"reason %d" % replay
+        assert len(headers) == length
+
+
+@pytest.mark.parametrize("forged", [b"0", None])
+def test_headers_that_a_producer_invented_do_not_pass_for_ours(forged: bytes | None) -> None:
+    """The true origin is told, once, and nothing that only looks like our word is left."""
+    invented = tuple((name, b"forged") for name, _ in letter_headers.render(a_letter(a_record(b"{"))))
+    record = a_record(b"{", offset=7, headers=(*invented, ("dlq.event-id", b"forged"), ("dlq.replays", forged)))
+    headers = letter_headers.render(a_letter(record))
+    assert headers == letter_headers.render(a_letter(a_record(b"{", offset=7)))
+
+
+def a_replay(replays: bytes, offset: int = 100) -> Headers:
+    """Make the headers of a record that was replayed out of a letter about `offset` 7, or claims to be."""
+    told = letter_headers.render(a_letter(a_record(b"{", partition=2, offset=7)))
+    return tuple((name, replays if name == "dlq.replays" else value) for name, value in told)
+
+
+@pytest.mark.parametrize(
+    ("headers", "expected"),
+    [
+        ((), Origin("events", 3, 9)),
+        (a_replay(b"2"), Origin("events", 2, 7, 2)),
+        (a_replay(b"0"), Origin("events", 3, 9)),
+        ((("dlq.replays", b"1"),), Origin("events", 3, 9, 1)),
+        ((("dlq.replays", b"many"),), Origin("events", 3, 9)),
+    ],
+    ids=["new", "replayed", "forged", "replayed without a place", "no number"],
+)
+def test_record_has_the_origin_that_a_letter_about_it_names(headers: Headers, expected: Origin) -> None:
+    """So that a letter is found by what the record itself says; a letter whose origin nobody can read is bare."""
+    record = a_record(b"{", partition=3, offset=9, headers=headers)
+    letter = a_record(b"{", headers=tuple(letter_headers.render(a_letter(record))))
+    assert letter_headers.origin(record) == expected
+    assert letter_headers.origins(letter) in ([expected], [])
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        (
+            ("__connect.errors.topic", b"events"),
+            ("__connect.errors.partition", b"3"),
+            ("__connect.errors.offset", b"300"),
+        ),
+        (
+            ("__streams.errors.topic", b"events"),
+            ("__streams.errors.partition", b"3"),
+            ("__streams.errors.offset", b"300"),
+        ),
+        (
+            ("kafka_dlt-original-topic", b"events"),
+            ("kafka_dlt-original-partition", b"\0\0\0\3"),
+            ("kafka_dlt-original-offset", b"\0\0\0\0\0\0\1\x2c"),
+        ),
+    ],
+    ids=["Kafka Connect", "Kafka Streams", "Spring"],
+)
+def test_letters_of_others_name_their_origin(headers: Headers) -> None:
+    """Each in its own way; a letter of which a part is missing names none."""
+    letter = a_record(b"{", headers=(("a", b"1"), *headers))
+    assert letter_headers.origins(letter) == [Origin("events", 3, 300)]
+    for missing in headers:
+        assert letter_headers.origins(a_record(b"{", headers=tuple(each for each in headers if each != missing))) == []
+
+
+def test_letter_that_passed_several_hands_names_every_origin() -> None:
+    """As when Spring parked a record, somebody sent it again, and we parked it then."""
+    spring = (
+        ("kafka_dlt-original-topic", b"events"),
+        ("kafka_dlt-original-partition", b"\0\0\0\1"),
+        ("kafka_dlt-original-offset", b"\0\0\0\0\0\0\0\5"),
+    )
+    letter = a_record(b"{", headers=tuple(letter_headers.render(a_letter(a_record(b"{", offset=8, headers=spring)))))
+    assert letter_headers.origins(letter) == [Origin("events", 0, 8), Origin("events", 1, 5)]
+
+
+@pytest.mark.parametrize("headers", [(), (("dlq.topic", b"\xff"), ("dlq.partition", b"1"), ("dlq.offset", b"1"))])
+def test_letter_without_a_readable_origin_names_none(headers: Headers) -> None:
+    """As the predecessor's, which parks the record as it was."""
+    assert letter_headers.origins(a_record(b"{", headers=headers)) == []
