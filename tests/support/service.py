@@ -144,9 +144,7 @@ class Services:
                 # It ends with these tests even where they are killed.
                 *(sys.executable, "-m", "entrypoints", kind, "--until-eof"),
                 # Nothing of the caller's environment, which may hold settings.
-                env={"PATH": os.environ["PATH"], "HOST": "127.0.0.1"}
-                | {PORTS[kind]: str(port)}
-                | dict(environment),
+                env={"PATH": os.environ["PATH"], "HOST": "127.0.0.1"} | {PORTS[kind]: str(port)} | dict(environment),
                 stdin=PIPE,
                 stdout=output,
                 stderr=STDOUT,

@@ -10,7 +10,6 @@ from domain.dead_letter import DeadLetter
 from domain.errors import Rejected
 from tests.support.events import NOON
 
-
 UNSTORABLE = b'{"storable":false}'
 """A payload that every validator lets pass, and that a watched store refuses."""
 
