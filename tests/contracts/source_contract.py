@@ -150,6 +150,21 @@ class SourceContract:
             await source.commit(batch)
         assert await log.committed() == {0: 1, 1: 2, 2: 3, 3: 4}
 
+    async def test_part_of_a_batch_is_committed_and_given_back_by_itself(
+        self, log: LogUnderTest, source: EventSource
+    ) -> None:
+        """The partitions of the rest stay as they are, neither committed nor read again."""
+        await share(source)
+        for partition in range(PARTITIONS):
+            await append_events(log, partition, an_event(), an_event())
+        for batch in await collect(source, 2 * PARTITIONS):
+            if 0 in batch.partitions:
+                assert source.owns(batch.part({0}))
+                await source.commit(batch.part({0}))
+            source.rewind(batch.part({1}))
+        assert {at: position for at, position in (await log.committed()).items() if position} == {0: 2}
+        assert places(await read(source, 2)) == [(1, 0), (1, 1)]
+
     async def test_lag_counts_what_is_not_committed(self, log: LogUnderTest, source: EventSource) -> None:
         """Being read is not enough, and records that nobody polled for count as well."""
         await append_events(log, 0, *(an_event() for _ in range(10)))

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from typing import cast
 
@@ -238,8 +238,10 @@ class PostgresEventSource:
         await asyncio.gather(*self._tasks)
 
 
-def _claims(batch: Batch) -> tuple[Claim, ...]:
-    return cast("tuple[Claim, ...]", batch.assignment)
+def _claims(batch: Batch) -> Sequence[Claim]:
+    """Tell the claims under which the records were read; those of a part of a batch are fewer than the batch's."""
+    partitions = batch.partitions
+    return [claim for claim in cast("tuple[Claim, ...]", batch.assignment) if claim.partition in partitions]
 
 
 async def _wait(event: asyncio.Event, seconds: float) -> None:
