@@ -66,8 +66,11 @@ def consumer_readiness(
         if pipeline.holding is not None:
             raise Unavailable(f"holding: {pipeline.holding}")
         if pipeline.stopped:
-            told = (f"partition {number} is stopped: {stop.reason}" for number, stop in pipeline.stopped.items())
-            raise Unavailable("; ".join(told))
+            told = (
+                f"partition {number} is stopped at offset {stop.offset}: {stop.reason}"
+                for number, stop in pipeline.stopped.items()
+            )
+            raise Unavailable(f"{'; '.join(told)} (`user-events resume` goes on)")
 
     return Readiness(
         {

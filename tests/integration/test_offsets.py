@@ -31,11 +31,11 @@ async def test_records_deleted_before_they_were_read_stop_their_partition_alone(
     await world.stored({event.id for event in [*before, *after[1::2]]})
     await consumer.logged("partition stopped")
     (line,) = consumer.lines("partition stopped")
-    assert (line["level"], line["topic"], line["partition"]) == ("error", world.topic, 0)
-    assert line["reason"] == "retention deleted 3 records before they were read, from offset 2 on"
+    assert (line["level"], line["partition"], line["kind"], line["offset"]) == ("error", 0, "gap", 2)
+    assert line["reason"] == "retention deleted 3 records before they were read"
     progress = (await consumer.parts())["progress"]
     assert progress["status"] == "DOWN"
-    assert f"partition 0 stopped: {line['reason']}" in progress["error"]
+    assert f"partition 0 is stopped at offset 2: {line['reason']}" in progress["error"]
 
     later = [an_event() for _ in range(2)]
     await world.send(*as_records(later, partitions=2))

@@ -122,10 +122,11 @@ class Proxy:
         try:
             await asyncio.wait(pumps, return_when=asyncio.FIRST_COMPLETED)
         finally:
+            # First, since a relay that ends may be cut while it waits here.
+            server.close()
             for pump in pumps:
                 pump.cancel()
             await asyncio.gather(*pumps, return_exceptions=True)
-            server.close()
 
     async def _read_requests(self, reader: asyncio.StreamReader) -> AsyncIterator[bytes]:
         async for request in self._framing(reader):

@@ -1,0 +1,63 @@
+"""Lets the Kafka client read on behind a record that it cannot take apart.
+
+A broker hands out whole batches, and the client takes apart every record of a batch, also those before the place that
+it was told to read from: such a record would bar the way to all that stand behind it in its batch.
+"""
+
+from typing import Any
+
+from aiokafka.consumer import fetcher
+from aiokafka.record.default_records import _DefaultRecordBatchPy, _DefaultRecordPy
+from aiokafka.record.memory_records import _MemoryRecordsPy
+from aiokafka.record.util import decode_varint
+
+_DEFAULT_FORMAT = 2
+
+
+def pass_by_unreadable_records() -> None:
+    """Let every consumer of this process use the classes below: the client makes them by these names."""
+    fetcher.MemoryRecords = _Batches
+    fetcher.PartitionRecords = _PartitionRecords
+
+
+class _PartitionRecords(fetcher.PartitionRecords):  # type: ignore[misc]  # aiokafka publishes no types
+    """What a broker answered for one partition, and from where on it is wanted."""
+
+    def __init__(self, tp: Any, batches: "_Batches", aborted: Any, fetch_offset: int, *options: Any) -> None:
+        batches.begin = fetch_offset
+        super().__init__(tp, batches, aborted, fetch_offset, *options)
+
+
+class _Batches(_MemoryRecordsPy):  # type: ignore[misc]
+    """The batches of an answer, of which the first may begin before what is wanted."""
+
+    begin = 0
+
+    def next_batch(self) -> Any:
+        data = self._next_slice
+        batch = super().next_batch()
+        if batch.magic < _DEFAULT_FORMAT or batch.base_offset >= self.begin:
+            return batch
+        return _EndOfBatch(data, self.begin)
+
+
+class _EndOfBatch(_DefaultRecordBatchPy):  # type: ignore[misc]
+    """A batch whose records before `begin` are not looked into; slower than the client's own, and seldom needed."""
+
+    _pos: int
+
+    def __init__(self, data: memoryview, begin: int) -> None:
+        super().__init__(data)
+        self._begin = begin
+
+    def _read_msg(self) -> Any:
+        # Every record: its length, attributes, distances in time and offset from the batch's first, and the rest.
+        length, start = decode_varint(self._buffer, self._pos)
+        place = start + 1
+        _, place = decode_varint(self._buffer, place)
+        distance, _ = decode_varint(self._buffer, place)
+        offset = self.base_offset + distance
+        if offset >= self._begin:
+            return super()._read_msg()
+        self._pos = start + length
+        return _DefaultRecordPy(offset, self.first_timestamp, self.timestamp_type, None, None, [])
