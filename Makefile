@@ -6,10 +6,10 @@ BROKERS ?= 1
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: help setup dev-setup run kafka test test-fast test-legacy check format lock docs clean
+.PHONY: help setup dev-setup run kafka test test-fast test-legacy faults faults-quick check format lock docs clean
 
 help: ## Show this list
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
 
 # Packages come from hash-locked files by pip alone; the project itself is then installed without dependencies.
 $(BIN)/python:
@@ -42,6 +42,12 @@ test-fast: $(VENV)/.dev ## Run the tests that need no server
 
 test-legacy: $(VENV)/.dev ## Run the tests that touch Kafka on 3.9 with ZooKeeper, as the predecessor had it
 	LEGACY=1 $(BIN)/pytest tests/integration tests/contracts/test_kafka.py
+
+faults: $(VENV)/.dev ## Inject faults into real processes and check the promises; continues a run that was broken off
+	$(BIN)/pytest -p no:randomly tests/faults
+
+faults-quick: $(VENV)/.dev ## The same in a few minutes: some scenarios, fewer events
+	$(BIN)/pytest -p no:randomly tests/faults --quick
 
 check: $(VENV)/.dev ## Lint, types, rooms, schema drift, generated docs, lock files
 	$(BIN)/ruff check

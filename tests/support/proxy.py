@@ -74,6 +74,11 @@ class Proxy:
             relay.cancel()
         await asyncio.gather(*self._relays, return_exceptions=True)
 
+    @property
+    def is_accepting(self) -> bool:
+        """Whether clients can connect."""
+        return self._listener is not None
+
     async def refuse(self) -> None:
         """End all connections and refuse new ones, as a port does where nobody listens."""
         if self._listener is not None:

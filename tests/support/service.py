@@ -23,6 +23,7 @@ READY_SECONDS = 40.0
 """A killed member's partitions are free only when its session has ended."""
 _END_SECONDS = 30.0
 _SHOWN_CHARS = 50_000
+_PER_EVENT = '"logger": "events", "level": "info"'
 
 
 class Service:
@@ -163,7 +164,8 @@ class Services:
         for service in self._started:
             await service.kill9()
             await service.client.aclose()
-            sys.stdout.write(service.text[-_SHOWN_CHARS:])
+            told = [line for line in service.text.splitlines() if _PER_EVENT not in line]
+            sys.stdout.write("\n".join(told)[-_SHOWN_CHARS:])
 
 
 @asynccontextmanager
