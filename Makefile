@@ -6,10 +6,10 @@ BROKERS ?= 1
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: help setup dev-setup run kafka test test-fast test-legacy faults faults-quick check format lock docs clean
+.PHONY: help setup dev-setup run kafka test test-fast test-legacy faults faults-quick faults-mutants check format lock docs clean
 
 help: ## Show this list
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-15s %s\n", $$1, $$2}'
 
 # Packages come from hash-locked files by pip alone; the project itself is then installed without dependencies.
 $(BIN)/python:
@@ -48,6 +48,9 @@ faults: $(VENV)/.dev ## Inject faults into real processes and check the promises
 
 faults-quick: $(VENV)/.dev ## The same in a few minutes: some scenarios, fewer events
 	$(BIN)/pytest -p no:randomly tests/faults --quick
+
+faults-mutants: $(VENV)/.dev ## Prove the faults' suite: each seeded mistake must turn its scenario red
+	$(BIN)/python -m tests.faults.mutants
 
 check: $(VENV)/.dev ## Lint, types, rooms, schema drift, generated docs, lock files
 	$(BIN)/ruff check
