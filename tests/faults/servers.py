@@ -10,6 +10,8 @@ from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
+from aiokafka.errors import KafkaError
+
 from entrypoints.local_postgres import LocalPostgres
 from tests.support.records import Topics
 from tests.support.waiting import eventually
@@ -74,7 +76,9 @@ class KafkaNodes:
 
         async def has_changed() -> bool:
             nonlocal leader
-            leader = await self.leader(topic, partition)
+            # Who has just been killed is still asked now and then.
+            with suppress(KafkaError):
+                leader = await self.leader(topic, partition)
             return leader not in {-1, node}
 
         await eventually(has_changed, f"a new leader of {topic}-{partition}", within=_HEALTHY_SECONDS)
