@@ -2,6 +2,7 @@
 
 import asyncio
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
 
@@ -14,7 +15,7 @@ from domain.errors import Unavailable
 from tests.support.custodians import Witness
 from tests.support.kafka import KafkaServer
 from tests.support.proxy import Proxy
-from tests.support.records import Topics
+from tests.support.records import NewRecord, Topics
 from tests.support.waiting import eventually
 from tools.kafka import KafkaCluster
 
@@ -51,6 +52,39 @@ async def test_a_consumer_whose_fetching_ended_is_made_anew(
         await source.close()
 
 
+async def test_a_member_that_waits_for_its_custodian_stays_in_the_group(
+    proxied_cluster: KafkaCluster, kafka_proxy: Proxy
+) -> None:
+    """The client leaves the group when nobody asks it for records, and a database may be down for hours."""
+    topics = Topics(proxied_cluster.bootstrap)
+    topic = f"waiting-{uuid4().hex}"
+    await topics.make(topic)
+    await topics.send(topic, [NewRecord(b"1"), NewRecord(b"2")])
+    custodian = Witness()
+    source = KafkaEventSource(
+        Brokers(proxied_cluster.bootstrap), custodian, topic=topic, group=topic, assignor="range", session_timeout=6
+    )
+    source._options["max_poll_interval_ms"] = 500
+    # Where the group has no position yet the client fails once, and then never leaves.
+    await _read_one(source)
+    custodian.error = Unavailable("database: down")
+    refusals, left = 0, kafka_proxy.seen["LeaveGroup"]
+    try:
+        async with asyncio.timeout(30):
+            # Each refused poll lasts 0.1 s at least here, so that all of them last several times the interval.
+            while refusals < 20:
+                try:
+                    await source.poll(10, 0.1)
+                except Unavailable:
+                    refusals += 1
+                    await asyncio.sleep(0.1)
+            assert kafka_proxy.seen["LeaveGroup"] == left
+            custodian.error = None
+        assert await _read_one(source) == b"2"
+    finally:
+        await source.close()
+
+
 async def test_a_producer_that_cannot_flush_leaves_nothing_open(
     proxied_cluster: KafkaCluster, kafka_proxy: Proxy
 ) -> None:
@@ -82,6 +116,16 @@ async def test_a_producer_that_cannot_flush_leaves_nothing_open(
         return len(asyncio.all_tasks()) <= tasks and _open_sockets() <= sockets
 
     await eventually(nothing_is_left, "no task and no socket")
+
+
+async def _read_one(source: KafkaEventSource) -> bytes | None:
+    """Read and commit one record, and leave the group."""
+    async with asyncio.timeout(30):
+        while not (batch := await source.poll(1, 0.1)).records:
+            pass
+    await source.commit(batch)
+    await source.close()
+    return batch.records[0].value
 
 
 async def _send(kafka: KafkaServer, topic: str, value: bytes) -> None:

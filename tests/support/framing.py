@@ -15,7 +15,15 @@ class Request(NamedTuple):
 Framing = Callable[[asyncio.StreamReader], AsyncIterator[Request]]
 """Cuts what one client sends; ends with `asyncio.IncompleteReadError` when the client does."""
 
-_KAFKA_KINDS: Final = {0: "Produce", 1: "Fetch", 3: "Metadata", 8: "OffsetCommit", 11: "JoinGroup", 12: "Heartbeat"}
+_KAFKA_KINDS: Final = {
+    0: "Produce",
+    1: "Fetch",
+    3: "Metadata",
+    8: "OffsetCommit",
+    11: "JoinGroup",
+    12: "Heartbeat",
+    13: "LeaveGroup",
+}
 _NEGOTIATIONS: Final = {80877103, 80877104}
 """Requests for TLS and GSSAPI, which come before the start of a session and in its form."""
 

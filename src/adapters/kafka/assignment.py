@@ -16,6 +16,7 @@ from aiokafka.structs import ConsumerRecord
 
 from application.ports import Custodian
 from domain.dead_letter import Record
+from domain.errors import Unavailable
 from domain.stop import Stop, StopKind
 
 _UNREADABLE = (
@@ -77,14 +78,25 @@ class Assignment:
         assigned = self._consumer.assignment()
         new = {partition: start for partition, start in self._committed.items() if partition not in self._begun}
         if new:
-            await self._custodian.begin(new)
-            self._begun |= new.keys()
+            await self._hand_over(new)
         if assigned != self._consumer.assignment() or not assigned <= {self._at(each) for each in self._begun}:
             return
         for tp in assigned:
             self._consumer.seek(tp, self._cursor[tp.partition])
         self.is_positioned = True
         self.pause(paused)
+
+    async def _hand_over(self, new: Mapping[int, int]) -> None:
+        try:
+            await self._custodian.begin(new)
+        except Unavailable:
+            # The client leaves the group when it is not asked for records for some minutes.
+            for tp in self._consumer.assignment():
+                self._consumer.seek(tp, self._cursor.get(tp.partition, 0))
+                self._consumer.pause(tp)
+            await self._consumer.getmany(timeout_ms=0)
+            raise
+        self._begun |= new.keys()
 
     async def end(self) -> None:
         """Give all partitions up in order: nothing of them is in flight."""
