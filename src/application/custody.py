@@ -28,6 +28,8 @@ class Custody:
         self._states = states
         self._storms = storms
         self._span = span
+        self._begun: dict[int, int] = {}
+        """From where on each partition in our hands was begun."""
         self._suspected_until: dict[int, int] = {}
         self._stopped: dict[int, Stop] = {}
 
@@ -44,6 +46,7 @@ class Custody:
     async def begin(self, positions: Mapping[int, int]) -> None:
         states = await self._states.begin(positions)
         self._forget(positions)
+        self._begun |= positions
         for partition, state in states.items():
             if state.stop is not None:
                 self._stopped[partition] = state.stop
@@ -57,7 +60,7 @@ class Custody:
     async def end(self, partitions: Collection[int]) -> None:
         try:
             async with asyncio.timeout(_END_LIMIT_SECONDS):
-                await self._states.end(partitions)
+                await self._states.end({each: self._begun[each] for each in partitions if each in self._begun})
         except (Unavailable, TimeoutError) as error:
             # At worst some records are taken one by one later, for no reason.
             logger.warning("could not note a good end", extra={"partitions": sorted(partitions), "cause": str(error)})
@@ -75,10 +78,16 @@ class Custody:
 
     @asynccontextmanager
     async def in_hand(self, record: Record) -> AsyncIterator[bool]:
-        """Keep `record` alone in the marker meanwhile; tells whether to try it, as it has not killed too often yet."""
-        deaths = await self._states.mark(record.partition, record.offset)
+        """Keep `record` alone in the marker meanwhile; tells whether to try it, as it has not killed too often yet.
+
+        Raises `Superseded`.
+        """
+        if await self._states.mark(record.partition, record.offset) >= _DEATHS:
+            # It stays marked, and so condemned, should it not be parked at once.
+            yield False
+            return
         try:
-            yield deaths < _DEATHS
+            yield True
         finally:
             with suppress(Unavailable):
                 await self._states.unmark(record.partition)
@@ -104,5 +113,6 @@ class Custody:
     def _forget(self, partitions: Collection[int]) -> None:
         self._storms.forget(partitions)
         for partition in partitions:
+            self._begun.pop(partition, None)
             self._stopped.pop(partition, None)
             self._suspected_until.pop(partition, None)

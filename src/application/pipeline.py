@@ -135,6 +135,7 @@ class Pipeline:
                 await self._persist(work)
         except Superseded:
             logger.info("batch superseded: it is read again", extra={"records": len(work.batch.records)})
+            self._source.rewind(work.batch)
         except Unavailable as unavailable:
             self._hold(work, unavailable)
             return

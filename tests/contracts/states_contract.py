@@ -5,7 +5,7 @@ from typing import Protocol
 
 import pytest
 
-from application.ports import PartitionState, PartitionStates
+from application.ports import PartitionState, PartitionStates, Superseded
 from domain.stop import Stop, StopKind
 
 STORM = Stop(StopKind.STORM, 7, "100 dead letters in a row")
@@ -15,12 +15,13 @@ class StatesUnderTest(Protocol):
     """Where states are kept; empty at the start of each test."""
 
     def states(self, topic: str = "events", group: str = "group") -> PartitionStates:
-        """Open the states of one topic in one group, as any process may at any time."""
+        """Open the states of one topic in one group, as another process may at any time."""
         ...
 
 
 async def died_with(states: PartitionStates, partition: int, offset: int) -> None:
-    """Have a consumer die with a record in hand, and the next one begin."""
+    """Have a consumer begin and die with a record in hand, and the next one begin."""
+    await states.begin({partition: offset})
     await states.mark(partition, offset)
     await states.begin({partition: offset})
 
@@ -56,17 +57,17 @@ class AttemptsContract(_StatesContract):
         """The crashes before it keep counting."""
         await states.begin({0: 5, 1: 5})
         await states.begin({0: 5, 1: 5})
-        await states.end([0])
+        await states.end({0: 5})
         begun = await states.begin({0: 5, 1: 5})
         assert (begun[0].attempts, begun[1].attempts) == (2, 3)
 
     async def test_good_ends_alone_never_make_attempts_add_up(self, states: PartitionStates) -> None:
         """Nor does an end without a beginning give anything to take later."""
-        await states.end([0])
+        await states.end({0: 5})
         for _ in range(3):
             assert (await states.begin({0: 5}))[0].attempts == 1
-            await states.end([0])
-            await states.end([0])
+            await states.end({0: 5})
+            await states.end({0: 5})
 
     async def test_consumers_that_begin_at_once_are_all_counted(self, table: StatesUnderTest) -> None:
         """None is lost and none counted twice, in whatever order each names its partitions."""
@@ -80,7 +81,7 @@ class AttemptsContract(_StatesContract):
         orders = [range(4), range(3, -1, -1)] * 5
         for order in orders:
             await table.states().begin(dict.fromkeys(order, 5))
-        ends = (table.states().end(order) for order in orders)
+        ends = (table.states().end(dict.fromkeys(order, 5)) for order in orders)
         beginnings = (table.states().begin(dict.fromkeys(order, 5)) for order in orders)
         await asyncio.gather(*(each for pair in zip(beginnings, ends, strict=True) for each in pair))
         begun = await table.states().begin(dict.fromkeys(range(4), 5))
@@ -90,7 +91,6 @@ class AttemptsContract(_StatesContract):
         """Neither attempts, nor deaths, nor stops."""
         others = [table.states("events", "other"), table.states("other", "group")]
         states = table.states()
-        await states.begin({0: 5})
         await died_with(states, 0, 5)
         await states.stop(0, STORM)
         for other in others:
@@ -98,9 +98,10 @@ class AttemptsContract(_StatesContract):
             assert await other.mark(0, 5) == 0
             assert (await other.stops(), await other.resume()) == ({}, {})
             await other.unmark(0)
-            await other.end([0])
-        assert await table.states().mark(0, 5) == 1
-        assert await table.states().begin({0: 5}) == {0: PartitionState(3, STORM)}
+            await other.end({0: 5})
+        successor = table.states()
+        assert await successor.begin({0: 5}) == {0: PartitionState(3, STORM)}
+        assert await successor.mark(0, 5) == 1
 
 
 class MarkerContract(_StatesContract):
@@ -109,6 +110,7 @@ class MarkerContract(_StatesContract):
     async def test_each_consumer_that_dies_with_the_record_in_hand_is_a_death(self, states: PartitionStates) -> None:
         """Told to the next one that takes it in hand."""
         deaths = []
+        await states.begin({0: 5})
         for _ in range(3):
             deaths.append(await states.mark(0, 5))
             await states.begin({0: 5})
@@ -125,13 +127,14 @@ class MarkerContract(_StatesContract):
         self, states: PartitionStates
     ) -> None:
         """As after an outage, which leaves open whether the marker stands."""
+        await states.begin({0: 5})
         assert [await states.mark(0, 5), await states.mark(0, 5)] == [0, 0]
 
     async def test_good_end_is_no_death_and_forgets_none(self, states: PartitionStates) -> None:
         """A stop in order while a record is in hand says nothing of the record."""
         await died_with(states, 0, 5)
         await states.mark(0, 5)
-        await states.end([0])
+        await states.end({0: 5})
         await states.begin({0: 5})
         assert await states.mark(0, 5) == 1
 
@@ -151,12 +154,58 @@ class MarkerContract(_StatesContract):
 
     async def test_each_partition_has_a_marker_of_its_own(self, states: PartitionStates) -> None:
         """What one died of is nothing to the others."""
+        await states.begin({1: 5})
         await states.unmark(1)
         await died_with(states, 0, 5)
         assert (await states.mark(1, 5), await states.mark(0, 5)) == (0, 1)
         await states.unmark(1)
         await states.begin({0: 5, 1: 5})
         assert (await states.mark(1, 5), await states.mark(0, 5)) == (0, 2)
+
+
+class SleeperContract(_StatesContract):
+    """A consumer that was taken for dead and wakes up. Subclasses override the fixture `table`."""
+
+    async def test_end_of_a_sleeper_takes_back_no_attempt_at_another_position(self, table: StatesUnderTest) -> None:
+        """The new owner's attempt there keeps counting, should it die."""
+        sleeper, owner = table.states(), table.states()
+        await sleeper.begin({0: 5, 1: 5})
+        await owner.begin({0: 5, 1: 7})
+        await sleeper.end({0: 5, 1: 5})
+        begun = await table.states().begin({0: 5, 1: 7})
+        assert (begun[0].attempts, begun[1].attempts) == (2, 2)
+
+    @pytest.mark.parametrize("deed", ["end", "unmark"])
+    async def test_sleeper_leaves_the_new_owners_record_in_the_marker(self, table: StatesUnderTest, deed: str) -> None:
+        """With its deaths, to which the owner's own is added."""
+        sleeper, owner, successor = table.states(), table.states(), table.states()
+        await died_with(sleeper, 0, 5)
+        await owner.begin({0: 5})
+        assert await owner.mark(0, 5) == 1
+        await (sleeper.end({0: 5}) if deed == "end" else sleeper.unmark(0))
+        await successor.begin({0: 5})
+        assert await successor.mark(0, 5) == 2
+
+    async def test_sleeper_puts_nothing_into_the_new_owners_marker(self, table: StatesUnderTest) -> None:
+        """It is told that its time is over."""
+        sleeper, owner, successor = table.states(), table.states(), table.states()
+        await sleeper.begin({0: 5})
+        await owner.begin({0: 5})
+        await owner.mark(0, 5)
+        with pytest.raises(Superseded):
+            await sleeper.mark(0, 6)
+        await successor.begin({0: 5})
+        assert await successor.mark(0, 5) == 1
+
+    async def test_owner_again_after_another_may_mark_again(self, table: StatesUnderTest) -> None:
+        """As when a partition comes back to a consumer."""
+        first, second = table.states(), table.states()
+        await first.begin({0: 5})
+        await second.begin({0: 5})
+        await first.begin({0: 5})
+        assert await first.mark(0, 5) == 0
+        with pytest.raises(Superseded):
+            await second.mark(0, 5)
 
 
 class StopsContract(_StatesContract):
@@ -173,11 +222,11 @@ class StopsContract(_StatesContract):
 
     async def test_stop_outlasts_ends_and_markers(self, states: PartitionStates) -> None:
         """Only a person ends it."""
+        await states.begin({0: 7})
         await states.stop(0, STORM)
         await states.mark(0, 7)
         await states.unmark(0)
-        await states.begin({0: 7})
-        await states.end([0])
+        await states.end({0: 7})
         assert (await states.begin({0: 8}))[0].stop == STORM
 
     async def test_resumed_stop_is_gone_and_answered_once(self, states: PartitionStates) -> None:

@@ -26,7 +26,13 @@ from tests.contracts.listing_contract import ListingContract
 from tests.contracts.oversize_letters_contract import OversizeLettersContract, OversizeUnderTest
 from tests.contracts.publisher_contract import PublisherContract
 from tests.contracts.source_contract import SourceContract
-from tests.contracts.states_contract import AttemptsContract, MarkerContract, StatesUnderTest, StopsContract
+from tests.contracts.states_contract import (
+    AttemptsContract,
+    MarkerContract,
+    SleeperContract,
+    StatesUnderTest,
+    StopsContract,
+)
 from tests.contracts.store_contract import AddContract, StoreUnderTest
 from tests.support.custodians import Witness
 
@@ -159,6 +165,10 @@ class TestMemoryAttempts(_OnMemoryStates, AttemptsContract):
 
 class TestMemoryMarker(_OnMemoryStates, MarkerContract):
     """`MemoryPartitionStates`, with records in hand."""
+
+
+class TestMemorySleeper(_OnMemoryStates, SleeperContract):
+    """`MemoryPartitionStates`, of a consumer that was replaced."""
 
 
 class TestMemoryStops(_OnMemoryStates, StopsContract):

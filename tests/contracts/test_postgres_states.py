@@ -6,7 +6,14 @@ import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from adapters.postgres.partition_states import PostgresPartitionStates
-from tests.contracts.states_contract import STORM, AttemptsContract, MarkerContract, StatesUnderTest, StopsContract
+from tests.contracts.states_contract import (
+    STORM,
+    AttemptsContract,
+    MarkerContract,
+    SleeperContract,
+    StatesUnderTest,
+    StopsContract,
+)
 
 
 class PostgresStatesUnderTest:
@@ -31,6 +38,10 @@ class TestPostgresAttempts(_OnPostgres, AttemptsContract):
 
 class TestPostgresMarker(_OnPostgres, MarkerContract):
     """`PostgresPartitionStates`, with records in hand."""
+
+
+class TestPostgresSleeper(_OnPostgres, SleeperContract):
+    """`PostgresPartitionStates`, of a consumer that was replaced."""
 
 
 class TestPostgresStops(_OnPostgres, StopsContract):

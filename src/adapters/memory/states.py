@@ -5,7 +5,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 from adapters.memory.outage import Outage
-from application.ports import PartitionState
+from application.ports import PartitionState, Superseded
 from domain.stop import Stop
 
 
@@ -13,6 +13,7 @@ from domain.stop import Stop
 class StateRow:
     """How one partition stands; `is_in_hand` tells whether a consumer has the marked record now."""
 
+    owner: object = None
     position: int | None = None
     attempts: int = 0
     marked: int | None = None
@@ -28,7 +29,7 @@ StateTable = dict[tuple[str, str], defaultdict[int, StateRow]]
 
 
 class MemoryPartitionStates(Outage):
-    """A `PartitionStates`; those made on the same `table` share what stands in it."""
+    """The `PartitionStates` of one consumer; those made on the same `table` share what stands in it."""
 
     def __init__(self, topic: str, group: str, table: StateTable | None = None) -> None:
         self.table = {} if table is None else table
@@ -36,17 +37,20 @@ class MemoryPartitionStates(Outage):
 
     async def begin(self, positions: Mapping[int, int]) -> dict[int, PartitionState]:
         await self._reach()
-        return {partition: _begin(self._rows[partition], position) for partition, position in positions.items()}
+        return {partition: self._begin(self._rows[partition], position) for partition, position in positions.items()}
 
-    async def end(self, partitions: Collection[int]) -> None:
+    async def end(self, positions: Mapping[int, int]) -> None:
         await self._reach()
-        for row in (self._rows[partition] for partition in partitions):
-            row.attempts = max(row.attempts - 1, 0)
-            row.is_in_hand = False
+        for partition, position in positions.items():
+            row = self._rows[partition]
+            row.attempts = max(row.attempts - (row.position == position), 0)
+            row.is_in_hand = row.is_in_hand and row.owner is not self
 
     async def mark(self, partition: int, offset: int) -> int:
         await self._reach()
         row = self._rows[partition]
+        if row.owner is not self:
+            raise Superseded
         row.deaths = row.deaths if row.marked == offset else 0
         row.marked, row.is_in_hand = offset, True
         return row.deaths
@@ -54,7 +58,8 @@ class MemoryPartitionStates(Outage):
     async def unmark(self, partition: int) -> None:
         await self._reach()
         row = self._rows[partition]
-        row.marked, row.is_in_hand, row.deaths = None, False, 0
+        if row.owner is self:
+            row.marked, row.is_in_hand, row.deaths = None, False, 0
 
     async def stop(self, partition: int, stop: Stop) -> None:
         await self._reach()
@@ -73,13 +78,12 @@ class MemoryPartitionStates(Outage):
             self._rows[partition].is_resumed = True
         return resumed
 
-
-def _begin(row: StateRow, position: int) -> PartitionState:
-    row.attempts = row.attempts + 1 if row.position == position else 1
-    row.position = position
-    row.deaths += row.is_in_hand
-    row.is_in_hand = False
-    return PartitionState(row.attempts, _open_stop(row))
+    def _begin(self, row: StateRow, position: int) -> PartitionState:
+        row.attempts = row.attempts + 1 if row.position == position else 1
+        row.owner, row.position = self, position
+        row.deaths += row.is_in_hand
+        row.is_in_hand = False
+        return PartitionState(row.attempts, _open_stop(row))
 
 
 def _open_stop(row: StateRow) -> Stop | None:

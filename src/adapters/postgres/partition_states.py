@@ -2,22 +2,24 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
+from uuid import uuid4
 
 from sqlalchemy import Row
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from adapters.postgres.engine import translated
-from application.ports import PartitionState
+from application.ports import PartitionState, Superseded
 from domain.stop import Stop, StopKind
 
 # Rows are locked in the order of partitions by every statement, so that two consumers wait for each other instead of
 # deadlocking. A record that is still in hand when its partition is begun anew was never taken out: its consumer died.
 _BEGIN = """
-INSERT INTO partition_states AS state (group_name, topic, partition, position, attempts)
-SELECT $1, $2, partition, position, 1
-FROM unnest($3::int[], $4::bigint[]) AS given (partition, position)
+INSERT INTO partition_states AS state (group_name, topic, partition, owner, position, attempts)
+SELECT $1, $2, partition, $3, position, 1
+FROM unnest($4::int[], $5::bigint[]) AS given (partition, position)
 ORDER BY partition
 ON CONFLICT (group_name, topic, partition) DO UPDATE SET
+    owner = excluded.owner,
     position = excluded.position,
     attempts = CASE WHEN state.position = excluded.position THEN state.attempts + 1 ELSE 1 END,
     deaths = state.deaths + state.in_hand::int,
@@ -26,26 +28,28 @@ RETURNING partition, attempts, stop_kind IS NOT NULL AND resumed_at IS NULL AS i
     stop_kind, stop_offset, stop_reason
 """
 _END = """
-UPDATE partition_states AS state SET attempts = greatest(attempts - 1, 0), in_hand = FALSE
+UPDATE partition_states AS state SET
+    attempts = greatest(attempts - (state.position = ended.given_position)::int, 0),
+    in_hand = in_hand AND owner <> $3
 FROM (
-    SELECT partition FROM partition_states
-    WHERE group_name = $1 AND topic = $2 AND partition = ANY($3::int[])
-    ORDER BY partition FOR UPDATE
+    SELECT partition, given.position AS given_position
+    FROM partition_states JOIN unnest($4::int[], $5::bigint[]) AS given (partition, position) USING (partition)
+    WHERE group_name = $1 AND topic = $2
+    ORDER BY partition FOR UPDATE OF partition_states
 ) AS ended
 WHERE group_name = $1 AND topic = $2 AND state.partition = ended.partition
 """
 _MARK = """
-INSERT INTO partition_states AS state (group_name, topic, partition, marked_offset, in_hand)
-VALUES ($1, $2, $3, $4, TRUE)
-ON CONFLICT (group_name, topic, partition) DO UPDATE SET
-    marked_offset = excluded.marked_offset,
+UPDATE partition_states SET
+    marked_offset = $5,
     in_hand = TRUE,
-    deaths = CASE WHEN state.marked_offset = excluded.marked_offset THEN state.deaths ELSE 0 END
+    deaths = CASE WHEN marked_offset = $5 THEN deaths ELSE 0 END
+WHERE group_name = $1 AND topic = $2 AND owner = $3 AND partition = $4
 RETURNING deaths
 """
 _UNMARK = """
 UPDATE partition_states SET marked_offset = NULL, in_hand = FALSE, deaths = 0
-WHERE group_name = $1 AND topic = $2 AND partition = $3
+WHERE group_name = $1 AND topic = $2 AND owner = $3 AND partition = $4
 """
 _STOP = """
 INSERT INTO partition_states AS state
@@ -78,26 +82,29 @@ RETURNING state.partition, stop_kind, stop_offset, stop_reason
 
 
 class PostgresPartitionStates:
-    """`PartitionStates` over the table `partition_states`."""
+    """`PartitionStates` of one consumer over the table `partition_states`."""
 
     def __init__(self, engine: AsyncEngine, topic: str, group: str) -> None:
         self._engine = engine
         self._topic = topic
         self._group = group
+        self._owner = uuid4()
 
     async def begin(self, positions: Mapping[int, int]) -> Mapping[int, PartitionState]:
-        rows = await self._run(_BEGIN, list(positions), list(positions.values()))
+        rows = await self._run(_BEGIN, self._owner, list(positions), list(positions.values()))
         return {row.partition: PartitionState(row.attempts, _stop(row) if row.is_stopped else None) for row in rows}
 
-    async def end(self, partitions: Collection[int]) -> None:
-        await self._run(_END, list(partitions))
+    async def end(self, positions: Mapping[int, int]) -> None:
+        await self._run(_END, self._owner, list(positions), list(positions.values()))
 
     async def mark(self, partition: int, offset: int) -> int:
-        [row] = await self._run(_MARK, partition, offset)
-        return int(row.deaths)
+        rows = await self._run(_MARK, self._owner, partition, offset)
+        if not rows:
+            raise Superseded
+        return int(rows[0].deaths)
 
     async def unmark(self, partition: int) -> None:
-        await self._run(_UNMARK, partition)
+        await self._run(_UNMARK, self._owner, partition)
 
     async def stop(self, partition: int, stop: Stop) -> None:
         await self._run(_STOP, partition, stop.kind.value, stop.offset, stop.reason)

@@ -61,6 +61,8 @@ partition_states = Table(
     Column("group_name", Text, primary_key=True),
     Column("topic", Text, primary_key=True),
     Column("partition", Integer, primary_key=True, autoincrement=False),
+    # The consumer that began it last.
+    Column("owner", Uuid),
     # From where on it was last begun, and how many times in a row without a good end.
     Column("position", BigInteger),
     Column("attempts", Integer, nullable=False, server_default="0"),

@@ -65,7 +65,10 @@ class EventSource(Protocol):
         ...
 
     def rewind(self, batch: Batch) -> None:
-        """Deliver `batch`, or the end of one, again from its first record on; nothing where its assignment is gone."""
+        """Deliver `batch`, or the end of one, again from its first uncommitted record on.
+
+        Nothing where its assignment is gone.
+        """
         ...
 
     def owns(self, batch: Batch) -> bool:

@@ -16,22 +16,32 @@ class PartitionState(NamedTuple):
 
 
 class PartitionStates(Protocol):
-    """What has to survive a consumer, for each partition of one topic in one group."""
+    """What has to survive a consumer, for each partition of one topic in one group; each consumer has its own.
+
+    A consumer owns the partitions that it has begun until another one begins them. One that slept meanwhile takes
+    nothing of the new owner's away.
+    """
 
     async def begin(self, positions: Mapping[int, int]) -> Mapping[int, PartitionState]:
         """Count an attempt to read each partition from its position on, and a death of the record in the marker."""
         ...
 
-    async def end(self, partitions: Collection[int]) -> None:
-        """Take the last attempt at each partition back, and its record out of the marker: it ended well."""
+    async def end(self, positions: Mapping[int, int]) -> None:
+        """Take back an attempt to read each partition from its position on: it ended well.
+
+        A record is taken out of the marker where this consumer owns the partition; its deaths stay known.
+        """
         ...
 
     async def mark(self, partition: int, offset: int) -> int:
-        """Put a record alone into the partition's marker; answer how many deaths it stood there before."""
+        """Put a record alone into the marker of an own partition; answer how many deaths it stood there before.
+
+        Raises `Superseded` where another consumer has begun the partition.
+        """
         ...
 
     async def unmark(self, partition: int) -> None:
-        """Take the record out of the marker; its deaths stay known until another one is marked."""
+        """Take the record out of the marker of an own partition, and forget its deaths: it did no harm."""
         ...
 
     async def stop(self, partition: int, stop: Stop) -> None:

@@ -127,7 +127,9 @@ class PostgresEventSource:
             starts.setdefault(record.partition, record.offset)
         for claim in _claims(batch):
             if self._holds(claim):
-                claim.position = min(claim.position, starts.get(claim.partition, claim.position))
+                start = starts.get(claim.partition, claim.position)
+                # What is committed stays so: a batch may be superseded in some of its partitions alone.
+                claim.position = min(claim.position, max(start, claim.committed))
         self._let_go()
         self._news.set()
 

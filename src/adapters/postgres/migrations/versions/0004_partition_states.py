@@ -12,6 +12,7 @@ def upgrade() -> None:
             group_name TEXT NOT NULL,
             topic TEXT NOT NULL,
             partition INT NOT NULL,
+            owner UUID,
             position BIGINT,
             attempts INT NOT NULL DEFAULT 0,
             marked_offset BIGINT,
