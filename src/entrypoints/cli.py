@@ -24,6 +24,8 @@ from entrypoints.environment import SettingsError, load_settings
 from entrypoints.lifecycle import repeat_until_up, run_until_signal
 from entrypoints.local_postgres import LocalPostgresError
 from entrypoints.logs import configure_logging
+from entrypoints.resume import NotStopped, states_of
+from entrypoints.resume import resume as resume_partitions
 from entrypoints.server import PortTaken
 from entrypoints.settings import Settings
 
@@ -97,6 +99,25 @@ def topics(*, as_json: AsJson = False) -> None:
 
 
 @cli.command()
+def resume(
+    *,
+    partition: Annotated[list[int] | None, typer.Option(min=0, help="Only this one; may be given again.")] = None,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only list what is stopped.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """List the partitions that were stopped for a person to look, and have them read on."""
+    settings = _settings()
+
+    async def list_and_resume() -> None:
+        asks = sys.stdin.isatty() and not yes
+        async with states_of(settings) as states:
+            await resume_partitions(states, partition, asks=asks, acts=not dry_run, as_json=as_json)
+
+    _run(list_and_resume())
+
+
+@cli.command()
 def config(*, as_json: AsJson = False) -> None:
     """Print every setting as it stands, secrets masked; fails when one is wrong."""
     shown = _settings().shown()
@@ -134,6 +155,11 @@ def _failures_told() -> Iterator[None]:
         for problem in error.problems:
             typer.echo(problem, err=True)
         sys.exit(_MISUSED)
+    except NotStopped as error:
+        typer.echo(str(error), err=True)
+        sys.exit(_MISUSED)
+    except typer.Abort:
+        raise
     except (Unavailable, WrongDeployment, PortTaken, LocalPostgresError, ChildFailed) as error:
         logger.critical("ended: %s", error)
         sys.exit(_FAILED)

@@ -1,13 +1,20 @@
 """The command `user-events`: data on stdout, complaints on stderr, and an exit code that tells them apart."""
 
+import asyncio
 import json
 import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
 
 import pytest
+import typer
 from typer.testing import CliRunner, Result
 
+from adapters.memory import MemoryPartitionStates
+from domain.stop import Stop, StopKind
 from entrypoints import cli
 from entrypoints.environment import load_settings
+from entrypoints.resume import resume
 from entrypoints.settings import Settings
 
 # Nobody listens there.
@@ -46,7 +53,7 @@ def test_config_prints_json_where_asked_for() -> None:
     assert json.loads(result.stdout) == load_settings({"KAFKA_TOPIC": "clicks"}).shown()
 
 
-@pytest.mark.parametrize("command", ["config", "api", "consumer", "dev", "migrate", "topics"])
+@pytest.mark.parametrize("command", ["config", "api", "consumer", "dev", "migrate", "topics", "resume"])
 def test_wrong_settings_are_all_told_before_anything_begins(command: str) -> None:
     """Exit code 2: it was set up wrongly."""
     result = run(command, PORT="x", KAFKA_BROKER="kafka", DB_SSLMODE="prefer")
@@ -56,7 +63,12 @@ def test_wrong_settings_are_all_told_before_anything_begins(command: str) -> Non
 
 
 @pytest.mark.parametrize(
-    ("command", "reason"), [("migrate", "database: ConnectionRefusedError"), ("topics", "kafka: KafkaConnectionError")]
+    ("command", "reason"),
+    [
+        ("migrate", "database: ConnectionRefusedError"),
+        ("resume", "database: ConnectionRefusedError"),
+        ("topics", "kafka: KafkaConnectionError"),
+    ],
 )
 def test_world_that_is_down_is_told_in_one_line(caplog: pytest.LogCaptureFixture, command: str, reason: str) -> None:
     """Exit code 1, without a traceback: nothing is wrong with the program."""
@@ -72,6 +84,81 @@ def test_topics_of_the_embedded_log_are_none_of_kafkas() -> None:
     result = run("topics", "--json", **NOWHERE, EVENT_LOG="postgres")
     assert (result.exit_code, json.loads(result.stdout)) == (0, [])
     assert "nothing to do" in result.stderr
+
+
+STORM, GAP = Stop(StopKind.STORM, 7, "100 dead letters in a row"), Stop(StopKind.GAP, 3, "2 records expired")
+
+
+class _Stopped:
+    """Partitions 0 and 2 are stopped; what was resumed can be asked for."""
+
+    def __init__(self) -> None:
+        self.states = MemoryPartitionStates("events", "group")
+        for partition, stop in {0: STORM, 2: GAP}.items():
+            asyncio.run(self.states.stop(partition, stop))
+
+    def left(self) -> set[int]:
+        return set(asyncio.run(self.states.stops()))
+
+    @asynccontextmanager
+    async def open(self, _settings: Settings) -> AsyncIterator[MemoryPartitionStates]:
+        yield self.states
+
+
+@pytest.fixture
+def stopped(monkeypatch: pytest.MonkeyPatch) -> _Stopped:
+    """What the command finds in the place of the database."""
+    stopped = _Stopped()
+    monkeypatch.setattr(cli, "states_of", stopped.open)
+    return stopped
+
+
+def test_resume_lists_what_is_stopped_and_resumes_it(stopped: _Stopped) -> None:
+    """Where nobody can be asked the call is the answer; again, there is nothing left to do, which is no failure."""
+    result = run("resume")
+    assert (result.exit_code, stopped.left()) == (0, set())
+    assert result.stdout.splitlines() == [
+        "partition 0: storm at offset 7: 100 dead letters in a row",
+        "partition 2: gap at offset 3: 2 records expired",
+    ]
+    assert "resumed: 2" in result.stderr
+    again = run("resume", "--json")
+    assert (again.exit_code, json.loads(again.stdout), again.stderr) == (0, [], "nothing is stopped\n")
+
+
+def test_resume_takes_only_the_partitions_that_it_is_given(stopped: _Stopped) -> None:
+    """The other one stays stopped."""
+    result = run("resume", "--partition", "2", "--json")
+    assert (result.exit_code, stopped.left()) == (0, {0})
+    assert json.loads(result.stdout) == [
+        {"partition": 2, "kind": "gap", "offset": 3, "reason": "2 records expired"},
+    ]
+
+
+def test_resume_of_what_is_not_stopped_is_misuse(stopped: _Stopped) -> None:
+    """Nothing is resumed, not even what is stopped beside it."""
+    result = run("resume", "--partition", "1", "--partition", "0", "--yes")
+    assert (result.exit_code, stopped.left()) == (2, {0, 2})
+    assert (result.stdout, result.stderr) == ("", "not stopped: partition 1\n")
+
+
+def test_dry_run_of_resume_only_lists(stopped: _Stopped) -> None:
+    """Exit code 0: it did what it was asked for."""
+    result = run("resume", "--dry-run", "--partition", "0")
+    assert (result.exit_code, stopped.left()) == (0, {0, 2})
+    assert result.stdout.startswith("partition 0: storm")
+    assert "dry run" in result.stderr
+
+
+@pytest.mark.parametrize(("answer", "left"), [("y\n", set()), ("n\n", {0, 2}), ("", {0, 2})])
+def test_resume_asks_on_a_terminal(stopped: _Stopped, answer: str, left: set[int]) -> None:
+    """The question goes to stderr, and all but a yes leaves things as they are."""
+    with CliRunner().isolation(input=answer) as (stdout, stderr, _):
+        with suppress(typer.Abort):
+            asyncio.run(resume(stopped.states, None, asks=True, acts=True, as_json=True))
+        assert [each["partition"] for each in json.loads(stdout.getvalue().splitlines()[0])] == [0, 2]
+        assert b"Resume these partitions?" in stderr.getvalue()
+    assert stopped.left() == left
 
 
 @pytest.mark.parametrize("command", ["migrate", "api"])
@@ -95,6 +182,6 @@ def test_help_names_every_command() -> None:
     """And not the option that only a parent process uses."""
     result = run("--help")
     assert result.exit_code == 0
-    for command in ("api", "consumer", "dev", "migrate", "topics", "config"):
+    for command in ("api", "consumer", "dev", "migrate", "topics", "resume", "config"):
         assert command in result.stdout
     assert "until-eof" not in run("api", "--help").stdout
