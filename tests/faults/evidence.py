@@ -124,8 +124,7 @@ async def read_oversize(world: World) -> dict[Place, tuple[bytes | None, bytes |
 
 async def read_commits(topics: Topics, group: str, topic: str) -> list[OffsetCommit]:
     """Read every commit that the group ever made, from the topic in which Kafka keeps them."""
-    count = len(await topics.partitions(OFFSETS_TOPIC))
-    records = await topics.read(OFFSETS_TOPIC, partition=_java_hash(group) % count)
+    records = await topics.read(OFFSETS_TOPIC, partition=await partition_of(topics, group))
     commits = []
     for record in records:
         key = _Reader(record.key)
@@ -134,6 +133,11 @@ async def read_commits(topics: Topics, group: str, topic: str) -> list[OffsetCom
         if (key.text(), key.text()) == (group, topic):
             commits.append(_offset_commit(key.number("i"), _Reader(record.value)))
     return commits
+
+
+async def partition_of(topics: Topics, group: str) -> int:
+    """Tell which partition of that topic has a group's commits; its leader coordinates the group."""
+    return _java_hash(group) % len(await topics.partitions(OFFSETS_TOPIC))
 
 
 def _offset_commit(partition: int, value: "_Reader") -> OffsetCommit:

@@ -20,6 +20,8 @@ class HttpLoad(Load):
     def __init__(self, seed: str, port: int, *, connections: int = CONNECTIONS, most: int | None = None) -> None:
         super().__init__(seed, workers=connections, users_each=_USERS_EACH, most=most)
         self.port = port
+        self.turned_away = 0
+        """How many answers were 503."""
 
     def client(self) -> AbstractAsyncContextManager["HttpClient"]:
         """Make one connection, opened when it is needed."""
@@ -62,7 +64,11 @@ class HttpClient:
         await self._reader.readexactly(length)
         if b"connection: close" in lines:
             self.close()
-        return int(head[9:12])
+        status = int(head[9:12])
+        if status == 503:
+            assert any(line.startswith(b"retry-after: ") for line in lines), head
+            self._load.turned_away += 1
+        return status
 
 
 @asynccontextmanager

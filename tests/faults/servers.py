@@ -84,6 +84,16 @@ class KafkaNodes:
         await eventually(has_changed, f"a new leader of {topic}-{partition}", within=_HEALTHY_SECONDS)
         return leader
 
+    async def out_of_sync(self, topic: str, node: int) -> None:
+        """Wait until no partition counts on a node any more."""
+
+        async def is_out() -> bool:
+            with suppress(KafkaError):
+                return all(node not in each.in_sync for each in (await self.topics.partitions(topic)).values())
+            return False
+
+        await eventually(is_out, f"node {node} out of sync", within=_HEALTHY_SECONDS)
+
     async def heal(self) -> None:
         """Thaw and restart what needs it; returns when every broker knows of all and all replicas are in sync."""
         for node in tuple(self._frozen):
