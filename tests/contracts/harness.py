@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Protocol
 
 from adapters import wire
-from application.ports import Batch, Custodian, DeadLetters, EventPublisher, EventSource
+from application.ports import Batch, Custodian, DeadLetters, EventPublisher, EventSource, LogReader
 from domain.dead_letter import Record
 from domain.event import UserEvent
 
@@ -19,6 +19,11 @@ class LogUnderTest(Protocol):
 
     Publishers and members still open at the end of a test are closed by whoever provides the log.
     """
+
+    @property
+    def group(self) -> str:
+        """The group's name."""
+        ...
 
     async def publisher(self) -> EventPublisher:
         """Open a publisher whose limit on a record is 1 MiB at most."""
@@ -34,6 +39,14 @@ class LogUnderTest(Protocol):
 
     async def crash(self, source: EventSource) -> None:
         """Lose a member: it neither leaves nor gives a sign of life, and may be used on by a zombie."""
+        ...
+
+    async def reader(self, *, topic: str | None = None) -> LogReader:
+        """Open a reader of the topic, or of another one."""
+        ...
+
+    async def expire(self, partition: int, *, before: int) -> None:
+        """Delete the records of a partition up to an offset, as retention does."""
         ...
 
     async def append(self, partition: int, values: Sequence[bytes | None]) -> None:

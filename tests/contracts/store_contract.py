@@ -134,6 +134,15 @@ class AddContract:
         await table.insert([StoredEvent(each.id, each.user_id, "LOGIN", None, None, None) for each in (event, other)])
         assert await table.store.add(delivered(event, other)) == [DUPLICATE, CONFLICT]
 
+    async def test_check_tells_what_stands_and_changes_nothing(self, store: EventStore) -> None:
+        """A duplicate or a conflict as adding would find, None where there is no such row; in order."""
+        stored, absent = an_event(payload=b'{"n":1}'), an_event()
+        other = replace(stored, payload=b'{"n":2}')
+        await store.add(delivered(stored))
+        assert list(await store.check(delivered(absent, other, stored, absent))) == [None, CONFLICT, DUPLICATE, None]
+        assert await store.get(absent.id) is None
+        assert list(await store.check([])) == []
+
     @pytest.mark.parametrize(
         "bad",
         [an_event(payload=b'{"a":"\\u0000"}'), an_event("nul\0"), an_event(payload=b'{"n":1e999999}')],

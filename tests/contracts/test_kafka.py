@@ -12,6 +12,7 @@ from adapters.kafka.connection import Brokers
 from adapters.kafka.dead_letters import KafkaDeadLetters
 from adapters.kafka.producer import Producer
 from adapters.kafka.publisher import KafkaEventPublisher
+from adapters.kafka.reader import KafkaLogReader
 from adapters.kafka.source import KafkaEventSource
 from adapters.kafka.topics import LETTER_MARGIN_BYTES
 from adapters.memory import MemoryOversizeLetters
@@ -22,6 +23,7 @@ from tests.contracts.dead_letters_contract import DeadLettersContract
 from tests.contracts.group_contract import GroupContract
 from tests.contracts.harness import PARTITIONS, PATIENCE, LogUnderTest
 from tests.contracts.publisher_contract import PublisherContract
+from tests.contracts.reader_contract import ReaderContract
 from tests.contracts.source_contract import SourceContract
 from tests.support.custodians import Witness
 from tests.support.kafka import KafkaServer
@@ -43,7 +45,7 @@ class KafkaLogUnderTest:
         self._topics = Topics(kafka.bootstrap)
         self._topic = f"test-{uuid4().hex}"
         self._letters_topic = f"{self._topic}-dlq"
-        self._group = f"{self._topic}-group"
+        self.group = f"{self._topic}-group"
         self._producers: list[Producer] = []
         self._sources: list[KafkaEventSource] = []
         self._writer = AIOKafkaProducer(bootstrap_servers=kafka.bootstrap, max_request_size=2 * MAX_RECORD_BYTES)
@@ -64,7 +66,7 @@ class KafkaLogUnderTest:
             self._brokers,
             custodian or Witness(),
             topic=self._topic,
-            group=self._group,
+            group=self.group,
             assignor="range",
             session_timeout=SESSION_SECONDS,
         )
@@ -84,6 +86,12 @@ class KafkaLogUnderTest:
             task.cancel()
             await asyncio.wait([task])
 
+    async def reader(self, *, topic: str | None = None) -> KafkaLogReader:
+        return KafkaLogReader(self._brokers, topic or self._topic)
+
+    async def expire(self, partition: int, *, before: int) -> None:
+        await self._topics.delete(self._topic, partition, before=before)
+
     async def append(self, partition: int, values: Sequence[bytes | None]) -> None:
         sent = [await self._writer.send(self._topic, value, b"key", partition=partition) for value in values]
         await asyncio.gather(*sent)
@@ -92,7 +100,7 @@ class KafkaLogUnderTest:
         return await self._topics.read(self._topic)
 
     async def committed(self) -> Mapping[int, int]:
-        offsets = await self._admin.list_consumer_group_offsets(self._group)
+        offsets = await self._admin.list_consumer_group_offsets(self.group)
         return {tp.partition: committed.offset for tp, committed in offsets.items()}
 
     async def dead_letters(self) -> KafkaDeadLetters:
@@ -147,6 +155,10 @@ class TestKafkaSource(_OnKafka, SourceContract):
 
 class TestKafkaGroup(_OnKafka, GroupContract):
     """`KafkaEventSource`, among others."""
+
+
+class TestKafkaReader(_OnKafka, ReaderContract):
+    """`KafkaLogReader`."""
 
 
 class TestKafkaDeadLetters(_OnKafka, DeadLettersContract):

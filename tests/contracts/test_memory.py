@@ -8,8 +8,10 @@ import pytest
 from adapters import letter_headers
 from adapters.memory import (
     MemoryDeadLetters,
+    MemoryErasures,
     MemoryEventStore,
     MemoryLog,
+    MemoryLogReader,
     MemoryOversizeLetters,
     MemoryPartitionStates,
     MemoryPublisher,
@@ -20,11 +22,13 @@ from adapters.memory.states import StateTable
 from application.listing import StoredEvent
 from application.ports import Custodian, EventSource
 from tests.contracts.dead_letters_contract import DeadLettersContract
+from tests.contracts.erasures_contract import ErasuresContract, ErasuresUnderTest
 from tests.contracts.group_contract import GroupContract
 from tests.contracts.harness import PARTITIONS, LogUnderTest
 from tests.contracts.listing_contract import ListingContract
 from tests.contracts.oversize_letters_contract import OversizeLettersContract, OversizeUnderTest
 from tests.contracts.publisher_contract import PublisherContract
+from tests.contracts.reader_contract import ReaderContract
 from tests.contracts.source_contract import SourceContract
 from tests.contracts.states_contract import (
     AttemptsContract,
@@ -40,8 +44,11 @@ from tests.support.custodians import Witness
 class MemoryLogUnderTest:
     """A log in memory."""
 
+    group = "group"
+
     def __init__(self) -> None:
         self._log = MemoryLog(PARTITIONS)
+        self._log.make("events")
 
     async def publisher(self) -> MemoryPublisher:
         return MemoryPublisher(self._log, "events")
@@ -59,6 +66,12 @@ class MemoryLogUnderTest:
         assert isinstance(source, MemorySource)
         source.crash()
 
+    async def reader(self, *, topic: str | None = None) -> MemoryLogReader:
+        return MemoryLogReader(self._log, topic or "events")
+
+    async def expire(self, partition: int, *, before: int) -> None:
+        self._log.expire("events", partition, before=before)
+
     async def append(self, partition: int, values: Sequence[bytes | None]) -> None:
         for value in values:
             self._log.append("events", None, value, partition=partition)
@@ -74,6 +87,16 @@ class MemoryLogUnderTest:
 
     async def parked(self) -> Sequence[MemoryRecord]:
         return self._log.records("events-dlq")
+
+
+class MemoryErasuresUnderTest:
+    """A register in memory."""
+
+    def __init__(self) -> None:
+        self.erasures = MemoryErasures()
+
+    async def note(self, user_id: str, erased_at: datetime) -> None:
+        self.erasures.register[user_id] = erased_at
 
 
 class MemoryStoreUnderTest:
@@ -137,6 +160,18 @@ class TestMemorySource(_OnMemoryLog, SourceContract):
 
 class TestMemoryGroup(_OnMemoryLog, GroupContract):
     """`MemorySource`, among others."""
+
+
+class TestMemoryReader(_OnMemoryLog, ReaderContract):
+    """`MemoryLogReader`."""
+
+
+class TestMemoryErasures(ErasuresContract):
+    """`MemoryErasures`."""
+
+    @pytest.fixture
+    def register(self) -> ErasuresUnderTest:
+        return MemoryErasuresUnderTest()
 
 
 class TestMemoryDeadLetters(_OnMemoryLog, DeadLettersContract):

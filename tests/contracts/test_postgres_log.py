@@ -11,6 +11,7 @@ from adapters.postgres.event_log import (
     PostgresDeadLetters,
     PostgresEventPublisher,
     PostgresEventSource,
+    PostgresLogReader,
     ensure_topic,
 )
 from adapters.postgres.event_log.reader import Place, read
@@ -23,12 +24,23 @@ from tests.contracts.dead_letters_contract import DeadLettersContract
 from tests.contracts.group_contract import GroupContract
 from tests.contracts.harness import PARTITIONS, LogUnderTest
 from tests.contracts.publisher_contract import PublisherContract
+from tests.contracts.reader_contract import ReaderContract
 from tests.contracts.source_contract import SourceContract
 from tests.support.custodians import Witness
+
+# As `trim` does once every group has read the records.
+_EXPIRE = """
+WITH head AS (
+    UPDATE log_partitions SET first_offset = $2 WHERE topic = 'events' AND partition = $1 RETURNING id
+)
+DELETE FROM log_records USING head WHERE partition_id = head.id AND "offset" < $2
+"""
 
 
 class PostgresLogUnderTest:
     """A log in PostgreSQL, whose members are given up quickly."""
+
+    group = "group"
 
     def __init__(self, engine: AsyncEngine) -> None:
         self._engine = engine
@@ -58,6 +70,13 @@ class PostgresLogUnderTest:
         assert isinstance(source, PostgresEventSource)
         self._sources.remove(source)
         await source._stop()
+
+    async def reader(self, *, topic: str | None = None) -> PostgresLogReader:
+        return PostgresLogReader(self._engine, topic or "events")
+
+    async def expire(self, partition: int, *, before: int) -> None:
+        async with self._engine.begin() as connection:
+            await connection.exec_driver_sql(_EXPIRE, (partition, before))
 
     async def append(self, partition: int, values: Sequence[bytes | None]) -> None:
         writer = LogWriter(self._engine, "events")
@@ -112,6 +131,10 @@ class TestPostgresSource(_OnPostgresLog, SourceContract):
 
 class TestPostgresGroup(_OnPostgresLog, GroupContract):
     """`PostgresEventSource`, among others."""
+
+
+class TestPostgresReader(_OnPostgresLog, ReaderContract):
+    """`PostgresLogReader`."""
 
 
 class TestPostgresDeadLetters(_OnPostgresLog, DeadLettersContract):

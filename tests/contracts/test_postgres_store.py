@@ -1,16 +1,19 @@
-"""The tables of events and of oversize letters in PostgreSQL, held to the contracts of their ports."""
+"""The tables of events, of oversize letters and of erased users in PostgreSQL, held to the contracts of their ports."""
 
 import json
 from base64 import b64decode
 from collections.abc import Sequence
+from datetime import datetime
 
 import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from adapters.memory import MemoryRecord
+from adapters.postgres.erasures import PostgresErasures
 from adapters.postgres.event_store import PostgresEventStore
 from adapters.postgres.oversize_letters import PostgresOversizeLetters
 from application.listing import StoredEvent
+from tests.contracts.erasures_contract import ErasuresContract, ErasuresUnderTest
 from tests.contracts.listing_contract import ListingContract
 from tests.contracts.oversize_letters_contract import OversizeLettersContract, OversizeUnderTest
 from tests.contracts.store_contract import AddContract, StoreUnderTest
@@ -18,6 +21,13 @@ from tests.contracts.store_contract import AddContract, StoreUnderTest
 # As the predecessor writes: the columns that are ours are left out.
 _INSERT = "INSERT INTO events (id, user_id, event_type, payload, created_at) VALUES ($1, $2, $3, $4, $5)"
 _KEPT = 'SELECT topic, partition, "offset", "timestamp", key, value, headers::text FROM oversize_letters'
+
+
+# As docs/audit.md tells whoever deletes a user's rows.
+_NOTE = """
+INSERT INTO erased_users (user_id, erased_at) VALUES ($1, $2)
+ON CONFLICT (user_id) DO UPDATE SET erased_at = excluded.erased_at
+"""
 
 
 class PostgresStoreUnderTest:
@@ -55,6 +65,18 @@ class PostgresOversizeUnderTest:
             ]
 
 
+class PostgresErasuresUnderTest:
+    """A register in PostgreSQL."""
+
+    def __init__(self, engine: AsyncEngine) -> None:
+        self.erasures = PostgresErasures(engine)
+        self._engine = engine
+
+    async def note(self, user_id: str, erased_at: datetime) -> None:
+        async with self._engine.begin() as connection:
+            await connection.exec_driver_sql(_NOTE, (user_id, erased_at))
+
+
 def _headers(text: str) -> list[tuple[str, bytes | None]]:
     return [(name, None if value is None else b64decode(value)) for name, value in json.loads(text)]
 
@@ -79,3 +101,11 @@ class TestPostgresOversizeLetters(OversizeLettersContract):
     @pytest.fixture
     def oversize(self, engine: AsyncEngine) -> OversizeUnderTest:
         return PostgresOversizeUnderTest(engine)
+
+
+class TestPostgresErasures(ErasuresContract):
+    """`PostgresErasures`."""
+
+    @pytest.fixture
+    def register(self, engine: AsyncEngine) -> ErasuresUnderTest:
+        return PostgresErasuresUnderTest(engine)

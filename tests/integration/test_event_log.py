@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from adapters.postgres.engine import Database, create_engine
-from adapters.postgres.event_log import PostgresEventPublisher, PostgresEventSource, ensure_topic
+from adapters.postgres.event_log import PostgresEventPublisher, PostgresEventSource, PostgresLogReader, ensure_topic
 from adapters.postgres.event_log.retention import trim
 from adapters.postgres.event_log.topics import partition_ids
 from adapters.postgres.event_log.writer import LogWriter, NewRecord
@@ -19,6 +19,7 @@ from application.ports import Receipt
 from domain.errors import Unavailable, WrongDeployment
 from entrypoints.local_postgres import LocalPostgres
 from tests.contracts.harness import PATIENCE, collect, read, share
+from tests.contracts.reader_contract import read_into
 from tests.support.custodians import Witness
 from tests.support.events import an_event
 
@@ -71,6 +72,18 @@ async def test_missing_topic_is_a_wrong_deployment(engine: AsyncEngine) -> None:
         await publisher.ping()
     with pytest.raises(WrongDeployment):
         await PostgresEventSource(engine, "events", "group", Witness()).open()
+
+
+async def test_record_that_was_deleted_by_hand_is_no_gap_to_be_passed_over(engine: AsyncEngine) -> None:
+    """Offsets have none: a reader names the place, having read what stands before it."""
+    await ensure_topic(engine, "events", 1)
+    await LogWriter(engine, "events").append([NewRecord(0, None, b"%d" % number, ()) for number in range(5)])
+    async with engine.begin() as connection:
+        await connection.exec_driver_sql('DELETE FROM log_records WHERE "offset" = 3')
+    values: list[bytes | None] = []
+    with pytest.raises(WrongDeployment, match="no record at offset 3 of partition 0"):
+        await read_into(values, PostgresLogReader(engine, "events").read(0, 0, 5))
+    assert values == [b"0", b"1", b"2"]
 
 
 async def test_notice_wakes_a_member_long_before_it_would_look_by_itself(engine: AsyncEngine) -> None:

@@ -3,14 +3,18 @@
 import asyncio
 import struct
 
+import pytest
 from aiokafka.client import AIOKafkaClient
 from aiokafka.protocol.produce import ProduceRequest
 from aiokafka.record.default_records import DefaultRecordBatchBuilder
 from aiokafka.record.util import calc_crc32c
 
 from adapters.kafka.connection import Brokers
+from adapters.kafka.reader import KafkaLogReader
 from adapters.kafka.source import KafkaEventSource
+from domain.errors import WrongDeployment
 from domain.stop import StopKind
+from tests.contracts.reader_contract import read_into
 from tests.support.custodians import Witness
 from tests.support.kafka import KafkaServer
 from tests.support.waiting import eventually
@@ -56,6 +60,20 @@ async def test_a_partition_stops_at_an_unreadable_record_and_the_others_flow_on(
         assert not source.stopped()
     finally:
         await source.close()
+
+
+async def test_a_reader_ends_at_an_unreadable_record_and_names_its_place(kafka: KafkaServer) -> None:
+    """What stands before it is read; whoever begins behind it notices nothing."""
+    topic = await kafka.new_topic()
+    await _append(kafka, topic, 0, _batch([b"a", b"b"]))
+    await _append(kafka, topic, 0, _batch([b"c", b"bad", b"d"], unreadable=1))
+    reader = KafkaLogReader(Brokers(kafka.bootstrap), topic)
+    values: list[bytes | None] = []
+    with pytest.raises(WrongDeployment, match=f"{topic}, partition 0, offset 3: the record cannot be read"):
+        await read_into(values, reader.read(0, 0, 5))
+    assert values == [b"a", b"b", b"c"]
+    await read_into(values, reader.read(0, 4, 5))
+    assert values[3:] == [b"d"]
 
 
 def _batch(values: list[bytes], unreadable: int | None = None) -> bytes:

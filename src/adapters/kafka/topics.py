@@ -66,6 +66,20 @@ async def ensure_topics(brokers: Brokers, topics: Sequence[Topic]) -> list[Topic
             await admin.close()
 
 
+async def partition_numbers(brokers: Brokers, name: str) -> list[int]:
+    """List the partitions of a topic. Raises `WrongDeployment` where there is no such topic."""
+    admin = AIOKafkaAdminClient(**brokers.options())
+    with translated():
+        try:
+            await admin.start()
+            partitions = await _describe(admin, name)
+        finally:
+            await admin.close()
+    if not partitions:
+        raise WrongDeployment(f"kafka: there is no topic {name}")
+    return sorted(partition["partition"] for partition in partitions)
+
+
 async def _ensure(admin: AIOKafkaAdminClient, topic: Topic) -> TopicReport:
     is_new = topic.name not in await admin.list_topics() and await _create(admin, topic)
     partitions = await _described(admin, topic.name)

@@ -59,6 +59,10 @@ class MemoryLog:
         self._clock = clock
         self._changed = asyncio.Event()
 
+    def make(self, topic: str) -> None:
+        """Have `topic` stand before anything is in it."""
+        self.topics[topic]
+
     def append(
         self,
         topic: str,

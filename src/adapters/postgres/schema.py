@@ -77,3 +77,11 @@ partition_states = Table(
     Column("stopped_at", TIMESTAMP(timezone=True)),
     Column("resumed_at", TIMESTAMP(timezone=True)),
 )
+
+# Written by whoever deletes a user's rows on purpose.
+erased_users = Table(
+    "erased_users",
+    metadata,
+    Column("user_id", Text, primary_key=True),
+    Column("erased_at", TIMESTAMP(timezone=True), nullable=False),
+)

@@ -5,8 +5,15 @@ taking its offsets until its commit. Members of a group share partitions by clai
 """
 
 from adapters.postgres.event_log.letters import PostgresDeadLetters
+from adapters.postgres.event_log.log_reader import PostgresLogReader
 from adapters.postgres.event_log.publisher import PostgresEventPublisher
 from adapters.postgres.event_log.source import PostgresEventSource
 from adapters.postgres.event_log.topics import ensure_topic
 
-__all__ = ["PostgresDeadLetters", "PostgresEventPublisher", "PostgresEventSource", "ensure_topic"]
+__all__ = [
+    "PostgresDeadLetters",
+    "PostgresEventPublisher",
+    "PostgresEventSource",
+    "PostgresLogReader",
+    "ensure_topic",
+]

@@ -1,0 +1,23 @@
+"""The register of users whose rows were deleted on purpose."""
+
+from collections.abc import Collection, Mapping
+from datetime import datetime
+
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from adapters.postgres.engine import translated
+
+_ERASED_AT = "SELECT user_id, erased_at FROM erased_users WHERE user_id = ANY($1::text[])"
+
+
+class PostgresErasures:
+    """`Erasures` over the table `erased_users`, which is written by whoever deletes rows."""
+
+    def __init__(self, engine: AsyncEngine) -> None:
+        self._engine = engine
+
+    async def erased_at(self, user_ids: Collection[str]) -> Mapping[str, datetime]:
+        with translated():
+            async with self._engine.connect() as connection:
+                rows = await connection.exec_driver_sql(_ERASED_AT, (list(user_ids),))
+                return {row.user_id: row.erased_at for row in rows}
