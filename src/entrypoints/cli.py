@@ -8,6 +8,7 @@ import sys
 from collections.abc import Coroutine, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict
+from datetime import datetime
 from typing import Annotated, Any, Literal, TextIO
 
 import structlog
@@ -17,8 +18,10 @@ import uvloop
 from adapters.kafka.topics import TopicReport, ensure_topics
 from adapters.postgres.migrate import migrate as migrate_database
 from domain.errors import Unavailable, WrongDeployment
+from domain.validation import parse_time
 from entrypoints import connections
-from entrypoints.container import assembled
+from entrypoints.audit import print_audit
+from entrypoints.container import assembled, assembled_audit
 from entrypoints.dev import ChildFailed, dev_environment, run_dev
 from entrypoints.environment import SettingsError, load_settings
 from entrypoints.lifecycle import repeat_until_up, run_until_signal
@@ -42,8 +45,22 @@ cli = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
+
+
+def _moment(text: str) -> datetime:
+    try:
+        return parse_time(text)
+    except ValueError as error:
+        raise typer.BadParameter(f"{text!r} {error}") from None
+
+
 UntilEof = Annotated[bool, typer.Option("--until-eof", hidden=True, help="Stop when stdin ends.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+Since = Annotated[
+    datetime | None,
+    typer.Option("--from", parser=_moment, metavar="TIME", help="From which time on, for instance 2026-11-22T12:00Z."),
+]
+Until = Annotated[datetime | None, typer.Option("--to", parser=_moment, metavar="TIME", help="Before which time.")]
 
 
 @cli.command()
@@ -115,6 +132,24 @@ def resume(
             await resume_partitions(states, partition, asks=asks, acts=not dry_run, as_json=as_json)
 
     _run(list_and_resume())
+
+
+@cli.command()
+def audit(since: Since = None, until: Until = None, *, as_json: AsJson = False) -> None:
+    """Prove that each record of the log is in the table or among the dead letters; exit code 1 when one is missing."""
+    if since is not None and until is not None and since > until:
+        raise typer.BadParameter("--from must not be later than --to")
+    settings = _settings()
+    is_proved = False
+
+    async def run() -> None:
+        nonlocal is_proved
+        async with assembled_audit(settings) as audit_range:
+            is_proved = await print_audit(audit_range(since, until), as_json=as_json)
+
+    _run(run())
+    if not is_proved:
+        sys.exit(_FAILED)
 
 
 @cli.command()

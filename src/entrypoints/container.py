@@ -1,11 +1,12 @@
 """The wiring: the only file that knows dependency-injector.
 
-Ask for a root (`api`, `consumer`) and await it if it is awaitable: what depends on an opened resource comes as one.
+Ask for a root (`api`, `consumer`, `audit`) and await it if it is awaitable: what depends on an opened resource comes
+as one.
 A test overrides a part by name on a container of its own: `Container(settings=..., publisher=providers.Object(fake))`.
 """
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import UTC, datetime
 from inspect import isawaitable
 from time import monotonic
@@ -15,17 +16,25 @@ from dependency_injector import containers, providers
 from sqlalchemy.ext.asyncio import AsyncEngine
 from uuid_utils.compat import uuid7
 
-from adapters import wire
+from adapters import letter_headers, wire
 from adapters.kafka.dead_letters import KafkaDeadLetters
 from adapters.kafka.producer import Producer
 from adapters.kafka.publisher import KafkaEventPublisher
+from adapters.kafka.reader import KafkaLogReader
 from adapters.kafka.source import KafkaEventSource
 from adapters.logs import LoggedDeadLetters, LoggedEventStore
 from adapters.postgres.engine import create_engine
-from adapters.postgres.event_log import PostgresDeadLetters, PostgresEventPublisher, PostgresEventSource
+from adapters.postgres.erasures import PostgresErasures
+from adapters.postgres.event_log import (
+    PostgresDeadLetters,
+    PostgresEventPublisher,
+    PostgresEventSource,
+    PostgresLogReader,
+)
 from adapters.postgres.event_store import PostgresEventStore
 from adapters.postgres.oversize_letters import PostgresOversizeLetters
 from adapters.postgres.partition_states import PostgresPartitionStates
+from application.audit import AuditRange
 from application.custody import Custody
 from application.list_processed import ListProcessed
 from application.pipeline import Pace, Pipeline
@@ -58,6 +67,7 @@ class _Openable(_Closable, Protocol):
 
 _OpenableT = TypeVar("_OpenableT", bound=_Openable)
 _ClosableT = TypeVar("_ClosableT", bound=_Closable)
+_RootT = TypeVar("_RootT")
 
 
 @asynccontextmanager
@@ -86,7 +96,7 @@ async def _disposing(engine: AsyncEngine) -> AsyncIterator[AsyncEngine]:
 
 
 class Container(containers.DeclarativeContainer):
-    """Every part of both processes; nothing is made before it is asked for."""
+    """Every part of all processes; nothing is made before it is asked for."""
 
     settings: providers.Dependency[Settings] = providers.Dependency(instance_of=Settings)
     clock = providers.Object(utc_now)
@@ -106,7 +116,7 @@ class Container(containers.DeclarativeContainer):
     )
     event_store = providers.Singleton(PostgresEventStore, engine, settle=database.provided.limits.batch)
     oversize_letters = providers.Singleton(PostgresOversizeLetters, engine)
-
+    erasures = providers.Singleton(PostgresErasures, engine)
     partition_states = providers.Singleton(
         PostgresPartitionStates, engine, settings.provided.kafka_topic, settings.provided.kafka_consumer_group
     )
@@ -199,6 +209,16 @@ class Container(containers.DeclarativeContainer):
         ),
         postgres=log_letters,
     )
+    log_reader = providers.Selector(
+        settings.provided.event_log,
+        kafka=providers.Singleton(KafkaLogReader, brokers, settings.provided.kafka_topic),
+        postgres=providers.Singleton(PostgresLogReader, engine, settings.provided.kafka_topic),
+    )
+    letter_reader = providers.Selector(
+        settings.provided.event_log,
+        kafka=providers.Singleton(KafkaLogReader, brokers, settings.provided.kafka_dlq_topic),
+        postgres=providers.Singleton(PostgresLogReader, engine, settings.provided.kafka_dlq_topic),
+    )
 
     # Use cases.
     publish_event = providers.Singleton(PublishEvent, publisher, new_id, clock)
@@ -220,6 +240,19 @@ class Container(containers.DeclarativeContainer):
         providers.Singleton(
             Pace, batch_size=settings.provided.batch_size, retry_budget=settings.provided.retry_budget_seconds
         ),
+    )
+
+    audit = providers.Singleton(
+        AuditRange,
+        log_reader,
+        letter_reader,
+        event_store,
+        erasures,
+        topic=settings.provided.kafka_topic,
+        group=settings.provided.kafka_consumer_group,
+        decode=wire.decode,
+        origin=letter_headers.origin,
+        origins=letter_headers.origins,
     )
 
     # Processes.
@@ -248,12 +281,21 @@ class Container(containers.DeclarativeContainer):
     )
 
 
-@asynccontextmanager
-async def assembled(settings: Settings, process: Literal["api", "consumer"]) -> AsyncIterator[Api | Consumer]:
+def assembled(settings: Settings, process: Literal["api", "consumer"]) -> AbstractAsyncContextManager[Api | Consumer]:
     """Assemble a process; in the end close what was opened for it, dependents first."""
+    return _assembled(settings, lambda container: container.api() if process == "api" else container.consumer())
+
+
+def assembled_audit(settings: Settings) -> AbstractAsyncContextManager[AuditRange]:
+    """Assemble what an audit needs, likewise."""
+    return _assembled(settings, lambda container: container.audit())
+
+
+@asynccontextmanager
+async def _assembled(settings: Settings, choose: Callable[[Container], _RootT]) -> AsyncIterator[_RootT]:
     container = Container(settings=settings)
     try:
-        root = container.api() if process == "api" else container.consumer()
+        root = choose(container)
         yield await root if isawaitable(root) else root
     finally:
         closing = container.shutdown_resources()

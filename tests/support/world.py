@@ -36,25 +36,26 @@ class World:
     def group(self) -> str:
         return f"{self.topic}-group"
 
+    @property
+    def environment(self) -> dict[str, str]:
+        """The settings that name this world."""
+        database = self.database
+        return {
+            "KAFKA_BROKER": self.topics.bootstrap,
+            "KAFKA_TOPIC": self.topic,
+            "KAFKA_DLQ_TOPIC": self.letters_topic,
+            "KAFKA_CONSUMER_GROUP": self.group,
+            "KAFKA_SESSION_TIMEOUT_SECONDS": str(SESSION_SECONDS),
+            "DB_HOST": database.host,
+            "DB_PORT": str(database.port),
+            "DB_USER": database.user,
+            "DB_PASSWORD": database.password,
+            "DB_NAME": database.name,
+        }
+
     async def start(self, kind: Kind, **environment: str) -> Service:
         """Start a process with settings that name this world, unless given others; its port is free or given."""
-        database = self.database
-        return await self.services.start(
-            kind,
-            {
-                "KAFKA_BROKER": self.topics.bootstrap,
-                "KAFKA_TOPIC": self.topic,
-                "KAFKA_DLQ_TOPIC": self.letters_topic,
-                "KAFKA_CONSUMER_GROUP": self.group,
-                "KAFKA_SESSION_TIMEOUT_SECONDS": str(SESSION_SECONDS),
-                "DB_HOST": database.host,
-                "DB_PORT": str(database.port),
-                "DB_USER": database.user,
-                "DB_PASSWORD": database.password,
-                "DB_NAME": database.name,
-            }
-            | environment,
-        )
+        return await self.services.start(kind, self.environment | environment)
 
     async def run(self, kind: Kind, **environment: str) -> Service:
         """Start a process and wait until it is ready."""

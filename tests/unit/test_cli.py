@@ -53,7 +53,7 @@ def test_config_prints_json_where_asked_for() -> None:
     assert json.loads(result.stdout) == load_settings({"KAFKA_TOPIC": "clicks"}).shown()
 
 
-@pytest.mark.parametrize("command", ["config", "api", "consumer", "dev", "migrate", "topics", "resume"])
+@pytest.mark.parametrize("command", ["config", "api", "consumer", "dev", "migrate", "topics", "resume", "audit"])
 def test_wrong_settings_are_all_told_before_anything_begins(command: str) -> None:
     """Exit code 2: it was set up wrongly."""
     result = run(command, PORT="x", KAFKA_BROKER="kafka", DB_SSLMODE="prefer")
@@ -68,6 +68,7 @@ def test_wrong_settings_are_all_told_before_anything_begins(command: str) -> Non
         ("migrate", "database: ConnectionRefusedError"),
         ("resume", "database: ConnectionRefusedError"),
         ("topics", "kafka: KafkaConnectionError"),
+        ("audit", "kafka: KafkaConnectionError"),
     ],
 )
 def test_world_that_is_down_is_told_in_one_line(caplog: pytest.LogCaptureFixture, command: str, reason: str) -> None:
@@ -170,7 +171,18 @@ def test_file_that_is_no_certificate_is_told_in_one_line(command: str) -> None:
     assert result.stderr.count("\n") == 1
 
 
-@pytest.mark.parametrize("arguments", [("nonsense",), ("config", "--nonsense"), ("api", "surplus")])
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("nonsense",),
+        ("config", "--nonsense"),
+        ("api", "surplus"),
+        ("audit", "--from", "yesterday"),
+        ("audit", "--to", "2026-11-22T12:00:00"),
+        ("audit", "--from", "2026-11-22T12:00:00Z", "--to", "2026-11-22T12:59:59+01:00"),
+    ],
+    ids=" ".join,
+)
 def test_wrong_call_is_told_how_to_call(arguments: tuple[str, ...]) -> None:
     """Exit code 2: it was called wrongly."""
     result = run(*arguments)
@@ -182,6 +194,6 @@ def test_help_names_every_command() -> None:
     """And not the option that only a parent process uses."""
     result = run("--help")
     assert result.exit_code == 0
-    for command in ("api", "consumer", "dev", "migrate", "topics", "resume", "config"):
+    for command in ("api", "consumer", "dev", "migrate", "topics", "resume", "audit", "config"):
         assert command in result.stdout
     assert "until-eof" not in run("api", "--help").stdout

@@ -9,14 +9,22 @@ from dependency_injector import providers
 
 from adapters.kafka.dead_letters import KafkaDeadLetters
 from adapters.kafka.publisher import KafkaEventPublisher
+from adapters.kafka.reader import KafkaLogReader
 from adapters.kafka.source import KafkaEventSource
 from adapters.memory import MemoryDeadLetters, MemoryEventStore, MemoryLog, MemoryPublisher, MemorySource
-from adapters.postgres.event_log import PostgresDeadLetters, PostgresEventPublisher, PostgresEventSource
+from adapters.postgres.erasures import PostgresErasures
+from adapters.postgres.event_log import (
+    PostgresDeadLetters,
+    PostgresEventPublisher,
+    PostgresEventSource,
+    PostgresLogReader,
+)
 from adapters.postgres.event_store import PostgresEventStore
+from application.audit import AuditRange
 from application.publish_event import Draft, Published, PublishEvent
 from entrypoints.api import Api
 from entrypoints.consumer import Consumer
-from entrypoints.container import Container, assembled, utc_now
+from entrypoints.container import Container, assembled, assembled_audit, utc_now
 from entrypoints.environment import load_settings
 from tests.support.custodians import Witness
 from tests.support.events import NOON
@@ -28,12 +36,18 @@ PORTS = {
         "publisher": KafkaEventPublisher,
         "source": KafkaEventSource,
         "dead_letters": KafkaDeadLetters,
+        "log_reader": KafkaLogReader,
+        "letter_reader": KafkaLogReader,
+        "erasures": PostgresErasures,
         "event_store": PostgresEventStore,
     },
     "postgres": {
         "publisher": PostgresEventPublisher,
         "source": PostgresEventSource,
         "dead_letters": PostgresDeadLetters,
+        "log_reader": PostgresLogReader,
+        "letter_reader": PostgresLogReader,
+        "erasures": PostgresErasures,
         "event_store": PostgresEventStore,
     },
 }
@@ -69,6 +83,13 @@ async def test_process_is_assembled_without_anything_up(event_log: str, process:
     """It waits for the world by itself, and can be closed before that."""
     async with assembled(load_settings({**NOWHERE, "EVENT_LOG": event_log}), process) as assembly:
         assert type(assembly) is root
+
+
+@event_logs
+async def test_audit_is_assembled_without_anything_up(event_log: str) -> None:
+    """It knocks when it begins."""
+    async with assembled_audit(load_settings({**NOWHERE, "EVENT_LOG": event_log})) as audit:
+        assert type(audit) is AuditRange
 
 
 @event_logs

@@ -1,0 +1,71 @@
+"""What an audit prints: what is missing as it is found, the counts in the end, how far it is meanwhile."""
+
+import json
+from collections import Counter
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from time import monotonic
+
+import typer
+
+from adapters import wire
+from application.audit import Fate, Finding, Missing
+
+_PROGRESS_SECONDS = 5.0
+
+
+async def print_audit(findings: AsyncGenerator[Finding, None], *, as_json: bool) -> bool:
+    """Print to stdout, and the progress to stderr; tell whether nothing is missing."""
+    printer = _JsonPrinter() if as_json else _TextPrinter()
+    counts: Counter[Fate] = Counter()
+    told_at = monotonic()
+    async with aclosing(findings):
+        async for finding in findings:
+            counts.update(finding.counts)
+            for missing in finding.missing:
+                printer.missing(missing)
+            if monotonic() - told_at >= _PROGRESS_SECONDS:
+                told_at = monotonic()
+                typer.echo(f"partition {finding.partition}: audited up to offset {finding.span.end}", err=True)
+    printer.end({fate: counts[fate] for fate in Fate})
+    return counts[Fate.MISSING] == 0
+
+
+class _TextPrinter:
+    """Lines for people."""
+
+    def missing(self, missing: Missing) -> None:
+        named = {
+            "partition": missing.partition,
+            "offset": missing.offset,
+            "timestamp": _time(missing),
+            "eventId": missing.event_id or "unknown",
+        }
+        typer.echo(f"missing: {' '.join(f'{name}={value}' for name, value in named.items())}: {missing.reason}")
+
+    def end(self, counts: dict[Fate, int]) -> None:
+        for fate, count in counts.items():
+            typer.echo(f"{fate:<8} {count}")
+        typer.echo(f"{'offsets':<8} {sum(counts.values())}")
+
+
+class _JsonPrinter:
+    """One document, which is written as it comes about: there is no telling how much is missing."""
+
+    def __init__(self) -> None:
+        self._before = '{"missing": ['
+
+    def missing(self, missing: Missing) -> None:
+        event_id = None if missing.event_id is None else str(missing.event_id)
+        rendered = missing._asdict() | {"timestamp": _time(missing), "eventId": event_id}
+        del rendered["event_id"]
+        typer.echo(self._before + json.dumps(rendered), nl=False)
+        self._before = ",\n"
+
+    def end(self, counts: dict[Fate, int]) -> None:
+        opening = "" if counts[Fate.MISSING] else self._before
+        typer.echo(f'{opening}], "counts": {json.dumps(counts)}, "offsets": {sum(counts.values())}}}')
+
+
+def _time(missing: Missing) -> str:
+    return wire.render_time(wire.from_milliseconds(missing.timestamp))

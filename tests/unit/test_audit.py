@@ -1,0 +1,411 @@
+"""What an audit finds: every offset of the range has one fate, and what is lost is named."""
+
+from collections import Counter
+from collections.abc import AsyncGenerator, Sequence
+from datetime import datetime, timedelta
+from uuid import UUID
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from adapters import letter_headers, wire
+from adapters.memory import MemoryDeadLetters, MemoryErasures, MemoryEventStore, MemoryLog, MemoryLogReader
+from application.audit import AuditRange, Fate, Finding, Missing
+from application.ports import Delivery, Stretch, Verdict
+from domain.errors import Rejected, Unavailable
+from domain.event import UserEvent
+from tests.support.events import NOON, a_letter, an_event
+
+HOUR = timedelta(hours=1)
+POISON = b"{oops"
+
+
+class World:
+    """A log whose records are accepted an hour after each other, from noon on, and all that an audit looks at."""
+
+    def __init__(self) -> None:
+        self.now = NOON
+        self.log = MemoryLog(partitions=2, clock=lambda: self.now)
+        self.log.make("events")
+        self.log.make("dlq")
+        self.reader = MemoryLogReader(self.log, "events")
+        self.letters = MemoryDeadLetters(self.log, "dlq")
+        self.store = MemoryEventStore(lambda: NOON)
+        self.erasures = MemoryErasures()
+
+    def append(self, content: UserEvent | bytes, headers: wire.Headers = (), partition: int = 0) -> Delivery:
+        """Append a record."""
+        value = wire.encode(content) if isinstance(content, UserEvent) else content
+        record = self.log.append("events", b"key", value, headers, partition)
+        self.now += HOUR
+        return Delivery(record, content if isinstance(content, UserEvent) else an_event())
+
+    async def stored(self, content: UserEvent) -> Delivery:
+        """Append a record that a consumer has stored."""
+        delivery = self.append(content)
+        await self.store.add([delivery])
+        return delivery
+
+    async def parked(self, content: UserEvent | bytes, headers: wire.Headers = ()) -> Delivery:
+        """Append a record that a consumer has parked."""
+        delivery = self.append(content, headers)
+        await self.letters.park([a_letter(delivery.record)])
+        return delivery
+
+    def commit(self, **positions: int) -> None:
+        """Move the group: `p0=…` for partition 0."""
+        self.log.groups["events", "group"].committed.update(
+            {int(name[1:]): position for name, position in positions.items()}
+        )
+
+    def commit_all(self) -> None:
+        """Move the group to the end."""
+        self.commit(p0=len(self.log.topics["events"][0]), p1=len(self.log.topics["events"][1]))
+
+    async def audit(self, since: datetime | None = None, until: datetime | None = None) -> list[Finding]:
+        """Audit a range."""
+        audit = AuditRange(
+            self.reader,
+            MemoryLogReader(self.log, "dlq"),
+            self.store,
+            self.erasures,
+            topic="events",
+            group="group",
+            decode=wire.decode,
+            origin=letter_headers.origin,
+            origins=letter_headers.origins,
+        )
+        return [finding async for finding in audit(since, until)]
+
+    async def counts(self, since: datetime | None = None, until: datetime | None = None) -> dict[Fate, int]:
+        """Audit a range, and count the fates that there were."""
+        return counts_of(await self.audit(since, until))
+
+
+def counts_of(findings: Sequence[Finding]) -> dict[Fate, int]:
+    """Count the fates that there were."""
+    counts: Counter[Fate] = Counter()
+    for finding in findings:
+        counts.update(finding.counts)
+    return {fate: count for fate, count in counts.items() if count}
+
+
+def missing_of(findings: Sequence[Finding]) -> list[Missing]:
+    """List what is missing."""
+    return [missing for finding in findings for missing in finding.missing]
+
+
+@pytest.fixture
+def world() -> World:
+    """An empty log."""
+    return World()
+
+
+async def test_nothing_is_proved_of_an_empty_log(world: World) -> None:
+    """Nor is anything missing."""
+    assert await world.audit() == []
+
+
+async def test_stored_and_parked_records_are_proved(world: World) -> None:
+    """Also one delivered twice, whose row is the first one's."""
+    event = an_event()
+    await world.stored(event)
+    world.append(event)
+    await world.parked(POISON)
+    await world.parked(an_event())
+    world.commit_all()
+    assert await world.counts() == {Fate.STORED: 2, Fate.DEAD: 2}
+
+
+async def test_record_with_neither_a_row_nor_a_letter_is_named(world: World) -> None:
+    """Where it stands, when it was accepted, whose event it is, and why it is missing."""
+    await world.stored(an_event())
+    event = an_event()
+    world.append(event)
+    world.append(POISON)
+    world.commit_all()
+    findings = await world.audit()
+    assert counts_of(findings) == {Fate.STORED: 1, Fate.MISSING: 2}
+    lost, poison = missing_of(findings)
+    noon = int(NOON.timestamp() * 1000)
+    assert lost == Missing(0, 1, noon + 3_600_000, event.id, "it has no row, and no dead letter names it")
+    assert (poison.offset, poison.event_id) == (2, None)
+    assert poison.reason.startswith("undecodable (the value is not JSON")
+    assert poison.reason.endswith("), and no dead letter names it")
+
+
+async def test_conflict_has_to_have_a_letter(world: World) -> None:
+    """The row of another event under its id proves nothing."""
+    taken = await world.stored(an_event(payload=b'{"n":1}'))
+    await world.parked(an_event(payload=b'{"n":2}', event_id=taken.event.id))
+    world.append(an_event(payload=b'{"n":3}', event_id=taken.event.id))
+    world.commit_all()
+    findings = await world.audit()
+    assert counts_of(findings) == {Fate.STORED: 1, Fate.DEAD: 1, Fate.MISSING: 1}
+    (missing,) = missing_of(findings)
+    assert (missing.offset, missing.event_id) == (2, taken.event.id)
+    assert missing.reason == "its eventId has a row with other contents, and no dead letter names it"
+
+
+@pytest.mark.parametrize(
+    ("topic", "partition", "offset", "expected"),
+    [
+        (b"events", b"0", b"1", Fate.DEAD),
+        (b"others", b"0", b"1", Fate.MISSING),
+        (b"events", b"1", b"1", Fate.MISSING),
+        (b"events", b"7", b"1", Fate.MISSING),
+        (b"events", b"0", b"0", Fate.MISSING),
+    ],
+    ids=["itself", "another topic", "another partition", "no such partition", "another offset"],
+)
+async def test_only_a_letter_that_names_the_very_record_proves_it(
+    world: World, topic: bytes, partition: bytes, offset: bytes, expected: Fate
+) -> None:
+    """By whomever it was written: this is how Kafka Connect does it."""
+    await world.stored(an_event())
+    world.append(POISON)
+    world.commit_all()
+    prefix = "__connect.errors."
+    headers = ((f"{prefix}topic", topic), (f"{prefix}partition", partition), (f"{prefix}offset", offset))
+    world.log.append("dlq", None, POISON, headers)
+    assert await world.counts() == {Fate.STORED: 1, expected: 1}
+
+
+async def test_replayed_record_is_proved_by_the_letter_about_the_replay_alone(world: World) -> None:
+    """Although both letters name the place where the record first stood."""
+    first = await world.parked(POISON)
+    told = letter_headers.render(a_letter(first.record))
+    replays = [
+        tuple((name, number if name == "dlq.replays" else value) for name, value in told) for number in (b"1", b"2")
+    ]
+    await world.parked(POISON, replays[0])
+    world.append(POISON, replays[1])
+    world.commit_all()
+    findings = await world.audit()
+    assert counts_of(findings) == {Fate.DEAD: 2, Fate.MISSING: 1}
+    assert [missing.offset for missing in missing_of(findings)] == [2]
+    assert await world.counts(since=NOON + HOUR) == {Fate.DEAD: 1, Fate.MISSING: 1}
+
+
+@pytest.mark.parametrize(
+    ("after", "expected"),
+    [
+        (timedelta(days=1), Fate.ERASED),
+        (timedelta(0), Fate.ERASED),
+        (timedelta(milliseconds=-1), Fate.MISSING),
+    ],
+    ids=["later", "at that moment", "before"],
+)
+async def test_record_of_a_user_who_was_erased_since_is_not_missing(
+    world: World, after: timedelta, expected: Fate
+) -> None:
+    """What came after the erasure has to stand there; so have other users' records."""
+    world.append(an_event("erased"))
+    world.commit_all()
+    world.erasures.register["erased"] = NOON + after
+    world.erasures.register["somebody"] = NOON + after
+    assert await world.counts() == {expected: 1}
+
+
+async def test_taken_id_of_an_erased_user_is_not_missing(world: World) -> None:
+    """Its row was deleted, and then another event took the id."""
+    event = an_event("erased")
+    world.append(event)
+    await world.stored(an_event("other", event_id=event.id))
+    world.commit_all()
+    world.erasures.register["erased"] = NOON
+    assert await world.counts() == {Fate.ERASED: 1, Fate.STORED: 1}
+
+
+async def test_erasure_while_the_audit_is_at_work_is_not_missing(world: World) -> None:
+    """The register is asked after the table."""
+    delivery = world.append(an_event("erased"))
+    world.commit_all()
+
+    class ErasedMeanwhile(MemoryEventStore):
+        async def check(self, deliveries: Sequence[Delivery]) -> list[Verdict | None]:
+            verdicts = await super().check(deliveries)
+            world.erasures.register[delivery.event.user_id] = NOON
+            return verdicts
+
+    world.store = ErasedMeanwhile(lambda: NOON)
+    assert await world.counts() == {Fate.ERASED: 1}
+
+
+async def test_record_behind_the_position_of_the_group_is_pending(world: World) -> None:
+    """Unless it is proved already: the commit comes after the row and the letter."""
+    world.append(an_event())
+    await world.stored(an_event())
+    await world.parked(POISON)
+    world.append(an_event("erased"))
+    world.append(POISON)
+    world.erasures.register["erased"] = NOON + 9 * HOUR
+    world.commit(p0=1)
+    findings = await world.audit()
+    assert counts_of(findings) == {Fate.MISSING: 1, Fate.STORED: 1, Fate.DEAD: 1, Fate.PENDING: 2}
+    assert [missing.offset for missing in missing_of(findings)] == [0]
+
+
+async def test_everything_is_pending_for_a_group_without_a_position(world: World) -> None:
+    """It will begin at the beginning."""
+    world.append(an_event())
+    world.append(POISON, partition=1)
+    world.commit(p0=0)
+    assert await world.counts() == {Fate.PENDING: 2}
+
+
+async def test_records_committed_while_the_audit_is_at_work_are_pending(world: World) -> None:
+    """The position is asked before the table: what it may say now is no proof against a record."""
+    world.append(an_event())
+    world.commit(p0=0)
+
+    class CommittedMeanwhile(MemoryEventStore):
+        async def check(self, deliveries: Sequence[Delivery]) -> list[Verdict | None]:
+            verdicts = await super().check(deliveries)
+            await self.add(deliveries)
+            world.commit_all()
+            return verdicts
+
+    world.store = CommittedMeanwhile(lambda: NOON)
+    assert await world.counts() == {Fate.PENDING: 1}
+    assert await world.counts() == {Fate.STORED: 1}
+
+
+@pytest.mark.parametrize(
+    ("since", "until", "expected"),
+    [
+        (None, None, {Fate.EXPIRED: 4, Fate.STORED: 4}),
+        (NOON - HOUR, None, {Fate.EXPIRED: 4, Fate.STORED: 4}),
+        (NOON + 3 * HOUR, None, {Fate.EXPIRED: 4, Fate.STORED: 4}),
+        (NOON + 5 * HOUR, None, {Fate.STORED: 3}),
+        (NOON + 9 * HOUR, None, {}),
+        (None, NOON + 6 * HOUR, {Fate.EXPIRED: 4, Fate.STORED: 2}),
+        (NOON + 5 * HOUR, NOON + 6 * HOUR, {Fate.STORED: 1}),
+        (NOON + 5 * HOUR, NOON + 5 * HOUR, {}),
+        (NOON + 4 * HOUR + timedelta(microseconds=1), NOON + 9 * HOUR, {Fate.STORED: 3}),
+    ],
+    ids=str,
+)
+async def test_range_is_bounded_by_times_and_what_retention_took_counts_as_expired(
+    world: World, since: datetime | None, until: datetime | None, expected: dict[Fate, int]
+) -> None:
+    """Where the log does not reach back to the beginning of the range, nobody can tell when its lost records came."""
+    for _ in range(8):
+        await world.stored(an_event())
+    world.commit_all()
+    world.log.expire("events", 0, before=4)
+    assert await world.counts(since, until) == expected
+
+
+async def test_offsets_without_a_record_are_told_apart(world: World) -> None:
+    """As compaction and transactions leave them; also at the end of the range."""
+    for _ in range(6):
+        await world.stored(an_event())
+    world.commit_all()
+
+    class Gappy(MemoryLogReader):
+        async def read(self, partition: int, start: int, end: int) -> AsyncGenerator[Stretch, None]:
+            async for stretch in super().read(partition, start, end):
+                yield Stretch(stretch.deleted, [record for record in stretch.records if record.offset in {1, 2, 4}])
+
+    world.reader = Gappy(world.log, "events")
+    findings = await world.audit()
+    assert counts_of(findings) == {Fate.EMPTY: 3, Fate.STORED: 3}
+    assert sum(finding.span.end - finding.span.start for finding in findings) == 6
+
+
+async def test_event_that_the_table_refuses_to_compare_costs_the_others_nothing(world: World) -> None:
+    """It does not stand there, for it cannot."""
+    refused = an_event("refused")
+
+    class Refusing(MemoryEventStore):
+        async def check(self, deliveries: Sequence[Delivery]) -> list[Verdict | None]:
+            if any(delivery.event.user_id == "refused" for delivery in deliveries):
+                raise Rejected("no")
+            return await super().check(deliveries)
+
+    world.store = Refusing(lambda: NOON)
+    for event in (an_event(), an_event()):
+        await world.stored(event)
+    await world.parked(refused)
+    await world.stored(an_event())
+    world.append(an_event("refused"))
+    world.commit_all()
+    findings = await world.audit()
+    assert counts_of(findings) == {Fate.STORED: 3, Fate.DEAD: 1, Fate.MISSING: 1}
+    assert [missing.offset for missing in missing_of(findings)] == [4]
+
+
+@pytest.mark.parametrize("part", ["reader", "store", "erasures"])
+async def test_world_that_is_down_proves_nothing(world: World, part: str) -> None:
+    """It is told instead of a result."""
+    world.append(an_event())
+    world.commit_all()
+    getattr(world, part).outage = Unavailable("down")
+    with pytest.raises(Unavailable, match="down"):
+        await world.audit()
+
+
+SITUATIONS = {
+    "stored": Fate.STORED,
+    "delivered again": Fate.STORED,
+    "parked": Fate.DEAD,
+    "poison, parked": Fate.DEAD,
+    "conflict, parked": Fate.DEAD,
+    "erased": Fate.ERASED,
+    "lost": Fate.MISSING,
+    "poison, lost": Fate.MISSING,
+    "conflict, lost": Fate.MISSING,
+}
+
+
+@given(
+    situations=st.lists(st.sampled_from(list(SITUATIONS)), max_size=30),
+    committed=st.integers(0, 30),
+    expired=st.integers(0, 30),
+)
+async def test_every_offset_has_the_fate_that_its_record_had(
+    situations: list[str], committed: int, expired: int
+) -> None:
+    """Whatever stands beside it, wherever the group and retention are."""
+    world = World()
+    world.erasures.register["erased"] = NOON + 100 * HOUR
+    known = an_event()
+    await world.store.add([Delivery(world.log.append("elsewhere", None, None), known)])
+    names: dict[int, UUID | None] = {}
+    for offset, situation in enumerate(situations):
+        names[offset] = await happen(world, situation, known)
+    expired = min(expired, len(situations))
+    world.commit(p0=committed)
+    world.log.expire("events", 0, before=expired)
+    expected: Counter[Fate] = Counter({Fate.EXPIRED: expired} if expired else {})
+    lost = []
+    for offset, situation in enumerate(situations[expired:], expired):
+        fate = SITUATIONS[situation]
+        if offset >= committed and fate in {Fate.ERASED, Fate.MISSING}:
+            fate = Fate.PENDING
+        expected[fate] += 1
+        if fate is Fate.MISSING:
+            lost.append((offset, names[offset]))
+    findings = await world.audit()
+    assert counts_of(findings) == expected
+    assert [(missing.offset, missing.event_id) for missing in missing_of(findings)] == lost
+
+
+async def happen(world: World, situation: str, known: UserEvent) -> UUID | None:
+    """Append a record to which this has happened; answer the id that can be read from it."""
+    user = "erased" if situation == "erased" else "user-1"
+    if situation.startswith("conflict"):
+        event = an_event(user, b'{"other":true}', event_id=known.id)
+    else:
+        event = known if situation == "delivered again" else an_event(user)
+    is_poison = situation.startswith("poison")
+    content = POISON if is_poison else event
+    if situation == "stored":
+        await world.stored(event)
+    elif situation.endswith("parked"):
+        await world.parked(content)
+    else:
+        world.append(content)
+    return None if is_poison else event.id
