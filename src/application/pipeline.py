@@ -83,11 +83,7 @@ class Pipeline:
                 continue
             failures = 0
             self._poll_trouble = None
-            await self._take(batch, stop)
-            # One a turn, so that polling goes on, which keeps this member in its group.
-            if (work := self._next_due()) is not None:
-                await self._try(work)
-            await self._mind_stops()
+            await self._turn(batch, stop)
         unfinished = sum(len(work.batch.records) for work in self._held.works)
         for work in self._held.works:
             self._give_back(work)
@@ -98,6 +94,18 @@ class Pipeline:
         if self._custody.is_suspicious:
             limit = min(limit, _SUSPICIOUS_BATCH)
         return await self._source.poll(limit, self._held.until_due(self._pace.poll_wait))
+
+    async def _turn(self, batch: Batch, stop: asyncio.Event) -> None:
+        """Work on what was read and on what is due; after a stop nothing is begun, since it may take long to end."""
+        if stop.is_set():
+            self._source.rewind(batch)
+            return
+        await self._take(batch, stop)
+        # One a turn, so that polling goes on, which keeps this member in its group.
+        if not stop.is_set() and (work := self._next_due()) is not None:
+            await self._try(work)
+        if not stop.is_set():
+            await self._mind_stops()
 
     async def _take(self, batch: Batch, stop: asyncio.Event) -> None:
         """Work on what was read: all at once, but the records of a suspect partition each alone."""

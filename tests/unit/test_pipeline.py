@@ -8,6 +8,7 @@ from adapters import wire
 from adapters.memory import MemorySource
 from application.holding import Backoff
 from application.pipeline import Pace
+from application.ports import Batch
 from domain.dead_letter import FailureKind
 from domain.errors import Unavailable, WrongDeployment
 from tests.support.custodians import Witness
@@ -122,6 +123,36 @@ async def test_stop_finishes_the_batch_in_flight(world: PipelineWorld) -> None:
         world.store.gate.set()
     assert world.committed() == {0: 100}
     assert len(world.store.rows) == 100
+
+
+async def test_stop_while_polling_gives_back_what_was_read(world: PipelineWorld) -> None:
+    """A database that hangs would keep a batch that is begun now for longer than the grace period has left."""
+    events = world.append(3)
+    poll = world.source.poll
+
+    async def poll_until_stopped(limit: int, wait: float) -> Batch:
+        batch = await poll(limit, wait)
+        world.stop.set()
+        return batch
+
+    world.source.poll = poll_until_stopped  # type: ignore[method-assign]  # the stop has to come in between
+    async with world.running():
+        await world.stop.wait()
+    assert world.store.calls == []
+    assert [wire.decode(record) for record in (await poll(10, 0)).records] == events
+
+
+async def test_stop_while_a_batch_fails_tries_nothing_again() -> None:
+    """Although it would be due at once."""
+    world = PipelineWorld(Pace(poll_wait=0.01, backoff=Backoff(0, 0)))
+    world.append(3)
+    world.store.outage = Unavailable("database: down")
+    world.store.gate.clear()
+    async with world.running():
+        await until(lambda: bool(world.store.calls))
+        world.stop.set()
+        world.store.gate.set()
+    assert len(world.store.calls) == 1
 
 
 async def test_stop_during_an_outage_gives_the_batch_back(world: PipelineWorld) -> None:
