@@ -5,8 +5,9 @@ as one.
 A test overrides a part by name on a container of its own: `Container(settings=..., publisher=providers.Object(fake))`.
 """
 
+import asyncio
 from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from datetime import UTC, datetime
 from inspect import isawaitable
 from time import monotonic
@@ -49,6 +50,8 @@ from entrypoints.settings import Settings
 
 _DRAIN_SECONDS = 5.0
 """How long a producer may flush at the end."""
+_GOODBYE_SECONDS = 2.0
+"""How long sessions of the database may take to close, for which the driver would wait as long as for a batch."""
 
 
 def utc_now() -> datetime:
@@ -92,7 +95,9 @@ async def _disposing(engine: AsyncEngine) -> AsyncIterator[AsyncEngine]:
     try:
         yield engine
     finally:
-        await engine.dispose()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_GOODBYE_SECONDS):
+                await engine.dispose()
 
 
 class Container(containers.DeclarativeContainer):

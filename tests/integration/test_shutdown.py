@@ -106,6 +106,17 @@ async def test_a_database_that_hangs_is_given_up_within_the_grace_period(world: 
     assert await world.committed() == {}
 
 
+async def test_sessions_of_a_database_that_hangs_do_not_delay_the_end(world: World) -> None:
+    """They are not waited for in vain, idle as they are."""
+    async with proxied(world.database.port, postgres_messages) as proxy:
+        port = {"DB_PORT": str(proxy.port)}
+        processes = await asyncio.gather(world.run("api", **port), world.run("consumer", **port))
+        proxy.blackhole()
+        began = time.monotonic()
+        assert await asyncio.gather(*(process.terminate() for process in processes)) == [0, 0]
+        assert time.monotonic() - began < AT_ONCE_SECONDS
+
+
 async def test_a_wait_for_another_process_that_migrates_ends_at_once(world: World) -> None:
     """It may be building an index for minutes."""
     holder = await connect(world.database)
