@@ -3,13 +3,13 @@
 from asyncio import Transport
 from asyncio.events import TimerHandle
 
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from entrypoints.http_upgrades import UpgradeIgnoringProtocol
 
 HEAD_SECONDS = 10.0
 MAX_HEAD_BYTES = 64 * 1024
 
 
-class BoundedProtocol(HttpToolsProtocol):
+class BoundedProtocol(UpgradeIgnoringProtocol):
     """Refuses a request whose head (its line and headers) is too long or takes too long, and ends the connection.
 
     The server itself waits for ever, and its parser collects whatever comes.
