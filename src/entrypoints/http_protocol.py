@@ -2,22 +2,34 @@
 
 from asyncio import Transport
 from asyncio.events import TimerHandle
+from http import HTTPStatus
+from typing import cast
+
+import structlog
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, RequestResponseCycle
 
 from entrypoints.http_upgrades import UpgradeIgnoringProtocol
+from entrypoints.rest import problems
+from entrypoints.rest.middleware import request_id_of
+from entrypoints.rest.problems import HttpProblem
 
 HEAD_SECONDS = 10.0
 MAX_HEAD_BYTES = 64 * 1024
 
+logger: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
+
 
 class BoundedProtocol(UpgradeIgnoringProtocol):
-    """Refuses a request whose head (its line and headers) is too long or takes too long, and ends the connection.
+    """Refuses what is no request, or whose head (its line and headers) is too long or takes too long.
 
-    The server itself waits for ever, and its parser collects whatever comes.
+    The server itself waits for ever, its parser collects whatever comes, and it refuses in plain text.
     """
 
     _head_timer: TimerHandle | None = None
     """Running while a head is awaited."""
     _head_bytes = 0
+    _is_over = False
+    """Whether something was refused; nothing is read any more."""
 
     def connection_made(self, transport: Transport) -> None:  # type: ignore[override]  # as uvicorn has it
         super().connection_made(transport)
@@ -28,11 +40,17 @@ class BoundedProtocol(UpgradeIgnoringProtocol):
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
+        if self._is_over:
+            return
         if self._head_timer is not None:
             self._head_bytes += len(data)
         super().data_received(data)
         if self._head_timer is not None and self._head_bytes > MAX_HEAD_BYTES:
-            self._refuse(f"The request's head is longer than {MAX_HEAD_BYTES} bytes.")
+            detail = f"The request's head is longer than {MAX_HEAD_BYTES} bytes."
+            self._refuse(HttpProblem(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, detail))
+
+    def send_400_response(self, msg: str) -> None:
+        self._refuse(HttpProblem(HTTPStatus.BAD_REQUEST, msg))
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
@@ -40,21 +58,47 @@ class BoundedProtocol(UpgradeIgnoringProtocol):
             self._await_head()
 
     def on_headers_complete(self) -> None:
-        self._stop_timer()
         super().on_headers_complete()
+        self._stop_timer()
 
     def _await_head(self) -> None:
         self._head_bytes = 0
-        self._head_timer = self.loop.call_later(
-            HEAD_SECONDS, self._refuse, f"The request's head did not arrive within {HEAD_SECONDS:g} seconds."
-        )
+        self._head_timer = self.loop.call_later(HEAD_SECONDS, self._refuse_slow_head)
 
     def _stop_timer(self) -> None:
         if self._head_timer is not None:
             self._head_timer.cancel()
             self._head_timer = None
 
-    def _refuse(self, reason: str) -> None:
+    def _refuse_slow_head(self) -> None:
+        detail = f"The request's head did not arrive within {HEAD_SECONDS:g} seconds."
+        self._refuse(HttpProblem(HTTPStatus.REQUEST_TIMEOUT, detail))
+
+    def _refuse(self, problem: HttpProblem) -> None:
+        """Answer what is being read with `problem`, unless other answers come first, and end the connection."""
+        self._is_over = True
+        cycle = cast("RequestResponseCycle | None", self.cycle)
+        is_body_of_first = self._head_timer is None and not self.pipeline
         self._stop_timer()
-        if not self.transport.is_closing():
-            self.send_400_response(reason)
+        if self.transport.is_closing():
+            return
+        if cycle is None or cycle.response_complete or (is_body_of_first and not cycle.response_started):
+            self._send(problem)
+            self.transport.close()
+        else:
+            cycle.keep_alive = False
+
+    def _send(self, problem: HttpProblem) -> None:
+        request_id = request_id_of(self.headers or ())
+        # What came before the path is known to be one is not repeated.
+        reply = problems.render(problem, "", request_id)
+        headers = [
+            *self.server_state.default_headers,
+            (b"content-type", reply.media_type.encode()),
+            (b"content-length", b"%d" % len(reply.body)),
+            (b"x-request-id", request_id.encode()),
+            (b"connection", b"close"),
+        ]
+        fields = b"".join(b"%b: %b\r\n" % field for field in headers)
+        self.transport.write(STATUS_LINE[reply.status] + fields + b"\r\n" + reply.body)
+        logger.info("request refused", request_id=request_id, status=int(reply.status), detail=problem.detail)

@@ -21,8 +21,10 @@ class UpgradeIgnoringProtocol(HttpToolsProtocol):
         try:
             while data:
                 data = self._parse(data)
-        except httptools.HttpParserError:
-            self.send_400_response("Invalid HTTP request received.")
+        except httptools.HttpParserError as error:
+            # Of a callback's error the parser says nothing; it can only be one about the target.
+            reason = "Invalid target" if isinstance(error, httptools.HttpParserCallbackError) else error
+            self.send_400_response(f"The request is not valid HTTP/1.1: {reason}.")
 
     def on_headers_complete(self) -> None:
         if not self._is_repeating_head:

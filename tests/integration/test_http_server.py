@@ -4,6 +4,7 @@ import asyncio
 import json
 from collections import defaultdict
 from collections.abc import AsyncGenerator
+from contextlib import suppress
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
@@ -107,27 +108,94 @@ async def test_client_that_leaves_within_its_body_publishes_nothing(api: Api) ->
     "request_bytes",
     [
         b"\x00\x01\x02\r\n\r\n",
+        b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03",
+        b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
         b"GET\r\n\r\n",
+        b"FOO /events/processed HTTP/1.1\r\nHost: api\r\n\r\n",
+        b"GET /events/processed HTTP/3.0\r\nHost: api\r\n\r\n",
         b"GET /events/processed?userId=\xff\x00 HTTP/1.1\r\nHost: api\r\n\r\n",
-        b"GET /events/processed?userId=%FF%00 HTTP/1.1\r\nHost: api\r\n\r\n",
-        b"GET /events/%FF%00 HTTP/1.1\r\nHost: api\r\n\r\n",
         b"GET /events/\xff HTTP/1.1\r\nHost: api\r\n\r\n",
         b"GET http:// HTTP/1.1\r\nHost: api\r\n\r\n",
-        b"GET / HTTP/1.1\r\nHost: \xff<>\r\n\r\n",
-        b"GET /events/processed HTTP/1.1\r\nHost: api\r\nAccept: \xff;q=\xff\r\nX-Request-ID: \xff\r\n\r\n",
+        b"CONNECT api:80 HTTP/1.1\r\nHost: api\r\n\r\n",
+        b"GET /health HTTP/1.1\r\nHost: api\r\nX: \x00\r\n\r\n",
+        b"GET /health HTTP/1.1\r\nHost: api\r\n\xff: x\r\n\r\n",
         POST + b"Content-Length: -1\r\n\r\n",
         POST + b"Content-Length: 1\r\nContent-Length: 2\r\n\r\n{}",
+        POST + b"Content-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n{}",
+        POST + b"Transfer-Encoding: gzip\r\n\r\n{}",
         POST + b"Transfer-Encoding: chunked\r\n\r\nnonsense\r\n\r\n",
+    ],
+)
+async def test_what_is_no_request_is_a_400_and_the_server_lives_on(api: Api, request_bytes: bytes) -> None:
+    """In the form of every other error, and nothing more is read from its sender."""
+    async with served(api.app) as port:
+        async with connection(port) as (reader, writer):
+            writer.write(request_bytes)
+            document = await read_refusal(reader, 400)
+        assert document["detail"].startswith("The request is not valid HTTP/1.1: ")
+        status, _ = await exchange(port, b"GET /health HTTP/1.1\r\nHost: api\r\n\r\n")
+        assert status == 200
+
+
+async def read_refusal(reader: asyncio.StreamReader, expected: int) -> dict[str, Any]:
+    """Read the last answer on a connection, which is a problem document; return the document."""
+    status, head = await read_head(reader)
+    body = await reader.readexactly(int(head.partition("content-length: ")[2].split()[0]))
+    # What the server has not read before it closed is answered with a reset.
+    with suppress(ConnectionResetError):
+        assert await reader.read() == b""
+    document: dict[str, Any] = json.loads(body)
+    assert (status, document["status"]) == (expected, expected)
+    assert set(document) == {"type", "title", "status", "detail", "instance", "requestId"}
+    for header in (
+        "content-type: application/problem+json",
+        f"x-request-id: {document['requestId']}".lower(),
+        "connection: close",
+    ):
+        assert f"\r\n{header}\r\n" in head
+    return document
+
+
+@pytest.mark.parametrize(
+    "request_bytes",
+    [
+        b"GET /events/processed?userId=%FF%00 HTTP/1.1\r\nHost: api\r\n\r\n",
+        b"GET /events/%FF%00 HTTP/1.1\r\nHost: api\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost: \xff<>\r\n\r\n",
+        b"PROPFIND /events/processed HTTP/1.1\r\nHost: api\r\n\r\n",
+        b"GET /events/processed HTTP/1.1\r\nHost: api\r\nAccept: \xff;q=\xff\r\nX-Request-ID: \xff\r\n\r\n",
         POST + b"Content-Encoding: gzip\r\nContent-Length: 2\r\n\r\n\x1f\x8b",
     ],
 )
-async def test_broken_request_is_no_error_of_ours_and_the_server_lives_on(api: Api, request_bytes: bytes) -> None:
-    """Whether the server's parser or the API refuses it."""
+async def test_unfit_request_is_no_error_of_ours(api: Api, request_bytes: bytes) -> None:
+    """What is HTTP, the API judges, in the same form."""
     async with served(api.app) as port:
-        status, _ = await exchange(port, request_bytes)
-        assert 200 <= status < 500
-        status, _ = await exchange(port, b"GET /health HTTP/1.1\r\nHost: api\r\n\r\n")
-        assert status == 200
+        status, head = await exchange(port, request_bytes)
+    assert 400 <= status < 500
+    assert "\r\ncontent-type: application/problem+json\r\n" in head
+
+
+async def test_refusal_bears_the_clients_request_id(api: Api) -> None:
+    """As far as it was read; and one line in the log bears it too."""
+    with capture_logs() as lines:
+        async with served(api.app) as port, connection(port) as (reader, writer):
+            writer.write(b"GET /health HTTP/1.1\r\nX-Request-ID: id-1\r\nHost: api\r\nContent-Length: x\r\n\r\n")
+            document = await read_refusal(reader, 400)
+    assert document["requestId"] == "id-1"
+    assert [(line["event"], line["request_id"], line["status"]) for line in lines] == [("request refused", "id-1", 400)]
+
+
+async def test_what_was_asked_before_is_answered_before_a_connection_is_refused(api: Api) -> None:
+    """The client would otherwise take the refusal for the answer to its first request."""
+    whole = POST + b"Content-Length: %d\r\n\r\n" % len(BODY) + BODY
+    async with served(api.app) as port, connection(port) as (reader, writer):
+        writer.write(whole + whole + b"nonsense\r\n\r\n")
+        for _ in range(2):
+            status, head = await read_head(reader)
+            assert status == 201
+            await reader.readexactly(int(head.partition("content-length: ")[2].split()[0]))
+        assert "\r\nconnection: close\r\n" in head
+        assert await reader.read() == b""
 
 
 def fill(api: Api, count: int, payload_bytes: int = 2) -> None:
@@ -207,18 +275,14 @@ async def test_connection_without_a_request_is_ended(api: Api, monkeypatch: pyte
     for beginning in (b"", b"GET /health HTTP/1.1\r\nHost: api\r\n"):
         async with served(api.app) as port, connection(port) as (reader, writer):
             writer.write(beginning)
-            status, _ = await read_head(reader)
-            assert status == 400
-            await reader.read()
-            assert reader.at_eof()
+            await read_refusal(reader, 408)
 
 
 async def test_head_without_end_is_refused_by_its_size(api: Api) -> None:
     """Before it fills the memory; an ordinary request on the same server is answered."""
     async with served(api.app) as port, connection(port) as (reader, writer):
         writer.write(b"GET /health HTTP/1.1\r\nHost: api\r\nX-Long: " + b"x" * 4 * http_protocol.MAX_HEAD_BYTES)
-        status, _ = await read_head(reader)
-        assert status == 400
+        await read_refusal(reader, 431)
         assert (await exchange(port, b"GET /health HTTP/1.1\r\nHost: api\r\n\r\n"))[0] == 200
 
 

@@ -2,6 +2,7 @@
 
 import re
 import time
+from collections.abc import Iterable
 from http import HTTPStatus
 from uuid import uuid4
 
@@ -11,6 +12,9 @@ from litestar.types import ASGIApp, Message, Receive, Scope, Send
 
 from adapters import wire
 from entrypoints.rest.problems import HttpProblem, raw_path, reply_to
+
+Headers = Iterable[tuple[bytes, bytes]]
+"""As they came, their names in lower case."""
 
 HEALTH_PATHS = frozenset({"/health", "/health/ready"})
 
@@ -36,7 +40,7 @@ class RequestMiddleware:
         if scope["type"] != ScopeType.HTTP:
             await self._app(scope, receive, send)
             return
-        request_id = _request_id(scope)
+        request_id = request_id_of(scope["headers"])
         scope["state"]["request_id"] = request_id
         started = time.perf_counter()
         status: int | None = None
@@ -71,16 +75,16 @@ class RequestMiddleware:
             self._in_flight -= 1
 
 
-def _request_id(scope: Scope) -> str:
+def request_id_of(headers: Headers) -> str:
     """Take over the client's id if it is 1 to 128 visible ASCII characters, otherwise make one."""
-    given = _header(scope, b"x-request-id")
+    given = _header(headers, b"x-request-id")
     return given.decode() if _REQUEST_ID.fullmatch(given) else uuid4().hex
 
 
 def _traceparent(scope: Scope) -> bytes | None:
-    given = _header(scope, b"traceparent")
+    given = _header(scope["headers"], b"traceparent")
     return given if _TRACEPARENT.fullmatch(given) else None
 
 
-def _header(scope: Scope, wanted: bytes) -> bytes:
-    return next((value for name, value in scope["headers"] if name == wanted), b"")
+def _header(headers: Headers, wanted: bytes) -> bytes:
+    return next((value for name, value in headers if name == wanted), b"")

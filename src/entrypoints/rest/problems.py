@@ -63,13 +63,17 @@ def handle(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]
 
 def reply_to(error: Exception, scope: Scope) -> Reply:
     """Render the answer for an exception."""
-    problem = _problem_of(error)
+    return render(_problem_of(error), raw_path(scope), scope["state"].get("request_id", ""))
+
+
+def render(problem: HttpProblem, instance: str, request_id: str) -> Reply:
+    """Render a problem of the request with this path and id."""
     document = _Document(
         title=problem.status.phrase,
         status=problem.status,
         detail=problem.detail,
-        instance=raw_path(scope),
-        request_id=scope["state"].get("request_id", ""),
+        instance=instance,
+        request_id=request_id,
         errors=problem.errors or msgspec.UNSET,
         event_id=problem.event_id or msgspec.UNSET,
     )
