@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from adapters import letter_headers, wire
 from adapters.memory import MemoryDeadLetters, MemoryErasures, MemoryEventStore, MemoryLog, MemoryLogReader
 from application.audit import AuditRange, Fate, Finding, Missing
-from application.ports import Delivery, Stretch, Verdict
+from application.ports import Delivery, Span, Stretch, Verdict
 from domain.errors import Rejected, Unavailable
 from domain.event import UserEvent
 from tests.support.events import NOON, a_letter, an_event
@@ -31,6 +31,7 @@ class World:
         self.log.make("dlq")
         self.reader = MemoryLogReader(self.log, "events")
         self.letters = MemoryDeadLetters(self.log, "dlq")
+        self.letter_reader = MemoryLogReader(self.log, "dlq")
         self.store = MemoryEventStore(lambda: NOON)
         self.erasures = MemoryErasures()
 
@@ -67,7 +68,7 @@ class World:
         """Audit a range."""
         audit = AuditRange(
             self.reader,
-            MemoryLogReader(self.log, "dlq"),
+            self.letter_reader,
             self.store,
             self.erasures,
             topic="events",
@@ -270,6 +271,39 @@ async def test_records_committed_while_the_audit_is_at_work_are_pending(world: W
     world.store = CommittedMeanwhile(lambda: NOON)
     assert await world.counts() == {Fate.PENDING: 1}
     assert await world.counts() == {Fate.STORED: 1}
+
+
+async def test_records_parked_while_the_audit_is_at_work_are_pending(world: World) -> None:
+    """The position is asked before the letters as well."""
+    delivery = world.append(POISON)
+    world.commit(p0=0)
+
+    class ParkedMeanwhile(MemoryLogReader):
+        async def spans(self) -> dict[int, Span]:
+            spans = await super().spans()
+            await world.letters.park([a_letter(delivery.record)])
+            world.commit_all()
+            return spans
+
+    world.letter_reader = ParkedMeanwhile(world.log, "dlq")
+    assert await world.counts() == {Fate.PENDING: 1}
+    assert await world.counts() == {Fate.DEAD: 1}
+
+
+async def test_retention_at_work_while_times_are_looked_up_shows(world: World) -> None:
+    """The log reached back to the beginning of the range when it was asked, and soon after it did not."""
+    for _ in range(4):
+        await world.stored(an_event())
+    world.commit_all()
+
+    class ExpiringMeanwhile(MemoryLogReader):
+        async def offsets_at(self, moment: datetime) -> dict[int, int]:
+            found = await super().offsets_at(moment)
+            world.log.expire("events", 0, before=3)
+            return found
+
+    world.reader = ExpiringMeanwhile(world.log, "events")
+    assert await world.counts(since=NOON + HOUR) == {Fate.EXPIRED: 3, Fate.STORED: 1}
 
 
 @pytest.mark.parametrize(
