@@ -2,7 +2,7 @@
 
 import json
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import Enum
@@ -52,6 +52,12 @@ class History:
     attempts: int = 0
     repeats: int = 0
     """Attempts made on purpose with an event that was acknowledged already."""
+
+    def exempt(self, ids: Iterable[UUID]) -> None:
+        """Expect nothing of these events any more, acknowledged or not: the scenario itself has destroyed them."""
+        for each in ids:
+            self.events[each].outcome = Outcome.UNKNOWN
+            self.events[each].acked = None
 
     def of_users(self) -> Iterator[list[Event]]:
         """Each user's events, in order."""

@@ -33,6 +33,13 @@ class Answer(Enum):
     """The connection was lost, or no answer came in time."""
 
 
+class HasHistory(Protocol):
+    """Clients whose work is over."""
+
+    @property
+    def history(self) -> History: ...
+
+
 class Client(Protocol):
     """Sends one event at a time."""
 

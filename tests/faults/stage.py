@@ -1,10 +1,16 @@
 """The stage of one scenario: servers behind proxies, processes of the service, clients, and the proof at the end."""
 
 import asyncio
-from collections.abc import Iterable, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from adapters.postgres.engine import create_engine
+from adapters.postgres.partition_states import PostgresPartitionStates
+from application.ports import PartitionStates
+from domain.stop import Stop
+from tests.faults.blocks import Blocks, blocks
 from tests.faults.evidence import (
     Evidence,
     Exit,
@@ -18,7 +24,7 @@ from tests.faults.history import History
 from tests.faults.http_load import HttpLoad
 from tests.faults.invariants import PROMISES, RECOVERY_SECONDS, check
 from tests.faults.kafka_load import KafkaLoad
-from tests.faults.load import Load
+from tests.faults.load import HasHistory, Load
 from tests.faults.network import BrokerProxies
 from tests.faults.results import Figures
 from tests.faults.servers import KafkaNodes, PostgresProcesses
@@ -68,6 +74,10 @@ class Stage(World):
         """Make clients that append to the topic themselves; `async with` runs them."""
         return KafkaLoad(self.seed, self.topics.bootstrap, self.topic, most=most)
 
+    def blocks(self) -> AbstractAsyncContextManager[Blocks]:
+        """Make a client that appends whole batches to the topic; `async with` starts it."""
+        return blocks(self.seed, self.topics.bootstrap, self.topic)
+
     def struck_in_flight(self, load: Load, what: str) -> None:
         """Note that a fault struck at this moment, when operations must be in flight."""
         self.struck(f"operations in flight: {what}", load.history.in_flight)
@@ -80,6 +90,21 @@ class Stage(World):
     async def leader(self, partition: int = 0) -> int:
         """The node that leads a partition of the events' topic."""
         return await self.kafka.leader(self.topic, partition)
+
+    async def flows(self, partition: int) -> None:
+        """Return when all is committed that stands in a partition now."""
+        async with asyncio.timeout(_CATCH_UP_SECONDS):
+            await self._committed_up_to({partition: (await self.topics.ends(self.topic))[partition]})
+
+    async def stops(self) -> Mapping[int, Stop]:
+        """The partitions that wait for a person."""
+        async with self._states() as states:
+            return await states.stops()
+
+    async def resume(self) -> None:
+        """Resume what is stopped, as a person would."""
+        async with self._states() as states:
+            await states.resume()
 
     async def coordinator(self) -> int:
         """The node that coordinates the group."""
@@ -98,7 +123,7 @@ class Stage(World):
         """Begin to measure the recovery, for a fault that needs no more healing."""
         self._healing.append(asyncio.create_task(self._recovery()))
 
-    async def prove(self, *loads: Load, promises: Iterable[str] = PROMISES) -> Evidence:
+    async def prove(self, *loads: HasHistory, promises: Iterable[str] = PROMISES) -> Evidence:
         """Heal what is not healed, end the processes, and check the promises against all that can be seen."""
         if not self._healing:
             await self.heal()
@@ -126,6 +151,14 @@ class Stage(World):
         check(seen, promises)
         return seen
 
+    @asynccontextmanager
+    async def _states(self) -> AsyncIterator[PartitionStates]:
+        engine = create_engine(self.database, application_name="tests", pool_size=1)
+        try:
+            yield PostgresPartitionStates(engine, self.topic, self.group)
+        finally:
+            await engine.dispose()
+
     async def _recovery(self) -> float | None:
         """Measure how long it takes until all that stands in the topic now is committed; None if too long."""
         started = asyncio.get_running_loop().time()
@@ -149,7 +182,7 @@ class Stage(World):
             await asyncio.sleep(_LOOK_SECONDS)
 
 
-def _together(loads: Iterable[Load]) -> History:
+def _together(loads: Iterable[HasHistory]) -> History:
     """All clients' histories as one."""
     whole = History()
     for load in loads:

@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 from typing import NamedTuple
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
-from aiokafka.admin import AIOKafkaAdminClient, NewTopic, RecordsToDelete
+from aiokafka.admin import AIOKafkaAdminClient, NewPartitions, NewTopic, RecordsToDelete
 from aiokafka.structs import ConsumerRecord
 
 _REQUEST_MS = 10_000
@@ -42,6 +42,11 @@ class Topics:
         named = {config.replace("_", "."): value for config, value in configs.items()}
         async with self._admin() as admin:
             await admin.create_topics([NewTopic(name, partitions, -1, {}, topic_configs=named)])
+
+    async def grow(self, name: str, *, partitions: int) -> None:
+        """Add partitions to a topic, up to so many in all."""
+        async with self._admin() as admin:
+            await admin.create_partitions({name: NewPartitions(partitions)})
 
     async def send(self, topic: str, records: Sequence[NewRecord]) -> None:
         """Append records in the order given."""
@@ -88,6 +93,16 @@ class Topics:
             consumer.assign(partitions)
             offsets = {at.partition: await consumer.committed(at) for at in partitions}
         return {partition: offset for partition, offset in offsets.items() if offset is not None}
+
+    async def reset(self, group: str, topic: str) -> None:
+        """Put a group that has no members back to the beginning of a topic."""
+        async with AIOKafkaConsumer(
+            bootstrap_servers=self.bootstrap, group_id=group, enable_auto_commit=False, request_timeout_ms=_REQUEST_MS
+        ) as consumer:
+            partitions = await self._partitions(topic)
+            # Assigned by hand, it takes no part in the group.
+            consumer.assign(partitions)
+            await consumer.commit(await consumer.beginning_offsets(partitions))
 
     async def ends(self, topic: str) -> dict[int, int]:
         """The offset after the last record, by partition."""
