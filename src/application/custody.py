@@ -58,13 +58,12 @@ class Custody:
                 )
 
     async def end(self, partitions: Collection[int]) -> None:
-        try:
-            async with asyncio.timeout(_END_LIMIT_SECONDS):
-                await self._states.end({each: self._begun[each] for each in partitions if each in self._begun})
-        except (Unavailable, TimeoutError) as error:
-            # At worst some records are taken one by one later, for no reason.
-            logger.warning("could not note a good end", extra={"partitions": sorted(partitions), "cause": str(error)})
+        await self._end(partitions)
         self._forget(partitions)
+
+    async def leave(self) -> None:
+        """End all partitions well before this process ends, although something of them may be in flight."""
+        await self._end(self._begun.keys())
 
     def is_suspect(self, record: Record) -> bool:
         """Tell whether `record` has to be taken alone, since it may be one that kills."""
@@ -109,6 +108,15 @@ class Custody:
             logger.warning("partition resumed", extra={"partition": partition})
             self._stopped.pop(partition, None)
         return resumed
+
+    async def _end(self, partitions: Collection[int]) -> None:
+        ended = {each: self._begun.pop(each) for each in list(partitions) if each in self._begun}
+        try:
+            async with asyncio.timeout(_END_LIMIT_SECONDS):
+                await self._states.end(ended)
+        except (Unavailable, TimeoutError) as error:
+            # At worst some records are taken one by one later, for no reason.
+            logger.warning("could not note a good end", extra={"partitions": sorted(ended), "cause": str(error)})
 
     def _forget(self, partitions: Collection[int]) -> None:
         self._storms.forget(partitions)

@@ -2,7 +2,7 @@
 
 import asyncio
 import random
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
@@ -54,6 +54,11 @@ class Held:
 
     def __bool__(self) -> bool:
         return bool(self._works)
+
+    @property
+    def partitions(self) -> Collection[int]:
+        """Of what something is held."""
+        return self._works.keys()
 
     @property
     def works(self) -> list[Work]:

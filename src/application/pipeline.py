@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -11,6 +11,7 @@ from application.custody import Custody
 from application.holding import Backoff, Held, Work
 from application.ports import Batch, EventSource, Superseded
 from application.process_event import Attempt, Outcome, ProcessEvent
+from application.watchdog import Pulse
 from domain.errors import Unavailable
 from domain.stop import Stop
 
@@ -57,6 +58,7 @@ class Pipeline:
         """The stopped partitions that the source was told to deliver nothing of."""
         self._look_again_at = 0.0
         self._poll_trouble: str | None = None
+        self._turns = 0
         self.committed = 0
         """How many records were committed so far."""
 
@@ -70,10 +72,26 @@ class Pipeline:
         """The partitions that are not read on until a person resumes them."""
         return {**self._source.stopped(), **self._custody.stopped}
 
+    @property
+    def pulse(self) -> Pulse:
+        """What was done so far."""
+        return Pulse(self._turns, self._process.asked + self.committed)
+
+    @property
+    def is_reading(self) -> bool:
+        """Whether the log could be read the last time."""
+        return self._poll_trouble is None
+
+    @property
+    def resting(self) -> Collection[int]:
+        """The partitions of which nothing is to be expected: held or stopped."""
+        return {*self._held.partitions, *self.stopped}
+
     async def run(self, stop: asyncio.Event) -> None:
         """Work until `stop` is set; a batch in flight is finished and committed, what is held will be read again."""
         failures = 0
         while not stop.is_set():
+            self._turns += 1
             try:
                 batch = await self._poll()
             except Unavailable as unavailable:

@@ -70,6 +70,8 @@ class ProcessEvent:
         self._decode = decode
         self._storms = storms
         self._clock = clock
+        self.asked = 0
+        """How often the store was asked to add events."""
 
     async def __call__(self, batch: Batch, attempt: Attempt = Attempt()) -> Outcome:
         """Store and park. Raises `Unavailable` when the world cannot take it now: nothing is to be committed then."""
@@ -122,6 +124,7 @@ class ProcessEvent:
 
     async def _add(self, deliveries: Sequence[Delivery]) -> Sequence[Fate]:
         """Add `deliveries`; on a refusal halve them, in offset order, until the culprits stand alone."""
+        self.asked += 1
         try:
             return await self._store.add(deliveries)
         except (Unavailable, WrongDeployment):

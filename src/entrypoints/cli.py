@@ -31,6 +31,7 @@ from entrypoints.resume import NotStopped, states_of
 from entrypoints.resume import resume as resume_partitions
 from entrypoints.server import PortTaken
 from entrypoints.settings import Settings
+from entrypoints.watch import Hung
 
 logger = logging.getLogger(__name__)
 
@@ -195,7 +196,7 @@ def _failures_told() -> Iterator[None]:
         sys.exit(_MISUSED)
     except typer.Abort:
         raise
-    except (Unavailable, WrongDeployment, PortTaken, LocalPostgresError, ChildFailed) as error:
+    except (Unavailable, WrongDeployment, PortTaken, LocalPostgresError, ChildFailed, Hung) as error:
         logger.critical("ended: %s", error)
         sys.exit(_FAILED)
     except Exception:

@@ -10,6 +10,7 @@ from entrypoints.lifecycle import Preparation, run_together
 from entrypoints.rest.app import health_app
 from entrypoints.server import listen, serve
 from entrypoints.settings import Settings
+from entrypoints.watch import Watch
 
 _HEALTH_DRAIN_SECONDS = 1.0
 
@@ -23,16 +24,19 @@ class Consumer:
         pipeline: Pipeline,
         readiness: Readiness,
         preparation: Preparation,
+        watch: Watch,
     ) -> None:
         self._settings = settings
         self._pipeline = pipeline
         self._preparation = preparation
         self._readiness = readiness
+        self._watch = watch
 
     async def run(self, stop: asyncio.Event) -> None:
         """Consume until `stop`, once all is prepared."""
         with listen(self._settings.host, self._settings.consumer_port, "CONSUMER_PORT") as listener:
-            await run_together(stop, self._work, partial(self._serve, listener), self._readiness.drain_on)
+            serving = partial(self._serve, listener)
+            await run_together(stop, self._work, serving, self._readiness.drain_on, self._watch.run)
 
     async def _work(self, stop: asyncio.Event) -> None:
         await self._preparation.run(stop)

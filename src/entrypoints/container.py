@@ -47,6 +47,7 @@ from entrypoints.api import Api
 from entrypoints.consumer import Consumer
 from entrypoints.lifecycle import Preparation
 from entrypoints.settings import Settings
+from entrypoints.watch import Watch
 
 _DRAIN_SECONDS = 5.0
 """How long a producer may flush at the end."""
@@ -277,12 +278,16 @@ class Container(containers.DeclarativeContainer):
         providers.Callable(startup.api_readiness, event_store, publisher, preparation),
         preparation,
     )
+    consumer_readiness = providers.Singleton(
+        startup.consumer_readiness, event_store, dead_letters, source, pipeline, preparation
+    )
     consumer = providers.Singleton(
         Consumer,
         settings,
         pipeline,
-        providers.Callable(startup.consumer_readiness, event_store, dead_letters, source, pipeline, preparation),
+        consumer_readiness,
         preparation,
+        providers.Singleton(Watch, pipeline, source, custody, consumer_readiness, settings.provided.watchdog_seconds),
     )
 
 

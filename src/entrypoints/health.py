@@ -26,14 +26,13 @@ class Report(msgspec.Struct, frozen=True):
     parts: dict[str, Part]
 
 
-_DRAINING = Report("DOWN", {"process": Part("DOWN", "draining")})
-
-
 class Readiness:
     """Pings every part at once; set `draining` as the first step of a shutdown, so that no new work comes in."""
 
     def __init__(self, parts: Mapping[str, Ping], *, timeout: float = 2.0) -> None:
         self.draining = False
+        self.failure: str | None = None
+        """Why this process has to be replaced; then it is not even alive in the sense of `/health`."""
         self._parts = parts
         self._timeout = timeout
         self._check: asyncio.Task[Report] | None = None
@@ -45,8 +44,8 @@ class Readiness:
 
     async def report(self) -> Report:
         """Tell whether all parts answer within `timeout` seconds; callers at the same time share one round of pings."""
-        if self.draining:
-            return _DRAINING
+        if self.draining or self.failure is not None:
+            return Report("DOWN", {"process": Part("DOWN", self.failure or "draining")})
         if self._check is None or self._check.done():
             self._check = asyncio.create_task(self._ping_all())
         # Shielded: a caller that hangs up must not take the others' answer along.

@@ -35,6 +35,7 @@ _LEAST_GRACE = (
     f"PUBLISH_TIMEOUT_SECONDS + {_AFTER_PUBLISH_SECONDS} and "
     f"{BATCH_PER_STATEMENT} * DB_STATEMENT_TIMEOUT_SECONDS + {_AFTER_BATCH_SECONDS}"
 )
+_LEAST_WATCH = f"PUBLISH_TIMEOUT_SECONDS + {BATCH_PER_STATEMENT} * DB_STATEMENT_TIMEOUT_SECONDS"
 _WITHOUT_TLS = {"disable", "PLAINTEXT", "SASL_PLAINTEXT"}
 _ADDRESS = re.compile(r"[^\s,]+:[0-9]{1,5}")
 
@@ -144,6 +145,11 @@ class Settings(BaseModel):
     max_body_bytes: Annotated[int, Field(ge=1_024)] = Field(524_288, description="Largest request body.")
     body_timeout_seconds: Seconds = Field(10, description="Longest that a request's body may take to arrive.")
     max_in_flight: Count = Field(1_000, description="Requests served at a time; beyond it the answer is 503.")
+    watchdog_seconds: Seconds = Field(
+        120,
+        description="For how long the consumer may do nothing although records wait; then it ends with exit code 1, so "
+        f"that its supervisor starts another. At least {_LEAST_WATCH}.",
+    )
     shutdown_grace_seconds: Seconds = Field(
         25,
         description="By when a process has ended after SIGTERM or SIGINT; below the supervisor's own patience, and at "
@@ -211,6 +217,15 @@ class Settings(BaseModel):
         most = info.data.get("kafka_max_message_bytes", value + 2 * ENVELOPE_BYTES) - 2 * ENVELOPE_BYTES
         if value > most:
             raise ValueError(f"must leave {2 * ENVELOPE_BYTES} bytes of KAFKA_MAX_MESSAGE_BYTES: at most {most}")
+        return value
+
+    @field_validator("watchdog_seconds")
+    @classmethod
+    def _outlasts_a_batch(cls, value: float, info: ValidationInfo) -> float:
+        statement = info.data.get("db_statement_timeout_seconds", 0)
+        least = info.data.get("publish_timeout_seconds", 0) + BATCH_PER_STATEMENT * statement
+        if value < least:
+            raise ValueError(f"must be at least {least:g}, for {_LEAST_WATCH}")
         return value
 
     @field_validator("shutdown_grace_seconds")

@@ -148,9 +148,20 @@ class Assignment:
 
     async def lag(self) -> dict[int, int]:
         """Count the records behind the group's position, by the broker's word on where each partition ends."""
-        positions = dict(self._committed)
+        positions = {partition: await self._reached(partition) for partition in list(self._committed)}
         ends = await self._consumer.end_offsets([self._at(partition) for partition in positions])
         return {tp.partition: max(0, end - positions[tp.partition]) for tp, end in ends.items()}
+
+    async def _reached(self, partition: int) -> int:
+        """Tell how far a partition is done with: beyond what is committed there may be what is no record.
+
+        The client passes by the marks of transactions, which take an offset each.
+        """
+        committed = self._committed[partition]
+        if not self.is_positioned or self._cursor[partition] != committed:
+            return committed
+        position: int = await self._consumer.position(self._at(partition))
+        return max(committed, position)
 
     async def stop_at_gaps(self, partitions: Collection[TopicPartition]) -> None:
         """Stop those of `partitions` whose log no longer reaches the cursor, so that no gap passes unnoticed."""

@@ -12,8 +12,10 @@ from entrypoints.rest.replies import Reply
 
 
 @route("/health", http_method=["GET", "HEAD"])
-async def alive() -> ASGIApp:
-    """Tell that the process answers, whatever its parts do."""
+async def alive(readiness: NamedDependency[Readiness]) -> ASGIApp:
+    """Tell that the process lives, whatever its parts do."""
+    if readiness.failure is not None:
+        return Reply(HTTPStatus.SERVICE_UNAVAILABLE, b'{"status":"DOWN"}', {"cache-control": "no-store"})
     return Reply(HTTPStatus.OK, b'{"status":"UP"}')
 
 

@@ -1,13 +1,14 @@
 """Health: of the API and on the consumer's own port."""
 
 import asyncio
+import json
 
 import pytest
 
 from domain.errors import Unavailable, WrongDeployment
 from entrypoints.health import Readiness
 from entrypoints.rest.app import health_app
-from tests.support.api import Api, a_client
+from tests.support.api import Api, a_client, call
 
 
 async def test_alive_process_says_up_whatever_its_parts(api: Api) -> None:
@@ -56,6 +57,16 @@ async def test_draining_process_is_not_ready_and_leaves_its_parts_alone(api: Api
     response = await api.client.get("/health/ready")
     assert response.status_code == 503
     assert response.json() == {"status": "DOWN", "parts": {"process": {"status": "DOWN", "error": "draining"}}}
+
+
+async def test_process_that_has_to_be_replaced_is_not_even_alive() -> None:
+    """Its supervisor may go by either route."""
+    readiness = Readiness({})
+    readiness.failure = "nothing was done for 120 s"
+    app = health_app(readiness)
+    alive, ready = await call(app, "GET", "/health"), await call(app, "GET", "/health/ready")
+    assert (alive.status, alive.body) == (503, b'{"status":"DOWN"}')
+    assert (ready.status, json.loads(ready.body)["parts"]["process"]["error"]) == (503, readiness.failure)
 
 
 async def test_probes_at_the_same_time_share_one_ping() -> None:

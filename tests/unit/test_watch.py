@@ -1,0 +1,126 @@
+"""The consumer's watchdog at work: what it looks at, and in which order it ends a process."""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from unittest.mock import Mock
+
+import pytest
+
+from domain.errors import Unavailable
+from entrypoints.health import Readiness
+from entrypoints.watch import Hung, Watch
+from tests.support.pipeline import PATIENCE, PipelineWorld, until
+
+LIMIT = 0.2
+
+
+class WatchedWorld(PipelineWorld):
+    """A pipeline with a watch over it that is soon at the end of its patience."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.readiness = Readiness({})
+        self.watch = Watch(self.pipeline, self.source, self.custody, self.readiness, LIMIT)
+
+    @asynccontextmanager
+    async def watched(self) -> AsyncIterator[asyncio.Task[None]]:
+        """Watch the running pipeline meanwhile."""
+        async with self.running():
+            watching = asyncio.create_task(self.watch.run(self.stop))
+            yield watching
+            self.stop.set()
+            await asyncio.wait([watching])
+
+    def attempts(self) -> int:
+        """How often partition 0 was begun without a good end."""
+        return self.states.table["events", "group"][0].attempts
+
+
+@pytest.fixture(autouse=True)
+def timer(monkeypatch: pytest.MonkeyPatch) -> Mock:
+    """In the place of the one that ends the process, which would be that of these tests."""
+    timer = Mock()
+    monkeypatch.setattr("entrypoints.watch.faulthandler", timer)
+    return timer
+
+
+@pytest.fixture
+def world() -> WatchedWorld:
+    """A world without any record."""
+    return WatchedWorld()
+
+
+async def test_consumer_that_hangs_fails_its_health_and_is_then_ended(
+    world: WatchedWorld, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The attempts are taken back although a batch is in flight, which nobody commits."""
+    world.append(3)
+    world.store.gate.clear()
+    async with world.watched() as watching:
+        await until(lambda: world.readiness.failure is not None)
+        assert not watching.done()
+        assert world.attempts() == 1
+        async with asyncio.timeout(PATIENCE):
+            with pytest.raises(Hung, match=r"nothing was done for|has not come round for"):
+                await watching
+        assert world.attempts() == 0
+        world.store.gate.set()
+    assert [record.levelno for record in caplog.records if record.getMessage() == "hung"] == [logging.ERROR]
+
+
+async def test_hang_that_resolves_in_time_is_forgiven(world: WatchedWorld) -> None:
+    """Health recovers with it."""
+    world.append(3)
+    world.store.gate.clear()
+    async with world.watched() as watching:
+        await until(lambda: world.readiness.failure is not None)
+        world.store.gate.set()
+        await until(lambda: world.readiness.failure is None)
+        assert not watching.done()
+
+
+@pytest.mark.parametrize("what", ["store", "letters", "log", "commit"])
+async def test_outage_is_no_hang(world: WatchedWorld, what: str) -> None:
+    """However long it lasts: whatever is held waits on purpose."""
+    world.append(3)
+    world.log.append("events", None, b"[1]", partition=1)
+    outage = Unavailable("down")
+    if what == "commit":
+        world.source.commit_outage = outage
+    else:
+        {"store": world.store, "letters": world.letters, "log": world.source}[what].outage = outage
+    async with world.watched() as watching:
+        await until(lambda: world.pipeline.holding is not None)
+        await asyncio.sleep(1.5 * LIMIT)
+        assert (watching.done(), world.readiness.failure) == (False, None)
+
+
+async def test_stopped_partition_is_no_hang(world: WatchedWorld) -> None:
+    """It waits for a person."""
+    for _ in range(40):
+        world.log.append("events", None, b"[1]", partition=1)
+    async with world.watched() as watching:
+        await until(lambda: 1 in world.pipeline.stopped)
+        await asyncio.sleep(1.5 * LIMIT)
+        assert (watching.done(), world.readiness.failure) == (False, None)
+
+
+async def test_source_that_delivers_nothing_of_what_the_log_has_is_a_hang(world: WatchedWorld) -> None:
+    """The loop comes round all the time, but a client may have lost its way."""
+    world.append(3)
+    world.source.pause([0])
+    async with world.watched() as watching:
+        async with asyncio.timeout(PATIENCE):
+            with pytest.raises(Hung, match="nothing was done for 0 s although 3 records wait"):
+                await watching
+
+
+async def test_timer_for_a_loop_that_stands_still_is_wound_up_until_the_end(world: WatchedWorld, timer: Mock) -> None:
+    """Then it is cancelled: the end has a limit of its own."""
+    async with world.watched():
+        await until(lambda: timer.dump_traceback_later.call_count >= 3)
+        timer.dump_traceback_later.assert_called_with(LIMIT, exit=True)
+        timer.cancel_dump_traceback_later.assert_not_called()
+    timer.cancel_dump_traceback_later.assert_called_once_with()

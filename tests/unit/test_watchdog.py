@@ -1,0 +1,91 @@
+"""The rule that tells a consumer that hangs from one that waits."""
+
+from collections.abc import Callable
+
+import pytest
+
+from application.watchdog import Pulse, Watchdog
+
+LIMIT = 120.0
+
+
+class Watched:
+    """A watchdog, and a consumer that it looks at once a second."""
+
+    def __init__(self) -> None:
+        self.now = 1_000.0
+        self.turns = self.deeds = 0
+        self.watchdog = Watchdog(LIMIT, lambda: self.now)
+
+    def look(self, seconds: float, *, lag: int | None, turns: bool = True, does: bool = False) -> list[str]:
+        """Let time pass; tell what the looks found wrong, the last look's word last."""
+        found = []
+        for _ in range(round(seconds)):
+            self.now += 1
+            self.turns += turns
+            self.deeds += does
+            seen = self.watchdog.look(Pulse(self.turns, self.deeds), lag)
+            found += [] if seen is None else [seen]
+        return found
+
+
+@pytest.fixture
+def watched() -> Watched:
+    """A consumer that has just begun."""
+    watched = Watched()
+    watched.look(1, lag=0)
+    return watched
+
+
+def test_consumer_that_does_nothing_although_records_wait_hangs(watched: Watched) -> None:
+    """Not a moment before the limit."""
+    assert watched.look(LIMIT - 1, lag=3) == []
+    assert watched.look(1, lag=3) == ["nothing was done for 120 s although 3 records wait"]
+
+
+def test_loop_that_does_not_come_round_hangs_whatever_is_known_of_the_lag(watched: Watched) -> None:
+    """Between two assignments nobody can tell what waits."""
+    assert watched.look(LIMIT - 1, lag=None, turns=False) == []
+    assert watched.look(1, lag=None, turns=False) == ["the loop has not come round for 120 s"]
+
+
+@pytest.mark.parametrize("lag", [0, None])
+def test_consumer_that_has_nothing_to_do_may_wait_for_ever(watched: Watched, lag: int | None) -> None:
+    """And records that come then have the whole limit."""
+    assert watched.look(10 * LIMIT, lag=lag) == []
+    assert watched.look(LIMIT - 1, lag=1) == []
+    assert watched.look(1, lag=1) != []
+
+
+def test_long_work_that_goes_on_is_no_hang(watched: Watched) -> None:
+    """As when a batch is halved again and again within one turn of the loop."""
+    assert watched.look(10 * LIMIT, lag=5_000, turns=False, does=True) == []
+
+
+@pytest.mark.parametrize(
+    "goes_on",
+    [
+        lambda watched: watched.look(1, lag=3, does=True),
+        lambda watched: watched.look(1, lag=0),
+        lambda watched: watched.look(1, lag=None),
+    ],
+    ids=["a deed", "nothing waits", "an outage"],
+)
+def test_limit_counts_from_the_last_moment_that_all_was_well(
+    watched: Watched, goes_on: Callable[[Watched], list[str]]
+) -> None:
+    """Several short waits do not add up."""
+    for _ in range(3):
+        assert watched.look(LIMIT - 1, lag=3) == []
+        assert goes_on(watched) == []
+
+
+def test_hang_that_resolves_is_over(watched: Watched) -> None:
+    """Whoever acts on it may look again first."""
+    assert watched.look(LIMIT, lag=3) != []
+    assert watched.look(1, lag=2, does=True) == []
+
+
+def test_consumer_that_has_not_begun_is_not_judged() -> None:
+    """It may wait for its database, or for a migration, for as long as that takes."""
+    assert Watched().look(10 * LIMIT, lag=None, turns=False) == []
