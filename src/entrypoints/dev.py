@@ -10,7 +10,7 @@ import sys
 import urllib.error
 import urllib.request
 from asyncio.subprocess import PIPE, Process
-from collections.abc import Mapping
+from collections.abc import Coroutine, Mapping
 from contextlib import ExitStack
 
 from entrypoints.lifecycle import run_until_signal
@@ -27,7 +27,7 @@ _PROCESSES = ("api", "consumer")
 
 
 class ChildFailed(Exception):
-    """A process of the service ended unasked; its own last lines say why."""
+    """A process of the service, or its PostgreSQL, ended unasked; its own last lines say why."""
 
 
 def dev_environment(environ: Mapping[str, str]) -> dict[str, str]:
@@ -43,13 +43,14 @@ def run_dev(settings: Settings, environment: Mapping[str, str], runner: asyncio.
     """
     for port, variable in ((settings.port, "PORT"), (settings.consumer_port, "CONSUMER_PORT")):
         listen(settings.host, port, variable).close()
+    postgres = None
     with ExitStack() as stack:
         if "DB_HOST" not in environment:
             logger.info("starting PostgreSQL", extra={"data": str(settings.data_dir)})
             postgres = stack.enter_context(LocalPostgres(settings.data_dir))
             environment = {**environment, **_database_of(postgres)}
         grace = len(_PROCESSES) * (settings.shutdown_grace_seconds + _STOP_MARGIN_SECONDS)
-        family = _Family(settings, environment)
+        family = _Family(settings, environment, postgres)
         runner.run(run_until_signal(family.run, grace=grace, until_eof=False))
 
 
@@ -64,26 +65,40 @@ def _database_of(postgres: LocalPostgres) -> dict[str, str]:
 
 
 class _Family:
-    """The child processes."""
+    """The child processes; PostgreSQL, where it is one of them, is started and stopped by others."""
 
-    def __init__(self, settings: Settings, environment: Mapping[str, str]) -> None:
+    def __init__(self, settings: Settings, environment: Mapping[str, str], postgres: LocalPostgres | None) -> None:
         self._settings = settings
         self._environment = environment
+        self._postgres = postgres
 
     async def run(self, stop: asyncio.Event) -> None:
         """Start the children and wait for `stop` or for one to end; then stop what runs, in order."""
         children = {name: await self._start(name) for name in _PROCESSES}
-        watches = [asyncio.create_task(child.wait()) for child in children.values()]
+        waits: list[Coroutine[object, object, object]] = [child.wait() for child in children.values()]
+        watches = [asyncio.create_task(wait) for wait in [*waits, self._until_postgres_ends()]]
         stopping = asyncio.create_task(stop.wait())
         greeting = asyncio.create_task(self._greet())
         await asyncio.wait([stopping, *watches], return_when=asyncio.FIRST_COMPLETED)
-        greeting.cancel()
-        stopping.cancel()
-        ended = [name for name, child in children.items() if child.returncode is not None]
+        for task in (greeting, stopping, *watches):
+            task.cancel()
+        failures = self._failures(children)
         for child in children.values():
             await self._stop(child)
-        if ended and not stop.is_set():
-            raise ChildFailed(f"the {ended[0]} ended unasked with exit code {children[ended[0]].returncode}")
+        if failures and not stop.is_set():
+            raise ChildFailed(failures[0])
+
+    def _failures(self, children: Mapping[str, Process]) -> list[str]:
+        """Tell who has ended, first the one that the others cannot do without."""
+        ended = {name: child.returncode for name, child in children.items() if child.returncode is not None}
+        failures = [f"the {name} ended unasked with exit code {code}" for name, code in ended.items()]
+        if self._postgres and not self._postgres.is_running:
+            return [f"PostgreSQL ended unasked, see {self._postgres.log}", *failures]
+        return failures
+
+    async def _until_postgres_ends(self) -> None:
+        while self._postgres is None or self._postgres.is_running:
+            await asyncio.sleep(_POLL_SECONDS)
 
     async def _start(self, name: str) -> Process:
         return await asyncio.create_subprocess_exec(

@@ -73,6 +73,11 @@ class LocalPostgres:
         """The password of `user`, made with the cluster."""
         return self._beside("password").read_text()
 
+    @property
+    def is_running(self) -> bool:
+        """Whether the server was started here and has not ended."""
+        return self.process is not None and self.process.poll() is None
+
     @cached_property
     def version(self) -> str:
         """The server's version, such as 18.6."""
@@ -81,7 +86,7 @@ class LocalPostgres:
 
     def start(self) -> None:
         """Start the server, with a new cluster if there is none, and return once it accepts connections."""
-        if self.process and self.process.poll() is None:
+        if self.is_running:
             return
         try:
             self.data_dir.mkdir(parents=True, exist_ok=True)

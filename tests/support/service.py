@@ -23,7 +23,7 @@ READY_SECONDS = 40.0
 """A killed member's partitions are free only when its session has ended."""
 _END_SECONDS = 30.0
 _SHOWN_CHARS = 50_000
-_SOURCES = str(Path(__file__).parents[2] / "src")
+SOURCES = str(Path(__file__).parents[2] / "src")
 """A copy of the project tests its own code, whichever one is installed."""
 _PER_EVENT = '"logger": "events", "level": "info"'
 
@@ -147,7 +147,7 @@ class Services:
                 # It ends with these tests even where they are killed.
                 *(sys.executable, "-m", "entrypoints", kind, "--until-eof"),
                 # Nothing of the caller's environment, which may hold settings.
-                env={"PATH": os.environ["PATH"], "PYTHONPATH": _SOURCES, "HOST": "127.0.0.1"}
+                env={"PATH": os.environ["PATH"], "PYTHONPATH": SOURCES, "HOST": "127.0.0.1"}
                 | {PORTS[kind]: str(port)}
                 | dict(environment),
                 stdin=PIPE,
