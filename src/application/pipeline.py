@@ -2,8 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Callable, Collection, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -11,7 +10,10 @@ from application.custody import Custody
 from application.holding import Backoff, Held, Work
 from application.ports import Batch, EventSource, Superseded
 from application.process_event import Attempt, Outcome, ProcessEvent
+from application.stopping import finishing, pause
+from application.stops import Stops
 from application.watchdog import Pulse
+from domain.dead_letter import Record
 from domain.errors import Unavailable
 from domain.stop import Stop
 
@@ -31,6 +33,8 @@ class Pace:
     backoff: Backoff = field(default_factory=Backoff)
     retry_budget: float | None = None
     """How long a batch is tried before it is parked as `exhausted`; None means for ever."""
+    finish: float = 20.0
+    """For how long after a stop the batch in hand may go on."""
     look: float = 2.0
     """How often to look whether a person has resumed what is stopped."""
 
@@ -54,10 +58,11 @@ class Pipeline:
         self._pace = pace
         self._held = Held(pace.backoff)
         """The source delivers nothing of these partitions meanwhile."""
-        self._shut: set[int] = set()
-        """The stopped partitions that the source was told to deliver nothing of."""
-        self._look_again_at = 0.0
+        self._stops = Stops(source, custody, pace.look)
         self._poll_trouble: str | None = None
+        self._in_hand: Sequence[Record] = ()
+        self._committed_to: dict[int, int] = {}
+        """By partition, the offset behind the last record that was committed."""
         self._turns = 0
         self.committed = 0
         """How many records were committed so far."""
@@ -70,7 +75,7 @@ class Pipeline:
     @property
     def stopped(self) -> Mapping[int, Stop]:
         """The partitions that are not read on until a person resumes them."""
-        return {**self._source.stopped(), **self._custody.stopped}
+        return self._stops.standing
 
     @property
     def pulse(self) -> Pulse:
@@ -88,7 +93,28 @@ class Pipeline:
         return {*self._held.partitions, *self.stopped}
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Work until `stop` is set; a batch in flight is finished and committed, what is held will be read again."""
+        """Work until `stop` is set; then finish the batch in hand, within a limit. The rest will be read again."""
+        try:
+            async with finishing(stop, self._pace.finish) as limit:
+                await self._work(stop)
+        except TimeoutError:
+            if not limit.expired():
+                raise
+            logger.warning("the batch in hand is given up", extra={"seconds": self._pace.finish})
+        finally:
+            unfinished = self._unfinished()
+            for work in self._held.works:
+                self._give_back(work)
+            level = logging.WARNING if unfinished else logging.INFO
+            logger.log(level, "drained", extra={"committed": self.committed, "unfinished": unfinished})
+
+    def _unfinished(self) -> int:
+        """Count the records that were read, and are neither committed nor given back."""
+        held = (record for work in self._held.works for record in work.batch.records)
+        read = {(record.partition, record.offset) for record in (*held, *self._in_hand)}
+        return sum(offset >= self._committed_to.get(partition, 0) for partition, offset in read)
+
+    async def _work(self, stop: asyncio.Event) -> None:
         failures = 0
         while not stop.is_set():
             self._turns += 1
@@ -97,33 +123,29 @@ class Pipeline:
             except Unavailable as unavailable:
                 failures += 1
                 self._notice_poll_trouble(unavailable)
-                await _sleep(self._pace.backoff.after(failures), stop)
+                await pause(self._pace.backoff.after(failures), stop)
                 continue
             failures = 0
             self._poll_trouble = None
-            await self._turn(batch, stop)
-        unfinished = sum(len(work.batch.records) for work in self._held.works)
-        for work in self._held.works:
-            self._give_back(work)
-        logger.info("drained", extra={"committed": self.committed, "unfinished": unfinished})
+            if stop.is_set():
+                # Nothing is begun any more, since it may take long to end.
+                self._source.rewind(batch)
+                return
+            self._in_hand = batch.records
+            await self._take(batch, stop)
+            self._in_hand = ()
+            if stop.is_set():
+                return
+            # One a turn, so that polling goes on, which keeps this member in its group.
+            if (work := self._next_due()) is not None:
+                await self._try(work)
+            await self._stops.mind(self._held.partitions)
 
     async def _poll(self) -> Batch:
         limit = self._pace.batch_size
         if self._custody.is_suspicious:
             limit = min(limit, _SUSPICIOUS_BATCH)
         return await self._source.poll(limit, self._held.until_due(self._pace.poll_wait))
-
-    async def _turn(self, batch: Batch, stop: asyncio.Event) -> None:
-        """Work on what was read and on what is due; after a stop nothing is begun, since it may take long to end."""
-        if stop.is_set():
-            self._source.rewind(batch)
-            return
-        await self._take(batch, stop)
-        # One a turn, so that polling goes on, which keeps this member in its group.
-        if not stop.is_set() and (work := self._next_due()) is not None:
-            await self._try(work)
-        if not stop.is_set():
-            await self._mind_stops()
 
     async def _take(self, batch: Batch, stop: asyncio.Event) -> None:
         """Work on what was read: all at once, but the records of a suspect partition each alone."""
@@ -178,6 +200,7 @@ class Pipeline:
             await self._custody.stop(partition, stop)
         await self._source.commit(work.batch)
         self.committed += len(work.batch.records)
+        self._committed_to |= {record.partition: record.offset + 1 for record in work.batch.records}
 
     async def _settle(self, work: Work) -> Outcome:
         if work.cause is not None and self._is_spent(work.attempt):
@@ -212,30 +235,7 @@ class Pipeline:
                 self._give_back(work)
         return self._held.due()
 
-    async def _mind_stops(self) -> None:
-        """Keep the source from what is stopped, and look now and then whether a person has resumed it."""
-        shut = set(self._custody.stopped)
-        if shut != self._shut:
-            self._source.pause(shut - self._shut)
-            self._source.resume([partition for partition in self._shut - shut if partition not in self._held])
-            self._shut = shut
-        found, now = self._source.stopped(), asyncio.get_running_loop().time()
-        if not (shut or found) or now < self._look_again_at:
-            return
-        self._look_again_at = now + self._pace.look
-        # In an outage they stay as they are.
-        with suppress(Unavailable):
-            for partition in await self._custody.resumed(found):
-                if partition in found:
-                    self._source.skip(partition)
-
     def _notice_poll_trouble(self, cause: Unavailable) -> None:
         if self.holding is None:
             logger.warning("cannot read the log at present", extra={"cause": str(cause)})
         self._poll_trouble = str(cause)
-
-
-async def _sleep(seconds: float, stop: asyncio.Event) -> None:
-    """Sleep, but wake up for a stop."""
-    with suppress(TimeoutError):
-        await asyncio.wait_for(stop.wait(), seconds)

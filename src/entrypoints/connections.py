@@ -6,7 +6,7 @@ from adapters.kafka.connection import Brokers
 from adapters.kafka.topics import LETTER_MARGIN_BYTES, Topic
 from adapters.postgres.engine import Database, Limits
 from entrypoints.environment import SettingsError
-from entrypoints.settings import BATCH_PER_STATEMENT, ENVELOPE_BYTES, Settings
+from entrypoints.settings import AFTER_BATCH_SECONDS, BATCH_PER_STATEMENT, ENVELOPE_BYTES, Settings
 
 _SECONDS_PER_HOUR = 3_600
 _FOR_EVER = -1
@@ -73,6 +73,11 @@ def largest_event_bytes(settings: Settings) -> int:
 def largest_letter_bytes(settings: Settings) -> int:
     """What is tried in the topic of the dead letters before a letter is kept in the database."""
     return settings.kafka_max_message_bytes + LETTER_MARGIN_BYTES
+
+
+def finish_seconds(settings: Settings) -> float:
+    """For how long after a stop the consumer may work on the batch in hand."""
+    return settings.shutdown_grace_seconds - AFTER_BATCH_SECONDS
 
 
 def log_retention_seconds(settings: Settings) -> float:

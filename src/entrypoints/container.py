@@ -6,6 +6,7 @@ A test overrides a part by name on a container of its own: `Container(settings=.
 """
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from datetime import UTC, datetime
@@ -46,13 +47,19 @@ from entrypoints import connections, startup
 from entrypoints.api import Api
 from entrypoints.consumer import Consumer
 from entrypoints.lifecycle import Preparation
-from entrypoints.settings import Settings
+from entrypoints.settings import AFTER_BATCH_SECONDS, Settings
 from entrypoints.watch import Watch
 
-_DRAIN_SECONDS = 5.0
-"""How long a producer may flush at the end."""
-_GOODBYE_SECONDS = 2.0
-"""How long sessions of the database may take to close, for which the driver would wait as long as for a batch."""
+logger = logging.getLogger(__name__)
+
+_DRAIN_SECONDS = 4.0
+"""How long the api's producer may flush at the end."""
+_LETTERS_DRAIN_SECONDS = 0.5
+"""The same for the consumer's: whoever parks waits for the log's word, so nothing is left that anybody owes."""
+_DISPOSE_SECONDS = 0.5
+"""How long the database may take to close connections; the driver waits without limit for one that hangs."""
+_CLOSING_SECONDS = float(AFTER_BATCH_SECONDS)
+"""How long the end of all parts may take together."""
 
 
 def utc_now() -> datetime:
@@ -97,7 +104,7 @@ async def _disposing(engine: AsyncEngine) -> AsyncIterator[AsyncEngine]:
         yield engine
     finally:
         with suppress(TimeoutError):
-            async with asyncio.timeout(_GOODBYE_SECONDS):
+            async with asyncio.timeout(_DISPOSE_SECONDS):
                 await engine.dispose()
 
 
@@ -159,7 +166,7 @@ class Container(containers.DeclarativeContainer):
             brokers,
             max_record_bytes=providers.Callable(connections.largest_letter_bytes, settings),
             deadline=settings.provided.publish_timeout_seconds,
-            drain_limit=_DRAIN_SECONDS,
+            drain_limit=_LETTERS_DRAIN_SECONDS,
         ),
     )
     kafka_source = providers.Resource(
@@ -244,7 +251,10 @@ class Container(containers.DeclarativeContainer):
         custody,
         clock,
         providers.Singleton(
-            Pace, batch_size=settings.provided.batch_size, retry_budget=settings.provided.retry_budget_seconds
+            Pace,
+            batch_size=settings.provided.batch_size,
+            retry_budget=settings.provided.retry_budget_seconds,
+            finish=providers.Callable(connections.finish_seconds, settings),
         ),
     )
 
@@ -310,4 +320,8 @@ async def _assembled(settings: Settings, choose: Callable[[Container], _RootT]) 
     finally:
         closing = container.shutdown_resources()
         if closing is not None:
-            await closing
+            try:
+                async with asyncio.timeout(_CLOSING_SECONDS):
+                    await closing
+            except TimeoutError:
+                logger.warning("not all was closed in order", extra={"seconds": _CLOSING_SECONDS})

@@ -3,12 +3,12 @@
 import asyncio
 import faulthandler
 import logging
-from contextlib import suppress
 from time import monotonic
 
 from application.custody import Custody
 from application.pipeline import Pipeline
 from application.ports import EventSource
+from application.stopping import pause
 from application.watchdog import Watchdog
 from entrypoints.health import Readiness
 
@@ -37,14 +37,13 @@ class Watch:
 
     async def run(self, stop: asyncio.Event) -> None:
         """Look until `stop`. Raises `Hung` where nothing moved from one look to the next; by then health has failed."""
-        pause = min(_MOST_BETWEEN_LOOKS_SECONDS, self._limit / 4)
+        between = min(_MOST_BETWEEN_LOOKS_SECONDS, self._limit / 4)
         try:
             while not stop.is_set():
                 # Should this loop itself stand still: traces of all threads to stderr, then the end with exit code 1.
                 faulthandler.dump_traceback_later(self._limit, exit=True)
                 await self._look()
-                with suppress(TimeoutError):
-                    await asyncio.wait_for(stop.wait(), pause)
+                await pause(between, stop)
         finally:
             faulthandler.cancel_dump_traceback_later()
 

@@ -14,11 +14,14 @@ from tests.support.events import an_event
 from tests.support.framing import postgres_messages
 from tests.support.load import load
 from tests.support.postgres import connect
-from tests.support.proxy import proxied
+from tests.support.proxy import Proxy, proxied
 from tests.support.server import connection, read_head
 from tests.support.waiting import eventually
 from tests.support.world import World, as_records
 
+EVENT = {"userId": "user-1", "eventType": "LOGIN"}
+GRACE_SECONDS = 25
+"""The default."""
 AT_ONCE_SECONDS = 10
 """Well within the grace period, for processes that have nothing to wait for."""
 
@@ -115,6 +118,66 @@ async def test_sessions_of_a_database_that_hangs_do_not_delay_the_end(world: Wor
         began = time.monotonic()
         assert await asyncio.gather(*(process.terminate() for process in processes)) == [0, 0]
         assert time.monotonic() - began < AT_ONCE_SECONDS
+
+
+async def test_an_api_that_kafka_does_not_answer_counts_what_is_open(fragile_world: World, kafka_proxy: Proxy) -> None:
+    """Each request is answered 503, and the last line counts the records whose outcome nobody knows."""
+    api = await fragile_world.run("api", PUBLISH_TIMEOUT_SECONDS="3", SHUTDOWN_GRACE_SECONDS="26")
+    await api.client.post("/events/generate", json=EVENT)
+    kafka_proxy.answers.block()
+    posts = [asyncio.create_task(api.client.post("/events/generate", json=EVENT)) for _ in range(3)]
+    await eventually(lambda: has_withheld(kafka_proxy), "an answer kept back")
+    began = time.monotonic()
+    assert await api.terminate() == 0
+    assert time.monotonic() - began < 26
+    assert [(await post).status_code for post in posts] == [503] * 3
+    assert [line["unacknowledged"] for line in api.lines("the producer was closed")] == [3]
+
+
+async def test_a_consumer_that_kafka_does_not_answer_counts_what_is_open(
+    fragile_world: World, kafka_proxy: Proxy
+) -> None:
+    """What is stored but could not be committed is unfinished, and a duplicate for the next consumer."""
+    events = [an_event() for _ in range(10)]
+    consumer = await fragile_world.run("consumer")
+    commit = kafka_proxy.hold("OffsetCommit")
+    await fragile_world.send(*as_records(events))
+    await commit.arrived()
+    kafka_proxy.blackhole()
+    began = time.monotonic()
+    assert await consumer.terminate() == 0
+    assert time.monotonic() - began < GRACE_SECONDS
+    (line,) = consumer.lines("drained")
+    assert line["committed"] + line["unfinished"] == len(events)
+    assert line["unfinished"] > 0
+    kafka_proxy.heal()
+    assert await fragile_world.ids() == {event.id for event in events}
+
+
+async def test_a_consumer_that_neither_kafka_nor_the_database_answers_ends_in_time(
+    fragile_world: World, kafka_proxy: Proxy
+) -> None:
+    """With the default limits, and still in order."""
+    events = [an_event() for _ in range(10)]
+    async with proxied(fragile_world.database.port, postgres_messages) as proxy:
+        consumer = await fragile_world.run("consumer", DB_PORT=str(proxy.port))
+        commit = proxy.hold("COMMIT")
+        await fragile_world.send(*as_records(events))
+        await commit.arrived()
+        proxy.blackhole()
+        kafka_proxy.blackhole()
+        began = time.monotonic()
+        assert await consumer.terminate() == 0
+        assert time.monotonic() - began < GRACE_SECONDS
+        (line,) = consumer.lines("drained")
+        assert line["committed"] + line["unfinished"] == len(events)
+        assert line["unfinished"] > 0
+        kafka_proxy.heal()
+
+
+async def has_withheld(proxy: Proxy) -> bool:
+    """Whether anything arrived that was not passed on."""
+    return proxy.answers.withheld > 0
 
 
 async def test_a_wait_for_another_process_that_migrates_ends_at_once(world: World) -> None:

@@ -1,5 +1,7 @@
 """The consumer's loop: nothing is committed that is not durable, and an outage costs nothing but time."""
 
+import logging
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -13,13 +15,19 @@ from domain.dead_letter import FailureKind
 from domain.errors import Unavailable, WrongDeployment
 from tests.support.custodians import Witness
 from tests.support.events import NOON
-from tests.support.pipeline import PipelineWorld, until
+from tests.support.pipeline import PACE, PipelineWorld, until
 
 
 @pytest.fixture
 def world() -> PipelineWorld:
     """A world without any record."""
     return PipelineWorld()
+
+
+def last_line(caplog: pytest.LogCaptureFixture) -> tuple[str, dict[str, int]]:
+    """Read what was said at the end: how severe it is, and its counts."""
+    (line,) = [record for record in caplog.records if record.getMessage() == "drained"]
+    return line.levelname, {name: vars(line)[name] for name in ("committed", "unfinished")}
 
 
 async def test_records_are_stored_and_committed_to_the_end(world: PipelineWorld) -> None:
@@ -153,6 +161,33 @@ async def test_stop_while_a_batch_fails_tries_nothing_again() -> None:
         world.stop.set()
         world.store.gate.set()
     assert len(world.store.calls) == 1
+
+
+async def test_stop_gives_up_a_batch_that_does_not_end(caplog: pytest.LogCaptureFixture) -> None:
+    """Uncommitted, within the limit, and the last line counts it beside what is held."""
+    world = PipelineWorld(replace(PACE, finish=0.01))
+    world.append(3)
+    async with world.running():
+        await until(lambda: world.committed() == {0: 3})
+        world.letters.outage = Unavailable("no broker")
+        world.log.append("events", None, b"[1]", partition=1)
+        await until(lambda: world.pipeline.holding is not None)
+        world.store.gate.clear()
+        world.append(2)
+        await until(lambda: len(world.store.calls) == 2)
+    assert last_line(caplog) == ("WARNING", {"committed": 3, "unfinished": 3})
+    assert world.committed() == {0: 3}
+
+
+async def test_last_line_counts_nothing_unfinished_where_all_was_committed(
+    world: PipelineWorld, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It is the proof of an end in order."""
+    caplog.set_level(logging.INFO)
+    world.append(150)
+    async with world.running():
+        await until(lambda: world.committed() == {0: 150})
+    assert last_line(caplog) == ("INFO", {"committed": 150, "unfinished": 0})
 
 
 async def test_stop_during_an_outage_gives_the_batch_back(world: PipelineWorld) -> None:

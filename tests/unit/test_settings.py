@@ -16,7 +16,8 @@ SASL = {
     "KAFKA_SASL_PASSWORD": "secret",
 }
 
-GRACE = "PUBLISH_TIMEOUT_SECONDS + 10 and 1.25 * DB_STATEMENT_TIMEOUT_SECONDS + 12"
+WATCH = "PUBLISH_TIMEOUT_SECONDS + 1.25 * DB_STATEMENT_TIMEOUT_SECONDS"
+GRACE = "PUBLISH_TIMEOUT_SECONDS + 10 and 1.25 * DB_STATEMENT_TIMEOUT_SECONDS + 7"
 
 
 def problems(**environ: str) -> list[str]:
@@ -152,7 +153,11 @@ def test_all_problems_are_told_at_once() -> None:
         ),
         (
             {"DB_STATEMENT_TIMEOUT_SECONDS": "20"},
-            f"SHUTDOWN_GRACE_SECONDS: must be at least 37, for {GRACE}",
+            f"SHUTDOWN_GRACE_SECONDS: must be at least 32, for {GRACE}",
+        ),
+        (
+            {"WATCHDOG_SECONDS": "27"},
+            f"WATCHDOG_SECONDS: must be at least 27.5, for {WATCH} (it is '27')",
         ),
     ],
 )
@@ -170,8 +175,9 @@ def test_values_that_just_fit_are_accepted() -> None:
             "KAFKA_MAX_MESSAGE_BYTES": "100000",
             "MAX_BODY_BYTES": str(100_000 - 2 * ENVELOPE_BYTES),
             "PUBLISH_TIMEOUT_SECONDS": "20",
-            "DB_STATEMENT_TIMEOUT_SECONDS": "14.4",
-            "SHUTDOWN_GRACE_SECONDS": "30",
+            "DB_STATEMENT_TIMEOUT_SECONDS": "20",
+            "WATCHDOG_SECONDS": "45",
+            "SHUTDOWN_GRACE_SECONDS": "32",
         }
     )
     assert settings.max_body_bytes == 67_232
