@@ -87,11 +87,9 @@ def _range(schema: Mapping[str, Any]) -> str:
     match schema:
         case {"minimum": least, "maximum": most}:
             return f"from {least} to {most}"
-        case {"minimum": least}:
-            return f"from {least}"
-        case {"exclusiveMinimum": bound}:
-            return f"above {bound}"
-    return ""
+        case {"exclusiveMinimum": bound, "maximum": most}:
+            return f"above {bound}, at most {most}"
+    raise ValueError(f"without bounds: {schema}")
 
 
 def main(arguments: list[str]) -> int:

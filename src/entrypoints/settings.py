@@ -1,6 +1,5 @@
 """Every setting: its name, type, default and meaning, and the rules that settings keep among each other."""
 
-import re
 from pathlib import Path
 from typing import Annotated, Literal, get_args
 
@@ -16,10 +15,15 @@ from pydantic import (
 )
 
 from adapters.kafka.assignor import AssignorName
+from entrypoints.addresses import MOST_PORT, addresses
 
-Port = Annotated[int, Field(ge=1, le=65_535)]
+Port = Annotated[int, Field(ge=1, le=MOST_PORT)]
 Seconds = Annotated[float, Field(ge=0.01, le=3_600)]
-Count = Annotated[int, Field(ge=1)]
+Count = Annotated[int, Field(ge=1, le=1_000_000_000)]
+Replicas = Annotated[int, Field(ge=1, le=32_767)]
+"""As Kafka counts them, in 16 bits."""
+Hours = Annotated[int, Field(ge=1, le=876_000)]
+"""A century at most."""
 Name = Annotated[str, Field(min_length=1)]
 TopicName = Annotated[str, Field(pattern=r"^[a-zA-Z0-9._-]{1,249}$")]
 
@@ -37,20 +41,14 @@ _LEAST_GRACE = (
 )
 _LEAST_WATCH = f"PUBLISH_TIMEOUT_SECONDS + {BATCH_PER_STATEMENT} * DB_STATEMENT_TIMEOUT_SECONDS"
 _WITHOUT_TLS = {"disable", "PLAINTEXT", "SASL_PLAINTEXT"}
-_ADDRESS = re.compile(r"[^\s,]+:[0-9]{1,5}")
-
-
-def _addresses(text: str) -> str:
-    addresses = [address.strip() for address in text.split(",")]
-    if not all(_ADDRESS.fullmatch(address) for address in addresses):
-        raise ValueError("must be a comma list of host:port")
-    return ",".join(addresses)
+_MOST_BYTES = 256 * 1024 * 1024
+"""Beyond it PostgreSQL would refuse the payload, and the memory would not hold a batch."""
 
 
 class Settings(BaseModel):
     """Every variable of the environment that the service reads; the field's name in capitals is the variable's."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True, allow_inf_nan=False)
 
     host: Name = Field("0.0.0.0", description="Address that the api and the consumer's health port listen on.")  # noqa: S104 - as the predecessor; a container has no other
     port: Port = Field(3000, description="Port of the api.")
@@ -60,7 +58,7 @@ class Settings(BaseModel):
         "kafka", description="Where events wait for the consumer: Kafka, or a log kept in PostgreSQL (embedded mode)."
     )
 
-    kafka_broker: Annotated[str, AfterValidator(_addresses)] = Field(
+    kafka_broker: Annotated[str, AfterValidator(addresses)] = Field(
         "kafka:9092", description="Comma list of host:port from which the cluster is found."
     )
     kafka_topic: TopicName = Field("user-activity-events", description="Topic of the events.")
@@ -73,19 +71,19 @@ class Settings(BaseModel):
         30, description="How long a silent member keeps its partitions."
     )
     kafka_create_topics: bool = Field(True, description="Make missing topics at start, and check the others.")
-    kafka_partitions: Count | None = Field(
+    kafka_partitions: Annotated[int, Field(ge=1, le=10_000)] | None = Field(
         None, description="Partitions of the events' topic. Unset: 4 for a new one, and whatever an existing one has."
     )
-    kafka_replication_factor: Count | None = Field(
+    kafka_replication_factor: Replicas | None = Field(
         None, description="Replicas of both topics. Unset: the cluster's default."
     )
-    kafka_min_isr: Count | None = Field(
+    kafka_min_isr: Replicas | None = Field(
         None, description="Replicas that must have a record before it is acknowledged. Unset: the cluster's default."
     )
-    kafka_retention_hours: Count = Field(
+    kafka_retention_hours: Hours = Field(
         168, description="How long the topic of the events keeps them; dead letters are kept for ever."
     )
-    kafka_max_message_bytes: Annotated[int, Field(ge=65_536)] = Field(
+    kafka_max_message_bytes: Annotated[int, Field(ge=65_536, le=_MOST_BYTES)] = Field(
         1_048_576, description="Largest record of the topic of the events; the dead letters' limit is 64 KiB above it."
     )
     kafka_security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = Field(
@@ -101,7 +99,7 @@ class Settings(BaseModel):
     kafka_ssl_keyfile: FilePath | None = Field(None, description="Client key in PEM.")
     kafka_ssl_check_hostname: bool = Field(True, description="Whether a broker's certificate must bear its name.")
 
-    log_retention: Count = Field(
+    log_retention: Hours = Field(
         168, description="Embedded log: hours that events are kept after all groups read them."
     )
 
@@ -128,7 +126,7 @@ class Settings(BaseModel):
     batch_size: Annotated[int, Field(ge=1, le=50_000)] = Field(
         5_000, description="Most records that the consumer stores in one transaction."
     )
-    retry_budget_seconds: Annotated[float, Field(gt=0)] | None = Field(
+    retry_budget_seconds: Annotated[float, Field(gt=0, le=31_536_000)] | None = Field(
         None, description="After how long an outage turns a batch into dead letters. Unset: never, it is held."
     )
     storm_letters_in_a_row: Count = Field(
@@ -142,7 +140,9 @@ class Settings(BaseModel):
     publish_timeout_seconds: Seconds = Field(
         10, description="Longest wait for the log's acknowledgement; then the answer is 503, outcome unknown."
     )
-    max_body_bytes: Annotated[int, Field(ge=1_024)] = Field(524_288, description="Largest request body.")
+    max_body_bytes: Annotated[int, Field(ge=1_024, le=_MOST_BYTES)] = Field(
+        524_288, description="Largest request body."
+    )
     body_timeout_seconds: Seconds = Field(10, description="Longest that a request's body may take to arrive.")
     max_in_flight: Count = Field(1_000, description="Requests served at a time; beyond it the answer is 503.")
     watchdog_seconds: Seconds = Field(

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
+from entrypoints import connections
 from entrypoints.environment import SettingsError, load_settings
 from entrypoints.settings import ENVELOPE_BYTES, Settings, is_secret
 
@@ -69,7 +70,7 @@ def test_settings_cannot_be_changed() -> None:
 @pytest.mark.parametrize(
     ("variable", "text", "value"),
     [
-        ("KAFKA_BROKER", " a:1 , b.example:65535,[::1]:3", "a:1,b.example:65535,[::1]:3"),
+        ("KAFKA_BROKER", " a:1 , b_2.example:65535,[::1]:3", "a:1,b_2.example:65535,[::1]:3"),
         ("KAFKA_CREATE_TOPICS", "false", False),
         ("KAFKA_PARTITIONS", "12", 12),
         ("RETRY_BUDGET_SECONDS", "0.5", 0.5),
@@ -92,6 +93,15 @@ def test_text_becomes_a_value(variable: str, text: str, value: object) -> None:
         ("KAFKA_BROKER", "kafka"),
         ("KAFKA_BROKER", "kafka:9092,"),
         ("KAFKA_BROKER", "kafka:9092 other:9092"),
+        ("KAFKA_BROKER", "kafka:0"),
+        ("KAFKA_BROKER", "kafka:65536"),
+        ("KAFKA_BROKER", "kafka:9092/"),
+        ("KAFKA_BROKER", "http://kafka:9092"),
+        ("KAFKA_BROKER", "PLAINTEXT://kafka:9092"),
+        ("KAFKA_BROKER", "me@kafka:9092"),
+        ("KAFKA_BROKER", ":9092"),
+        ("KAFKA_BROKER", "::1:9092"),
+        ("KAFKA_BROKER", "[kafka]:9092"),
         ("KAFKA_TOPIC", "a/b"),
         ("KAFKA_TOPIC", "x" * 250),
         ("KAFKA_PARTITIONS", "0"),
@@ -105,6 +115,9 @@ def test_text_becomes_a_value(variable: str, text: str, value: object) -> None:
         # PostgreSQL would take less than a millisecond for no limit at all.
         ("DB_LOCK_TIMEOUT_SECONDS", "0.0001"),
         ("RETRY_BUDGET_SECONDS", "0"),
+        ("RETRY_BUDGET_SECONDS", "inf"),
+        ("RETRY_BUDGET_SECONDS", "nan"),
+        ("STORM_SHARE", "nan"),
         ("MAX_BODY_BYTES", "1023"),
         ("LOG_LEVEL", "trace"),
         ("DB_MIGRATE", "perhaps"),
@@ -115,6 +128,30 @@ def test_wrong_value_is_told_with_its_variable(variable: str, text: str) -> None
     (problem,) = problems(**{variable: text})
     assert problem.startswith(f"{variable}: ")
     assert repr(text)[:200] in problem
+
+
+def test_no_number_is_without_bounds() -> None:
+    """One too large would fail in a later step: in a field of Kafka's or PostgreSQL's, or of the memory."""
+    properties = Settings.model_json_schema()["properties"]
+    schemas = {name: schema.get("anyOf", [schema])[0] for name, schema in properties.items()}
+    numbers = {name: schema for name, schema in schemas.items() if schema.get("type") in {"integer", "number"}}
+    assert len(numbers) > 20
+    assert [name for name, schema in numbers.items() if "maximum" not in schema] == []
+    assert [name for name, schema in numbers.items() if not {"minimum", "exclusiveMinimum"} & set(schema)] == []
+
+
+def test_largest_numbers_fit_where_they_go() -> None:
+    """32 bits for bytes and partitions, 16 for replicas, 64 for milliseconds."""
+    most = {
+        name.upper(): str(schema.get("anyOf", [schema])[0]["maximum"])
+        for name, schema in Settings.model_json_schema()["properties"].items()
+        if name.startswith("kafka_") and "maximum" in schema.get("anyOf", [schema])[0]
+    }
+    events, letters = connections.topics(load_settings(most))
+    assert max(events.max_message_bytes, letters.max_message_bytes) < 2**31
+    assert (events.partitions or 0) < 2**31
+    assert (events.replication or 0) < 2**15
+    assert events.retention_ms < 2**63
 
 
 def test_all_problems_are_told_at_once() -> None:
@@ -229,7 +266,7 @@ def test_file_for_tls_that_would_be_ignored_is_refused(some_file: str, given: st
 
 def test_wrong_value_is_not_blamed_on_another_one() -> None:
     """What depends on a value that is wrong itself is not judged."""
-    assert [line.partition(":")[0] for line in problems(KAFKA_MAX_MESSAGE_BYTES="x", MAX_BODY_BYTES="999999999")] == [
+    assert [line.partition(":")[0] for line in problems(KAFKA_MAX_MESSAGE_BYTES="x", MAX_BODY_BYTES="200000000")] == [
         "KAFKA_MAX_MESSAGE_BYTES"
     ]
 
