@@ -29,7 +29,7 @@ from entrypoints.local_postgres import LocalPostgresError
 from entrypoints.logs import configure_logging
 from entrypoints.resume import NotStopped, states_of
 from entrypoints.resume import resume as resume_partitions
-from entrypoints.server import PortTaken
+from entrypoints.server import CannotListen
 from entrypoints.settings import Settings
 from entrypoints.watch import Hung
 
@@ -196,7 +196,7 @@ def _failures_told() -> Iterator[None]:
         sys.exit(_MISUSED)
     except typer.Abort:
         raise
-    except (Unavailable, WrongDeployment, PortTaken, LocalPostgresError, ChildFailed, Hung) as error:
+    except (Unavailable, WrongDeployment, CannotListen, LocalPostgresError, ChildFailed, Hung) as error:
         logger.critical("ended: %s", error)
         sys.exit(_FAILED)
     except Exception:

@@ -13,6 +13,7 @@ from asyncio.subprocess import PIPE, Process
 from collections.abc import Coroutine, Mapping
 from contextlib import ExitStack
 
+from entrypoints.environment import SettingsError
 from entrypoints.lifecycle import run_until_signal
 from entrypoints.local_postgres import LocalPostgres
 from entrypoints.server import listen
@@ -39,8 +40,10 @@ def dev_environment(environ: Mapping[str, str]) -> dict[str, str]:
 def run_dev(settings: Settings, environment: Mapping[str, str], runner: asyncio.Runner) -> None:
     """Run until SIGINT or SIGTERM.
 
-    Raises `PortTaken`, `LocalPostgresError`, and `ChildFailed` when a child ends unasked.
+    Raises `SettingsError`, `CannotListen`, `LocalPostgresError`, and `ChildFailed` when a child ends unasked.
     """
+    if settings.port == settings.consumer_port:
+        raise SettingsError([f"CONSUMER_PORT: must be another port than PORT (it is {settings.port})"])
     for port, variable in ((settings.port, "PORT"), (settings.consumer_port, "CONSUMER_PORT")):
         listen(settings.host, port, variable).close()
     postgres = None

@@ -17,8 +17,8 @@ logger = logging.getLogger(__name__)
 _BACKLOG = 2048
 
 
-class PortTaken(Exception):
-    """Another program listens there already; the message names the variable to change."""
+class CannotListen(Exception):
+    """The port is taken, or the address is none of this machine; the message names the variable to change."""
 
 
 class _Server(uvicorn.Server):
@@ -51,18 +51,22 @@ async def serve(app: Litestar, listener: socket, stop: asyncio.Event, *, drain: 
 
 
 def listen(host: str, port: int, variable: str) -> socket:
-    """Claim a port before anything else is started; raises `PortTaken`."""
+    """Claim a port, whose number `variable` gives, before anything else is started; raises `CannotListen`."""
     listener = socket(AF_INET6 if ":" in host else AF_INET)
     listener.setsockopt(SOL_SOCKET, SO_REUSEADDR, 1)
     try:
         listener.bind((host, port))
         listener.listen(_BACKLOG)
-    except OSError as error:
+    # A host's name that cannot even be looked up is an error of its encoding.
+    except (OSError, UnicodeError) as error:
         listener.close()
-        if error.errno == errno.EADDRINUSE:
-            raise PortTaken(
-                f"port {port} on {host} is taken by another program: set {variable} to a free one"
-            ) from None
-        raise
+        raise CannotListen(_explain(error, host, port, variable)) from None
     listener.setblocking(False)
     return listener
+
+
+def _explain(error: OSError | UnicodeError, host: str, port: int, variable: str) -> str:
+    if isinstance(error, OSError) and error.errno == errno.EADDRINUSE:
+        return f"port {port} on {host} is taken by another program: set {variable} to a free one"
+    reason = error.strerror if isinstance(error, OSError) else error
+    return f"cannot listen on {host}:{port}: {reason}: check HOST and {variable}"

@@ -5,6 +5,7 @@ import json
 import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
+from pathlib import Path
 
 import pytest
 import typer
@@ -77,6 +78,26 @@ def test_world_that_is_down_is_told_in_one_line(caplog: pytest.LogCaptureFixture
     assert result.exit_code == 1
     (line,) = [record for record in caplog.records if record.levelno == logging.CRITICAL]
     assert line.getMessage().startswith(f"ended: {reason}")
+    assert line.exc_info is None
+
+
+def test_one_port_for_both_processes_is_refused_before_anything_begins(tmp_path: Path) -> None:
+    """Exit code 2; on machines of their own they may well have the same."""
+    result = run("dev", PORT="4000", CONSUMER_PORT="4000", DATA_DIR=str(tmp_path / "data"))
+    assert result.exit_code == 2
+    assert result.stderr.startswith("CONSUMER_PORT: must be another port than PORT")
+    assert not (tmp_path / "data").exists()
+    assert run("config", PORT="4000", CONSUMER_PORT="4000").exit_code == 0
+
+
+@pytest.mark.parametrize("host", ["192.0.2.1", "nowhere.invalid", "x" * 64, "[::1]"])
+def test_host_that_is_none_of_this_machine_is_told_in_one_line(caplog: pytest.LogCaptureFixture, host: str) -> None:
+    """Exit code 1, without a traceback, and with what to look at."""
+    result = run("dev", HOST=host, PORT="4000")
+    assert result.exit_code == 1
+    (line,) = [record for record in caplog.records if record.levelno == logging.CRITICAL]
+    assert line.getMessage().startswith(f"ended: cannot listen on {host}:4000: ")
+    assert line.getMessage().endswith(": check HOST and PORT")
     assert line.exc_info is None
 
 
