@@ -1,5 +1,6 @@
 """The headers of dead letters: ours, as they are written, and others' as well, as they are read."""
 
+import re
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
@@ -8,7 +9,12 @@ from domain.dead_letter import DeadLetter, Origin, Record
 
 MAX_REASON_CHARS = 500
 """Keeps a letter's own headers far below the 64 KiB by which the dead letter topic's limit exceeds the source's."""
+_TIMESTAMP = "dlq.timestamp"
+_FIRST_FAILED_AT = "dlq.first-failed-at"
 _REPLAYS = "dlq.replays"
+_MOST_INT32, _MOST_INT64 = 2**31 - 1, 2**63 - 1
+_NUMBER = re.compile(rb"-?[0-9]{1,19}")
+_TIME = re.compile(rb"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{3}(?:[0-9]{3})?Z")
 
 
 class _Family(NamedTuple):
@@ -43,8 +49,8 @@ def render(letter: DeadLetter) -> list[tuple[str, bytes | None]]:
     grow with replays.
     """
     record, failure = letter.record, letter.failure
-    origin = _place(record) | {
-        "dlq.first-failed-at": render_time(letter.first_failed_at).encode(),
+    origin = _earlier_origin(record) or _place(record) | {
+        _FIRST_FAILED_AT: render_time(letter.first_failed_at).encode(),
         _REPLAYS: b"0",
     }
     error: dict[str, bytes | None] = {
@@ -55,16 +61,13 @@ def render(letter: DeadLetter) -> list[tuple[str, bytes | None]]:
         "dlq.failed-at": render_time(letter.failed_at).encode(),
         "dlq.event-id": None if letter.event_id is None else str(letter.event_id).encode(),
     }
-    ours = _as_first_told(record, origin)
-    ours |= {name: value for name, value in error.items() if value is not None}
     kept = [(name, value) for name, value in record.headers if name not in origin and name not in error]
-    return [*kept, *ours.items()]
+    return [*kept, *origin.items(), *((name, value) for name, value in error.items() if value is not None)]
 
 
 def origin(record: Record) -> Origin:
     """Tell which origin a letter about `record` names: the record's own place, or that of its first delivery."""
-    told = _as_first_told(record, _place(record) | {_REPLAYS: b"0"})
-    return _named(_OURS, told) or Origin(record.topic, record.partition, record.offset)
+    return _named(_OURS, _earlier_origin(record) or {}) or Origin(record.topic, record.partition, record.offset)
 
 
 def origins(letter: Record) -> list[Origin]:
@@ -76,18 +79,34 @@ def origins(letter: Record) -> list[Origin]:
 
 def _place(record: Record) -> dict[str, bytes]:
     return {
-        "dlq.topic": record.topic.encode(),
-        "dlq.partition": b"%d" % record.partition,
-        "dlq.offset": b"%d" % record.offset,
-        "dlq.timestamp": b"%d" % record.timestamp,
+        _OURS.topic: record.topic.encode(),
+        _OURS.partition: b"%d" % record.partition,
+        _OURS.offset: b"%d" % record.offset,
+        _TIMESTAMP: b"%d" % record.timestamp,
     }
 
 
-def _as_first_told(record: Record, headers: Mapping[str, bytes]) -> dict[str, bytes | None]:
-    """Replace `headers` by those of the record where it is a replay: a producer that invents them has no say."""
-    original = dict(record.headers)
-    is_replay = (original.get(_REPLAYS) or b"0") != b"0"
-    return {name: original.get(name, value) if is_replay else value for name, value in headers.items()}
+def _earlier_origin(record: Record) -> dict[str, bytes] | None:
+    """Return the headers of a replay's first place; None where the record is none, or a producer only says it is.
+
+    They are believed whole or not at all. What could be true is believed: whoever may write to the topic may replay.
+    """
+    told = dict(record.headers)
+    is_replay = (
+        told.get(_OURS.topic) == record.topic.encode()
+        and _is_number(told.get(_OURS.partition), 0, _MOST_INT32)
+        and _is_number(told.get(_OURS.offset), 0, _MOST_INT64)
+        # Brokers keep -1 for a record without one.
+        and _is_number(told.get(_TIMESTAMP), -1, _MOST_INT64)
+        and _is_number(told.get(_REPLAYS), 1, _MOST_INT32)
+        and _TIME.fullmatch(told.get(_FIRST_FAILED_AT) or b"")
+    )
+    names = (_OURS.topic, _OURS.partition, _OURS.offset, _TIMESTAMP, _FIRST_FAILED_AT, _REPLAYS)
+    return {name: told[name] or b"" for name in names} if is_replay else None
+
+
+def _is_number(value: bytes | None, least: int, most: int) -> bool:
+    return value is not None and _NUMBER.fullmatch(value) is not None and least <= int(value) <= most
 
 
 def _named(family: _Family, headers: Mapping[str, bytes | None]) -> Origin | None:
