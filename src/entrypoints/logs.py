@@ -3,11 +3,12 @@
 import logging
 import sys
 from collections import Counter
+from io import StringIO, TextIOWrapper
 from typing import Literal, TextIO
 
 import structlog
 from structlog.tracebacks import ExceptionDictTransformer
-from structlog.typing import Processor
+from structlog.typing import EventDict, ExcInfo, Processor, WrappedLogger
 
 _FORMAT_ON_TERMINAL = {True: "console", False: "json"}
 _QUIET = ("alembic", "asyncpg", "sqlalchemy", "uvicorn")
@@ -20,6 +21,9 @@ _REPEAT_SECONDS = 10.0
 def configure_logging(level: str, style: Literal["auto", "json", "console"], stream: TextIO | None = None) -> None:
     """Send our own logs and those of libraries through one formatter to `stream`, which is stdout by default."""
     stream = stream or sys.stdout
+    if isinstance(stream, TextIOWrapper):
+        # A line with half a surrogate pair, which has no UTF-8, would be lost.
+        stream.reconfigure(errors="backslashreplace")
     chosen = _FORMAT_ON_TERMINAL[stream.isatty()] if style == "auto" else style
     shared: list[Processor] = [
         structlog.contextvars.merge_contextvars,
@@ -30,7 +34,7 @@ def configure_logging(level: str, style: Literal["auto", "json", "console"], str
     ]
     # Both renderers would by default show the local variables of a traceback: passwords, payloads.
     last: list[Processor] = (
-        [structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)]
+        [_escape_texts, structlog.dev.ConsoleRenderer(exception_formatter=_print_traceback)]
         if chosen == "console"
         else [
             structlog.processors.ExceptionRenderer(ExceptionDictTransformer(show_locals=False)),
@@ -63,6 +67,25 @@ def configure_logging(level: str, style: Literal["auto", "json", "console"], str
         logging.getLogger(name).setLevel(max(logging.INFO, root.level))
     handler.addFilter(_Sparing())
     logging.captureWarnings(capture=True)
+
+
+def _escape_texts(_logger: WrappedLogger, _method: str, event_dict: EventDict) -> EventDict:
+    """Take the power over a terminal from what clients wrote; other values than texts are rendered escaped anyway."""
+    return {name: _escaped(value) if isinstance(value, str) else value for name, value in event_dict.items()}
+
+
+def _print_traceback(output: TextIO, exc_info: ExcInfo) -> None:
+    text = StringIO()
+    structlog.dev.plain_traceback(text, exc_info)
+    output.write(_escaped(text.getvalue()))
+
+
+def _escaped(text: str) -> str:
+    if text.isprintable():
+        return text
+    return "".join(
+        each if each.isprintable() or each in "\n\t" else each.encode("unicode_escape").decode() for each in text
+    )
 
 
 class _Sparing(logging.Filter):

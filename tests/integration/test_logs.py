@@ -50,6 +50,11 @@ except ValueError:
     own.error("own error", exc_info=True)
     foreign.exception("foreign error")
 
+hostile = "\\x1b]0;owned\\x07\\x9b\\u202e\\ud800"
+own.warning("hostile value", text=hostile)
+foreign.warning("hostile message %s", hostile)
+own.error("hostile error", exc_info=ValueError(hostile))
+
 event = an_event("jörg", b'{"secret":"s3cret"}')
 store = LoggedEventStore(MemoryEventStore(lambda: NOON))
 letters = LoggedDeadLetters(MemoryDeadLetters(MemoryLog(), "dlq"))
@@ -203,6 +208,14 @@ def test_console_style_is_for_people() -> None:
     output = run("console")
     assert "own line" in output
     assert not output.startswith("{")
+
+
+def test_console_shows_characters_that_would_rule_the_terminal_as_what_they_are() -> None:
+    """Wherever a client's text may come: in a field, a message, an error."""
+    output = run("console")
+    assert not set(output) & set("\x07\x9b\u202e")
+    assert "\x1b]" not in output
+    assert output.count(r"\x1b]0;owned\x07\x9b\u202e\ud800") == 3
 
 
 def test_style_is_json_where_nobody_watches() -> None:
