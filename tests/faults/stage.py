@@ -101,11 +101,6 @@ class Stage(World):
         async with self._states() as states:
             return await states.stops()
 
-    async def resume(self) -> None:
-        """Resume what is stopped, as a person would."""
-        async with self._states() as states:
-            await states.resume()
-
     async def coordinator(self) -> int:
         """The node that coordinates the group."""
         return await self.topics.coordinator(self.group)

@@ -1,6 +1,15 @@
 """Where a consumer begins to read, and what it does where the log no longer has that place."""
 
+from contextlib import suppress
+
+from aiokafka import AIOKafkaProducer
+
+from adapters.kafka.connection import Brokers
+from adapters.kafka.source import KafkaEventSource
+from tests.support.custodians import Witness
 from tests.support.events import an_event
+from tests.support.kafka import KafkaServer
+from tests.support.waiting import eventually
 from tests.support.world import World, as_records
 
 
@@ -17,7 +26,7 @@ async def test_a_group_without_offsets_reads_from_the_beginning(world: World) ->
 
 
 async def test_records_deleted_before_they_were_read_stop_their_partition_alone(world: World) -> None:
-    """The gap is logged and readiness tells of it; what comes after it is not skipped to, other partitions flow on."""
+    """It is logged, readiness tells of it, and the others flow on; what comes after the gap does once it is resumed."""
     before, after = [an_event() for _ in range(4)], [an_event() for _ in range(10)]
     await world.make_topic(partitions=2)
     await world.send(*as_records(before, partitions=2))
@@ -41,3 +50,39 @@ async def test_records_deleted_before_they_were_read_stop_their_partition_alone(
     await world.send(*as_records(later, partitions=2))
     await world.stored({event.id for event in [*before, *after[1::2], later[1]]})
     assert await world.committed() == {0: 2, 1: 8}
+
+    (stop,) = await world.resume("--partition", "0")
+    assert (stop["partition"], stop["kind"], stop["offset"]) == (0, "gap", 2)
+    await world.stored({event.id for event in [*before, *after[6::2], *after[1::2], *later]})
+    await consumer.ready()
+    assert await world.committed() == {0: 8, 1: 8}
+    assert await world.resume() == []
+
+
+async def test_marks_of_transactions_are_no_lag(kafka: KafkaServer) -> None:
+    """They take an offset each, and so do the records of one that was aborted, but nobody will ever read them."""
+    topic = await kafka.new_topic()
+    async with AIOKafkaProducer(bootstrap_servers=kafka.bootstrap, transactional_id=topic) as producer:
+        async with producer.transaction():
+            await producer.send_and_wait(topic, b"read")
+        with suppress(ZeroDivisionError):
+            async with producer.transaction():
+                await producer.send_and_wait(topic, b"aborted")
+                raise ZeroDivisionError
+    source = KafkaEventSource(
+        Brokers(kafka.bootstrap), Witness(), topic=topic, group=topic, assignor="range", session_timeout=6
+    )
+    lags = []
+
+    async def is_read() -> bool:
+        batch = await source.poll(10, 0.2)
+        if batch.records:
+            lags.append(await source.lag())
+            await source.commit(batch)
+        return bool(lags) and await source.lag() == {0: 0}
+
+    try:
+        await eventually(is_read, "no lag")
+    finally:
+        await source.close()
+    assert [lag[0] > 0 for lag in lags] == [True]

@@ -3,7 +3,7 @@
 import asyncio
 import os
 import sys
-from asyncio.subprocess import PIPE
+from asyncio.subprocess import DEVNULL, PIPE
 from collections.abc import Mapping
 from typing import NamedTuple
 
@@ -23,6 +23,8 @@ async def user_events(*arguments: str, environment: Mapping[str, str]) -> Finish
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "entrypoints", *arguments),
         env={"PATH": os.environ["PATH"]} | dict(environment),
+        # No terminal, whatever these tests have: nobody is asked anything.
+        stdin=DEVNULL,
         stdout=PIPE,
         stderr=PIPE,
     )

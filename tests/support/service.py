@@ -138,14 +138,14 @@ class Services:
         self._numbers = itertools.count(1)
         self._started: list[Service] = []
 
-    async def start(self, kind: Kind, environment: Mapping[str, str]) -> Service:
+    async def start(self, kind: Kind, environment: Mapping[str, str], module: str = "entrypoints") -> Service:
         """Start a process, at a free port unless its variable gives one, and return at once."""
         port = int(environment.get(PORTS[kind]) or probe.free_ports(1)[0])
         log = self._folder / f"{next(self._numbers)}-{kind}.log"
         with log.open("wb") as output:
             process = await asyncio.create_subprocess_exec(
                 # It ends with these tests even where they are killed.
-                *(sys.executable, "-m", "entrypoints", kind, "--until-eof"),
+                *(sys.executable, "-m", module, kind, "--until-eof"),
                 # Nothing of the caller's environment, which may hold settings.
                 env={"PATH": os.environ["PATH"], "PYTHONPATH": SOURCES, "HOST": "127.0.0.1"}
                 | {PORTS[kind]: str(port)}

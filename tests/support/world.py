@@ -1,5 +1,6 @@
 """A topic, a group and a database of one test's own, with the processes that work on them."""
 
+import json
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -10,6 +11,7 @@ from aiokafka.structs import ConsumerRecord
 from adapters import wire
 from adapters.postgres.engine import Database
 from domain.event import UserEvent
+from tests.support.command import user_events
 from tests.support.postgres import connect
 from tests.support.records import NewRecord, Topics
 from tests.support.service import Kind, Service, Services
@@ -56,6 +58,13 @@ class World:
     async def start(self, kind: Kind, **environment: str) -> Service:
         """Start a process with settings that name this world, unless given others; its port is free or given."""
         return await self.services.start(kind, self.environment | environment)
+
+    async def resume(self, *options: str) -> list[dict[str, Any]]:
+        """Run `user-events resume`, as a script would, and read what it printed."""
+        finished = await user_events("resume", "--json", *options, environment=self.environment)
+        assert finished.exit_code == 0, finished.stderr
+        stops: list[dict[str, Any]] = json.loads(finished.stdout)
+        return stops
 
     async def run(self, kind: Kind, **environment: str) -> Service:
         """Start a process and wait until it is ready."""

@@ -1,0 +1,64 @@
+"""A record that kills whoever stores it: found, parked, and of no harm to its neighbours."""
+
+from tests.support.events import an_event
+from tests.support.postgres import connect
+from tests.support.waiting import eventually
+from tests.support.world import World, as_records
+
+KILLER = "user-killer"
+LOCK = 4711
+DEATHS = 7
+"""Two in batches and one alone, by which time all before it is stored; then two in batches and two alone."""
+
+# Whoever stores the record waits here for as long as the test has the lock, and is killed meanwhile.
+TRAP = f"""
+CREATE FUNCTION trap() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF NEW.user_id = '{KILLER}' THEN PERFORM pg_advisory_xact_lock({LOCK}); END IF;
+    RETURN NEW;
+END $$
+"""
+IN_THE_TRAP = """
+SELECT pid FROM pg_stat_activity
+WHERE datname = current_database() AND (wait_event_type, wait_event) = ('Lock', 'advisory')
+"""
+
+
+async def test_a_record_that_kills_is_parked_after_three_deaths_alone_in_hand(world: World) -> None:
+    """A supervisor starts the consumer again each time; the neighbours are stored once, and then all goes on."""
+    events = [an_event() for _ in range(10)]
+    events[4] = an_event(KILLER)
+    holder = await connect(world.database)
+    await holder.execute(f"SELECT pg_advisory_lock({LOCK})")
+    await holder.execute(TRAP)
+    await holder.execute("CREATE TRIGGER trap BEFORE INSERT ON events FOR EACH ROW EXECUTE FUNCTION trap()")
+    await world.make_topic()
+    await world.send(*as_records(events))
+    consumer = await world.start("consumer")
+    deaths = 0
+
+    async def kill_in_the_trap() -> bool:
+        nonlocal consumer, deaths
+        if trapped := await world.query(IN_THE_TRAP):
+            await consumer.kill9()
+            # The server would notice only when the wait is over.
+            await world.query("SELECT pg_terminate_backend($1, 5000)", trapped[0]["pid"])
+            deaths += 1
+            assert deaths <= DEATHS
+            consumer = await world.start("consumer")
+        return sum((await world.committed()).values()) == len(events)
+
+    await eventually(kill_in_the_trap, "all committed", within=180)
+    await holder.close()
+
+    assert deaths == DEATHS
+    (letter,) = await world.letters()
+    headers = dict(letter.headers)
+    assert letter.value == as_records(events)[4].value
+    assert (headers["dlq.kind"], headers["dlq.error.class"]) == (b"unexpected", b"LethalRecord")
+    assert headers["dlq.offset"] == b"4"
+    assert await world.ids() == {event.id for event in events} - {events[4].id}
+    await consumer.ready()
+    later = an_event()
+    await world.send(*as_records([later]))
+    await world.stored({event.id for event in [*events[:4], *events[5:], later]})

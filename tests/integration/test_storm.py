@@ -1,0 +1,51 @@
+"""A topic of nothing but poison: its partition is stopped instead of being drained into the dead letters."""
+
+from tests.support.events import an_event
+from tests.support.records import NewRecord
+from tests.support.service import Service
+from tests.support.waiting import eventually
+from tests.support.world import World, as_records
+
+IN_A_ROW = 100
+"""The default."""
+POISON = 150
+
+
+async def told(consumer: Service) -> None:
+    """Return when readiness tells of the stop."""
+
+    async def is_told() -> bool:
+        progress = (await consumer.parts()).get("progress", {})
+        return f"partition 0 is stopped at offset {IN_A_ROW}: {IN_A_ROW} dead" in progress.get("error", "")
+
+    await eventually(is_told, "the stop in readiness")
+
+
+async def test_a_storm_of_dead_letters_stops_its_partition_until_a_person_resumes_it(world: World) -> None:
+    """Exactly as many letters as the limit; other partitions flow on, a restart changes nothing, a resume does."""
+    events = [an_event() for _ in range(30)]
+    await world.make_topic(partitions=2)
+    await world.send(*(NewRecord(b"{oops") for _ in range(POISON)))
+    await world.send(*(record._replace(partition=1) for record in as_records(events[:10])))
+
+    consumer = await world.start("consumer")
+    await world.stored({event.id for event in events[:10]})
+    await told(consumer)
+    assert [line["partition"] for line in consumer.lines("partition stopped")] == [0]
+    await world.send(*(record._replace(partition=1) for record in as_records(events[10:20])))
+    await world.stored({event.id for event in events[:20]})
+    assert len(await world.letters()) == IN_A_ROW
+    assert await world.committed() == {0: IN_A_ROW, 1: 20}
+
+    assert await consumer.terminate() == 0
+    await world.send(*(record._replace(partition=1) for record in as_records(events[20:])))
+    consumer = await world.start("consumer")
+    await world.stored({event.id for event in events})
+    await told(consumer)
+    assert len(await world.letters()) == IN_A_ROW
+
+    (stop,) = await world.resume()
+    assert (stop["partition"], stop["kind"], stop["offset"]) == (0, "storm", IN_A_ROW)
+    await world.consumed(POISON + len(events))
+    await consumer.ready()
+    assert len(await world.letters()) == POISON
