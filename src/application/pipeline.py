@@ -172,9 +172,13 @@ class Pipeline:
                 if is_blocked or stop.is_set() or not self._source.owns(batch):
                     self._source.rewind(Batch(records[place:], batch.assignment))
                     break
-                await self._try(Work(Batch([record], batch.assignment), is_suspect=True))
+                if not await self._try(Work(Batch([record], batch.assignment), is_suspect=True)):
+                    # Nothing behind it may be committed before it.
+                    self._source.rewind(Batch(records[place:], batch.assignment))
+                    break
 
-    async def _try(self, work: Work) -> None:
+    async def _try(self, work: Work) -> bool:
+        """Persist `work`, or hold it; False where it was superseded."""
         try:
             if work.is_suspect:
                 async with self._custody.in_hand(work.batch.records[0]) as may_be_tried:
@@ -183,11 +187,13 @@ class Pipeline:
                 await self._persist(work)
         except Superseded:
             logger.info("batch superseded: it is read again", extra={"records": len(work.batch.records)})
-            self._source.rewind(work.batch)
+            self._give_back(work)
+            return False
         except Unavailable as unavailable:
             self._hold(work, unavailable)
-            return
-        self._let_go(work)
+        else:
+            self._let_go(work)
+        return True
 
     async def _persist(self, work: Work, *, is_condemned: bool = False) -> None:
         if not work.is_durable:

@@ -46,15 +46,17 @@ class WatchedSource(MemorySource):
 class PipelineWorld:
     """A log, one member of its group, and where its records go."""
 
-    def __init__(self, pace: Pace = PACE) -> None:
+    def __init__(self, pace: Pace = PACE, before: "PipelineWorld | None" = None) -> None:
+        """`before`: the world of a consumer whose successor this one is."""
         self.now = NOON
-        self.log = MemoryLog(partitions=3)
-        self.states = MemoryPartitionStates("events", "group")
+        self.log: MemoryLog = MemoryLog(partitions=3) if before is None else before.log
+        table = None if before is None else before.states.table
+        self.states: MemoryPartitionStates = MemoryPartitionStates("events", "group", table)
         self.storms = Storms(LIMITS, lambda: self._clock().timestamp())
         self.custody = Custody(self.states, self.storms, span=pace.batch_size)
         self.source = WatchedSource(self.log, self.custody)
-        self.store = WatchedStore()
-        self.letters = WatchedLetters()
+        self.store: WatchedStore = WatchedStore() if before is None else before.store
+        self.letters: WatchedLetters = WatchedLetters() if before is None else before.letters
         process = ProcessEvent(self.store, self.letters, wire.decode, self.storms, self._clock)
         self.pipeline = Pipeline(self.source, process, self.custody, self._clock, pace)
         self.stop = asyncio.Event()
@@ -65,6 +67,20 @@ class PipelineWorld:
         for event in events:
             self.log.append("events", None, wire.encode(event), partition=partition)
         return events
+
+    def append_garbage(self, count: int, partition: int = 0) -> None:
+        """Append what is no event to a partition."""
+        for _ in range(count):
+            self.log.append("events", None, b"[]", partition=partition)
+
+    def another(self) -> MemoryPartitionStates:
+        """What a process beside this consumer sees and does."""
+        return MemoryPartitionStates("events", "group", self.states.table)
+
+    async def crash_before(self, position: int, times: int) -> None:
+        """That many consumers have died after they began to read partition 0 there."""
+        for _ in range(times):
+            await self.another().begin({0: position})
 
     def committed(self) -> dict[int, int]:
         """Tell the group's positions where it has any."""

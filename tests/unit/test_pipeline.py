@@ -13,6 +13,7 @@ from application.pipeline import Pace
 from application.ports import Batch
 from domain.dead_letter import FailureKind
 from domain.errors import Unavailable, WrongDeployment
+from domain.stop import Stop, StopKind
 from tests.support.custodians import Witness
 from tests.support.events import NOON
 from tests.support.pipeline import PACE, PipelineWorld, until
@@ -315,3 +316,150 @@ async def test_what_troubles_one_partition_does_not_trouble_the_others(world: Pi
         assert world.pipeline.holding == "no broker"
         world.letters.outage = None
         await until(lambda: world.committed() == {0: 5, 1: 1, 2: 2})
+
+
+async def test_storm_stops_its_partition_and_no_other(world: PipelineWorld) -> None:
+    """It is parked up to the limit and committed so far; what stands behind it is not touched."""
+    world.append_garbage(30, partition=0)
+    others = world.append(5, partition=1)
+    async with world.running():
+        await until(lambda: world.committed() == {0: 20, 1: 5})
+        others += world.append(5, partition=1)
+        await until(lambda: world.committed() == {0: 20, 1: 10})
+        assert world.pipeline.stopped == {0: Stop(StopKind.STORM, 20, "20 dead letters in a row")}
+        assert world.pipeline.holding is None
+    assert [letter.record.offset for letter in world.letters.parked] == list(range(20))
+    assert set(world.store.rows) == {event.id for event in others}
+
+
+async def test_stopped_partition_stays_so_with_the_next_consumer_until_it_is_resumed(world: PipelineWorld) -> None:
+    """Who then reads on where it was stopped."""
+    world.append_garbage(30)
+    async with world.running():
+        await until(lambda: bool(world.pipeline.stopped))
+    await world.source.close()
+    successor = PipelineWorld(before=world)
+    others = successor.append(1, partition=1)
+    async with successor.running():
+        await until(lambda: successor.committed() == {0: 20, 1: 1})
+        assert successor.pipeline.stopped.keys() == {0}
+        await successor.another().resume()
+        await until(lambda: successor.committed() == {0: 30, 1: 1})
+        assert successor.pipeline.stopped == {}
+    assert [letter.record.offset for letter in successor.letters.parked] == list(range(30))
+    assert set(successor.store.rows) == {event.id for event in others}
+
+
+async def test_stop_that_cannot_be_kept_holds_the_partition(world: PipelineWorld) -> None:
+    """Nothing is committed meanwhile, and nothing is parked twice."""
+    async with world.running():
+        await until(lambda: world.source.polls > 1)
+        world.states.outage = Unavailable("database: down")
+        world.append_garbage(30)
+        await until(lambda: world.pipeline.holding == "database: down")
+        assert world.committed() == {}
+        world.states.outage = None
+        await until(lambda: world.committed() == {0: 20})
+        assert world.pipeline.stopped.keys() == {0}
+    assert len(world.letters.parked) == 20
+
+
+async def test_gap_stops_its_partition_until_a_person_accepts_it(world: PipelineWorld) -> None:
+    """Then it is read on behind the gap."""
+    world.append(5)
+    others = world.append(2, partition=1)
+    world.log.expire("events", 0, before=3)
+    async with world.running():
+        await until(lambda: world.committed() == {1: 2})
+        await until(lambda: bool(world.another().table["events", "group"][0].stop))
+        assert world.pipeline.stopped == {0: Stop(StopKind.GAP, 0, "3 records expired")}
+        await world.another().resume([0])
+        await until(lambda: world.committed() == {0: 5, 1: 2})
+        assert world.pipeline.stopped == {}
+    assert len(world.store.rows) == 2 + len(others)
+
+
+async def test_after_two_deaths_batches_are_as_large_as_ever(world: PipelineWorld) -> None:
+    """The next consumer is the second attempt's successor, and no more."""
+    await world.crash_before(0, times=1)
+    events = world.append(50)
+    async with world.running():
+        await until(lambda: world.committed() == {0: 50})
+    assert world.store.calls == [[event.id for event in events]]
+
+
+async def test_from_the_third_attempt_on_records_are_taken_one_by_one(world: PipelineWorld) -> None:
+    """In their order, each in the marker and committed by itself; those of other partitions together."""
+    await world.crash_before(0, times=2)
+    events, others = world.append(30), world.append(30, partition=1)
+    async with world.running():
+        await until(lambda: world.committed() == {0: 30, 1: 30})
+    assert world.store.calls == [[event.id for event in others], *[[event.id] for event in events]]
+    assert [len(batch.records) for batch in world.source.commits] == [30, *[1] * 30]
+
+
+async def test_suspicion_ends_behind_what_the_dead_may_have_had_in_hand(world: PipelineWorld) -> None:
+    """From there on batches are as large as ever."""
+    await world.crash_before(0, times=2)
+    world.append(2 * PACE.batch_size)
+    async with world.running():
+        await until(lambda: world.committed() == {0: 2 * PACE.batch_size})
+    assert [len(call) for call in world.store.calls] == [*[1] * PACE.batch_size, PACE.batch_size]
+
+
+async def test_record_that_killed_three_times_is_parked_untried(world: PipelineWorld) -> None:
+    """Its neighbours are stored, and the breaker counts it like any other."""
+    events = world.append(3)
+    world.log.groups["events", "group"].committed[0] = 1
+    for _ in range(3):
+        dead = world.another()
+        await dead.begin({0: 1})
+        await dead.mark(0, 1)
+    async with world.running():
+        await until(lambda: world.committed() == {0: 3})
+    (letter,) = world.letters.parked
+    assert (letter.record.offset, letter.failure.kind) == (1, FailureKind.UNEXPECTED)
+    assert world.store.calls == [[events[2].id]]
+
+
+async def test_outage_among_records_taken_one_by_one_holds_those_behind(world: PipelineWorld) -> None:
+    """They are given back, and come in their order."""
+    await world.crash_before(0, times=2)
+    events = world.append(5)
+    world.store.outage = Unavailable("database: down")
+    async with world.running():
+        await until(lambda: len(world.store.calls) >= 3)
+        assert {each for call in world.store.calls for each in call} == {events[0].id}
+        world.store.outage = None
+        await until(lambda: world.committed() == {0: 5})
+    assert list(world.store.rows) == [event.id for event in events]
+
+
+async def test_suspect_that_another_consumer_owns_is_not_tried(world: PipelineWorld) -> None:
+    """Nor passed by: it is read again, as long as the log leaves the partition here."""
+    await world.crash_before(0, times=2)
+    events = world.append(2)
+    async with world.running():
+        await until(lambda: world.committed() == {0: 2})
+        await world.another().begin({0: 2})
+        events += world.append(2)
+        polls = world.source.polls
+        await until(lambda: world.source.polls > polls + 3)
+        assert (len(world.store.rows), world.committed()) == (2, {0: 2})
+        await world.states.begin({0: 2})
+        await until(lambda: world.committed() == {0: 4})
+    assert list(world.store.rows) == [event.id for event in events]
+
+
+async def test_stop_among_records_taken_one_by_one_gives_the_rest_back(world: PipelineWorld) -> None:
+    """The one in hand is finished; the next consumer begins with the one behind it."""
+    await world.crash_before(0, times=2)
+    world.append(5)
+    world.store.gate.clear()
+    async with world.running():
+        await until(lambda: bool(world.store.calls))
+        world.stop.set()
+        world.store.gate.set()
+    assert world.committed() == {0: 1}
+    assert len(world.store.calls) == 1
+    assert world.another().table["events", "group"][0].is_in_hand is False
