@@ -4,8 +4,8 @@ import asyncio
 import json
 from collections import Counter
 from collections.abc import Coroutine, Sequence
-from contextlib import suppress
-from dataclasses import dataclass
+from contextlib import AbstractAsyncContextManager, suppress
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import Enum, auto
 from typing import Any, TypeVar
@@ -16,25 +16,35 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from adapters import wire
-from adapters.memory import MemoryDeadLetters, MemoryEventStore, MemoryLog, MemoryPublisher, MemoryRecord, MemorySource
+from adapters.memory import (
+    MemoryDeadLetters,
+    MemoryEventStore,
+    MemoryLog,
+    MemoryPartitionStates,
+    MemoryPublisher,
+    MemoryRecord,
+    MemorySource,
+)
+from adapters.memory.states import StateTable
+from application.custody import Custody
 from application.ports import Batch, Delivery, Receipt, Superseded, Verdict
-from application.process_event import ProcessEvent, Tally
+from application.process_event import Attempt, Outcome, ProcessEvent, Tally
 from application.storm import StormLimits, Storms
 from domain.dead_letter import Failure
 from domain.errors import Rejected, Unavailable
 from domain.event import EventType, UserEvent
-from tests.support.custodians import Witness
 from tests.support.events import NOON, an_event
 
 T = TypeVar("T")
 
 TOPIC, LETTERS, GROUP = "events", "events-dlq", "group"
-REFUSED, BUG = "refused", "bug"
+REFUSED, BUG, KILLER = "refused", "bug", "killer"
+SPAN = 4
 NO_STORM = StormLimits(in_a_row=1_000_000, of_at_least=1_000_000)
 # Few of each, so that duplicates and conflicts are common, within a batch and across partitions.
 some_events = st.builds(
     an_event,
-    st.sampled_from(["ann", "bob", "cid", REFUSED, BUG]),
+    st.sampled_from(["ann", "bob", "cid", REFUSED, BUG, KILLER]),
     st.sampled_from([b"{}", b'{"n":1}', b'{"n":1.0}']),
     event_id=st.integers(0, 12).map(lambda number: UUID(int=number)),
     event_type=st.sampled_from(EventType),
@@ -55,6 +65,10 @@ class PickyStore(MemoryEventStore):
         return await super().add(deliveries)
 
 
+class Killed(Exception):
+    """The consumer's process is gone."""
+
+
 class Stage(Enum):
     """How far a consumer is with the batch in its hands."""
 
@@ -68,7 +82,8 @@ class Member:
     """A consumer."""
 
     source: MemorySource
-    batch: Batch
+    custody: Custody
+    batch: Batch = field(default_factory=lambda: Batch((), None))
     stage: Stage = Stage.IDLE
 
 
@@ -83,7 +98,11 @@ class Delivering(RuleBasedStateMachine):
         self.publisher = MemoryPublisher(self.log, TOPIC)
         self.store = PickyStore(self.clock)
         self.letters = MemoryDeadLetters(self.log, LETTERS)
-        self.process = ProcessEvent(self.store, self.letters, wire.decode, Storms(NO_STORM, lambda: 0.0), self.clock)
+        self.storms = Storms(NO_STORM, lambda: 0.0)
+        self.process = ProcessEvent(self.store, self.letters, wire.decode, self.storms, self.clock)
+        self.states: StateTable = {}
+        self.never_put_down: list[AbstractAsyncContextManager[bool]] = []
+        self.deaths_alone: Counter[tuple[int, int]] = Counter()
         self.members: list[Member] = []
         self.stalled: list[Member] = []
         self.positions: Counter[int] = Counter()
@@ -109,7 +128,8 @@ class Delivering(RuleBasedStateMachine):
     @precondition(lambda self: len(self.members) < 3)
     def join(self) -> None:
         """A consumer starts: the group shares its partitions anew."""
-        member = Member(MemorySource(self.log, TOPIC, GROUP, Witness()), Batch((), None))
+        custody = Custody(MemoryPartitionStates(TOPIC, GROUP, self.states), self.storms, span=SPAN)
+        member = Member(MemorySource(self.log, TOPIC, GROUP, custody), custody)
         self.run(member.source.open())
         self.members.append(member)
 
@@ -157,6 +177,8 @@ class Delivering(RuleBasedStateMachine):
         """A consumer goes on: reads with empty hands, stores and parks what it read, commits what is durable."""
         member = self.members[number % len(self.members)]
         for _ in range(steps):
+            if member not in self.members:
+                return
             if member.stage is Stage.IDLE:
                 self.deliver(member, limit)
             elif member.stage is Stage.DELIVERED:
@@ -207,6 +229,16 @@ class Delivering(RuleBasedStateMachine):
             assert (letter.key, letter.value) == (original.key, original.value)
 
     @invariant()
+    def only_what_kills_is_quarantined(self) -> None:
+        """Whatever else dies or sleeps; and it kills three consumers at most with it alone in hand."""
+        for partition, offset, letter in self.parked():
+            if dict(letter.headers)["dlq.error.class"] == b"LethalRecord":
+                event = wire.decode(self.log.topics[TOPIC][partition][offset])
+                assert isinstance(event, UserEvent)
+                assert event.user_id == KILLER
+        assert all(deaths <= 3 for deaths in self.deaths_alone.values())
+
+    @invariant()
     def ledger_adds_up(self) -> None:
         """Every processed batch is accounted for, and no id was stored twice."""
         assert all(
@@ -223,6 +255,8 @@ class Delivering(RuleBasedStateMachine):
         self.join()
         while sum(self.run(self.members[0].source.lag()).values()):
             self.work(0, limit=4, steps=3)
+            if not self.members:
+                self.join()
         self.positions_never_pass_what_is_not_durable()
         while self.stalled:
             self.come_back()
@@ -238,17 +272,57 @@ class Delivering(RuleBasedStateMachine):
         self.loop.close()
 
     def deliver(self, member: Member, limit: int) -> None:
-        """Read a batch, if there is any."""
+        """Read a batch, if there is any; a record that may kill is taken alone."""
         batch = self.run(member.source.poll(limit, 0))
         if batch.records:
+            if member.custody.is_suspect(batch.records[0]):
+                member.source.rewind(Batch(batch.records[1:], batch.assignment))
+                batch = Batch(batch.records[:1], batch.assignment)
             member.batch, member.stage = batch, Stage.DELIVERED
 
     def persist(self, member: Member) -> None:
         """Store and park, perhaps not for the first time; an outage leaves the batch where it is."""
-        with suppress(Unavailable):
-            tally = self.run(self.process(member.batch)).tally
+        try:
+            tally = self.run(self.carry_out(member)).tally
+        except Unavailable:
+            return
+        except Superseded:
+            member.stage = Stage.IDLE
+        except Killed:
+            member.source.crash()
+            if member in self.members:
+                self.members.remove(member)
+        else:
             self.tallies.append((len(member.batch.records), tally))
             member.stage = Stage.DURABLE
+
+    async def carry_out(self, member: Member) -> Outcome:
+        """Store and park what a member has in hand."""
+        records = member.batch.records
+        if not member.custody.is_suspect(records[0]):
+            return await self.try_all(member)
+        in_hand = member.custody.in_hand(records[0])
+        self.never_put_down.append(in_hand)
+        if not await in_hand.__aenter__():
+            outcome = await self.process.condemn(member.batch, Attempt())
+        else:
+            try:
+                outcome = await self.try_all(member)
+            except Killed:
+                self.deaths_alone[records[0].partition, records[0].offset] += 1
+                raise
+            except Unavailable as unavailable:
+                await in_hand.__aexit__(Unavailable, unavailable, None)
+                raise
+        await in_hand.__aexit__(None, None, None)
+        return outcome
+
+    async def try_all(self, member: Member) -> Outcome:
+        """Die of the first try at what kills."""
+        events = map(wire.decode, member.batch.records)
+        if any(isinstance(event, UserEvent) and event.user_id == KILLER for event in events):
+            raise Killed
+        return await self.process(member.batch)
 
     def commit(self, member: Member) -> None:
         """Commit, unless the batch is no longer this consumer's own."""
