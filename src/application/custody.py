@@ -17,7 +17,7 @@ _ATTEMPTS = 3
 """At which attempt to read a partition from one position its records are taken one by one."""
 _DEATHS = 3
 """After how many deaths with it alone in hand a record is not tried again."""
-_END_LIMIT_SECONDS = 1.5
+_END_LIMIT_SECONDS = 2.0
 
 
 class Custody:

@@ -47,18 +47,18 @@ from entrypoints import connections, startup
 from entrypoints.api import Api
 from entrypoints.consumer import Consumer
 from entrypoints.lifecycle import Preparation
-from entrypoints.settings import AFTER_BATCH_SECONDS, Settings
+from entrypoints.settings import Settings
 from entrypoints.watch import Watch
 
 logger = logging.getLogger(__name__)
 
-_DRAIN_SECONDS = 4.0
+_DRAIN_SECONDS = 5.0
 """How long the api's producer may flush at the end."""
 _LETTERS_DRAIN_SECONDS = 0.5
 """The same for the consumer's: whoever parks waits for the log's word, so nothing is left that anybody owes."""
-_DISPOSE_SECONDS = 0.5
-"""How long the database may take to close connections; the driver waits without limit for one that hangs."""
-_CLOSING_SECONDS = float(AFTER_BATCH_SECONDS)
+_GOODBYE_SECONDS = 1.0
+"""How long sessions of the database may take to close, for which the driver would wait as long as for a batch."""
+_CLOSING_SECONDS = 9.0
 """How long the end of all parts may take together."""
 
 
@@ -104,7 +104,7 @@ async def _disposing(engine: AsyncEngine) -> AsyncIterator[AsyncEngine]:
         yield engine
     finally:
         with suppress(TimeoutError):
-            async with asyncio.timeout(_DISPOSE_SECONDS):
+            async with asyncio.timeout(_GOODBYE_SECONDS):
                 await engine.dispose()
 
 

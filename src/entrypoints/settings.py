@@ -33,8 +33,8 @@ BATCH_PER_STATEMENT = 1.25
 """By how much the limit of a batch exceeds that of a statement."""
 _AFTER_PUBLISH_SECONDS = 10
 """What the end of the api takes beside the last acknowledgement, above all a producer that flushes."""
-AFTER_BATCH_SECONDS = 7
-"""What the end of the consumer takes beside the last batch."""
+AFTER_BATCH_SECONDS = 12
+"""What the end of the consumer takes beside the last batch: the client's goodbyes, each with a limit of its own."""
 _LEAST_GRACE = (
     f"PUBLISH_TIMEOUT_SECONDS + {_AFTER_PUBLISH_SECONDS} and "
     f"{BATCH_PER_STATEMENT} * DB_STATEMENT_TIMEOUT_SECONDS + {AFTER_BATCH_SECONDS}"
@@ -117,7 +117,7 @@ class Settings(BaseModel):
     db_sslcert: FilePath | None = Field(None, description="Client certificate in PEM.")
     db_sslkey: FilePath | None = Field(None, description="Client key in PEM.")
     db_pool_size: Annotated[int, Field(ge=2, le=200)] = Field(10, description="Connections of one process at most.")
-    db_statement_timeout_seconds: Seconds = Field(14, description="Longest that one statement may take.")
+    db_statement_timeout_seconds: Seconds = Field(10, description="Longest that one statement may take.")
     db_lock_timeout_seconds: Seconds = Field(
         5, description="Longest that a statement may wait for a lock; below the limit of a statement."
     )

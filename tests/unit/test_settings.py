@@ -18,7 +18,7 @@ SASL = {
 }
 
 WATCH = "PUBLISH_TIMEOUT_SECONDS + 1.25 * DB_STATEMENT_TIMEOUT_SECONDS"
-GRACE = "PUBLISH_TIMEOUT_SECONDS + 10 and 1.25 * DB_STATEMENT_TIMEOUT_SECONDS + 7"
+GRACE = "PUBLISH_TIMEOUT_SECONDS + 10 and 1.25 * DB_STATEMENT_TIMEOUT_SECONDS + 12"
 
 
 def problems(**environ: str) -> list[str]:
@@ -190,11 +190,11 @@ def test_all_problems_are_told_at_once() -> None:
         ),
         (
             {"DB_STATEMENT_TIMEOUT_SECONDS": "20"},
-            f"SHUTDOWN_GRACE_SECONDS: must be at least 32, for {GRACE}",
+            f"SHUTDOWN_GRACE_SECONDS: must be at least 37, for {GRACE}",
         ),
         (
-            {"WATCHDOG_SECONDS": "27"},
-            f"WATCHDOG_SECONDS: must be at least 27.5, for {WATCH} (it is '27')",
+            {"WATCHDOG_SECONDS": "22"},
+            f"WATCHDOG_SECONDS: must be at least 22.5, for {WATCH} (it is '22')",
         ),
     ],
 )
@@ -212,9 +212,9 @@ def test_values_that_just_fit_are_accepted() -> None:
             "KAFKA_MAX_MESSAGE_BYTES": "100000",
             "MAX_BODY_BYTES": str(100_000 - 2 * ENVELOPE_BYTES),
             "PUBLISH_TIMEOUT_SECONDS": "20",
-            "DB_STATEMENT_TIMEOUT_SECONDS": "20",
-            "WATCHDOG_SECONDS": "45",
-            "SHUTDOWN_GRACE_SECONDS": "32",
+            "DB_STATEMENT_TIMEOUT_SECONDS": "14.4",
+            "WATCHDOG_SECONDS": "38",
+            "SHUTDOWN_GRACE_SECONDS": "30",
         }
     )
     assert settings.max_body_bytes == 67_232

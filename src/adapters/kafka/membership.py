@@ -12,7 +12,7 @@ from adapters.kafka.connection import describe
 
 logger = logging.getLogger(__name__)
 
-_STOP_LIMIT_SECONDS = 2.0
+_STOP_LIMIT_SECONDS = 3.0
 _REBALANCE_TIMEOUT_SECONDS = 60.0
 
 
