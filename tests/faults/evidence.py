@@ -95,6 +95,8 @@ class Evidence:
     """The service's sessions of the database after the run, before its processes were asked to end."""
     recovery_seconds: float | None
     """From the healing until all that stood in the topic then was committed; None where that was never seen."""
+    uncommitted: int
+    """How many records of the topic were not committed in the end."""
 
     @cached_property
     def ids(self) -> dict[Place, UUID | None]:

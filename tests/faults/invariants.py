@@ -88,6 +88,8 @@ def caught_up(seen: Evidence) -> Broken:
     """F: after the healing the consumers caught up soon."""
     if seen.recovery_seconds is None or seen.recovery_seconds > RECOVERY_SECONDS:
         yield f"the lag did not return to 0 within {RECOVERY_SECONDS:.0f} s, but {seen.recovery_seconds}"
+    if seen.uncommitted:
+        yield f"{seen.uncommitted} records were never committed"
 
 
 def ended_in_time(seen: Evidence) -> Broken:
@@ -170,7 +172,10 @@ def check(seen: Evidence, promises: Iterable[str] = PROMISES) -> None:
 def _durable_since(seen: Evidence) -> dict[Place, float]:
     """Since when each record of the topic is stored or parked; for ever in the future if it is not."""
     stored = {row.id: row.committed_at for row in seen.rows}
-    parked = {letter.origin: letter.record.timestamp / 1000 for letter in seen.letters}
+    parked: dict[Place | None, float] = {}
+    for letter in seen.letters:
+        # Since the first of them, where one record was parked again.
+        parked[letter.origin] = min(letter.record.timestamp / 1000, parked.get(letter.origin, float("inf")))
     since = {}
     for place, event_id in seen.ids.items():
         known = [parked.get(place), stored.get(event_id) if event_id else None]

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Iterable, Mapping
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -51,6 +51,7 @@ class Stage(World):
     """How many events a scenario has acknowledged at least."""
     figures: Figures = field(kw_only=True)
     _healing: list[asyncio.Task[float | None]] = field(default_factory=list)
+    _exits: list[Exit] = field(default_factory=list)
 
     async def start(self, kind: Kind, **environment: str) -> Service:
         """Start a process behind the proxies; its port is free or given."""
@@ -65,6 +66,10 @@ class Stage(World):
     async def run_again(self, ended: Service, **environment: str) -> Service:
         """Start a process like one that has ended, at its port, and wait until it is ready."""
         return await self.run(ended.kind, **{PORTS[ended.kind]: str(ended.port)}, **environment)
+
+    async def terminate(self, *services: Service) -> None:
+        """Ask processes to end and wait until they have; how they did is looked at with promise G."""
+        self._exits.extend(await asyncio.gather(*(_end(each) for each in services)))
 
     def http_load(self, api: Service, *, most: int | None = None) -> HttpLoad:
         """Make clients of an api; `async with` runs them."""
@@ -123,13 +128,12 @@ class Stage(World):
         if not self._healing:
             await self.heal()
         recovery = await self._healing[-1]
-        if "F" in promises:
-            await self._caught_up()
+        uncommitted = await self._uncommitted() if "F" in promises else 0
         running = [each for each in self.services.started if each.exit_code is None]
         footprints = [_footprint(each) for each in running]
         ((sessions,),) = await self.query(_SESSIONS, self.database.name)
         unasked = [Exit(each.kind, each.exit_code, 0.0) for each in self.services.started if not each.end_was_wanted]
-        exits = await asyncio.gather(*(_end(each) for each in running))
+        await self.terminate(*running)
         seen = Evidence(
             history=_together(loads),
             records=await self.records(),
@@ -137,10 +141,11 @@ class Stage(World):
             letters=await read_letters(self),
             oversize=await read_oversize(self),
             commits=await read_commits(self.topics, self.group, self.topic),
-            exits=[*exits, *(each for each in unasked if each.code is not None)],
+            exits=[*self._exits, *(each for each in unasked if each.code is not None)],
             footprints=footprints,
             sessions=sessions,
             recovery_seconds=recovery,
+            uncommitted=uncommitted,
         )
         self.figures.take(seen)
         check(seen, promises)
@@ -164,10 +169,14 @@ class Stage(World):
             return None
         return asyncio.get_running_loop().time() - started
 
-    async def _caught_up(self) -> None:
-        """Return when all that stands in the topic is committed."""
-        async with asyncio.timeout(_CATCH_UP_SECONDS):
-            await self._committed_up_to(await self.topics.ends(self.topic))
+    async def _uncommitted(self) -> int:
+        """Wait until all that stands in the topic is committed, and count what is not after a while."""
+        ends = await self.topics.ends(self.topic)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_CATCH_UP_SECONDS):
+                await self._committed_up_to(ends)
+        committed = await self.committed()
+        return sum(max(0, end - committed.get(partition, 0)) for partition, end in ends.items())
 
     async def _committed_up_to(self, ends: Mapping[int, int]) -> None:
         while True:

@@ -37,7 +37,8 @@ class Held:
 
     def drop(self) -> None:
         """Never send it: its connection ends, at the server's side too."""
-        self._passes.set_result(False)
+        if not self._passes.done():
+            self._passes.set_result(False)
 
     async def _pass(self) -> bool:
         self._arrived.set()
