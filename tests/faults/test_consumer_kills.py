@@ -3,6 +3,7 @@
 import pytest
 
 from tests.faults.stage import Stage
+from tests.support.records import NewRecord
 
 
 @pytest.mark.quick
@@ -38,3 +39,28 @@ async def test_03_consumer_killed_between_database_and_offset_commit(stage: Stag
         await load.acknowledged(stage.events)
     await stage.prove(load)
     stage.struck("duplicates found by the heir", len(successor.lines("event is a duplicate")))
+
+
+@pytest.mark.quick
+async def test_04_consumer_killed_between_dead_letter_and_offset_commit(stage: Stage) -> None:
+    """The letter stands but its record counts as unread, so its heir parks it once more, and nothing else."""
+    consumer = await stage.run("consumer")
+    async with stage.kafka_load() as load:
+        await load.acknowledged(stage.events // 2)
+        # The clients write past the proxies: only a letter is produced through them.
+        letter = stage.brokers.hold("Produce")
+        await stage.send(NewRecord(b"{poison"))
+        await letter.arrived()
+        commit = stage.brokers.hold("OffsetCommit")
+        letter.release()
+        await commit.arrived()
+        stage.struck_in_flight(load, "consumer killed")
+        stage.struck("letters that stood without a commit", len(await stage.letters()))
+        await consumer.kill9()
+        commit.drop()
+        stage.healed()
+        await stage.run_again(consumer)
+        await load.acknowledged(stage.events)
+    seen = await stage.prove(load)
+    assert len(seen.letters) > 1
+    assert {each.record.value for each in seen.letters} == {b"{poison"}
