@@ -1,0 +1,79 @@
+"""Members that lose their partitions while a batch is in their hands: the group goes on, and they do no harm."""
+
+import asyncio
+from itertools import pairwise
+from signal import SIGCONT, SIGSTOP
+
+import pytest
+
+from tests.faults.evidence import Evidence
+from tests.faults.stage import Stage
+from tests.support.service import Service
+from tests.support.waiting import eventually
+
+_REBALANCE_SECONDS = 60.0
+"""How long the group waits for a member to join again."""
+
+
+@pytest.mark.quick
+async def test_08_zombie_wakes_after_its_session(stage: Stage) -> None:
+    """What a frozen consumer had stored is found as duplicates by its successor, and its late commit is refused."""
+    zombie = await stage.run("consumer")
+    async with stage.kafka_load() as load:
+        await load.acknowledged(stage.events // 2)
+        commit = stage.brokers.hold("OffsetCommit")
+        await commit.arrived()
+        stage.struck_in_flight(load, "consumer frozen")
+        zombie.signal(SIGSTOP)
+        successor = await stage.run("consumer")
+        await _commits_of(stage, successor)
+        zombie.signal(SIGCONT)
+        commit.release()
+        stage.healed()
+        await zombie.logged("batch superseded: it is read again")
+        stage.struck("batches of the zombie superseded", len(zombie.lines("batch superseded: it is read again")))
+        await load.acknowledged(stage.events)
+    seen = await stage.prove(load)
+    stage.struck("duplicates found by the successor", len(successor.lines("event is a duplicate")))
+    _assert_no_commit_went_back(seen)
+    assert seen.letters == []
+
+
+async def test_22_batch_slower_than_a_rebalance(stage: Stage) -> None:
+    """The group shares anew without waiting for it for ever; the batch counts for nobody, and all is stored once."""
+    # A batch may take longer than the group waits for a member.
+    patience = {"DB_STATEMENT_TIMEOUT_SECONDS": "80", "SHUTDOWN_GRACE_SECONDS": "120"}
+    slow = await stage.run("consumer", **patience)
+    async with stage.kafka_load(most=stage.events) as load:
+        await load.acknowledged(stage.events // 2)
+        commit = stage.db.hold("COMMIT")
+        await commit.arrived()
+        stage.struck_in_flight(load, "a batch becomes slow")
+        other = await stage.start("consumer")
+        await slow.logged("a rebalance did not wait any longer for the batch in flight")
+        await asyncio.sleep(_REBALANCE_SECONDS)
+        commit.release()
+        stage.healed()
+        await slow.logged("batch superseded: it is read again")
+        stage.struck("slow batches superseded", len(slow.lines("batch superseded: it is read again")))
+        await load.acknowledged(stage.events)
+    seen = await stage.prove(load)
+    stage.struck("partitions held by the other meanwhile", len(other.lines("holding")))
+    _assert_no_commit_went_back(seen)
+    assert seen.letters == []
+
+
+async def _commits_of(stage: Stage, successor: Service) -> None:
+    """Return when a successor has moved the group's offsets."""
+    before = sum((await stage.committed()).values())
+
+    async def have_moved() -> bool:
+        return bool(successor.lines("event stored")) and sum((await stage.committed()).values()) > before
+
+    await eventually(have_moved, "commits of the successor")
+
+
+def _assert_no_commit_went_back(seen: Evidence) -> None:
+    """Whoever lost a partition has not moved its offset behind the successor's back."""
+    for before, after in pairwise(sorted(seen.commits, key=lambda each: each.partition)):
+        assert before.partition != after.partition or before.offset <= after.offset, (before, after)
