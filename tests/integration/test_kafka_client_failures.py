@@ -11,7 +11,8 @@ from adapters.kafka.connection import Brokers
 from adapters.kafka.producer import Producer
 from adapters.kafka.sending_client import Outgoing
 from adapters.kafka.source import KafkaEventSource
-from domain.errors import Unavailable
+from application.ports import Receipt
+from domain.errors import Rejected, Unavailable
 from tests.support.custodians import Witness
 from tests.support.kafka import KafkaServer
 from tests.support.proxy import Proxy
@@ -126,6 +127,29 @@ async def _read_one(source: KafkaEventSource) -> bytes | None:
     await source.commit(batch)
     await source.close()
     return batch.records[0].value
+
+
+async def test_a_size_that_the_topic_has_refused_does_not_jam_its_partition_again(kafka: KafkaServer) -> None:
+    """The client has to be replaced after the first refusal; later ones cost nobody else anything."""
+    topic = f"test-{uuid4().hex}"
+    await Topics(kafka.bootstrap).make(topic, max_message_bytes="50000")
+    large, small = Outgoing(topic, b"key", b"x" * 50_000, ()), Outgoing(topic, b"key", b"small", ())
+    producer = Producer(Brokers(kafka.bootstrap), max_record_bytes=100_000, deadline=10, drain_limit=5)
+    await producer.open()
+
+    async def is_refused() -> bool:
+        return isinstance((await producer.send([large]))[0], Rejected)
+
+    async def is_taken() -> bool:
+        return isinstance((await producer.send([small]))[0], Receipt)
+
+    try:
+        await eventually(is_refused, "a refusal")
+        await eventually(is_taken, "a producer that sends again")
+        outcomes = await producer.send([large, small])
+        assert [type(outcome) for outcome in outcomes] == [Rejected, Receipt]
+    finally:
+        await producer.close()
 
 
 async def _send(kafka: KafkaServer, topic: str, value: bytes) -> None:

@@ -16,6 +16,7 @@ from aiokafka.structs import RecordMetadata
 
 from adapters.in_flight import InFlight, size_of
 from adapters.kafka.connection import Brokers, describe, translated
+from adapters.kafka.refused_sizes import RefusedSizes
 from adapters.kafka.sending_client import Outgoing, SendingClient
 from application.ports import Receipt
 from domain.errors import Rejected, Unavailable
@@ -51,6 +52,7 @@ class Producer:
         self._deadline = deadline
         self._drain_limit = drain_limit
         self._in_flight = in_flight or InFlight()
+        self._refused_sizes = RefusedSizes()
         self._current: SendingClient | None = None
         self._retired: set[asyncio.Task[int]] = set()
         self._renewal: asyncio.Task[None] | None = None
@@ -108,7 +110,10 @@ class Producer:
             self._follow(sizes, queued)
         if waiting := [each for each in queued if isinstance(each, asyncio.Future)]:
             await asyncio.wait(waiting, timeout=max(0.0, end - asyncio.get_running_loop().time()))
-        outcomes = [self._outcome(each) if isinstance(each, asyncio.Future) else each for each in queued]
+        outcomes = [
+            self._outcome(record, each) if isinstance(each, asyncio.Future) else each
+            for record, each in zip(records, queued, strict=True)
+        ]
         if client is self._current:
             self._judge(waiting, outcomes)
         return outcomes
@@ -128,6 +133,7 @@ class Producer:
                         queued.append(Unavailable("kafka: not sent, as an earlier record of the same key was not"))
                         continue
                     try:
+                        self._refused_sizes.check(record)
                         queued.append(await client.enqueue(record))
                     except _TOO_LARGE as error:
                         queued.append(Rejected(describe(error)))
@@ -149,14 +155,17 @@ class Producer:
     def _let_go(self, size: int, _settled: _Pending) -> None:
         self._in_flight.remove(size)
 
-    def _outcome(self, pending: _Pending) -> Outcome:
+    def _outcome(self, record: Outgoing, pending: _Pending) -> Outcome:
         if not pending.done():
             return Unavailable(f"kafka: no acknowledgement within {self._deadline:g} s")
         error = pending.exception()
         if error is None:
             metadata = pending.result()
             return Receipt(metadata.partition, metadata.offset if metadata.offset >= 0 else None)
-        return (Rejected if isinstance(error, _TOO_LARGE) else Unavailable)(describe(error))
+        if isinstance(error, _TOO_LARGE):
+            self._refused_sizes.note(record)
+            return Rejected(describe(error))
+        return Unavailable(describe(error))
 
     def _judge(self, waiting: Sequence[_Pending], outcomes: Sequence[Outcome]) -> None:
         """Replace the client where it can no longer be trusted."""

@@ -14,6 +14,8 @@ from adapters.kafka.connection import Brokers, describe, translated
 
 logger = logging.getLogger(__name__)
 
+BATCH_BYTES = 16_384
+"""A record that is larger than this is sent alone, smaller ones for one partition together."""
 _START_LIMIT_SECONDS = 15.0
 _ABANDON_LIMIT_SECONDS = 2.0
 _NULL = object()
@@ -37,6 +39,7 @@ class SendingClient:
             **brokers.options(),
             enable_idempotence=True,
             acks="all",
+            max_batch_size=BATCH_BYTES,
             max_request_size=max_record_bytes,
             value_serializer=_serialize,
         )

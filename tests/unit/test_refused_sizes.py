@@ -1,0 +1,74 @@
+"""Sizes that the brokers have refused."""
+
+import pytest
+from aiokafka.errors import MessageSizeTooLargeError
+
+from adapters.kafka.refused_sizes import RefusedSizes
+from adapters.kafka.sending_client import BATCH_BYTES, Outgoing
+
+SIZE = 4 * BATCH_BYTES
+
+
+class Clock:
+    """A clock that stands still until it is set."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def a_record(size: int, topic: str = "events") -> Outgoing:
+    return Outgoing(topic, b"key", b"x" * size, [("content-type", b"application/json")])
+
+
+def is_refused(sizes: RefusedSizes, record: Outgoing) -> bool:
+    try:
+        sizes.check(record)
+    except MessageSizeTooLargeError:
+        return True
+    return False
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def sizes(clock: Clock) -> RefusedSizes:
+    return RefusedSizes(clock)
+
+
+def test_what_is_as_large_as_what_was_refused_is_refused(sizes: RefusedSizes) -> None:
+    """One byte less may fit, another topic may have another limit."""
+    sizes.note(a_record(SIZE))
+    assert is_refused(sizes, a_record(SIZE))
+    assert is_refused(sizes, a_record(SIZE + 1))
+    assert not is_refused(sizes, a_record(SIZE - 1))
+    assert not is_refused(sizes, a_record(SIZE, "others"))
+
+
+def test_the_smallest_refusal_counts(sizes: RefusedSizes) -> None:
+    """In whichever order they came."""
+    for size in (SIZE, SIZE - 2, SIZE - 1):
+        sizes.note(a_record(size))
+    assert is_refused(sizes, a_record(SIZE - 2))
+    assert not is_refused(sizes, a_record(SIZE - 3))
+
+
+def test_a_refusal_is_forgotten_in_the_end(sizes: RefusedSizes, clock: Clock) -> None:
+    """The topic's limit may have been raised; a larger record teaches anew then."""
+    sizes.note(a_record(SIZE))
+    clock.now = 301
+    assert not is_refused(sizes, a_record(SIZE))
+    sizes.note(a_record(2 * SIZE))
+    assert is_refused(sizes, a_record(2 * SIZE))
+    assert not is_refused(sizes, a_record(SIZE))
+
+
+def test_a_small_record_is_not_blamed_for_its_batch(sizes: RefusedSizes) -> None:
+    """Small ones are sent together, so that nobody knows which of them was too much."""
+    sizes.note(a_record(BATCH_BYTES // 2))
+    assert not is_refused(sizes, a_record(BATCH_BYTES // 2))
