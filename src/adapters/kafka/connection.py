@@ -39,8 +39,8 @@ class Brokers:
             "sasl_plain_username": self.sasl_username,
             "sasl_plain_password": self.sasl_password,
             "request_timeout_ms": round(self.request_timeout * 1000),
-            # New partitions and leaders are seen within half a minute.
-            "metadata_max_age_ms": 30_000,
+            # So that new partitions are read within half a minute: to join the group for them takes some more.
+            "metadata_max_age_ms": 20_000,
         }
 
 
