@@ -53,6 +53,8 @@ class Load(ABC):
 
     def __init__(self, seed: str, *, workers: int, users_each: int, most: int | None = None) -> None:
         self.history = History()
+        self.pause = 0.0
+        """Seconds that each worker rests between two events, for faults that last long."""
         self._seed = seed
         self._workers = workers
         self._users_each = users_each
@@ -80,6 +82,12 @@ class Load(ABC):
         for outcome in await asyncio.gather(*self._running, return_exceptions=True):
             if isinstance(outcome, Exception):
                 raise outcome
+
+    async def publish(self, event: Event) -> None:
+        """Publish one more event, which the scenario has made, and note what becomes of it."""
+        self.history.events[event.id] = event
+        async with self.client() as client:
+            await self._publish(client, event, Random(self._seed))
 
     async def acknowledged(self, count: int, *, within: float = 120.0) -> None:
         """Return when so many events were acknowledged in all."""
@@ -110,6 +118,7 @@ class Load(ABC):
                 await self._publish(client, event, random)
                 if event.outcome is Outcome.OK:
                     earlier[user] = [*earlier[user][1 - _REMEMBERED :], event]
+                await asyncio.sleep(self.pause)
                 if earlier[user] and random.random() < _REPEATED:
                     self.history.repeats += 1
                     await self._attempt(client, random.choice(earlier[user]))

@@ -36,7 +36,8 @@ class Figures:
         self.acknowledged = seen.history.acknowledged
         self.stored = len(seen.rows)
         self.dead = len(seen.letters)
-        self.duplicates = sum(event_id in stored for event_id in seen.ids.values()) - len(stored)
+        ids = [event_id for event_id in seen.ids.values() if event_id in stored]
+        self.duplicates = len(ids) - len(set(ids))
         self.recovery_seconds = seen.recovery_seconds
 
 

@@ -1,14 +1,13 @@
 """The stage of one scenario: servers behind proxies, processes of the service, clients, and the proof at the end."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable, Mapping
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
+from collections.abc import Iterable, Mapping
+from contextlib import AbstractAsyncContextManager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from adapters.postgres.engine import create_engine
 from adapters.postgres.partition_states import PostgresPartitionStates
-from application.ports import PartitionStates
 from domain.stop import Stop
 from tests.faults.blocks import Blocks, blocks
 from tests.faults.evidence import (
@@ -103,8 +102,11 @@ class Stage(World):
 
     async def stops(self) -> Mapping[int, Stop]:
         """The partitions that wait for a person."""
-        async with self._states() as states:
-            return await states.stops()
+        engine = create_engine(self.database, application_name="tests", pool_size=1)
+        try:
+            return await PostgresPartitionStates(engine, self.topic, self.group).stops()
+        finally:
+            await engine.dispose()
 
     async def coordinator(self) -> int:
         """The node that coordinates the group."""
@@ -150,14 +152,6 @@ class Stage(World):
         self.figures.take(seen)
         check(seen, promises)
         return seen
-
-    @asynccontextmanager
-    async def _states(self) -> AsyncIterator[PartitionStates]:
-        engine = create_engine(self.database, application_name="tests", pool_size=1)
-        try:
-            yield PostgresPartitionStates(engine, self.topic, self.group)
-        finally:
-            await engine.dispose()
 
     async def _recovery(self) -> float | None:
         """Measure how long it takes until all that stands in the topic now is committed; None if too long."""

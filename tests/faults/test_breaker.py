@@ -23,6 +23,7 @@ async def test_24_nothing_but_poison(stage: Stage) -> None:
         for partition in range(_STOPPED):
             await others.append([b"{oops"] * _POISON, partition=partition)
         stage.struck_in_flight(load, "poison")
+        load.pause = 0.25
         await _stopped_after(stage, _LETTERS_IN_A_ROW)
         await stage.flows(_STOPPED)
         await consumer.kill9()
@@ -33,6 +34,7 @@ async def test_24_nothing_but_poison(stage: Stage) -> None:
         await _stopped_after(stage, 2 * _LETTERS_IN_A_ROW)
         await stage.resume()
         stage.healed()
+        load.pause = 0.0
         await load.acknowledged(stage.events)
     seen = await stage.prove(load, others)
     assert len(seen.letters) == _STOPPED * _POISON

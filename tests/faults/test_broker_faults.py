@@ -21,7 +21,9 @@ async def test_09_leader_frozen_for_a_minute(stage: Stage) -> None:
         leader = await stage.leader()
         stage.struck_in_flight(load, "leader frozen")
         stage.kafka.freeze(leader)
+        load.pause = 0.1
         await asyncio.gather(asyncio.sleep(_FREEZE_SECONDS), stage.kafka.led_by_other(stage.topic, 0, leader))
+        load.pause = 0.0
         await load.more(stage.events // 4)
         await stage.heal()
         await load.acknowledged(stage.events)
