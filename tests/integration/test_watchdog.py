@@ -11,7 +11,7 @@ from tests.support.world import World, as_records
 
 LIMITS = {
     "WATCHDOG_SECONDS": "4",
-    "SHUTDOWN_GRACE_SECONDS": "11",
+    "SHUTDOWN_GRACE_SECONDS": "14",
     "PUBLISH_TIMEOUT_SECONDS": "1",
     "DB_STATEMENT_TIMEOUT_SECONDS": "1",
     "DB_LOCK_TIMEOUT_SECONDS": "0.5",

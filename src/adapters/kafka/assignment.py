@@ -57,6 +57,11 @@ class Assignment:
         """How many more times to read one by one, to find the record that could not be read."""
 
     @property
+    def is_begun(self) -> bool:
+        """Whether the custodian has taken over all partitions."""
+        return {tp.partition for tp in self._consumer.assignment()} <= self._begun
+
+    @property
     def is_idle(self) -> bool:
         """Whether all that was read is committed."""
         return self._cursor == self._committed

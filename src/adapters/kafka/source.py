@@ -155,6 +155,8 @@ class KafkaEventSource:
     async def ping(self) -> None:
         if self._consumer is None or self._assignment is None:
             raise Unavailable("kafka: not a member of the group at present")
+        if not self._assignment.is_begun:
+            raise Unavailable("kafka: the partitions are not taken over yet")
         if not self._consumer.partitions_for_topic(self._topic):
             raise Unavailable(f"kafka: there is no topic {self._topic}")
         await self.lag()
