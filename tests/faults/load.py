@@ -102,6 +102,12 @@ class Load(ABC):
         """Return when so many more events were acknowledged."""
         await self.acknowledged(self.history.acknowledged + count, within=within)
 
+    async def busy(self) -> None:
+        """Return at a moment when an event is in flight, which is always soon."""
+        async with asyncio.timeout(_WORKERS_END_SECONDS):
+            while self.history.in_flight == 0:
+                await asyncio.sleep(0)
+
     def _has_ended(self) -> bool:
         return all(worker.done() for worker in self._running)
 

@@ -22,6 +22,7 @@ async def test_30_audit_finds_rows_deleted_by_hand(stage: Stage) -> None:
         load.pause = 0.25
         await stage.flows(0)
         assert await _missing(stage) == []
+        await load.busy()
         stage.struck_in_flight(load, "rows deleted")
         # Of events that no client repeats, which would mend it.
         deleted = {event.id for event in events[::2]}

@@ -27,7 +27,7 @@ async def test_24_nothing_but_poison(stage: Stage) -> None:
         await _stopped_after(stage, _LETTERS_IN_A_ROW)
         await stage.flows(_STOPPED)
         await consumer.kill9()
-        await stage.run_again(consumer)
+        await stage.start("consumer")
         await stage.flows(_STOPPED)
         await _stopped_after(stage, _LETTERS_IN_A_ROW)
         await stage.resume()

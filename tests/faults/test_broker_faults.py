@@ -84,17 +84,19 @@ async def test_12_two_of_three_brokers_dead(stage: Stage) -> None:
 @pytest.mark.quick
 async def test_13_coordinator_killed_during_a_commit(stage: Stage) -> None:
     """The commit counts or not; the heir of the coordinator knows the group, and the batch is at worst read again."""
-    api, _consumer = await stage.run_both()
-    async with stage.http_load(api) as load:
+    await stage.run("consumer")
+    async with stage.kafka_load() as load:
         await load.acknowledged(stage.events // 2)
         commit = stage.brokers.hold("OffsetCommit")
         await commit.arrived()
         coordinator = await stage.coordinator()
         offsets_partition = await partition_of(stage.topics, stage.group)
         stage.struck_in_flight(load, "coordinator killed")
+        load.pause = 0.1
         await stage.kafka.kill(coordinator)
         commit.release()
         await stage.kafka.led_by_other(OFFSETS_TOPIC, offsets_partition, coordinator)
         await stage.heal()
+        load.pause = 0.0
         await load.acknowledged(stage.events)
     await stage.prove(load)

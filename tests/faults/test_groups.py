@@ -27,6 +27,7 @@ async def test_21_rebalance_storm(stage: Stage) -> None:
             await guest.logged("prepared")
             await asyncio.sleep(_STAY_SECONDS)
             successor = await stage.start("consumer")
+            await load.busy()
             stage.struck_in_flight(load, "member gone")
             if number % 3 == 2:
                 await guest.kill9()
@@ -102,6 +103,7 @@ async def test_31_retention_passes_an_unread_offset(stage: Stage) -> None:
         gone = range(start, (start + end) // 2)
         deleted = [each for each in await stage.topics.read(stage.topic, partition=0) if each.offset < gone.stop]
         await stage.topics.delete(stage.topic, 0, before=gone.stop)
+        await load.busy()
         stage.struck_in_flight(load, "unread records deleted")
         successor = await stage.start("consumer")
         await successor.logged("partition stopped")
