@@ -130,7 +130,9 @@ class Stage(World):
         if not self._healing:
             await self.heal()
         recovery = await self._healing[-1]
-        uncommitted = await self._uncommitted() if "F" in promises else 0
+        # What did not recover in time is not waited for again.
+        patience = _CATCH_UP_SECONDS if recovery is not None else 0.0
+        uncommitted = await self._uncommitted(patience) if "F" in promises else 0
         running = [each for each in self.services.started if each.exit_code is None]
         footprints = [_footprint(each) for each in running]
         ((sessions,),) = await self.query(_SESSIONS, self.database.name)
@@ -163,11 +165,11 @@ class Stage(World):
             return None
         return asyncio.get_running_loop().time() - started
 
-    async def _uncommitted(self) -> int:
-        """Wait until all that stands in the topic is committed, and count what is not after a while."""
+    async def _uncommitted(self, patience: float) -> int:
+        """Wait until all that stands in the topic is committed, and count what is not when that takes too long."""
         ends = await self.topics.ends(self.topic)
         with suppress(TimeoutError):
-            async with asyncio.timeout(_CATCH_UP_SECONDS):
+            async with asyncio.timeout(patience):
                 await self._committed_up_to(ends)
         committed = await self.committed()
         return sum(max(0, end - committed.get(partition, 0)) for partition, end in ends.items())

@@ -1,16 +1,14 @@
-"""Others write the same ids, or the table has a rule of its own: duplicates are absorbed, refusals are parked."""
+"""Others write the same ids at the same time."""
 
 import asyncio
-import time
 from collections.abc import Sequence
-from dataclasses import replace
-from uuid import UUID, uuid4
+from uuid import UUID
 
 import pytest
 from aiokafka.structs import ConsumerRecord
 
 from tests.faults.evidence import event_id_of
-from tests.faults.history import Event, History, Outcome
+from tests.faults.history import Event, History
 from tests.faults.invariants import PROMISES
 from tests.faults.stage import Stage
 from tests.support.postgres import connect
@@ -18,19 +16,14 @@ from tests.support.records import NewRecord
 from tests.support.waiting import eventually
 
 _BATCH = 500
-_VIOLATORS = 12
-_PARTITIONS = 4
 _FOREIGN_INSERT = """
     INSERT INTO events (id, user_id, event_type, payload, occurred_at)
     VALUES ($1, $2, $3, $4::text::jsonb, $5::text::timestamptz)
 """
 _WAITING = "SELECT FROM pg_locks JOIN pg_stat_activity USING (pid) WHERE NOT granted AND datname = current_database()"
 _DEADLOCKS = "SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()"
-_SECOND_KEY = "CREATE UNIQUE INDEX events_second_key ON events (user_id, occurred_at)"
-_REFUSAL = 'duplicate key value violates unique constraint "events_second_key"'
 
 
-@pytest.mark.quick
 async def test_20_foreign_writer_deadlocks_with_us(stage: Stage) -> None:
     """It takes ids in another order; PostgreSQL sacrifices our batch, which is held and stored a little later."""
     # One partition, so that it is known which records come next.
@@ -59,25 +52,30 @@ async def test_20_foreign_writer_deadlocks_with_us(stage: Stage) -> None:
     assert seen.letters == []
 
 
+@pytest.mark.quick
 async def test_20_two_of_our_consumers_never_deadlock(stage: Stage) -> None:
-    """They read the same ids in opposite orders, and begin to write them at the same moment."""
+    """They read the same ids in opposite orders, and each is in the middle of a batch when the other is."""
     await stage.make_topic()
     mirror = f"{stage.topic}-mirror"
     await stage.topics.make(mirror)
     async with stage.kafka_load(most=stage.events) as load:
         await load.acknowledged(stage.events)
-    await stage.topics.send(mirror, _mirrored(await stage.records()))
+    records = await stage.records()
+    await stage.topics.send(mirror, _mirrored(records))
     patience = {"BATCH_SIZE": str(_BATCH), "DB_LOCK_TIMEOUT_SECONDS": "9"}
-    locker = await connect(stage.database)
-    async with locker.transaction():
-        await locker.execute("LOCK TABLE events IN EXCLUSIVE MODE")
-        consumers = await asyncio.gather(
-            stage.run("consumer", **patience),
-            stage.run("consumer", **patience, KAFKA_TOPIC=mirror, KAFKA_CONSUMER_GROUP=mirror),
-        )
-        await _waiting(stage, len(consumers))
-        stage.struck("consumers that wait to begin", len(consumers))
-    await locker.close()
+    foreigner = await connect(stage.database)
+    giving_up = foreigner.transaction()
+    await giving_up.start()
+    # Whoever does not sort writes half of the batch and waits here, one half each.
+    await foreigner.execute(_FOREIGN_INSERT, *_row(load.history.events[_id_of(records[_BATCH // 2])]))
+    consumers = await asyncio.gather(
+        stage.run("consumer", **patience),
+        stage.run("consumer", **patience, KAFKA_TOPIC=mirror, KAFKA_CONSUMER_GROUP=mirror),
+    )
+    await _waiting(stage, len(consumers))
+    stage.struck("consumers that wait within a batch", len(consumers))
+    await giving_up.rollback()
+    await foreigner.close()
     stage.healed()
 
     async def is_read() -> bool:
@@ -87,36 +85,24 @@ async def test_20_two_of_our_consumers_never_deadlock(stage: Stage) -> None:
     # The mirror turns the order of each user's events around.
     seen = await stage.prove(load, promises=set(PROMISES) - {"D"})
     stage.struck("duplicates that both found", sum(len(each.lines("event is a duplicate")) for each in consumers))
-    assert await _deadlocks(stage) == 0
+    deadlocks = await _deadlocks(stage)
+    assert deadlocks == 0, f"{deadlocks} deadlocks between our own consumers"
     assert seen.letters == []
     await stage.topics.remove(mirror)
-
-
-@pytest.mark.quick
-async def test_32_second_unique_index_is_violated(stage: Stage) -> None:
-    """Each violator is parked as rejected, its neighbours are stored, and none passes for a duplicate."""
-    await stage.query(_SECOND_KEY)
-    await stage.make_topic(partitions=_PARTITIONS)
-    await stage.run("consumer")
-    refusals = stage.postgres.log.count(_REFUSAL)
-    async with stage.kafka_load() as load:
-        await load.acknowledged(stage.events // 2)
-        stage.struck_in_flight(load, "violators sent")
-        violators = await _send_violators(stage, load.history)
-        stage.healed()
-        await load.acknowledged(stage.events)
-    seen = await stage.prove(load)
-    stage.struck("refusals by the second index", stage.postgres.log.count(_REFUSAL) - refusals)
-    assert sorted(letter.event_id or UUID(int=0) for letter in seen.letters) == sorted(violators)
-    assert {letter.headers["dlq.kind"] for letter in seen.letters} == {b"rejected"}
 
 
 async def _next_two(stage: Stage, history: History) -> list[Event]:
     """The first two events that the group has not committed and the table does not have."""
     position = (await stage.committed())[0]
     stored = await stage.ids()
-    ids = dict.fromkeys(event_id_of(record.value) for record in await stage.records() if record.offset >= position)
-    return [history.events[each] for each in ids if each is not None and each not in stored][:2]
+    ids = dict.fromkeys(_id_of(record) for record in await stage.records() if record.offset >= position)
+    return [history.events[each] for each in ids if each not in stored][:2]
+
+
+def _id_of(record: ConsumerRecord) -> UUID:
+    event_id = event_id_of(record.value)
+    assert event_id is not None
+    return event_id
 
 
 def _row(event: Event) -> tuple[UUID, str, str, str, str]:
@@ -141,20 +127,3 @@ def _mirrored(records: Sequence[ConsumerRecord]) -> list[NewRecord]:
     """The same records, those of each batch in the opposite order."""
     batches = (records[start : start + _BATCH] for start in range(0, len(records), _BATCH))
     return [NewRecord(each.value, each.key, each.headers) for batch in batches for each in reversed(batch)]
-
-
-async def _send_violators(stage: Stage, history: History) -> list[UUID]:
-    """Send events with ids of their own that share user and time with stored ones; clients count them as sent."""
-    rows = await stage.query("SELECT id FROM events LIMIT $1", _VIOLATORS)
-    violators = [replace(history.events[row["id"]], id=uuid4(), first_sent=time.time()) for row in rows]
-    await stage.send(
-        *(
-            NewRecord(each.record(), each.user.encode(), partition=place % _PARTITIONS)
-            for place, each in enumerate(violators)
-        )
-    )
-    for each in violators:
-        each.outcome, each.acked = Outcome.OK, time.time()
-        history.events[each.id] = each
-    history.acknowledged += len(violators)
-    return [each.id for each in violators]

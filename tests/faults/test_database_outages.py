@@ -39,7 +39,6 @@ async def test_17_postgresql_stops_at_once_again_and_again(stage: Stage) -> None
     assert seen.letters == []
 
 
-@pytest.mark.quick
 async def test_18_sessions_are_terminated_again_and_again(stage: Stage) -> None:
     """As an administrator does, or a pooler that is restarted."""
     await stage.run("consumer")

@@ -3,8 +3,6 @@
 import asyncio
 import time
 
-import pytest
-
 from tests.faults.history import Outcome
 from tests.faults.stage import Stage
 
@@ -34,7 +32,6 @@ async def test_15_requests_of_the_api_vanish_on_their_way(stage: Stage) -> None:
     await stage.prove(load)
 
 
-@pytest.mark.quick
 async def test_16_brokers_far_away(stage: Stage) -> None:
     """With 2 s each way all is slow, and nothing else: clients are answered and the group keeps its member."""
     api, consumer = await stage.run_both()
