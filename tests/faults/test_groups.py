@@ -113,11 +113,11 @@ async def test_31_retention_passes_an_unread_offset(stage: Stage) -> None:
         stage.healed()
         load.pause = 0.0
         await load.acknowledged(stage.events)
-    (line,) = successor.lines("partition stopped")
-    assert (line["partition"], line["offset"]) == (0, gone.start)
-    assert line["reason"] == f"retention deleted {len(gone)} records before they were read"
-    stage.struck("records deleted before they were read", len(gone))
     ids = {record.offset: UUID(json.loads(record.value)["eventId"]) for record in deleted}
     load.history.exempt(ids.values())
     seen = await stage.prove(load)
     assert {ids[offset] for offset in ids if offset < gone.start} <= {row.id for row in seen.rows}
+    (line,) = successor.lines("partition stopped")
+    assert (line["partition"], line["offset"]) == (0, gone.start)
+    assert line["reason"] == f"retention deleted {len(gone)} records before they were read"
+    stage.struck("records deleted before they were read", len(gone))
