@@ -8,14 +8,13 @@ A test overrides a part by name on a container of its own: `Container(settings=.
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import UTC, datetime
 from inspect import isawaitable
 from time import monotonic
-from typing import Literal, Protocol, TypeVar
+from typing import Literal, TypeVar
 
 from dependency_injector import containers, providers
-from sqlalchemy.ext.asyncio import AsyncEngine
 from uuid_utils.compat import uuid7
 
 from adapters import letter_headers, wire
@@ -47,8 +46,11 @@ from entrypoints import connections, startup
 from entrypoints.api import Api
 from entrypoints.consumer import Consumer
 from entrypoints.lifecycle import Preparation
+from entrypoints.parts import closed, disposed, opened
 from entrypoints.settings import Settings
 from entrypoints.watch import Watch
+
+_RootT = TypeVar("_RootT")
 
 logger = logging.getLogger(__name__)
 
@@ -56,8 +58,6 @@ _DRAIN_SECONDS = 5.0
 """How long the api's producer may flush at the end."""
 _LETTERS_DRAIN_SECONDS = 0.5
 """The same for the consumer's: whoever parks waits for the log's word, so nothing is left that anybody owes."""
-_GOODBYE_SECONDS = 1.0
-"""How long sessions of the database may take to close, for which the driver would wait as long as for a batch."""
 _CLOSING_SECONDS = 9.0
 """How long the end of all parts may take together."""
 
@@ -66,46 +66,6 @@ def utc_now() -> datetime:
     """Tell the time, in milliseconds as the predecessor's producers do."""
     now = datetime.now(UTC)
     return now.replace(microsecond=now.microsecond // 1000 * 1000)
-
-
-class _Closable(Protocol):
-    async def close(self) -> None: ...
-
-
-class _Openable(_Closable, Protocol):
-    async def open(self) -> None: ...
-
-
-_OpenableT = TypeVar("_OpenableT", bound=_Openable)
-_ClosableT = TypeVar("_ClosableT", bound=_Closable)
-_RootT = TypeVar("_RootT")
-
-
-@asynccontextmanager
-async def _opened(part: _OpenableT) -> AsyncIterator[_OpenableT]:
-    try:
-        await part.open()
-        yield part
-    finally:
-        await part.close()
-
-
-@asynccontextmanager
-async def _closing(part: _ClosableT) -> AsyncIterator[_ClosableT]:
-    try:
-        yield part
-    finally:
-        await part.close()
-
-
-@asynccontextmanager
-async def _disposing(engine: AsyncEngine) -> AsyncIterator[AsyncEngine]:
-    try:
-        yield engine
-    finally:
-        with suppress(TimeoutError):
-            async with asyncio.timeout(_GOODBYE_SECONDS):
-                await engine.dispose()
 
 
 class Container(containers.DeclarativeContainer):
@@ -122,7 +82,7 @@ class Container(containers.DeclarativeContainer):
 
     # PostgreSQL.
     engine = providers.Resource(
-        _disposing,
+        disposed,
         providers.Singleton(
             create_engine, database, application_name="user-events", pool_size=settings.provided.db_pool_size
         ),
@@ -150,7 +110,7 @@ class Container(containers.DeclarativeContainer):
 
     # The log in Kafka.
     producer = providers.Resource(
-        _opened,
+        opened,
         providers.Singleton(
             Producer,
             brokers,
@@ -160,7 +120,7 @@ class Container(containers.DeclarativeContainer):
         ),
     )
     letter_producer = providers.Resource(
-        _opened,
+        opened,
         providers.Singleton(
             Producer,
             brokers,
@@ -170,7 +130,7 @@ class Container(containers.DeclarativeContainer):
         ),
     )
     kafka_source = providers.Resource(
-        _closing,
+        closed,
         providers.Singleton(
             KafkaEventSource,
             brokers,
@@ -184,7 +144,7 @@ class Container(containers.DeclarativeContainer):
 
     # The log in PostgreSQL.
     log_publisher = providers.Resource(
-        _closing,
+        closed,
         providers.Singleton(
             PostgresEventPublisher,
             engine,
@@ -194,10 +154,10 @@ class Container(containers.DeclarativeContainer):
         ),
     )
     log_letters = providers.Resource(
-        _closing, providers.Singleton(PostgresDeadLetters, engine, settings.provided.kafka_dlq_topic)
+        closed, providers.Singleton(PostgresDeadLetters, engine, settings.provided.kafka_dlq_topic)
     )
     log_source = providers.Resource(
-        _closing,
+        closed,
         providers.Singleton(
             PostgresEventSource,
             engine,
