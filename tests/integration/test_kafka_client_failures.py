@@ -1,6 +1,7 @@
 """The Kafka client fails in ways of its own: it is replaced, and nothing of it is left behind."""
 
 import asyncio
+from contextlib import suppress
 from pathlib import Path
 from uuid import uuid4
 
@@ -111,6 +112,45 @@ async def test_a_producer_that_cannot_flush_leaves_nothing_open(
 
     assert isinstance(outcome, Unavailable)
     kafka_proxy.heal()
+    await kafka_proxy.cut()
+
+    async def nothing_is_left() -> bool:
+        return len(asyncio.all_tasks()) <= tasks and _open_sockets() <= sockets
+
+    await eventually(nothing_is_left, "no task and no socket")
+
+
+@pytest.mark.parametrize("fault", ["refuses", "is silent"])
+async def test_a_consumer_that_cannot_leave_in_order_leaves_nothing_open(
+    proxied_cluster: KafkaCluster, kafka_proxy: Proxy, fault: str
+) -> None:
+    """Neither a task nor a connection, and its end is no cancellation of whoever ended it."""
+    topics = Topics(proxied_cluster.bootstrap)
+    topic = f"left-{uuid4().hex}"
+    await topics.make(topic)
+    tasks, sockets = len(asyncio.all_tasks()), _open_sockets()
+    source = KafkaEventSource(
+        Brokers(proxied_cluster.bootstrap), Witness(), topic=topic, group=topic, assignor="range", session_timeout=6
+    )
+
+    async def is_member() -> bool:
+        await source.poll(1, 0.1)
+        return bool(await source.lag())
+
+    await eventually(is_member, "a member with a partition")
+    if fault == "refuses":
+        await kafka_proxy.refuse()
+    else:
+        kafka_proxy.blackhole()
+    # Let its fetches fail, so that they wait for another try.
+    with suppress(Unavailable):
+        await source.poll(1, 0.1)
+
+    await source.close()
+
+    kafka_proxy.heal()
+    if fault == "refuses":
+        await kafka_proxy.accept()
     await kafka_proxy.cut()
 
     async def nothing_is_left() -> bool:
