@@ -30,6 +30,9 @@ _UNREADABLE = (
     IndexError,
 )
 
+_DOUBT_SECONDS = 60.0
+"""Within which a record that cannot be read is met a second time, unlike one that was damaged on its way."""
+
 Fetched = Mapping[TopicPartition, list[ConsumerRecord]]
 
 logger = logging.getLogger(__name__)
@@ -55,6 +58,7 @@ class Assignment:
         self.is_revoking = False
         self.single_fetches = 0
         """How many more times to read one by one, to find the record that could not be read."""
+        self._doubted_at = float("-inf")
 
     @property
     def is_begun(self) -> bool:
@@ -181,6 +185,19 @@ class Assignment:
                 self._stop(tp, StopKind.GAP, f"retention deleted {lost} records before they were read")
             elif cursor > end:
                 self._stop(tp, StopKind.GAP, f"the log ends at {end} already: it was truncated or made anew")
+
+    def doubt(self, error: Exception, limit: int, now: float) -> None:
+        """Read again what the client has failed on; the second time soon after, read one by one to find the culprit.
+
+        `limit` is that of the poll that failed, `now` in seconds.
+        """
+        if now - self._doubted_at < _DOUBT_SECONDS:
+            logger.warning("reading one by one to find what cannot be read", extra={"cause": repr(error)})
+            # The culprit stands among the records of one poll.
+            self.single_fetches = limit
+        else:
+            logger.warning("reading again what could not be read", extra={"cause": repr(error)})
+        self._doubted_at = now
 
     async def getmany(self, *, timeout_ms: int, max_records: int) -> Fetched:
         """Read as the client does, or one record of each partition while `single_fetches` are left.

@@ -89,9 +89,7 @@ class KafkaEventSource:
             except Exception as error:
                 self._lose_position()
                 if is_unreadable(error) and self._assignment is not None:
-                    logger.warning("reading one by one to find what cannot be read", extra={"cause": repr(error)})
-                    # The culprit stands among the records of one poll.
-                    self._assignment.single_fetches = limit
+                    self._assignment.doubt(error, limit, asyncio.get_running_loop().time())
                     return _NOTHING
                 self._errors += 1
                 is_expected = isinstance(error, KafkaError | OSError | TimeoutError)
