@@ -17,6 +17,10 @@ class Way:
         """How many bytes came through."""
         self.withheld = 0
         """How many bytes arrived while nothing passed."""
+        self.damage: tuple[bytes, bytes] | None = None
+        """What the next chunk that holds the first is to hold instead, once, where it has it last."""
+        self.damaged = 0
+        """How many chunks were damaged."""
         self._flows = asyncio.Event()
         self._flows.set()
 
@@ -28,6 +32,7 @@ class Way:
         """Undo all conditions; as with TCP, nothing was lost meanwhile."""
         self.delay = 0.0
         self.rate = math.inf
+        self.damage = None
         self._flows.set()
 
     async def carry(self, chunks: AsyncIterator[bytes], writer: asyncio.StreamWriter) -> None:
@@ -47,9 +52,18 @@ class Way:
             async for chunk in chunks:
                 if not self._flows.is_set():
                     self.withheld += len(chunk)
-                under_way.put_nowait((now() + self.delay, chunk))
+                under_way.put_nowait((now() + self.delay, self._damage(chunk)))
         finally:
             under_way.put_nowait(None)
+
+    def _damage(self, chunk: bytes) -> bytes:
+        if self.damage is None or self.damage[0] not in chunk:
+            return chunk
+        before, _, behind = chunk.rpartition(self.damage[0])
+        chunk = before + self.damage[1] + behind
+        self.damage = None
+        self.damaged += 1
+        return chunk
 
     async def _deliver(self, due: float, chunk: bytes, writer: asyncio.StreamWriter) -> None:
         remaining = due - asyncio.get_running_loop().time()

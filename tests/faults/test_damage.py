@@ -1,0 +1,23 @@
+"""What the client loses when it fails on what it was sent."""
+
+import pytest
+
+from tests.faults.stage import Stage
+
+
+@pytest.mark.quick
+async def test_34_damaged_answer(stage: Stage) -> None:
+    """The client drops what it read beside a record whose checksum is wrong, and the service reads it again."""
+    await stage.topics.make(stage.topic, partitions=9)
+    consumer = await stage.run("consumer")
+    async with stage.kafka_load() as load:
+        await load.acknowledged(stage.events // 2)
+        # One answer only: a record that is wrong each time it is read stops its partition.
+        answers = stage.brokers.answers[0]
+        answers.damage = (b'"seq": ', b'"SEQ": ')
+        await consumer.logged("reading again what could not be read")
+        stage.struck_in_flight(load, "answer damaged")
+        stage.healed()
+        await load.acknowledged(stage.events)
+    await stage.prove(load)
+    stage.struck("answers damaged", answers.damaged)
