@@ -2,8 +2,6 @@
 
 import json
 
-import pytest
-
 from tests.faults.invariants import PROMISES
 from tests.faults.stage import Stage
 from tests.support.command import user_events
@@ -11,7 +9,6 @@ from tests.support.command import user_events
 _POISON = 50
 
 
-@pytest.mark.quick
 async def test_30_audit_finds_rows_deleted_by_hand(stage: Stage) -> None:
     """Each record whose row is gone is named, and no other; delivered again, all of them are there again."""
     consumer = await stage.run("consumer")

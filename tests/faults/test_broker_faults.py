@@ -46,7 +46,6 @@ async def test_10_leader_killed_five_times(stage: Stage) -> None:
     await stage.prove(load)
 
 
-@pytest.mark.quick
 async def test_11_rolling_restart(stage: Stage) -> None:
     """An operator restarts one broker after the other, each in order and once the former is in sync again."""
     api, _consumer = await stage.run_both()
@@ -81,7 +80,6 @@ async def test_12_two_of_three_brokers_dead(stage: Stage) -> None:
     stage.struck("answers 503", load.turned_away)
 
 
-@pytest.mark.quick
 async def test_13_coordinator_killed_during_a_commit(stage: Stage) -> None:
     """The commit counts or not; the heir of the coordinator knows the group, and the batch is at worst read again."""
     await stage.run("consumer")

@@ -4,8 +4,6 @@ import asyncio
 import json
 from uuid import UUID
 
-import pytest
-
 from tests.faults.invariants import PROMISES
 from tests.faults.stage import Stage
 from tests.support.waiting import eventually
@@ -40,7 +38,6 @@ async def test_21_rebalance_storm(stage: Stage) -> None:
     await stage.prove(load)
 
 
-@pytest.mark.quick
 async def test_27_offsets_reset_to_the_beginning(stage: Stage) -> None:
     """Everything is delivered twice and stored once."""
     consumer = await stage.run("consumer")
@@ -89,7 +86,6 @@ async def test_29_partitions_added(stage: Stage) -> None:
     await stage.prove(load, others, promises=PROMISES.keys() - {"D"})
 
 
-@pytest.mark.quick
 async def test_31_retention_passes_an_unread_offset(stage: Stage) -> None:
     """That partition stops and tells how much is gone, the others flow on; once resumed it reads what is left."""
     consumer = await stage.run("consumer")

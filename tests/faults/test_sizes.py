@@ -3,7 +3,6 @@
 from dataclasses import replace
 from random import Random
 
-import pytest
 from aiokafka.record.default_records import DefaultRecordBatchBuilder
 
 from tests.faults.history import Event, Events, Outcome
@@ -15,7 +14,6 @@ _BODY_BYTES = 524_288
 _TIMES = 5
 
 
-@pytest.mark.quick
 async def test_26_sizes_at_the_limits_and_above(stage: Stage) -> None:
     """What the log or the api finds too large is refused; whatever fits is taken, and all others notice nothing."""
     await stage.topics.make(stage.topic, max_message_bytes=str(_LOG_BYTES))
