@@ -59,7 +59,7 @@ class KafkaLogUnderTest:
         await asyncio.gather(self._writer.start(), self._admin.start())
 
     async def publisher(self) -> KafkaEventPublisher:
-        return KafkaEventPublisher(await self._producer(MAX_RECORD_BYTES), self._topic)
+        return KafkaEventPublisher(await self._producer(self._topic, MAX_RECORD_BYTES), self._topic)
 
     async def join(self, custodian: Custodian | None = None) -> KafkaEventSource:
         source = KafkaEventSource(
@@ -104,7 +104,7 @@ class KafkaLogUnderTest:
         return {tp.partition: committed.offset for tp, committed in offsets.items()}
 
     async def dead_letters(self) -> KafkaDeadLetters:
-        producer = await self._producer(MAX_RECORD_BYTES + LETTER_MARGIN_BYTES)
+        producer = await self._producer(self._letters_topic, MAX_RECORD_BYTES + LETTER_MARGIN_BYTES)
         return KafkaDeadLetters(producer, self._letters_topic, MemoryOversizeLetters())
 
     async def parked(self) -> Sequence[Record]:
@@ -116,12 +116,12 @@ class KafkaLogUnderTest:
         await asyncio.gather(*(each.close() for each in opened))
         await asyncio.gather(self._writer.stop(), self._admin.close())
 
-    async def _producer(self, max_record_bytes: int) -> Producer:
+    async def _producer(self, topic: str, max_record_bytes: int) -> Producer:
         producer = Producer(self._brokers, max_record_bytes=max_record_bytes, deadline=10.0, drain_limit=5.0)
         self._producers.append(producer)
         await producer.open()
         async with asyncio.timeout(PATIENCE):
-            while not await is_connected(producer, self._topic):
+            while not await is_connected(producer, topic):
                 await asyncio.sleep(0.01)
         return producer
 
