@@ -43,8 +43,8 @@ test-fast: $(VENV)/.dev ## Run the tests that need no server
 test-legacy: $(VENV)/.dev ## Run the tests that touch Kafka on 3.9 with ZooKeeper, as the predecessor had it
 	LEGACY=1 $(BIN)/pytest tests/integration tests/contracts/test_kafka.py
 
-faults: $(VENV)/.dev ## Inject faults into real processes and check the promises; continues a run that was broken off
-	$(BIN)/pytest -p no:randomly tests/faults
+faults: $(VENV)/.dev ## Inject faults into real processes and check the promises (SEED=…); continues a run that was broken off
+	$(BIN)/pytest -p no:randomly tests/faults $(if $(SEED),--seed $(SEED))
 
 faults-quick: $(VENV)/.dev ## The same in a few minutes: some scenarios, fewer events
 	$(BIN)/pytest -p no:randomly tests/faults --quick

@@ -21,6 +21,7 @@ T = TypeVar("T")
 
 OFFSETS_TOPIC = "__consumer_offsets"
 _HEALTHY_SECONDS = 60.0
+_STARTED = "Kafka Server started"
 # The kernel ends PostgreSQL with the *thread* that started it: this one outlives every test's event loop.
 starter = ThreadPoolExecutor(max_workers=1, thread_name_prefix="faults-starter")
 
@@ -65,6 +66,11 @@ class KafkaNodes:
     def log(self, node: int) -> str:
         """What a broker has logged, in all its runs."""
         return self._cluster.log(node).read_text(errors="replace")
+
+    @property
+    def starts(self) -> int:
+        """How many times brokers have come up in all, by their own logs."""
+        return sum(self.log(node).count(_STARTED) for node in self.nodes)
 
     async def leader(self, topic: str, partition: int = 0) -> int:
         """The node that leads a partition."""

@@ -34,6 +34,7 @@ async def test_09_leader_frozen_for_a_minute(stage: Stage) -> None:
 async def test_10_leader_killed_five_times(stage: Stage) -> None:
     """Each heir has all that was acknowledged, and is killed in its turn."""
     api, _consumer = await stage.run_both()
+    starts = stage.kafka.starts
     async with stage.http_load(api) as load:
         for _ in range(5):
             await load.more(stage.events // 6)
@@ -44,11 +45,13 @@ async def test_10_leader_killed_five_times(stage: Stage) -> None:
         await stage.heal()
         await load.acknowledged(stage.events)
     await stage.prove(load)
+    stage.struck("starts of killed brokers", stage.kafka.starts - starts)
 
 
 async def test_11_rolling_restart(stage: Stage) -> None:
     """An operator restarts one broker after the other, each in order and once the former is in sync again."""
     api, _consumer = await stage.run_both()
+    starts = stage.kafka.starts
     async with stage.http_load(api) as load:
         for node in stage.kafka.nodes:
             await load.more(stage.events // 5)
@@ -58,6 +61,7 @@ async def test_11_rolling_restart(stage: Stage) -> None:
         await stage.heal()
         await load.acknowledged(stage.events)
     await stage.prove(load)
+    stage.struck("starts of restarted brokers", stage.kafka.starts - starts)
 
 
 @pytest.mark.quick
@@ -93,7 +97,8 @@ async def test_13_coordinator_killed_during_a_commit(stage: Stage) -> None:
         load.pause = 0.1
         await stage.kafka.kill(coordinator)
         commit.release()
-        await stage.kafka.led_by_other(OFFSETS_TOPIC, offsets_partition, coordinator)
+        heir = await stage.kafka.led_by_other(OFFSETS_TOPIC, offsets_partition, coordinator)
+        stage.struck("the coordinator is another one now", heir)
         await stage.heal()
         load.pause = 0.0
         await load.acknowledged(stage.events)
