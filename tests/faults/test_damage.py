@@ -1,5 +1,7 @@
 """What the client loses when it fails on what it was sent."""
 
+import signal
+
 import pytest
 
 from tests.faults.stage import Stage
@@ -12,9 +14,13 @@ async def test_34_damaged_answer(stage: Stage) -> None:
     consumer = await stage.run("consumer")
     async with stage.kafka_load() as load:
         await load.acknowledged(stage.events // 2)
+        # So much waits for it meanwhile that the next answers hold records of all partitions.
+        consumer.signal(signal.SIGSTOP)
+        await load.more(stage.events // 4)
         # One answer only: a record that is wrong each time it is read stops its partition.
         answers = stage.brokers.answers[0]
         answers.damage = (b'"seq": ', b'"SEQ": ')
+        consumer.signal(signal.SIGCONT)
         await consumer.logged("reading again what could not be read")
         stage.struck_in_flight(load, "answer damaged")
         stage.healed()
