@@ -5,7 +5,6 @@ committed, and all of it is one machine's clock: so the order of things is known
 """
 
 import json
-import struct
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -16,6 +15,7 @@ from aiokafka.structs import ConsumerRecord
 
 from tests.faults.history import History
 from tests.faults.servers import OFFSETS_TOPIC
+from tests.support.encoded import Encoded
 from tests.support.records import Topics
 from tests.support.world import World
 
@@ -129,11 +129,11 @@ async def read_commits(topics: Topics, group: str, topic: str) -> list[OffsetCom
     records = await topics.read(OFFSETS_TOPIC, partition=await partition_of(topics, group))
     commits = []
     for record in records:
-        key = _Reader(record.key)
+        key = Encoded(record.key)
         if key.number("h") not in _OFFSET_KEY_VERSIONS or record.value is None:
             continue
         if (key.text(), key.text()) == (group, topic):
-            commits.append(_offset_commit(key.number("i"), _Reader(record.value)))
+            commits.append(_offset_commit(key.number("i"), Encoded(record.value)))
     return commits
 
 
@@ -142,12 +142,11 @@ async def partition_of(topics: Topics, group: str) -> int:
     return _java_hash(group) % len(await topics.partitions(OFFSETS_TOPIC))
 
 
-def _offset_commit(partition: int, value: "_Reader") -> OffsetCommit:
+def _offset_commit(partition: int, value: Encoded) -> OffsetCommit:
     version, offset = value.number("h"), value.number("q")
     if version >= _LEADER_EPOCH_SINCE:
         value.number("i")
-    # The metadata, which the service leaves empty; a flexible version tells lengths in bytes of seven bits, plus one.
-    assert value.number("B" if version >= _FLEXIBLE_SINCE else "h") == (version >= _FLEXIBLE_SINCE)
+    value.compact_text() if version >= _FLEXIBLE_SINCE else value.text()  # metadata
     return OffsetCommit(partition, offset, value.number("q") / 1000)
 
 
@@ -172,21 +171,3 @@ def _java_hash(text: str) -> int:
     for character in text:
         value = (31 * value + ord(character)) & 0xFFFFFFFF
     return value & 0x7FFFFFFF if value < 1 << 31 else (1 << 32) - value
-
-
-class _Reader:
-    """Reads Kafka's plain encodings, in order."""
-
-    def __init__(self, data: bytes) -> None:
-        self._data = data
-        self._at = 0
-
-    def number(self, layout: str) -> int:
-        (value,) = struct.unpack_from(f">{layout}", self._data, self._at)
-        self._at += struct.calcsize(f">{layout}")
-        return int(value)
-
-    def text(self) -> str:
-        size = self.number("h")
-        self._at += size
-        return self._data[self._at - size : self._at].decode()

@@ -11,6 +11,7 @@ from uuid import uuid4
 import pytest
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
+from tests.support.encoded import Encoded
 from tools.kafka import KafkaCluster, KafkaNotAvailable
 
 _API_VERSIONS_V3 = struct.pack(">hhihB", 18, 3, 0, -1, 0) + b"\x06tests\x021\x00"
@@ -60,46 +61,14 @@ async def broker_level(bootstrap: str) -> str:
     try:
         writer.write(struct.pack(">i", len(_API_VERSIONS_V3)) + _API_VERSIONS_V3)
         (size,) = struct.unpack(">i", await reader.readexactly(4))
-        features = _finalized_features(_Bytes(await reader.readexactly(size)))
+        features = _finalized_features(Encoded(await reader.readexactly(size)))
     finally:
         writer.close()
         await writer.wait_closed()
     return f"metadata.version {features['metadata.version']}" if "metadata.version" in features else "without KRaft"
 
 
-class _Bytes:
-    """Reads what Kafka's flexible encodings hold, in order."""
-
-    def __init__(self, data: bytes) -> None:
-        self._data = data
-        self._at = 0
-
-    def number(self, layout: str) -> int:
-        (value,) = struct.unpack_from(f">{layout}", self._data, self._at)
-        self._at += struct.calcsize(f">{layout}")
-        return int(value)
-
-    def varint(self) -> int:
-        value = shift = 0
-        while True:
-            byte = self.number("B")
-            value |= (byte & 0x7F) << shift
-            if byte < 0x80:
-                return value
-            shift += 7
-
-    def text(self) -> str:
-        return self.take(self.varint() - 1).decode()
-
-    def take(self, size: int) -> bytes:
-        self._at += size
-        return self._data[self._at - size : self._at]
-
-    def tags(self) -> dict[int, "_Bytes"]:
-        return {self.varint(): _Bytes(self.take(self.varint())) for _ in range(self.varint())}
-
-
-def _finalized_features(response: _Bytes) -> dict[str, int]:
+def _finalized_features(response: Encoded) -> dict[str, int]:
     response.take(4 + 2)  # correlation id, error code
     for _ in range(response.varint() - 1):
         response.take(3 * 2)  # an API's key and versions
@@ -109,7 +78,7 @@ def _finalized_features(response: _Bytes) -> dict[str, int]:
     levels = {}
     for _ in range(features.varint() - 1 if features else 0):
         assert features is not None
-        name = features.text()
+        name = features.compact_text()
         levels[name] = features.number("h")
         features.number("h")
         features.tags()
