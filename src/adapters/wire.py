@@ -10,7 +10,7 @@ from uuid import UUID
 import msgspec
 
 from domain.dead_letter import Failure, FailureKind, Record
-from domain.event import UserEvent
+from domain.event import EventType, UserEvent
 from domain.validation import Invalid, validate
 
 Headers = Sequence[tuple[str, bytes | None]]
@@ -27,7 +27,7 @@ class _Typed(msgspec.Struct):
 
     eventId: UUID
     userId: str
-    eventType: str
+    eventType: EventType
     timestamp: datetime | None = None
     payload: msgspec.Raw = _ABSENT
 

@@ -1,8 +1,8 @@
 """The user activity event."""
 
-from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from typing import NamedTuple
 from uuid import UUID
 
 
@@ -14,8 +14,7 @@ class EventType(StrEnum):
     PRODUCT_VIEW = "PRODUCT_VIEW"
 
 
-@dataclass(frozen=True, slots=True)
-class UserEvent:
+class UserEvent(NamedTuple):
     """One activity of one user; made only by `domain.validation`, so whoever holds one holds a storable event.
 
     `occurred_at` is aware and in UTC. `payload` is a JSON object in UTF-8, byte for byte as the client sent it.

@@ -316,7 +316,7 @@ async def test_rows_that_the_predecessor_writes_afterwards_are_read_and_compared
     await insert(predecessor, without_payload.id, None)
     null_payload = an_event("user-1", b"{}")
     await insert(predecessor, null_payload.id, "null")
-    others = [replace(event, payload=b"{}"), replace(without_payload, payload=b'{"a":1}'), replace(event, user_id="x")]
+    others = [event._replace(payload=b"{}"), without_payload._replace(payload=b'{"a":1}'), event._replace(user_id="x")]
     async with a_store(empty_database) as store:
         assert await store.add(delivered(event, without_payload, null_payload)) == [Verdict.DUPLICATE] * 3
         for other in others:

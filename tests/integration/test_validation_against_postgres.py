@@ -1,6 +1,5 @@
 """The validator against the judge: what decodes to an event must be storable."""
 
-from dataclasses import replace
 from uuid import uuid4
 
 from hypothesis import HealthCheck, example, given, settings
@@ -112,7 +111,7 @@ def records(draw: st.DrawFn) -> bytes:
 async def assert_storable(engine: AsyncEngine, *candidates: UserEvent | object) -> None:
     """Store the events among `candidates`, each as something new, and find them as they were."""
     # Hypothesis repeats itself, ids included.
-    events = [replace(each, id=uuid4()) for each in candidates if isinstance(each, UserEvent)]
+    events = [each._replace(id=uuid4()) for each in candidates if isinstance(each, UserEvent)]
     store = PostgresEventStore(engine, settle=25.0)
     assert await store.add(delivered(*events)) == [Verdict.STORED] * len(events)
     for event in events:

@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -82,7 +81,7 @@ async def test_each_fate_is_counted_once_and_the_right_ones_are_parked(
     """A duplicate is only counted, a conflict is parked as well, and a letter knows its event where there was one."""
     stored, other = an_event(), an_event()
     await store.add(delivered(stored))
-    conflict = replace(stored, payload=b'{"other":1}')
+    conflict = stored._replace(payload=b'{"other":1}')
     undecodable = b"no JSON"
     batch = a_batch(undecodable, stored, conflict, other, an_event(payload=UNSTORABLE), other)
     assert (await process(batch)).tally == Tally(stored=1, duplicate=2, conflict=1, dead=2)
@@ -265,7 +264,7 @@ async def test_conflicts_are_no_storm(letters: WatchedLetters, store: WatchedSto
     process = a_process(store, letters, StormLimits(in_a_row=2))
     events = [an_event() for _ in range(9)]
     await process(a_batch(*events))
-    outcome = await process(a_batch(*[replace(event, user_id="another") for event in events]))
+    outcome = await process(a_batch(*[event._replace(user_id="another") for event in events]))
     assert outcome.tally == Tally(stored=0, duplicate=0, conflict=9, dead=0)
     assert outcome.stops == {}
 
