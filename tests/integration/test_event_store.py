@@ -17,9 +17,10 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from adapters.postgres.engine import Database, Limits, create_engine, translated
 from adapters.postgres.event_store import PostgresEventStore
 from application.ports import Verdict
-from domain.errors import Unavailable
+from domain.errors import Rejected, Unavailable
 from tests.support.events import an_event, delivered
 from tests.support.postgres import PostgresServer, connect
+from tests.support.waiting import eventually
 
 STORED, DUPLICATE, CONFLICT = Verdict
 SLOW_COMMIT = (
@@ -27,6 +28,18 @@ SLOW_COMMIT = (
     """CREATE CONSTRAINT TRIGGER slow AFTER INSERT ON events DEFERRABLE INITIALLY DEFERRED
        FOR EACH ROW EXECUTE FUNCTION dawdle()""",
 )
+_INSERT_ID = text(
+    "INSERT INTO events (id, user_id, event_type, payload) VALUES (:id, 'user-1', 'LOGIN', CAST(:payload AS jsonb))"
+)
+
+
+async def _waits_for_a_lock(engine: AsyncEngine) -> None:
+    async def waits() -> bool:
+        async with engine.connect() as connection:
+            found = await connection.execute(text("SELECT count(*) FROM pg_locks WHERE NOT granted"))
+            return bool(found.scalar_one())
+
+    await eventually(waits, "a session that waits for a lock")
 
 
 @pytest.fixture
@@ -46,7 +59,7 @@ async def test_large_batch_goes_in_several_statements_of_one_transaction(engine:
     sizes: list[int] = []
 
     def measure(_connection: object, _cursor: object, _statement: str, parameters: Sequence[Any], *_: object) -> None:
-        sizes.append(sum(map(len, parameters[3])))
+        sizes.append(sum(map(len, parameters[3])) if len(parameters) > 3 else 0)
 
     store = PostgresEventStore(engine, settle=25.0)
     old, taken = an_event(), an_event()
@@ -61,6 +74,43 @@ async def test_large_batch_goes_in_several_statements_of_one_transaction(engine:
     async with engine.connect() as connection:
         found = await connection.execute(text("SELECT count(DISTINCT created_at) FROM events"))
         assert found.scalar_one() == 2
+
+
+async def test_duplicates_among_new_events_are_told_from_them_batch_after_batch(engine: AsyncEngine) -> None:
+    """Also by the batches after the first in which ids were taken, which are written in another way."""
+    store = PostgresEventStore(engine, settle=25.0)
+    old = [an_event() for _ in range(30)]
+    assert await store.add(delivered(*old)) == [STORED] * 30
+    for known in old:
+        new = an_event()
+        assert await store.add(delivered(new, known, an_event(event_id=new.id, user_id="other"))) == [
+            *(STORED, DUPLICATE, CONFLICT)
+        ]
+        assert await store.add(delivered(an_event())) == [STORED]
+
+
+async def test_event_that_another_writer_commits_meanwhile_is_a_duplicate(engine: AsyncEngine) -> None:
+    """It does not stand in the table yet when its id is looked up, but when it is to be written."""
+    store, slow = PostgresEventStore(engine, settle=25.0), an_event()
+    await store.add(delivered(known := an_event()))
+    assert await store.add(delivered(known)) == [DUPLICATE]
+    async with engine.connect() as other:
+        await other.execute(_INSERT_ID, {"id": slow.id, "payload": slow.payload.decode()})
+        adding = asyncio.create_task(store.add(delivered(an_event(), slow, known)))
+        await _waits_for_a_lock(engine)
+        await other.commit()
+    assert await adding == [STORED, DUPLICATE, DUPLICATE]
+
+
+async def test_violation_of_another_constraint_is_no_duplicate(engine: AsyncEngine) -> None:
+    """An operator may have made a unique index of his own."""
+    store, event_ = PostgresEventStore(engine, settle=25.0), an_event("only-once")
+    async with engine.begin() as connection:
+        await connection.execute(text("CREATE UNIQUE INDEX ON events (user_id)"))
+    assert await store.add(delivered(event_)) == [STORED]
+    with pytest.raises(Rejected):
+        await store.add(delivered(an_event("only-once")))
+    assert await store.add(delivered(event_)) == [DUPLICATE]
 
 
 async def test_add_ends_in_time_whatever_it_waits_for(engine: AsyncEngine) -> None:

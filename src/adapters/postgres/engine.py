@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
+import asyncpg
 from sqlalchemy import URL
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolExhausted
@@ -84,6 +85,9 @@ def translated() -> Iterator[None]:
         yield
     except DBAPIError as error:
         raise _meaning(error) from error.orig
+    except asyncpg.PostgresError as error:
+        # Of the driver itself, past SQLAlchemy.
+        raise _told(error.sqlstate, error) from error
     except (OSError, TimeoutError, PoolExhausted) as error:
         # Connection refused escapes SQLAlchemy as it is. Its other errors tell of wrong use, never of an outage.
         raise Unavailable(f"database: {type(error).__name__}: {error}") from error
@@ -101,6 +105,11 @@ def _meaning(error: DBAPIError) -> Exception:
         if error.connection_invalidated or isinstance(cause, OSError | TimeoutError):
             return Unavailable(f"database: {type(cause).__name__}: {cause}")
         return cause if isinstance(cause, Exception) else error
+    return _told(state, cause)
+
+
+def _told(state: str, cause: object) -> Exception:
+    """Turn what the server has told into one of the domain's errors."""
     text = f"database: SQLSTATE {state}: {getattr(cause, 'message', None) or type(cause).__name__}"
     if state.startswith(_NEVER_STORABLE):
         return Rejected(text)

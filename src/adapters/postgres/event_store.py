@@ -1,7 +1,7 @@
 """The table of events."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Iterator, Sequence
+from collections.abc import AsyncGenerator, Collection, Sequence
 from contextlib import aclosing
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -11,42 +11,19 @@ from sqlalchemy import Row, Select, cast, select, text, tuple_
 from sqlalchemy.dialects.postgresql import TEXT
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from adapters.postgres import event_statements as statements
 from adapters.postgres.engine import translated
 from adapters.postgres.schema import events
 from application.listing import PAGE_PAYLOAD, Cursor, EventFilter, Page, StoredEvent
 from application.ports import Delivery, Verdict
 from domain.errors import Unavailable
 
-_STATEMENT_BYTES = 32 * 1024 * 1024
-"""From how many bytes of payload on a statement takes no more events; the server refuses messages of 1 GiB."""
 _FETCH_ROWS = 50
 """How many rows of a listing are asked for at a time, since nobody knows beforehand how large they are."""
+_WARY_BATCHES = 20
 _SHOWING_SECONDS = 0.05
 """How long after its beginning a transaction may not show yet in `pg_stat_activity`."""
 
-# Sorted by id, so that writers of the same ids wait for each other instead of deadlocking. The conflict target is
-# named: a violation of any other constraint must not pass for a duplicate.
-_INSERT = """
-INSERT INTO events (id, user_id, event_type, payload, occurred_at, log_partition, log_offset)
-SELECT id, user_id, event_type, payload::jsonb, occurred_at, log_partition, log_offset
-FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::timestamptz[], $6::int[], $7::bigint[])
-     AS given (id, user_id, event_type, payload, occurred_at, log_partition, log_offset)
-ORDER BY id
-ON CONFLICT (id) DO NOTHING
-RETURNING id
-"""
-# A later statement of the same READ COMMITTED transaction: it sees the row that stood in the way, whoever wrote it.
-_COMPARE = """
-SELECT CASE WHEN stored.id IS NOT NULL THEN
-           stored.user_id = given.user_id AND stored.event_type = given.event_type
-           AND coalesce(nullif(stored.payload, 'null'), '{}') = given.payload::jsonb
-       END AS same
-FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[]) WITH ORDINALITY
-     AS given (id, user_id, event_type, payload, place)
-LEFT JOIN events AS stored ON stored.id = given.id
-ORDER BY given.place
-"""
-_VERDICTS = {True: Verdict.DUPLICATE, False: Verdict.CONFLICT, None: None}
 # Both in one transaction: it commits a write, and nobody ever sees the row.
 _PROBE = (
     "INSERT INTO events (id, user_id, event_type) VALUES ($1, 'probe', 'LOGIN')",
@@ -68,31 +45,59 @@ class PostgresEventStore:
         """`settle`: within how many seconds every writer's transaction ends; `add` sees to it that its own does."""
         self._engine = engine
         self._settle = settle
+        self._wary_for = 0
+        """For how many batches more the ids are looked up before they are written."""
 
     async def add(self, deliveries: Sequence[Delivery]) -> Sequence[Verdict]:
         first: dict[UUID, int] = {}
         for place, delivery in enumerate(deliveries):
             first.setdefault(delivery.event.id, place)
-        # In the order of ids like the rows of a statement, see `_INSERT`.
-        unique = sorted((deliveries[place] for place in first.values()), key=lambda each: each.event.id)
+        # Sorted by id, so that writers of the same ids wait for each other instead of deadlocking.
+        unique = sorted((deliveries[place] for place in first.values()), key=lambda each: each.event.id.int)
         with translated():
             # Cancelled when the time is up, the driver closes the connection: what was not committed never will be.
-            async with asyncio.timeout(self._settle), self._engine.begin() as connection:
-                inserted = [each for part in _parts(unique) for each in await _insert(connection, part)]
-                if len(inserted) == len(deliveries):
+            async with asyncio.timeout(self._settle), self._engine.connect() as connection:
+                if len(unique) == len(deliveries) and await self._copied(connection, unique):
                     return [Verdict.STORED] * len(deliveries)
-                new = {first[each] for each in inserted}
+                new = {first[each] for each in await self._write(connection, unique)}
                 rest = [delivery for place, delivery in enumerate(deliveries) if place not in new]
-                compared = iter([each for part in _parts(rest) for each in await _compare(connection, part)])
+                compared = iter(await statements.compare(connection, rest))
+                await connection.commit()
         verdicts = [Verdict.STORED if place in new else next(compared) for place in range(len(deliveries))]
         if None in verdicts:
             raise Unavailable("database: a row was deleted while it was compared")
         return [verdict for verdict in verdicts if verdict is not None]
 
+    async def _copied(self, connection: AsyncConnection, unique: Sequence[Delivery]) -> bool:
+        """Write all in one COPY, which commits itself, unless ids of late have been taken or one is now."""
+        if self._wary_for:
+            self._wary_for -= 1
+            return False
+        try:
+            await statements.copy(connection, unique)
+        except statements.Taken:
+            # One taken id costs a whole COPY, and seldom comes alone.
+            self._wary_for = _WARY_BATCHES
+            return False
+        return True
+
+    async def _write(self, connection: AsyncConnection, unique: Sequence[Delivery]) -> Collection[UUID]:
+        """Write what is new of events of which some may be known; answer the new ids."""
+        known = await statements.known(connection, unique)
+        new = [delivery for delivery in unique if delivery.event.id not in known]
+        try:
+            if new:
+                await statements.copy(connection, new)
+        except statements.Taken:
+            # Another writer came in between, or it is not the id that is taken.
+            await connection.rollback()
+            return await statements.insert(connection, unique)
+        return [delivery.event.id for delivery in new]
+
     async def check(self, deliveries: Sequence[Delivery]) -> Sequence[Verdict | None]:
         with translated():
             async with self._engine.connect() as connection:
-                return [each for part in _parts(deliveries) for each in await _compare(connection, part)]
+                return await statements.compare(connection, deliveries)
 
     async def page(self, wanted: EventFilter, after: Cursor | None, limit: int) -> Page:
         rows: list[StoredEvent] = []
@@ -136,47 +141,6 @@ class PostgresEventStore:
             async with self._engine.begin() as connection:
                 for statement in _PROBE:
                     await connection.exec_driver_sql(statement, (canary,))
-
-
-async def _insert(connection: AsyncConnection, deliveries: Sequence[Delivery]) -> Sequence[UUID]:
-    """Insert deliveries with distinct ids; answer the ids that were new."""
-    records = [delivery.record for delivery in deliveries]
-    rows = await connection.exec_driver_sql(
-        _INSERT,
-        (
-            *_contents(deliveries),
-            [delivery.event.occurred_at for delivery in deliveries],
-            [record.partition for record in records],
-            [record.offset for record in records],
-        ),
-    )
-    return rows.scalars().all()
-
-
-async def _compare(connection: AsyncConnection, deliveries: Sequence[Delivery]) -> list[Verdict | None]:
-    """Tell duplicates, conflicts and what does not stand in the table, in order."""
-    rows = await connection.exec_driver_sql(_COMPARE, _contents(deliveries))
-    return [_VERDICTS[same] for same in rows.scalars()]
-
-
-def _parts(deliveries: Sequence[Delivery]) -> Iterator[Sequence[Delivery]]:
-    """Cut `deliveries` into as much as one statement takes."""
-    start = size = 0
-    for place, delivery in enumerate(deliveries, 1):
-        size += len(delivery.event.payload)
-        if size >= _STATEMENT_BYTES or place == len(deliveries):
-            yield deliveries[start:place]
-            start, size = place, 0
-
-
-def _contents(deliveries: Sequence[Delivery]) -> tuple[list[object], ...]:
-    events_ = [delivery.event for delivery in deliveries]
-    return (
-        [event.id for event in events_],
-        [event.user_id for event in events_],
-        [event.event_type.value for event in events_],
-        [event.payload.decode() for event in events_],
-    )
 
 
 _ROWS = select(

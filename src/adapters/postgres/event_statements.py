@@ -1,0 +1,123 @@
+"""The statements that write and compare events, each over one connection."""
+
+from collections.abc import Iterator, Sequence
+from uuid import UUID
+
+import asyncpg
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from adapters.postgres.schema import EVENTS
+from application.ports import Delivery, Verdict
+
+_STATEMENT_BYTES = 32 * 1024 * 1024
+"""From how many bytes of payload on a statement takes no more events; the server refuses messages of 1 GiB."""
+_COLUMNS = ("id", "user_id", "event_type", "payload", "occurred_at", "log_partition", "log_offset")
+_KNOWN = "SELECT id FROM events WHERE id = ANY($1::uuid[])"
+# Sorted by id, so that writers of the same ids wait for each other instead of deadlocking. The conflict target is
+# named: a violation of any other constraint must not pass for a duplicate.
+_INSERT = """
+INSERT INTO events (id, user_id, event_type, payload, occurred_at, log_partition, log_offset)
+SELECT id, user_id, event_type, payload::jsonb, occurred_at, log_partition, log_offset
+FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::timestamptz[], $6::int[], $7::bigint[])
+     AS given (id, user_id, event_type, payload, occurred_at, log_partition, log_offset)
+ORDER BY id
+ON CONFLICT (id) DO NOTHING
+RETURNING id
+"""
+# A later statement of the same READ COMMITTED transaction: it sees the row that stood in the way, whoever wrote it.
+_COMPARE = """
+SELECT CASE WHEN stored.id IS NOT NULL THEN
+           stored.user_id = given.user_id AND stored.event_type = given.event_type
+           AND coalesce(nullif(stored.payload, 'null'), '{}') = given.payload::jsonb
+       END AS same
+FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[]) WITH ORDINALITY
+     AS given (id, user_id, event_type, payload, place)
+LEFT JOIN events AS stored ON stored.id = given.id
+ORDER BY given.place
+"""
+_VERDICTS = {True: Verdict.DUPLICATE, False: Verdict.CONFLICT, None: None}
+
+
+class Taken(Exception):
+    """A value that has to be unique stands in the table already, an id most probably; nothing was written."""
+
+
+async def copy(connection: AsyncConnection, deliveries: Sequence[Delivery]) -> None:
+    """Write deliveries in one COPY, which is a transaction of its own unless `connection` is in one already.
+
+    SQLAlchemy begins a transaction with the first statement that it is given itself. Raises `Taken`, and the driver's
+    own errors.
+    """
+    driver = (await connection.get_raw_connection()).driver_connection
+    assert driver is not None
+    try:
+        await driver.copy_records_to_table(EVENTS, columns=_COLUMNS, records=map(_row, deliveries))
+    except asyncpg.UniqueViolationError as error:
+        raise Taken from error
+    except BaseException as error:
+        # The pool does not see what happens here; cut short, the COPY might even be committed later.
+        if driver.is_closed() or not isinstance(error, asyncpg.PostgresError):
+            await connection.invalidate()
+        if isinstance(error, asyncpg.InterfaceError) and driver.is_closed():
+            raise ConnectionResetError(str(error)) from error
+        raise
+
+
+async def known(connection: AsyncConnection, deliveries: Sequence[Delivery]) -> set[UUID]:
+    """Answer those of the ids that stand in the table."""
+    rows = await connection.exec_driver_sql(_KNOWN, ([delivery.event.id for delivery in deliveries],))
+    return set(rows.scalars())
+
+
+async def insert(connection: AsyncConnection, deliveries: Sequence[Delivery]) -> list[UUID]:
+    """Insert deliveries with distinct ids, sorted by id, where these are new; answer the new ones."""
+    return [each for part in _parts(deliveries) for each in await _insert(connection, part)]
+
+
+async def compare(connection: AsyncConnection, deliveries: Sequence[Delivery]) -> list[Verdict | None]:
+    """Tell duplicates, conflicts and what does not stand in the table, in order."""
+    return [each for part in _parts(deliveries) for each in await _compare(connection, part)]
+
+
+def _row(delivery: Delivery) -> tuple[object, ...]:
+    record, (event_id, user_id, event_type, occurred_at, payload) = delivery
+    return event_id, user_id, event_type, payload.decode(), occurred_at, record.partition, record.offset
+
+
+async def _insert(connection: AsyncConnection, deliveries: Sequence[Delivery]) -> Sequence[UUID]:
+    records = [delivery.record for delivery in deliveries]
+    rows = await connection.exec_driver_sql(
+        _INSERT,
+        (
+            *_contents(deliveries),
+            [delivery.event.occurred_at for delivery in deliveries],
+            [record.partition for record in records],
+            [record.offset for record in records],
+        ),
+    )
+    return rows.scalars().all()
+
+
+async def _compare(connection: AsyncConnection, deliveries: Sequence[Delivery]) -> list[Verdict | None]:
+    rows = await connection.exec_driver_sql(_COMPARE, _contents(deliveries))
+    return [_VERDICTS[same] for same in rows.scalars()]
+
+
+def _parts(deliveries: Sequence[Delivery]) -> Iterator[Sequence[Delivery]]:
+    """Cut `deliveries` into as much as one statement takes."""
+    start = size = 0
+    for place, delivery in enumerate(deliveries, 1):
+        size += len(delivery.event.payload)
+        if size >= _STATEMENT_BYTES or place == len(deliveries):
+            yield deliveries[start:place]
+            start, size = place, 0
+
+
+def _contents(deliveries: Sequence[Delivery]) -> tuple[list[object], ...]:
+    events_ = [delivery.event for delivery in deliveries]
+    return (
+        [event.id for event in events_],
+        [event.user_id for event in events_],
+        [event.event_type.value for event in events_],
+        [event.payload.decode() for event in events_],
+    )
