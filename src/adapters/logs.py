@@ -1,22 +1,41 @@
 """Decorators that log what passes through a port: ids and outcomes, never payloads."""
 
+import logging
 from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID
 
+import msgspec
 import structlog
 
+from adapters.log_lines import Lines, now
 from application.listing import Cursor, EventFilter, Page, StoredEvent
 from application.ports import DeadLetters, Delivery, EventStore, Verdict
 from domain.dead_letter import DeadLetter
 
-logger = structlog.stdlib.get_logger("events")
+_LOGGER = "events"
 
-_LINES = {
+logger = structlog.stdlib.get_logger(_LOGGER)
+many = logging.getLogger(_LOGGER)
+
+_EVENTS = {
     Verdict.STORED: "event stored",
     Verdict.DUPLICATE: "event is a duplicate",
     Verdict.CONFLICT: "event conflicts with a stored one",
 }
+
+
+class _EventLine(msgspec.Struct, rename="camel", gc=False):
+    event_id: UUID
+    user_id: str
+    event_type: str
+    topic: str
+    partition: int
+    offset: int
+    event: str
+    logger: str
+    level: str
+    timestamp: str
 
 
 class LoggedEventStore:
@@ -27,16 +46,8 @@ class LoggedEventStore:
 
     async def add(self, deliveries: Sequence[Delivery]) -> Sequence[Verdict]:
         verdicts = await self._store.add(deliveries)
-        for (record, event), verdict in zip(deliveries, verdicts, strict=True):
-            logger.info(
-                _LINES[verdict],
-                eventId=str(event.id),
-                userId=event.user_id,
-                eventType=event.event_type.value,
-                topic=record.topic,
-                partition=record.partition,
-                offset=record.offset,
-            )
+        if many.isEnabledFor(logging.INFO):
+            many.info(Lines(_told(deliveries, verdicts)))
         return verdicts
 
     async def check(self, deliveries: Sequence[Delivery]) -> Sequence[Verdict | None]:
@@ -56,6 +67,18 @@ class LoggedEventStore:
 
     async def probe(self) -> None:
         await self._store.probe()
+
+
+def _told(deliveries: Sequence[Delivery], verdicts: Sequence[Verdict]) -> list["_EventLine"]:
+    time = now()
+    return [
+        _EventLine(
+            *(event.id, event.user_id, event.event_type),
+            *(record.topic, record.partition, record.offset),
+            *(_EVENTS[verdict], _LOGGER, "info", time),
+        )
+        for (record, event), verdict in zip(deliveries, verdicts, strict=True)
+    ]
 
 
 class LoggedDeadLetters:

@@ -208,6 +208,9 @@ def test_console_style_is_for_people() -> None:
     output = run("console")
     assert "own line" in output
     assert not output.startswith("{")
+    [stored] = [line for line in output.splitlines() if "event stored" in line]
+    assert "jörg" in stored
+    assert "{" not in stored
 
 
 def test_console_shows_characters_that_would_rule_the_terminal_as_what_they_are() -> None:

@@ -25,7 +25,7 @@ _END_SECONDS = 30.0
 _SHOWN_CHARS = 50_000
 SOURCES = str(Path(__file__).parents[2] / "src")
 """A copy of the project tests its own code, whichever one is installed."""
-_PER_EVENT = '"logger": "events", "level": "info"'
+_PER_EVENT = '"logger":"events","level":"info"'
 
 
 class Service:
