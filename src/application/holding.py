@@ -2,12 +2,12 @@
 
 import asyncio
 import random
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from application.ports import Batch
-from application.process_event import Attempt
+from application.process_event import Attempt, Content
 from domain.errors import Unavailable
 from domain.stop import Stop
 
@@ -29,6 +29,8 @@ class Work:
     """A batch on its way, and how far it came."""
 
     batch: Batch
+    contents: Sequence[Content] | None = None
+    """What its records hold, where that was looked at already."""
     is_suspect: bool = False
     """Whether it is a single record that may kill this process."""
     attempt: Attempt = field(default_factory=Attempt)
@@ -77,6 +79,7 @@ class Held:
             self._works[partition] = replace(
                 work,
                 batch=work.batch.part({partition}),
+                contents=None,
                 attempt=attempt,
                 cause=cause,
                 stops={each: stop for each, stop in work.stops.items() if each == partition},

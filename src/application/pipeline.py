@@ -19,6 +19,10 @@ from domain.stop import Stop
 
 logger = logging.getLogger(__name__)
 
+_AHEAD_SECONDS = 0.02
+"""How long to wait for the next batch while one is being worked on, which may have to be tried again soon."""
+BATCHES_IN_HAND = 2
+"""One that is being worked on, and one that was read meanwhile."""
 _SUSPICIOUS_BATCH = 100
 """How many records are read at a time while they are taken one by one, so that polling goes on."""
 
@@ -60,6 +64,7 @@ class Pipeline:
         """The source delivers nothing of these partitions meanwhile."""
         self._stops = Stops(source, custody, pace.look)
         self._poll_trouble: str | None = None
+        self._poll_failures = 0
         self._in_hand: Sequence[Record] = ()
         self._committed_to: dict[int, int] = {}
         """By partition, the offset behind the last record that was committed."""
@@ -115,52 +120,74 @@ class Pipeline:
         return sum(offset >= self._committed_to.get(partition, 0) for partition, offset in read)
 
     async def _work(self, stop: asyncio.Event) -> None:
-        failures = 0
-        while not stop.is_set():
-            self._turns += 1
-            try:
-                batch = await self._poll()
-            except Unavailable as unavailable:
-                failures += 1
-                self._notice_poll_trouble(unavailable)
-                await pause(self._pace.backoff.after(failures), stop)
-                continue
-            failures = 0
-            self._poll_trouble = None
-            if stop.is_set():
-                # Nothing is begun any more, since it may take long to end.
-                self._source.rewind(batch)
-                return
-            self._in_hand = batch.records
-            await self._take(batch, stop)
+        """Read and decode the next batch while the last one is stored and committed; never work on two at once."""
+        turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        turn.set_result(None)
+        try:
+            while not stop.is_set():
+                self._turns += 1
+                if self._custody.is_suspicious:
+                    # Nothing may happen beside a record that kills, lest another one is blamed.
+                    await turn
+                work = await self._read(stop, is_ahead=not turn.done())
+                await turn
+                if work is not None:
+                    turn = asyncio.create_task(self._turn(work, stop))
+            await turn
+        finally:
+            turn.cancel()
+            await asyncio.wait([turn])
+
+    async def _read(self, stop: asyncio.Event, *, is_ahead: bool) -> Work | None:
+        """Read the next batch; None after a pause where the log cannot be read."""
+        limit = min(self._pace.batch_size, _SUSPICIOUS_BATCH) if self._custody.is_suspicious else self._pace.batch_size
+        wait = self._held.until_due(_AHEAD_SECONDS if is_ahead else self._pace.poll_wait)
+        try:
+            batch = await self._source.poll(limit, wait)
+        except Unavailable as unavailable:
+            self._poll_failures += 1
+            self._notice_poll_trouble(unavailable)
+            await pause(self._pace.backoff.after(self._poll_failures), stop)
+            return None
+        self._poll_failures = 0
+        self._poll_trouble = None
+        return Work(batch, None if self._custody.is_suspicious else self._process.read(batch))
+
+    async def _turn(self, work: Work, stop: asyncio.Event) -> None:
+        """Work on what was read, and on one batch of those that are held."""
+        if stop.is_set() or not self._source.owns(work.batch):
+            # Nothing is begun any more, since it may take long to end; or it will be read by another consumer.
+            self._source.rewind(work.batch)
+        elif work.batch.records:
+            self._in_hand = work.batch.records
+            await self._take(work, stop)
             self._in_hand = ()
-            if stop.is_set():
-                return
-            # One a turn, so that polling goes on, which keeps this member in its group.
-            if (work := self._next_due()) is not None:
-                await self._try(work)
-            await self._stops.mind(self._held.partitions)
+        if stop.is_set():
+            return
+        # One a turn, so that polling goes on, which keeps this member in its group.
+        if (due := self._next_due()) is not None:
+            await self._try(due)
+        await self._stops.mind(self._held.partitions)
 
-    async def _poll(self) -> Batch:
-        limit = self._pace.batch_size
-        if self._custody.is_suspicious:
-            limit = min(limit, _SUSPICIOUS_BATCH)
-        return await self._source.poll(limit, self._held.until_due(self._pace.poll_wait))
-
-    async def _take(self, batch: Batch, stop: asyncio.Event) -> None:
+    async def _take(self, work: Work, stop: asyncio.Event) -> None:
         """Work on what was read: all at once, but the records of a suspect partition each alone."""
-        stopped, suspects, others = [], [], []
+        batch = work.batch
+        if not (self._custody.stopped or self._held or self._custody.is_suspicious):
+            await self._try(work)
+            return
+        blocked, suspects, others = [], [], []
         for record in batch.records:
-            if record.partition in self._custody.stopped:
-                stopped.append(record)
+            if record.partition in self._custody.stopped or record.partition in self._held:
+                blocked.append(record)
             elif self._custody.is_suspicious and self._custody.is_suspect(record):
                 suspects.append(record)
             else:
                 others.append(record)
-        if stopped:
-            self._source.rewind(Batch(stopped, batch.assignment))
+        if blocked:
+            # Read before the source was told to deliver nothing of their partitions.
+            self._source.rewind(Batch(blocked, batch.assignment))
         if others:
-            await self._try(Work(batch if len(others) == len(batch.records) else Batch(others, batch.assignment)))
+            await self._try(Work(Batch(others, batch.assignment)))
         if suspects:
             await self._take_one_by_one(Batch(suspects, batch.assignment), stop)
 
@@ -211,7 +238,7 @@ class Pipeline:
     async def _settle(self, work: Work) -> Outcome:
         if work.cause is not None and self._is_spent(work.attempt):
             return await self._process.give_up(work.batch, work.cause, work.attempt)
-        return await self._process(work.batch, work.attempt)
+        return await self._process(work.batch, work.attempt, work.contents)
 
     def _is_spent(self, attempt: Attempt) -> bool:
         if self._pace.retry_budget is None or attempt.first_failed_at is None:

@@ -51,6 +51,8 @@ class Outcome(NamedTuple):
     """The partitions where the storm is, which are not to be read on."""
 
 
+Content = UserEvent | Failure
+"""What a record holds."""
 Fate = Verdict | Failure
 
 
@@ -61,7 +63,7 @@ class ProcessEvent:
         self,
         store: EventStore,
         dead_letters: DeadLetters,
-        decode: Callable[[Record], UserEvent | Failure],
+        decode: Callable[[Record], Content],
         storms: Storms,
         clock: Callable[[], datetime],
     ) -> None:
@@ -73,9 +75,18 @@ class ProcessEvent:
         self.asked = 0
         """How often the store was asked to add events."""
 
-    async def __call__(self, batch: Batch, attempt: Attempt = Attempt()) -> Outcome:
-        """Store and park. Raises `Unavailable` when the world cannot take it now: nothing is to be committed then."""
-        contents = [self._decode(record) for record in batch.records]
+    def read(self, batch: Batch) -> list[Content]:
+        """Look at what the records hold: needs nothing of the world, and may be done while it is busy."""
+        return [self._decode(record) for record in batch.records]
+
+    async def __call__(
+        self, batch: Batch, attempt: Attempt = Attempt(), contents: Sequence[Content] | None = None
+    ) -> Outcome:
+        """Store and park. Raises `Unavailable` when the world cannot take it now: nothing is to be committed then.
+
+        `contents` is what `read` has said of this batch, if it was asked already.
+        """
+        contents = self.read(batch) if contents is None else contents
         deliveries = [
             Delivery(record, content)
             for record, content in zip(batch.records, contents, strict=True)
@@ -92,7 +103,7 @@ class ProcessEvent:
     async def give_up(self, batch: Batch, cause: Unavailable, attempt: Attempt) -> Outcome:
         """Park the whole batch as `exhausted`: only for those who set a retry budget."""
         exhausted = Failure(FailureKind.EXHAUSTED, str(cause), type(cause).__name__)
-        contents = [self._decode(record) for record in batch.records]
+        contents = self.read(batch)
         return await self._settle(
             batch, contents, [each if isinstance(each, Failure) else exhausted for each in contents], attempt
         )
@@ -102,7 +113,7 @@ class ProcessEvent:
         return await self._settle(batch, [_LETHAL] * len(batch.records), [_LETHAL] * len(batch.records), attempt)
 
     async def _settle(
-        self, batch: Batch, contents: Sequence[UserEvent | Failure], fates: Sequence[Fate], attempt: Attempt
+        self, batch: Batch, contents: Sequence[Content], fates: Sequence[Fate], attempt: Attempt
     ) -> Outcome:
         """Park what is dead, up to where a storm is noticed."""
         ruling = self._storms.judge(batch.records, [isinstance(fate, Failure) for fate in fates])
@@ -149,7 +160,7 @@ class ProcessEvent:
         except Exception as error:
             raise Unavailable(f"the store fails on everything: {type(error).__name__}") from error
 
-    async def _park(self, dead: Sequence[tuple[Record, UserEvent | Failure, Failure]], attempt: Attempt) -> None:
+    async def _park(self, dead: Sequence[tuple[Record, Content, Failure]], attempt: Attempt) -> None:
         if not dead:
             return
         now = self._clock()

@@ -5,6 +5,7 @@ import ssl
 from adapters.kafka.connection import Brokers
 from adapters.kafka.topics import LETTER_MARGIN_BYTES, Topic
 from adapters.postgres.engine import Database, Limits
+from application.pipeline import BATCHES_IN_HAND
 from entrypoints.environment import SettingsError
 from entrypoints.settings import AFTER_BATCH_SECONDS, BATCH_PER_STATEMENT, ENVELOPE_BYTES, Settings
 
@@ -78,6 +79,11 @@ def largest_letter_bytes(settings: Settings) -> int:
 def finish_seconds(settings: Settings) -> float:
     """For how long after a stop the consumer may work on the batch in hand."""
     return settings.shutdown_grace_seconds - AFTER_BATCH_SECONDS
+
+
+def most_records_in_hand(settings: Settings) -> int:
+    """How many records a consumer may have read and not committed."""
+    return BATCHES_IN_HAND * settings.batch_size
 
 
 def log_retention_seconds(settings: Settings) -> float:

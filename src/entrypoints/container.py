@@ -106,7 +106,9 @@ class Container(containers.DeclarativeContainer):
         ),
         monotonic,
     )
-    custody = providers.Singleton(Custody, partition_states, storms, span=settings.provided.batch_size)
+    custody = providers.Singleton(
+        Custody, partition_states, storms, span=providers.Callable(connections.most_records_in_hand, settings)
+    )
 
     # The log in Kafka.
     producer = providers.Resource(

@@ -132,6 +132,18 @@ class SourceContract:
             start = min(offset for place, offset in places(first.records) if place == partition)
             assert offsets == list(range(start, 6))
 
+    async def test_batch_that_is_rewound_after_an_earlier_one_moves_nothing_forward(
+        self, log: LogUnderTest, source: EventSource
+    ) -> None:
+        """Both are delivered again, whichever is given back first."""
+        await append_events(log, 0, *(an_event() for _ in range(6)))
+        first, second = await collect(source, 6, limit=3)
+        for earlier, later in ((first, second), (second, first)):
+            source.rewind(earlier)
+            source.rewind(later)
+            first, second = await collect(source, 6, limit=3)
+            assert [offset for _, offset in places([*first.records, *second.records])] == list(range(6))
+
     async def test_new_member_starts_at_the_committed_place(self, log: LogUnderTest, source: EventSource) -> None:
         """What was committed is not read again; what was read but not committed is."""
         await append_events(log, 2, *(an_event() for _ in range(10)))

@@ -9,7 +9,7 @@ from adapters import wire
 from adapters.memory import MemoryLog, MemoryPartitionStates, MemorySource
 from application.custody import Custody
 from application.holding import Backoff
-from application.pipeline import Pace, Pipeline
+from application.pipeline import BATCHES_IN_HAND, Pace, Pipeline
 from application.ports import Batch, Custodian
 from application.process_event import ProcessEvent
 from application.storm import StormLimits, Storms
@@ -28,13 +28,17 @@ class WatchedSource(MemorySource):
     def __init__(self, log: MemoryLog, custodian: Custodian) -> None:
         super().__init__(log, "events", "group", custodian)
         self.polls = 0
+        self.polled = 0
+        """How many records were delivered."""
         self.commits: list[Batch] = []
         self.commit_outage: Exception | None = None
         self.paused: set[int] = self._paused
 
     async def poll(self, limit: int, wait: float) -> Batch:
         self.polls += 1
-        return await super().poll(limit, wait)
+        batch = await super().poll(limit, wait)
+        self.polled += len(batch.records)
+        return batch
 
     async def commit(self, batch: Batch) -> None:
         self.commits.append(batch)
@@ -53,7 +57,7 @@ class PipelineWorld:
         table = None if before is None else before.states.table
         self.states: MemoryPartitionStates = MemoryPartitionStates("events", "group", table)
         self.storms = Storms(LIMITS, lambda: self._clock().timestamp())
-        self.custody = Custody(self.states, self.storms, span=pace.batch_size)
+        self.custody = Custody(self.states, self.storms, span=BATCHES_IN_HAND * pace.batch_size)
         self.source = WatchedSource(self.log, self.custody)
         self.store: WatchedStore = WatchedStore() if before is None else before.store
         self.letters: WatchedLetters = WatchedLetters() if before is None else before.letters

@@ -40,6 +40,49 @@ async def test_records_are_stored_and_committed_to_the_end(world: PipelineWorld)
     assert max(map(len, world.store.calls)) <= 100
 
 
+async def test_next_batch_is_read_while_one_is_stored_and_waits_for_its_commit(world: PipelineWorld) -> None:
+    """One and no more, so that a bounded number of records is in hand."""
+    world.append(350)
+    world.store.gate.clear()
+    async with world.running():
+        await until(lambda: world.source.polled == 200)
+        assert [len(call) for call in world.store.calls] == [100]
+        assert world.committed() == {}
+        world.store.gate.set()
+        await until(lambda: world.committed() == {0: 350})
+
+
+async def test_what_was_read_behind_a_batch_that_fails_waits_for_it(world: PipelineWorld) -> None:
+    """Nothing of its partition is stored before it, and other partitions go on."""
+    events = world.append(250)
+    world.store.gate.clear()
+    async with world.running():
+        await until(lambda: world.source.polled == 200)
+        world.store.outage = Unavailable("database: down")
+        world.store.gate.set()
+        await until(lambda: len(world.store.calls) >= 3)
+        assert {event.id for event in events[100:]}.isdisjoint(each for call in world.store.calls for each in call)
+        world.store.outage = None
+        await until(lambda: world.committed() == {0: 250})
+    assert list(world.store.rows) == [event.id for event in events]
+
+
+async def test_what_was_read_behind_a_batch_that_was_lost_is_not_begun(world: PipelineWorld) -> None:
+    """Its share is gone too: it is read again by whoever has it now."""
+    world.append(200)
+    world.store.gate.clear()
+    async with world.running():
+        await until(lambda: world.source.polled == 200)
+        other = MemorySource(world.log, "events", "group", Witness())
+        await other.open()
+        world.store.gate.set()
+        await until(lambda: bool(world.source.commits))
+        await other.close()
+        await until(lambda: world.committed() == {0: 200})
+    first, again, *_ = world.store.calls
+    assert again == first
+
+
 async def test_outage_of_the_store_holds_and_parks_nothing(world: PipelineWorld) -> None:
     """Polling goes on so that the group keeps the member, and in the end every event is stored in its order."""
     events = world.append(5)
@@ -401,10 +444,10 @@ async def test_from_the_third_attempt_on_records_are_taken_one_by_one(world: Pip
 async def test_suspicion_ends_behind_what_the_dead_may_have_had_in_hand(world: PipelineWorld) -> None:
     """From there on batches are as large as ever."""
     await world.crash_before(0, times=2)
-    world.append(2 * PACE.batch_size)
+    world.append(3 * PACE.batch_size)
     async with world.running():
-        await until(lambda: world.committed() == {0: 2 * PACE.batch_size})
-    assert [len(call) for call in world.store.calls] == [*[1] * PACE.batch_size, PACE.batch_size]
+        await until(lambda: world.committed() == {0: 3 * PACE.batch_size})
+    assert [len(call) for call in world.store.calls] == [*[1] * (2 * PACE.batch_size), PACE.batch_size]
 
 
 async def test_record_that_killed_three_times_is_parked_untried(world: PipelineWorld) -> None:

@@ -92,7 +92,8 @@ class Assignment:
             return
         for tp in assigned:
             self._consumer.seek(tp, self._cursor[tp.partition])
-        self.is_positioned = True
+        # Meanwhile a person may have had something skipped.
+        self.is_positioned = not self._skipping
         self.pause(paused)
 
     async def _hand_over(self, new: Mapping[int, int]) -> None:
@@ -133,11 +134,15 @@ class Assignment:
         return [record for records in fetched.values() for record in records]
 
     def rewind(self, records: Iterable[Record]) -> None:
-        """Move the cursor back to the first of `records`, which are in offset order within each partition."""
+        """Move the cursor back to the first of `records`, which are in offset order within each partition.
+
+        It stays where it stands before them already: an earlier batch was given back.
+        """
         first: dict[int, int] = {}
         for record in records:
             first.setdefault(record.partition, record.offset)
-        self._cursor |= first
+        for partition, offset in first.items():
+            self._cursor[partition] = min(self._cursor[partition], offset)
         self.is_positioned = False
 
     async def is_behind(self) -> bool:
