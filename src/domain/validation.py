@@ -27,7 +27,8 @@ _ESCAPE = re.compile(rb"\\(?:u([0-9a-fA-F]{4})|.)")
 _BRACKET = re.compile(rb"[][{}]")
 _EXPONENT_SHAPES = bytes.maketrans(b"E123456789", b"e000000000")
 """Makes an exponent of four digits read `e0000`, once its sign is left out; some other texts too."""
-_LARGE_EXPONENT = re.compile(rb"[eE][+-]?[0-9]{4}")
+_LARGE_EXPONENT = re.compile(rb"[\s:,[]-?[0-9]+(?:\.[0-9]+)?[eE][+-]?[0-9]{4}")
+"""With what stands before a number: the hexadecimal digits of many an id would do otherwise."""
 _NUMBER = re.compile(rb"-?([0-9]+)(?:\.([0-9]+))?(?:[eE]([+-]?[0-9]+))?")
 
 

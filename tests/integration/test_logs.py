@@ -62,6 +62,7 @@ failure = Failure(FailureKind.INVALID, "eventId: must be a UUID", "Invalid")
 record = a_record(b"s3cret", partition=2, offset=9, headers=(("h", b"s3cret"),))
 
 async def use_ports():
+    structlog.contextvars.bind_contextvars(process="consumer")
     await store.add(delivered(event, event, an_event("other", b"{}", event_id=event.id)))
     await letters.park([DeadLetter(record, failure, 1, NOON, NOON, each) for each in (event.id, None)])
 
@@ -190,7 +191,7 @@ def test_each_event_has_a_line_that_tells_its_fate(output: str) -> None:
     assert len({line["eventId"] for line in told}) == 1
     for line in told:
         assert (line["level"], line["eventType"]) == ("info", "LOGIN")
-        assert (line["topic"], line["partition"]) == ("events", 0)
+        assert (line["topic"], line["partition"], line["process"]) == ("events", 0, "consumer")
 
 
 def test_each_dead_letter_has_a_line_that_tells_why(output: str) -> None:
@@ -210,6 +211,7 @@ def test_console_style_is_for_people() -> None:
     assert not output.startswith("{")
     [stored] = [line for line in output.splitlines() if "event stored" in line]
     assert "jörg" in stored
+    assert "consumer" in stored
     assert "{" not in stored
 
 

@@ -212,4 +212,5 @@ def test_payload_that_is_too_deep_is_refused(text: bytes) -> None:
 def test_payload_with_a_huge_number_is_refused(number: bytes) -> None:
     """By its digits or by its exponent, wherever it stands."""
     message = f"must not hold a number of over {MAX_DIGITS} digits or exponent"
-    assert problems(payload=b'{"a":"\\"","b":[0,' + number + b"]}") == [("payload", message)]
+    for place in (b'{"a":"\\"","b":[0,%b]}', b'{"a":[%b,0]}', b'{"a":%b}', b'{"a":\n%b }', b'{"a":\t%b}', b'{"a": %b}'):
+        assert problems(payload=place % number) == [("payload", message)]
