@@ -1,6 +1,5 @@
 """Process one batch of deliveries: store what can be stored, park what never can."""
 
-from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -56,6 +55,14 @@ Content = UserEvent | Failure
 Fate = Verdict | Failure
 
 
+class _Judged(NamedTuple):
+    """A batch with what each of its records holds, and what is to become of it."""
+
+    batch: Batch
+    contents: Sequence[Content]
+    fates: Sequence[Fate]
+
+
 class ProcessEvent:
     """Turns a batch into rows and dead letters, all durable when it returns; may be repeated on the same batch."""
 
@@ -95,43 +102,38 @@ class ProcessEvent:
         added = await self._add(deliveries) if deliveries else ()
         if len(added) != len(deliveries):
             raise AssertionError(f"the store judged {len(added)} of {len(deliveries)} events")
-        fates = iter(added)
-        return await self._settle(
-            batch, contents, [each if isinstance(each, Failure) else next(fates) for each in contents], attempt
-        )
+        verdicts = iter(added)
+        fates = [next(verdicts) if isinstance(content, UserEvent) else content for content in contents]
+        return await self._settle(_Judged(batch, contents, fates), attempt)
 
     async def give_up(self, batch: Batch, cause: Unavailable, attempt: Attempt) -> Outcome:
         """Park the whole batch as `exhausted`: only for those who set a retry budget."""
         exhausted = Failure(FailureKind.EXHAUSTED, str(cause), type(cause).__name__)
         contents = self.read(batch)
-        return await self._settle(
-            batch, contents, [each if isinstance(each, Failure) else exhausted for each in contents], attempt
-        )
+        fates = [content if isinstance(content, Failure) else exhausted for content in contents]
+        return await self._settle(_Judged(batch, contents, fates), attempt)
 
     async def condemn(self, batch: Batch, attempt: Attempt) -> Outcome:
         """Park the whole batch unread, as records that kill the process."""
-        return await self._settle(batch, [_LETHAL] * len(batch.records), [_LETHAL] * len(batch.records), attempt)
+        lethal = [_LETHAL] * len(batch.records)
+        return await self._settle(_Judged(batch, lethal, lethal), attempt)
 
-    async def _settle(
-        self, batch: Batch, contents: Sequence[Content], fates: Sequence[Fate], attempt: Attempt
-    ) -> Outcome:
+    async def _settle(self, judged: _Judged, attempt: Attempt) -> Outcome:
         """Park what is dead, up to where a storm is noticed."""
-        ruling = self._storms.judge(batch.records, [isinstance(fate, Failure) for fate in fates])
-        done, left = _divide(batch.records, ruling.stops)
-        counts = Counter(fate if isinstance(fate, Verdict) else None for fate in map(fates.__getitem__, done))
+        are_dead = [isinstance(fate, Failure) for fate in judged.fates]
+        ruling = self._storms.judge(judged.batch.records, are_dead)
+        done, left = _divide(judged, ruling.stops)
         letters = [
-            (batch.records[place], contents[place], fate if isinstance(fate, Failure) else _CONFLICT)
-            for place in done
-            if isinstance(fate := fates[place], Failure) or fate is Verdict.CONFLICT
+            (record, content, fate if isinstance(fate, Failure) else _CONFLICT)
+            for record, content, fate in zip(done.batch.records, done.contents, done.fates, strict=True)
+            if isinstance(fate, Failure) or fate is Verdict.CONFLICT
         ]
         await self._park(letters, attempt)
         self._storms.accept(ruling)
-        tally = Tally(counts[Verdict.STORED], counts[Verdict.DUPLICATE], counts[Verdict.CONFLICT], counts[None])
-        carried_out, rest = (
-            Batch([batch.records[place] for place in places], batch.assignment) for places in (done, left)
-        )
-        _balance(tally, carried_out)
-        return Outcome(tally, carried_out, rest, ruling.stops)
+        stored, duplicate, conflict = map(done.fates.count, (Verdict.STORED, Verdict.DUPLICATE, Verdict.CONFLICT))
+        tally = Tally(stored, duplicate, conflict, dead=len(letters) - conflict)
+        _balance(tally, done.batch)
+        return Outcome(tally, done.batch, left, ruling.stops)
 
     async def _add(self, deliveries: Sequence[Delivery]) -> Sequence[Fate]:
         """Add `deliveries`; on a refusal halve them, in offset order, until the culprits stand alone."""
@@ -188,16 +190,21 @@ def _root_cause(error: BaseException) -> str:
     return type(error).__name__
 
 
-def _divide(records: Sequence[Record], stops: Mapping[int, Stop]) -> tuple[Sequence[int], Sequence[int]]:
-    """Tell the places of the records before the stops, and of those behind."""
+def _divide(judged: _Judged, stops: Mapping[int, Stop]) -> tuple[_Judged, Batch]:
+    """Part what stands before the stops from the records behind them."""
+    batch = judged.batch
     if not stops:
-        return range(len(records)), ()
+        return judged, Batch((), batch.assignment)
     done: list[int] = []
     left: list[int] = []
-    for place, record in enumerate(records):
+    for place, record in enumerate(batch.records):
         stop = stops.get(record.partition)
         (done if stop is None or record.offset < stop.offset else left).append(place)
-    return done, left
+    carried_out, rest = (Batch([batch.records[place] for place in places], batch.assignment) for places in (done, left))
+    return (
+        _Judged(carried_out, [judged.contents[place] for place in done], [judged.fates[place] for place in done]),
+        rest,
+    )
 
 
 def _balance(tally: Tally, batch: Batch) -> None:

@@ -96,17 +96,16 @@ class Storms:
         """Decide for records of one or more partitions, of which some are to be dead letters."""
         ruling = Ruling({}, {})
         now = self._clock()
-        by_partition: dict[int, list[int]] = defaultdict(list)
-        for place, record in enumerate(records):
-            by_partition[record.partition].append(place)
-        for partition, places in by_partition.items():
-            breaker = self._breakers.get(partition, Breaker(self._limits))
-            after = breaker.after([are_dead[place] for place in places], now)
+        by_partition: dict[int, list[bool]] = defaultdict(list)
+        for record, is_dead in zip(records, are_dead, strict=True):
+            by_partition[record.partition].append(is_dead)
+        for partition, theirs in by_partition.items():
+            after = self._breakers.get(partition, Breaker(self._limits)).after(theirs, now)
             if isinstance(after, Breaker):
                 ruling.breakers[partition] = after
             else:
-                last = records[places[after.records - 1]]
-                ruling.stops[partition] = Stop(StopKind.STORM, last.offset + 1, after.reason)
+                there = [record for record in records if record.partition == partition]
+                ruling.stops[partition] = Stop(StopKind.STORM, there[after.records - 1].offset + 1, after.reason)
         return ruling
 
     def accept(self, ruling: Ruling) -> None:

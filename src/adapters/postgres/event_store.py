@@ -49,17 +49,15 @@ class PostgresEventStore:
         """For how many batches more the ids are looked up before they are written."""
 
     async def add(self, deliveries: Sequence[Delivery]) -> Sequence[Verdict]:
-        first: dict[UUID, int] = {}
-        for place, delivery in enumerate(deliveries):
-            first.setdefault(delivery.event.id, place)
+        first = {delivery.event.id.int: place for place, delivery in reversed([*enumerate(deliveries)])}
         # Sorted by id, so that writers of the same ids wait for each other instead of deadlocking.
-        unique = sorted((deliveries[place] for place in first.values()), key=lambda each: each.event.id.int)
+        unique = [deliveries[place] for _, place in sorted(first.items())]
         with translated():
             # Cancelled when the time is up, the driver closes the connection: what was not committed never will be.
             async with asyncio.timeout(self._settle), self._engine.connect() as connection:
                 if len(unique) == len(deliveries) and await self._copied(connection, unique):
                     return [Verdict.STORED] * len(deliveries)
-                new = {first[each] for each in await self._write(connection, unique)}
+                new = {first[each.int] for each in await self._write(connection, unique)}
                 rest = [delivery for place, delivery in enumerate(deliveries) if place not in new]
                 compared = iter(await statements.compare(connection, rest))
                 await connection.commit()
