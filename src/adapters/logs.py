@@ -78,10 +78,18 @@ def _told(deliveries: Sequence[Delivery], verdicts: Sequence[Verdict]) -> list["
     process, time = get_contextvars().get("process", msgspec.UNSET), now()
     return [
         _EventLine(
-            *(event.id, event.user_id, event.event_type),
-            *(record.topic, record.partition, record.offset),
+            event.id,
+            event.user_id,
+            event.event_type,
+            record.topic,
+            record.partition,
+            record.offset,
             # An enumeration's members are slow keys.
-            *("event stored" if verdict is Verdict.STORED else _OTHER_EVENTS[verdict], process, _LOGGER, "info", time),
+            "event stored" if verdict is Verdict.STORED else _OTHER_EVENTS[verdict],
+            process,
+            _LOGGER,
+            "info",
+            time,
         )
         for (record, event), verdict in zip(deliveries, verdicts, strict=True)
     ]

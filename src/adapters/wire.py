@@ -89,13 +89,6 @@ def decode(record: Record) -> UserEvent | Failure:
     Lenient where the predecessor's producers were: an absent or null payload is `{}`, an absent or null timestamp is
     the record's own, unknown keys are ignored.
     """
-    try:
-        return _decode(record)
-    except Exception as error:  # noqa: BLE001 - a bug meets an input: the input is kept, and others go on
-        return Failure(FailureKind.UNEXPECTED, "the record could not be read", type(error).__name__)
-
-
-def _decode(record: Record) -> UserEvent | Failure:
     value = record.value
     if value is None:
         return Failure(FailureKind.UNDECODABLE, "the record has no value", "Undecodable")
@@ -105,16 +98,17 @@ def _decode(record: Record) -> UserEvent | Failure:
             fields = _typed.decode(value)
         except msgspec.ValidationError:
             fields = _loose.decode(value)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        return Failure(FailureKind.UNDECODABLE, _undecodable(error), type(error).__name__)
-    payload = bytes(fields.payload)
-    timestamp = from_milliseconds(record.timestamp) if fields.timestamp is None else fields.timestamp
-    try:
+        payload = bytes(fields.payload)
+        timestamp = from_milliseconds(record.timestamp) if fields.timestamp is None else fields.timestamp
         return validate(
             fields.eventId, fields.userId, fields.eventType, timestamp, b"{}" if payload == b"null" else payload
         )
     except Invalid as invalid:
         return Failure(FailureKind.INVALID, str(invalid), type(invalid).__name__)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        return Failure(FailureKind.UNDECODABLE, _undecodable(error), type(error).__name__)
+    except Exception as error:  # noqa: BLE001 - a bug meets an input: the input is kept, and others go on
+        return Failure(FailureKind.UNEXPECTED, "the record could not be read", type(error).__name__)
 
 
 def _undecodable(error: Exception) -> str:

@@ -39,7 +39,7 @@ logger = logging.getLogger(__name__)
 _PATIENCE_SECONDS = 30.0
 _FAILED = 1
 _MISUSED = 2
-_COLLECTED_OBJECTS = 50_000
+_COLLECTED_OBJECTS = 200_000
 
 cli = typer.Typer(
     help="User activity events: HTTP in, Kafka between, each event exactly once in PostgreSQL.",
