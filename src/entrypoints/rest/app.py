@@ -4,18 +4,18 @@ from collections.abc import Mapping, Sequence
 
 from litestar import Litestar
 from litestar.di import Provide
-from litestar.handlers import HTTPRouteHandler
+from litestar.handlers import BaseRouteHandler
 
 from application.list_processed import ListProcessed
 from application.publish_event import PublishEvent
 from entrypoints.health import Readiness
 from entrypoints.rest.body import BodyReader
+from entrypoints.rest.generate import generate_route
 from entrypoints.rest.health import alive, ready
 from entrypoints.rest.listing import get_event, list_events
 from entrypoints.rest.middleware import RequestMiddleware
 from entrypoints.rest.openapi import get_openapi
 from entrypoints.rest.problems import handle
-from entrypoints.rest.publish import generate_event
 
 
 def create_app(
@@ -28,15 +28,12 @@ def create_app(
     max_in_flight: int,
 ) -> Litestar:
     """Make the API. Times are in seconds. Whoever calls this owns what the use cases hold."""
-    body_reader = BodyReader(max_body_bytes, body_timeout)
     dependencies = {
-        "publish": Provide(lambda: publish, sync_to_thread=False),
         "listing": Provide(lambda: listing, sync_to_thread=False),
         "readiness": Provide(lambda: readiness, sync_to_thread=False),
-        "body_reader": Provide(lambda: body_reader, sync_to_thread=False),
     }
-    handlers = [generate_event, list_events, get_event, alive, ready, get_openapi]
-    return _application(handlers, dependencies, max_in_flight)
+    generate = generate_route(publish, BodyReader(max_body_bytes, body_timeout))
+    return _application([generate, list_events, get_event, alive, ready, get_openapi], dependencies, max_in_flight)
 
 
 def health_app(readiness: Readiness, *, max_in_flight: int = 16) -> Litestar:
@@ -45,7 +42,7 @@ def health_app(readiness: Readiness, *, max_in_flight: int = 16) -> Litestar:
 
 
 def _application(
-    handlers: Sequence[HTTPRouteHandler], dependencies: Mapping[str, Provide], max_in_flight: int
+    handlers: Sequence[BaseRouteHandler], dependencies: Mapping[str, Provide], max_in_flight: int
 ) -> Litestar:
     app = Litestar(
         handlers,

@@ -1,18 +1,17 @@
 """`POST /events/generate`."""
 
 from http import HTTPStatus
-from typing import Any
 
 import msgspec
 import structlog
-from litestar import Request, post
-from litestar.di import NamedDependency
-from litestar.types import ASGIApp
+from litestar.handlers import ASGIRouteHandler
+from litestar.types import Receive, Scope
 
 from application.publish_event import Draft, NotPublished, PublishEvent
 from domain.errors import Rejected
 from domain.validation import Invalid, Problem
 from entrypoints.rest.body import BodyReader
+from entrypoints.rest.post_route import post_route
 from entrypoints.rest.problems import HttpProblem, unavailable
 from entrypoints.rest.replies import Reply
 
@@ -32,12 +31,13 @@ class _Body(msgspec.Struct, rename="camel"):
 _decoder = msgspec.json.Decoder(_Body)
 
 
-@post("/events/generate")
-async def generate_event(
-    request: Request[Any, Any, Any], publish: NamedDependency[PublishEvent], body_reader: NamedDependency[BodyReader]
-) -> ASGIApp:
-    """Publish one event; 201 once the log has it."""
-    return await publish_body(await body_reader.read(request.scope, request.receive), publish)
+def generate_route(publish: PublishEvent, body_reader: BodyReader) -> ASGIRouteHandler:
+    """Make the route that publishes one event; 201 once the log has it."""
+
+    async def generate(scope: Scope, receive: Receive) -> Reply:
+        return await publish_body(await body_reader.read(scope, receive), publish)
+
+    return post_route("/events/generate", generate)
 
 
 async def publish_body(body: bytes, publish: PublishEvent) -> Reply:

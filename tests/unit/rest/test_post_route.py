@@ -1,0 +1,36 @@
+"""Routes that take POST alone answer everything else as Litestar's own routes do."""
+
+import pytest
+
+from tests.support.api import Api
+
+pytestmark = pytest.mark.parametrize("path", ["/events/generate"])
+
+
+async def test_options_are_post_alone(api: Api, path: str) -> None:
+    """Without a body, as for the routes that read."""
+    response = await api.client.options(path)
+    assert (response.status_code, response.content) == (204, b"")
+    assert response.headers["allow"] == "OPTIONS, POST"
+    assert not {"content-type", "content-length"} & set(response.headers)
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD", "PUT", "PATCH", "DELETE", "TRACE", "BREW"])
+async def test_other_method_is_a_405_that_names_the_right_ones(api: Api, path: str, method: str) -> None:
+    """A problem document with its path and request id."""
+    response = await api.client.request(method, path, headers={"x-request-id": "id-1"})
+    assert response.status_code == 405
+    assert response.headers["allow"] == "POST, OPTIONS"
+    if method != "HEAD":
+        assert response.json()["instance"] == path
+        assert response.json()["requestId"] == "id-1"
+
+
+async def test_deeper_path_is_none(api: Api, path: str) -> None:
+    """The route is no mount for whatever may follow."""
+    assert (await api.client.post(f"{path}/x")).status_code == 404
+
+
+async def test_trailing_slash_leads_to_the_same_route(api: Api, path: str) -> None:
+    """As everywhere else."""
+    assert (await api.client.options(f"{path}/")).headers["allow"] == "OPTIONS, POST"
