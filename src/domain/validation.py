@@ -58,7 +58,7 @@ def validate(event_id: object, user_id: object, event_type: object, timestamp: o
     """
     try:
         return UserEvent(
-            _parse_id(event_id),
+            parse_id(event_id),
             _parse_user_id(user_id),
             _parse_event_type(event_type),
             parse_time(timestamp),
@@ -72,7 +72,7 @@ def _problems(
     event_id: object, user_id: object, event_type: object, timestamp: object, payload: bytes
 ) -> Iterator[Problem]:
     checks: tuple[tuple[str, Callable[[Any], object], object], ...] = (
-        ("eventId", _parse_id, event_id),
+        ("eventId", parse_id, event_id),
         ("userId", _parse_user_id, user_id),
         ("eventType", _parse_event_type, event_type),
         ("timestamp", parse_time, timestamp),
@@ -85,7 +85,8 @@ def _problems(
             yield Problem(field, str(error))
 
 
-def _parse_id(value: object) -> UUID:
+def parse_id(value: object) -> UUID:
+    """Read an event's id. Raises `ValueError` with what a person should mend."""
     if isinstance(value, UUID):
         return value
     # UUID() also takes braces and "urn:uuid:", which PostgreSQL or a foreign consumer may not.

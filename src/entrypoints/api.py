@@ -32,6 +32,8 @@ class Api:
             listing,
             readiness,
             max_body_bytes=settings.max_body_bytes,
+            max_batch_bytes=settings.max_batch_bytes,
+            max_batch_events=settings.max_batch_events,
             body_timeout=settings.body_timeout_seconds,
             max_in_flight=settings.max_in_flight,
         )

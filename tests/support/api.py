@@ -21,6 +21,8 @@ from tests.support.events import NOON
 
 TOPIC = "events"
 MAX_BODY_BYTES = 20_000
+MAX_BATCH_BYTES = 100_000
+MAX_BATCH_EVENTS = 50
 
 Headers = Sequence[tuple[bytes, bytes]]
 
@@ -35,6 +37,10 @@ class Api:
     publisher: MemoryPublisher
     store: MemoryEventStore
     readiness: Readiness
+
+    async def post_batch(self, body: bytes, content_type: str = "application/json", **headers: str) -> httpx.Response:
+        """Post a batch's body likewise."""
+        return await self.client.post("/events/batch", content=body, headers={"content-type": content_type, **headers})
 
     async def post(self, body: bytes, content_type: str = "application/json", **headers: str) -> httpx.Response:
         """Post an event's body as it is, with more headers if need be."""
@@ -67,6 +73,8 @@ async def an_api(*, body_timeout: float = 5.0, max_in_flight: int = 100) -> Asyn
         ListProcessed(store),
         readiness,
         max_body_bytes=MAX_BODY_BYTES,
+        max_batch_bytes=MAX_BATCH_BYTES,
+        max_batch_events=MAX_BATCH_EVENTS,
         body_timeout=body_timeout,
         max_in_flight=max_in_flight,
     )

@@ -9,6 +9,7 @@ from litestar.handlers import BaseRouteHandler
 from application.list_processed import ListProcessed
 from application.publish_event import PublishEvent
 from entrypoints.health import Readiness
+from entrypoints.rest.batch import BATCH_MEDIA_TYPES, batch_route
 from entrypoints.rest.body import BodyReader
 from entrypoints.rest.generate import generate_route
 from entrypoints.rest.health import alive, ready
@@ -24,6 +25,8 @@ def create_app(
     readiness: Readiness,
     *,
     max_body_bytes: int,
+    max_batch_bytes: int,
+    max_batch_events: int,
     body_timeout: float,
     max_in_flight: int,
 ) -> Litestar:
@@ -33,7 +36,14 @@ def create_app(
         "readiness": Provide(lambda: readiness, sync_to_thread=False),
     }
     generate = generate_route(publish, BodyReader(max_body_bytes, body_timeout))
-    return _application([generate, list_events, get_event, alive, ready, get_openapi], dependencies, max_in_flight)
+    batch = batch_route(
+        publish,
+        BodyReader(max_batch_bytes, body_timeout, BATCH_MEDIA_TYPES),
+        max_events=max_batch_events,
+        max_event_bytes=max_body_bytes,
+    )
+    handlers = [generate, batch, list_events, get_event, alive, ready, get_openapi]
+    return _application(handlers, dependencies, max_in_flight)
 
 
 def health_app(readiness: Readiness, *, max_in_flight: int = 16) -> Litestar:

@@ -1,33 +1,36 @@
-"""Read a JSON request's body as bytes, within limits on its type, its size and the time it takes to arrive."""
+"""Read a request's body as bytes, within limits on its type, its size and the time it takes to arrive."""
 
 import asyncio
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
 
 from litestar.types import Receive, Scope
 
 from entrypoints.rest.problems import HttpProblem
+from entrypoints.rest.replies import JSON
 
 
 @dataclass(frozen=True, slots=True)
 class BodyReader:
-    """Reads bodies of at most `max_bytes` that arrive within `timeout` seconds.
+    """Reads bodies of one of `media_types`, of at most `max_bytes`, that arrive within `timeout` seconds.
 
     Framework and server look at neither the content's type and encoding nor the time.
     """
 
     max_bytes: int
     timeout: float
+    media_types: Sequence[str] = (JSON,)
 
-    async def read(self, scope: Scope, receive: Receive) -> bytes:
-        """Return the whole body. Raises `HttpProblem` with 400, 408, 413 or 415."""
+    async def read(self, scope: Scope, receive: Receive) -> tuple[str, bytes]:
+        """Return the media type and the whole body. Raises `HttpProblem` with 400, 408, 413 or 415."""
         headers = dict(scope["headers"])
-        _check_type(headers)
+        media_type = self._media_type(headers)
         if int(headers.get(b"content-length", b"0")) > self.max_bytes:
             raise self._too_large()
         try:
             async with asyncio.timeout(self.timeout):
-                return await self._collect(receive)
+                return media_type, await self._collect(receive)
         except TimeoutError:
             raise HttpProblem(
                 HTTPStatus.REQUEST_TIMEOUT,
@@ -55,14 +58,19 @@ class BodyReader:
             HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"The body must not be larger than {self.max_bytes} bytes."
         )
 
+    def _media_type(self, headers: Mapping[bytes, bytes]) -> str:
+        media_type, charsets = _parse_type(headers.get(b"content-type", b"").decode("latin-1").lower())
+        if media_type not in self.media_types or not charsets <= {"utf-8", "utf8"}:
+            raise HttpProblem(
+                HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
+                f"The content type must be {' or '.join(self.media_types)} in UTF-8.",
+                headers={"accept": ", ".join(self.media_types)},
+            )
+        _require_identity(headers)
+        return media_type
 
-def _check_type(headers: dict[bytes, bytes]) -> None:
-    if not _is_json(headers.get(b"content-type", b"").decode("latin-1").lower()):
-        raise HttpProblem(
-            HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
-            "The content type must be application/json in UTF-8.",
-            headers={"accept": "application/json"},
-        )
+
+def _require_identity(headers: Mapping[bytes, bytes]) -> None:
     if headers.get(b"content-encoding", b"").lower() not in (b"", b"identity"):
         raise HttpProblem(
             HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
@@ -71,7 +79,8 @@ def _check_type(headers: dict[bytes, bytes]) -> None:
         )
 
 
-def _is_json(content_type: str) -> bool:
+def _parse_type(content_type: str) -> tuple[str, set[str]]:
+    """Split a media type from the values of its parameter `charset`."""
     media_type, *parameters = (part.strip() for part in content_type.split(";"))
     charsets = {parameter.removeprefix("charset=").strip('"') for parameter in parameters if "charset" in parameter}
-    return media_type == "application/json" and charsets <= {"utf-8", "utf8"}
+    return media_type, charsets

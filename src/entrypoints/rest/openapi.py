@@ -6,7 +6,6 @@ The tests hold every answer they get against it.
 from functools import cache
 from http import HTTPStatus
 from importlib.metadata import version
-from typing import Any
 
 import msgspec
 from litestar import route
@@ -54,6 +53,7 @@ def document() -> Schema:
         },
         "paths": {
             "/events/generate": {"post": _generate_event()},
+            "/events/batch": {"post": _publish_batch()},
             "/events/processed": {"get": _list_events()},
             "/events/{id}": {"get": _get_event()},
             "/health": {"get": _alive()},
@@ -77,6 +77,35 @@ def _generate_event() -> Schema:
                 location=_string(f"/events/{EVENT_ID}", "Where the event can be read once it is stored"),
             ),
             **_refusals(400, 408, 413, 415, 422, 500, 503),
+        },
+    }
+
+
+def _publish_batch() -> Schema:
+    lines = {"schema": {"type": "string", "description": "One NewEvent as JSON a line; blank lines are ignored"}}
+    return {
+        "operationId": "publishBatch",
+        "summary": "Publish many events",
+        "description": "A 200 says nothing about any event: look at each result. A user's events keep their order. "
+        "How many events and bytes a batch may have is set by MAX_BATCH_EVENTS and MAX_BATCH_BYTES; nothing of a batch "
+        "that is answered with 400, 408, 413 or 415 was published. After a 500 or 503 any of it may have been.",
+        "requestBody": {
+            "required": True,
+            "content": {
+                JSON: {"schema": {"type": "array", "items": _ref("NewEvent")}},
+                NDJSON: lines,
+                "application/ndjson": lines,
+            },
+        },
+        "responses": {
+            "200": _answer(
+                "One result for each event",
+                {JSON: {"schema": _ref("BatchResults")}},
+                **{
+                    "retry-after": {"description": "Seconds, if any is to be sent again", "schema": {"type": "integer"}}
+                },
+            ),
+            **_refusals(400, 408, 413, 415, 500, 503),
         },
     }
 
@@ -150,12 +179,15 @@ def _answer(description: str, content: Schema, **headers: Schema) -> Schema:
 
 def _refusals(*statuses: int) -> dict[str, Schema]:
     content = {problems.MEDIA_TYPE: {"schema": _ref("Problem")}}
-    retry: dict[int, dict[str, Any]] = {
-        HTTPStatus.SERVICE_UNAVAILABLE: {"retry-after": {"description": "Seconds", "schema": {"type": "integer"}}}
-    }
+    extra = {HTTPStatus.SERVICE_UNAVAILABLE: _retry_after("Seconds")}
     return {
-        str(status): _answer(_PROBLEMS[HTTPStatus(status)], content, **retry.get(status, {})) for status in statuses
+        str(status): _answer(_PROBLEMS[HTTPStatus(status)], content, **extra.get(HTTPStatus(status), {}))
+        for status in statuses
     }
+
+
+def _retry_after(description: str) -> Schema:
+    return {"retry-after": {"description": description, "schema": {"type": "integer"}}}
 
 
 def _parameter(name: str, schema: Schema, description: str) -> Schema:

@@ -112,6 +112,11 @@ def unavailable(detail: str, *, event_id: UUID | None = None) -> HttpProblem:
     return HttpProblem(HTTPStatus.SERVICE_UNAVAILABLE, detail, event_id=event_id, headers=RETRY_AFTER)
 
 
+def unreadable(reason: str) -> HttpProblem:
+    """Make a 400 that says why a body is no JSON."""
+    return HttpProblem(HTTPStatus.BAD_REQUEST, f"The body cannot be read: {reason}.")
+
+
 def _framework_problem(error: HTTPException) -> HttpProblem:
     status = HTTPStatus(error.status_code)
     if status is HTTPStatus.NOT_FOUND:

@@ -54,6 +54,32 @@ _PUBLISHED: Schema = {
     "properties": {"message": {"const": "Event published successfully"}, "eventId": _ID},
 }
 
+_BATCH_RESULTS: Schema = {
+    "type": "object",
+    "required": ["results"],
+    "properties": {
+        "results": {
+            "type": "array",
+            "description": "One for each event of the batch, in its order.",
+            "items": {"$ref": "#/components/schemas/BatchResult"},
+        }
+    },
+}
+
+_BATCH_RESULT: Schema = {
+    "type": "object",
+    "description": "`published`: the log has the event. `rejected`: it never will; `errors` names what is wrong, and "
+    "`eventId` is the one that was sent, if it was a good one. `retry`: the log did not confirm the event, which may "
+    "yet appear; send it again with this `eventId`, so that it counts once.",
+    "required": ["status"],
+    "properties": {
+        "status": {"type": "string", "enum": ["published", "rejected", "retry"]},
+        "eventId": _ID,
+        "errors": {"type": "array", "items": {"$ref": "#/components/schemas/FieldError"}},
+        "detail": {"type": "string"},
+    },
+}
+
 _EVENT: Schema = {
     "type": "object",
     "required": ["id", "user_id", "event_type", "payload", "created_at", "occurred_at"],
@@ -112,6 +138,8 @@ _READINESS: Schema = {
 SCHEMAS: Schema = {
     "NewEvent": _NEW_EVENT,
     "Published": _PUBLISHED,
+    "BatchResults": _BATCH_RESULTS,
+    "BatchResult": _BATCH_RESULT,
     "Event": _EVENT,
     "FieldError": _FIELD_ERROR,
     "Problem": _PROBLEM,

@@ -4,7 +4,7 @@ import re
 from typing import Any
 from uuid import UUID
 
-from entrypoints.rest.generate import parse
+from entrypoints.rest.event_body import parse
 from entrypoints.rest.openapi import document
 from tests.support.api import Api
 

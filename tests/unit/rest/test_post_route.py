@@ -4,7 +4,7 @@ import pytest
 
 from tests.support.api import Api
 
-pytestmark = pytest.mark.parametrize("path", ["/events/generate"])
+pytestmark = pytest.mark.parametrize("path", ["/events/generate", "/events/batch"])
 
 
 async def test_options_are_post_alone(api: Api, path: str) -> None:

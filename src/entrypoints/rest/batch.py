@@ -1,0 +1,109 @@
+"""`POST /events/batch`: many events in one request, each with a result of its own."""
+
+from collections.abc import Sequence
+from http import HTTPStatus
+from uuid import UUID
+
+import msgspec
+import structlog
+from litestar.handlers import ASGIRouteHandler
+from litestar.types import Receive, Scope
+
+from application.publish_event import Draft, NotPublished, Published, PublishEvent
+from domain.errors import Rejected
+from domain.validation import Invalid, Problem, parse_id
+from entrypoints.rest.batch_items import BatchSplitter, TooManyItems
+from entrypoints.rest.body import BodyReader
+from entrypoints.rest.event_body import Unreadable, parse
+from entrypoints.rest.generate import UNCONFIRMED
+from entrypoints.rest.post_route import post_route
+from entrypoints.rest.problems import RETRY_AFTER, HttpProblem, unreadable
+from entrypoints.rest.replies import JSON, Reply
+from entrypoints.rest.rows import NDJSON
+
+BATCH_MEDIA_TYPES = (JSON, NDJSON, "application/ndjson")
+"""An array, or one event a line."""
+
+logger: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
+
+
+class _Published(msgspec.Struct, tag_field="status", tag="published", rename="camel"):
+    event_id: UUID
+
+
+class _Rejected(msgspec.Struct, tag_field="status", tag="rejected", rename="camel"):
+    errors: Sequence[Problem]
+    event_id: UUID | msgspec.UnsetType = msgspec.UNSET
+
+
+class _Retry(msgspec.Struct, tag_field="status", tag="retry", rename="camel"):
+    event_id: UUID
+    detail: str = UNCONFIRMED
+
+
+_Result = _Published | _Rejected | _Retry
+
+
+def batch_route(
+    publish: PublishEvent, body_reader: BodyReader, *, max_events: int, max_event_bytes: int
+) -> ASGIRouteHandler:
+    """Make the route that publishes up to `max_events` events of `max_event_bytes` each; 200 with a result for each."""
+    splitter = BatchSplitter(max_events)
+
+    async def batch(scope: Scope, receive: Receive) -> Reply:
+        media_type, body = await body_reader.read(scope, receive)
+        try:
+            items = splitter.array(body) if media_type == JSON else splitter.lines(body)
+        except Unreadable as error:
+            raise unreadable(str(error)) from None
+        except TooManyItems:
+            raise HttpProblem(
+                HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"A batch must not have more than {max_events} events."
+            ) from None
+        return await publish_items(items, publish, max_event_bytes)
+
+    return post_route("/events/batch", batch)
+
+
+async def publish_items(items: Sequence[bytes], publish: PublishEvent, max_event_bytes: int) -> Reply:
+    """Publish what is valid of `items` in one call, in order; a result `published` needs the log's own word."""
+    drafts = [_read(item, max_event_bytes) for item in items]
+    valid = [draft for draft in drafts if isinstance(draft, Draft)]
+    outcomes = iter(await publish(valid))
+    results = [_result(draft, next(outcomes)) if isinstance(draft, Draft) else draft for draft in drafts]
+    retry = sum(isinstance(result, _Retry) for result in results)
+    if retry:
+        logger.warning("events not acknowledged", events=retry)
+    return Reply(HTTPStatus.OK, msgspec.json.encode({"results": results}), RETRY_AFTER if retry else {})
+
+
+def _read(item: bytes, max_bytes: int) -> Draft | _Rejected:
+    try:
+        draft = parse(item)
+    except Unreadable as error:
+        return _Rejected([Problem("body", f"cannot be read: {error}")])
+    except Invalid as invalid:
+        return _Rejected(invalid.problems)
+    if len(item) > max_bytes:
+        return _Rejected([Problem("body", f"must not be larger than {max_bytes} bytes")], _stated_id(draft))
+    return draft
+
+
+def _result(draft: Draft, outcome: Published | NotPublished | Invalid) -> _Result:
+    match outcome:
+        case Published():
+            return _Published(outcome.event_id)
+        case Invalid():
+            return _Rejected(outcome.problems, _stated_id(draft))
+        case NotPublished(cause=Rejected()):
+            return _Rejected([Problem("body", "is too large for the log")], _stated_id(draft))
+        case _:
+            return _Retry(outcome.event_id)
+
+
+def _stated_id(draft: Draft) -> UUID | msgspec.UnsetType:
+    """Return the client's own id, if that much is right."""
+    try:
+        return parse_id(draft.event_id)
+    except ValueError:
+        return msgspec.UNSET

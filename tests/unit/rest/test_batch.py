@@ -1,0 +1,244 @@
+"""`POST /events/batch`: which events of a batch are taken, which are refused, and which may be sent again."""
+
+import json
+from typing import Any
+from uuid import UUID
+
+import pytest
+from structlog.testing import capture_logs
+
+from adapters import wire
+from domain.errors import Rejected, Unavailable, WrongDeployment
+from domain.event import UserEvent
+from tests.support.api import MAX_BATCH_BYTES, MAX_BATCH_EVENTS, MAX_BODY_BYTES, TOPIC, Api
+
+EVENT_ID = "0198f3c0-1111-7abc-8def-0123456789ab"
+NDJSON = "application/x-ndjson"
+GOOD = b'{"userId":"user-1","eventType":"LOGIN"}'
+UNSTORABLE = b'{"userId":"user-1","eventType":"JUMP","eventId":"%s"}' % EVENT_ID.encode()
+
+
+def published(api: Api) -> list[UserEvent]:
+    """Read the events in the log, partition by partition."""
+    events = [wire.decode(record) for record in api.log.records(TOPIC)]
+    return [event for event in events if isinstance(event, UserEvent)]
+
+
+def array(*items: bytes) -> bytes:
+    """Write a JSON array."""
+    return b"[" + b",".join(items) + b"]"
+
+
+async def results(api: Api, body: bytes, content_type: str = "application/json") -> list[dict[str, Any]]:
+    """Post a batch that is answered with 200, and read what became of its events."""
+    response = await api.post_batch(body, content_type)
+    assert response.status_code == 200
+    found: list[dict[str, Any]] = response.json()["results"]
+    return found
+
+
+@pytest.mark.parametrize(
+    ("body", "content_type"),
+    [
+        (b" [ %b ,\r\n\t%b ] " % (GOOD, GOOD), "application/json"),
+        (b"%b\n%b" % (GOOD, GOOD), NDJSON),
+        (b"%b\n%b\n" % (GOOD, GOOD), "application/ndjson"),
+        (b"\n \t\r\n%b\r\n\r\n   %b  \r\n\n" % (GOOD, GOOD), "Application/X-NDJSON; charset=utf-8"),
+    ],
+)
+async def test_events_in_any_format_are_published(api: Api, body: bytes, content_type: str) -> None:
+    """An array, or lines with either end, of which blank ones do not count."""
+    found = await results(api, body, content_type)
+    assert [result["status"] for result in found] == ["published", "published"]
+    assert {result["eventId"] for result in found} == {str(event.id) for event in published(api)}
+
+
+@pytest.mark.parametrize(("body", "content_type"), [(b"[]", "application/json"), (b"", NDJSON), (b" \r\n\n\t", NDJSON)])
+async def test_batch_of_nothing_has_no_results(api: Api, body: bytes, content_type: str) -> None:
+    """It is a batch like any other."""
+    assert await results(api, body, content_type) == []
+
+
+async def test_order_of_a_user_is_kept(api: Api) -> None:
+    """All of a batch goes to the log in one call."""
+    items = [b'{"userId":"u","eventType":"LOGIN","payload":{"n":%d}}' % number for number in range(MAX_BATCH_EVENTS)]
+    found = await results(api, array(*items))
+    assert [event.payload for event in published(api)] == [b'{"n":%d}' % number for number in range(MAX_BATCH_EVENTS)]
+    assert [result["eventId"] for result in found] == [str(event.id) for event in published(api)]
+
+
+@pytest.mark.parametrize("content_type", ["application/json", NDJSON])
+async def test_payload_is_published_byte_for_byte(api: Api, content_type: str) -> None:
+    """As it is when it comes alone."""
+    payload = b'{ "a" : 1.50,  "b":[1e2, 12345678901234567890123],"c":"\\u00e9\xc3\xa9", "c":null }'
+    item = b'{"userId":"u","eventType":"LOGIN","payload":  ' + payload + b" }"
+    await results(api, array(GOOD, item) if content_type == "application/json" else GOOD + b"\n" + item, content_type)
+    assert payload in [event.payload for event in published(api)]
+
+
+@pytest.mark.parametrize("bad", [b"1", b"null", b'"text"', b"[]", b'{"userId":1e999}'])
+@pytest.mark.parametrize("content_type", ["application/json", NDJSON])
+async def test_item_that_is_no_object_is_rejected_alone(api: Api, bad: bytes, content_type: str) -> None:
+    """Its neighbours are published."""
+    body = array(GOOD, bad, GOOD) if content_type == "application/json" else b"\n".join([GOOD, bad, GOOD])
+    found = await results(api, body, content_type)
+    assert [result["status"] for result in found] == ["published", "rejected", "published"]
+    assert [error["field"] for error in found[1]["errors"]] == ["body"]
+    assert "eventId" not in found[1]
+    assert len(published(api)) == 2
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [b"{", b"}", b"{'a':1}", GOOD + b",", b'{"userId":"\xff"}', b"\xef\xbb\xbf" + GOOD, b'{"a":' * 9_000, b"\x00"],
+)
+async def test_malformed_line_is_rejected_alone(api: Api, bad: bytes) -> None:
+    """Where it ends is known, whatever is in it."""
+    found = await results(api, b"\n".join([GOOD, bad, GOOD]), NDJSON)
+    assert [result["status"] for result in found] == ["published", "rejected", "published"]
+    assert found[1]["errors"][0]["message"].startswith("cannot be read: ")
+
+
+async def test_item_that_is_not_utf8_is_rejected_alone(api: Api) -> None:
+    """Also where nobody would read the text."""
+    found = await results(api, array(b'{"userId":"u","eventType":"LOGIN","x":"\xff"}', GOOD))
+    assert [result["status"] for result in found] == ["rejected", "published"]
+
+
+@pytest.mark.parametrize(
+    "malformed",
+    [
+        b"",
+        b"  ",
+        b"{}",
+        b"1",
+        b"null",
+        GOOD,
+        b"[",
+        array(GOOD)[:-1],
+        array(GOOD, b""),
+        array(GOOD) + b"x",
+        b"[" * 9_000,
+        array(GOOD, b"["),
+        array(GOOD, b"{'a':1}"),
+        b"\xef\xbb\xbf[]",
+    ],
+)
+async def test_body_that_is_no_array_is_a_400(api: Api, malformed: bytes) -> None:
+    """Where one item ends and the next begins cannot be told: nothing is published."""
+    response = await api.post_batch(malformed)
+    assert response.status_code == 400
+    assert response.json()["detail"].startswith("The body cannot be read: ")
+    assert published(api) == []
+
+
+async def test_invalid_event_is_rejected_with_every_problem_and_its_id(api: Api) -> None:
+    """The client can tell which one it was, and mend all of it at once."""
+    bad = {"userId": 7, "eventType": "JUMP", "eventId": EVENT_ID, "timestamp": "2026-01-01", "payload": []}
+    found = await results(api, array(GOOD, json.dumps(bad).encode()))
+    assert [error["field"] for error in found[1]["errors"]] == ["userId", "eventType", "timestamp", "payload"]
+    assert found[1]["eventId"] == EVENT_ID
+    assert len(published(api)) == 1
+
+
+@pytest.mark.parametrize("event_id", ["x", 1, f"{{{EVENT_ID}}}", ""])
+async def test_id_that_is_none_is_not_repeated(api: Api, event_id: object) -> None:
+    """An answer holds ids only."""
+    bad = {"userId": "u", "eventType": "LOGIN", "eventId": event_id}
+    [found] = await results(api, array(json.dumps(bad).encode()))
+    assert (found["status"], [error["field"] for error in found["errors"]]) == ("rejected", ["eventId"])
+    assert "eventId" not in found
+
+
+async def test_id_in_another_spelling_is_repeated_in_the_usual_one(api: Api) -> None:
+    """The validator takes more spellings than the decoder."""
+    spelled = {"userId": "u", "eventType": "JUMP", "eventId": EVENT_ID.replace("-", "", 1).upper()}
+    [found] = await results(api, array(json.dumps(spelled).encode()))
+    assert found["eventId"] == EVENT_ID
+
+
+async def test_event_larger_than_a_body_may_be_is_rejected_alone(api: Api) -> None:
+    """What cannot be published alone cannot be published in a batch."""
+    fitting, larger = (
+        b'{"userId":"u","eventType":"LOGIN","eventId":"%s","payload":{}%b}' % (EVENT_ID.encode(), b" " * padding)
+        for padding in (MAX_BODY_BYTES - 100, MAX_BODY_BYTES)
+    )
+    found = await results(api, array(larger, fitting))
+    assert [result["status"] for result in found] == ["rejected", "published"]
+    assert found[0]["eventId"] == EVENT_ID
+    assert str(MAX_BODY_BYTES) in found[0]["errors"][0]["message"]
+
+
+async def test_event_too_large_for_the_log_is_rejected_with_its_id(api: Api) -> None:
+    """It is no use to send it again."""
+    api.publisher.outage = Rejected("the record is too large")
+    found = await results(api, array(GOOD, b'{"userId":"u","eventType":"LOGIN","eventId":"%s"}' % EVENT_ID.encode()))
+    assert [result["status"] for result in found] == ["rejected", "rejected"]
+    assert [result.get("eventId") for result in found] == [None, EVENT_ID]
+
+
+async def test_batch_at_the_limit_is_taken_and_one_event_more_is_a_413(api: Api) -> None:
+    """The whole of it is refused, since no choice among its events would be better than another."""
+    full = [GOOD] * MAX_BATCH_EVENTS
+    assert len(await results(api, array(*full))) == MAX_BATCH_EVENTS
+    assert len(await results(api, b"\n".join(full), NDJSON)) == MAX_BATCH_EVENTS
+    assert len(published(api)) == 2 * MAX_BATCH_EVENTS
+    for body, content_type in ((array(*full, b"1"), "application/json"), (b"\n".join([*full, b"1"]), NDJSON)):
+        response = await api.post_batch(body, content_type)
+        assert response.status_code == 413
+        assert response.json()["detail"] == f"A batch must not have more than {MAX_BATCH_EVENTS} events."
+    assert len(published(api)) == 2 * MAX_BATCH_EVENTS
+
+
+async def test_body_at_the_limit_is_taken_and_one_byte_more_is_a_413(api: Api) -> None:
+    """A batch has a limit of its own."""
+    padding = MAX_BATCH_BYTES - len(array(GOOD))
+    assert len(await results(api, array(GOOD) + b" " * padding)) == 1
+    assert (await api.post_batch(array(GOOD) + b" " * (padding + 1))).status_code == 413
+    assert len(published(api)) == 1
+
+
+@pytest.mark.parametrize("content_type", ["", "text/plain", "application/json; charset=latin-1", "text/x-ndjson"])
+async def test_other_content_types_are_refused(api: Api, content_type: str) -> None:
+    """And the right ones are named."""
+    response = await api.post_batch(array(GOOD), content_type)
+    assert response.status_code == 415
+    assert response.headers["accept"] == "application/json, application/x-ndjson, application/ndjson"
+
+
+async def test_unacknowledged_events_are_to_be_sent_again_and_the_others_are_not(api: Api) -> None:
+    """An outage changes nothing for what is invalid; one line in the log counts what was not acknowledged."""
+    api.publisher.outage = Unavailable("no answer from broker-1.internal")
+    with capture_logs() as lines:
+        response = await api.post_batch(array(GOOD, UNSTORABLE, b'{"userId":"u","eventType":"LOGIN","eventId":null}'))
+    found = response.json()["results"]
+    assert response.status_code == 200
+    assert [result["status"] for result in found] == ["retry", "rejected", "retry"]
+    assert all(UUID(found[place]["eventId"]).version == 7 for place in (0, 2))
+    assert int(response.headers["retry-after"]) > 0
+    assert "broker-1" not in response.text
+    assert [(line["event"], line.get("events")) for line in lines] == [
+        ("events not acknowledged", 2),
+        ("request", None),
+    ]
+
+
+async def test_answer_without_an_event_to_retry_says_nothing_of_when(api: Api) -> None:
+    """A client may take the header alone for a sign."""
+    assert "retry-after" not in (await api.post_batch(array(GOOD, UNSTORABLE))).headers
+
+
+@pytest.mark.parametrize(("outage", "status"), [(WrongDeployment("no such topic"), 503), (KeyError("secret"), 500)])
+async def test_failure_of_our_own_is_a_problem_of_the_whole(api: Api, outage: Exception, status: int) -> None:
+    """What went wrong stands in the log, not in the answer."""
+    api.publisher.outage = outage
+    response = await api.post_batch(array(GOOD))
+    assert response.status_code == status
+    assert str(outage) not in response.text
+
+
+async def test_trace_of_the_request_travels_with_each_record(api: Api) -> None:
+    """As with an event that comes alone."""
+    trace = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+    await api.post_batch(array(GOOD, GOOD), traceparent=trace)
+    assert [dict(record.headers)["traceparent"] for record in api.log.records(TOPIC)] == [trace.encode()] * 2
