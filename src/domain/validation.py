@@ -25,8 +25,8 @@ _SURROGATE = re.compile(r"[\ud800-\udfff]")
 _STRING = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"')
 _ESCAPE = re.compile(rb"\\(?:u([0-9a-fA-F]{4})|.)")
 _BRACKET = re.compile(rb"[][{}]")
-_EXPONENT_SHAPES = bytes.maketrans(b"E123456789", b"e000000000")
-"""Makes an exponent of four digits read `e0000`, once its sign is left out; some other texts too."""
+_DIGITS_ALIKE = bytes.maketrans(b"E123456789", b"e000000000")
+"""Makes the end of a number with an exponent of four digits read `0e0000`, once signs are left out."""
 _LARGE_EXPONENT = re.compile(rb"[\s:,[]-?[0-9]+(?:\.[0-9]+)?[eE][+-]?[0-9]{4}")
 """With what stands before a number: the hexadecimal digits of many an id would do otherwise."""
 _NUMBER = re.compile(rb"-?([0-9]+)(?:\.([0-9]+))?(?:[eE]([+-]?[0-9]+))?")
@@ -148,20 +148,23 @@ def _check_payload(payload: bytes) -> bytes:
     # The cheap bounds below spare nearly every payload the walk over its tokens.
     if b"\\" in payload and b"\\u0000" in payload and any(escape[1] == b"0000" for escape in _ESCAPE.finditer(payload)):
         raise ValueError("must not hold a NUL character")
-    if len(payload) > 2 * MAX_PAYLOAD_DEPTH and _may_be_deep(payload) and _depth(payload) > MAX_PAYLOAD_DEPTH:
+    if _may_be_deep(payload) and _depth(payload) > MAX_PAYLOAD_DEPTH:
         raise ValueError(f"must be nested at most {MAX_PAYLOAD_DEPTH} deep")
-    if (len(payload) > MAX_DIGITS or _may_have_large_exponent(payload)) and _has_huge_number(payload):
+    if _may_hold_huge_number(payload) and _has_huge_number(payload):
         raise ValueError(f"must not hold a number of over {MAX_DIGITS} digits or exponent")
     return payload
 
 
 def _may_be_deep(payload: bytes) -> bool:
-    return payload.count(b"{") + payload.count(b"[") > MAX_PAYLOAD_DEPTH
+    # Each level takes two brackets.
+    return len(payload) > 2 * MAX_PAYLOAD_DEPTH and payload.count(b"{") + payload.count(b"[") > MAX_PAYLOAD_DEPTH
 
 
-def _may_have_large_exponent(payload: bytes) -> bool:
+def _may_hold_huge_number(payload: bytes) -> bool:
+    if len(payload) > MAX_DIGITS:
+        return True
     # A search for one text is several times as fast as for a pattern.
-    may_be = payload.translate(_EXPONENT_SHAPES, b"+-").find(b"e0000") >= 0
+    may_be = payload.translate(_DIGITS_ALIKE, b"+-").find(b"0e0000") >= 0
     return may_be and _LARGE_EXPONENT.search(payload) is not None
 
 

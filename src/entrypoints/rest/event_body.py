@@ -49,12 +49,9 @@ def parse(body: bytes) -> Draft:
         _require_utf8(body)
     fields: _Typed | _Loose
     try:
-        try:
-            fields = decode(_typed, body)
-        except msgspec.ValidationError:
-            fields = decode(_loose, body)
-    except msgspec.ValidationError as error:
-        raise Invalid(Problem("body", f"must be a JSON object of ordinary values: {error}")) from None
+        fields = _typed.decode(body)
+    except (msgspec.DecodeError, RecursionError):
+        fields = _decode_loosely(body)
     return Draft(fields.user_id, fields.event_type, bytes(fields.payload) or None, fields.event_id, fields.timestamp)
 
 
@@ -68,6 +65,13 @@ def decode(decoder: msgspec.json.Decoder[T], body: bytes) -> T:
         raise Unreadable(str(error)) from None
     except RecursionError:
         raise Unreadable("it is nested too deep") from None
+
+
+def _decode_loosely(body: bytes) -> _Loose:
+    try:
+        return decode(_loose, body)
+    except msgspec.ValidationError as error:
+        raise Invalid(Problem("body", f"must be a JSON object of ordinary values: {error}")) from None
 
 
 def _require_utf8(body: bytes) -> None:
