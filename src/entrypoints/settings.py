@@ -141,11 +141,11 @@ class Settings(BaseModel):
         10, description="Longest wait for the log's acknowledgement; then the answer is 503, outcome unknown."
     )
     max_body_bytes: Annotated[int, Field(ge=1_024, le=_MOST_BYTES)] = Field(
-        524_288, description="Largest request body, and largest event of a batch; uncompressed."
+        524_288, description="Largest request body, and largest event of a batch; counted uncompressed."
     )
     max_batch_events: Annotated[int, Field(ge=1, le=10_000)] = Field(1_000, description="Most events of one batch.")
     max_batch_bytes: Annotated[int, Field(ge=1_024, le=64 * 1024 * 1024)] = Field(
-        8_388_608, description="Largest body of a batch, uncompressed."
+        8_388_608, description="Largest body of a batch, counted uncompressed."
     )
     body_timeout_seconds: Seconds = Field(10, description="Longest that a request's body may take to arrive.")
     max_in_flight: Count = Field(1_000, description="Requests served at a time; beyond it the answer is 503.")

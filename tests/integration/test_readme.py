@@ -1,5 +1,6 @@
 """The README's tour does what it says."""
 
+import json
 import os
 import re
 import signal
@@ -64,14 +65,16 @@ def test_every_command_of_the_tour_succeeds(ports: dict[int, int]) -> None:
     """Each command ends well and answers with what the README says of it."""
     answers = [_run(command, ports) for command in tour()]
 
-    assert len(answers) == 11
+    assert len(answers) == 13
     assert "201 Created" in answers[0]
     assert "Event published successfully" in answers[0]
     assert answers[3] == answers[4]
     assert "0198c0de-0000-7000-8000-000000000001" in answers[4]
-    assert all(field in answers[5] for field in ("422", "userId", "eventType", "payload"))
-    assert answers[8] == '{"status":"UP"}'
-    assert all('"status":"UP"' in answer for answer in answers[9:])
+    assert [result["status"] for result in json.loads(answers[5])["results"]] == ["published", "rejected"]
+    assert [result["status"] for result in json.loads(answers[6])["results"]] == ["published"] * 3
+    assert all(field in answers[7] for field in ("422", "userId", "eventType", "payload"))
+    assert answers[10] == '{"status":"UP"}'
+    assert all('"status":"UP"' in answer for answer in answers[11:])
     # Published first, listed by the time that the rest of the tour was over.
     assert "user123" in _until_listed(ports)
 

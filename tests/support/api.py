@@ -38,15 +38,15 @@ class Api:
     store: MemoryEventStore
     readiness: Readiness
 
-    async def post_batch(self, body: bytes, content_type: str = "application/json", **headers: str) -> httpx.Response:
-        """Post a batch's body likewise."""
-        return await self.client.post("/events/batch", content=body, headers={"content-type": content_type, **headers})
-
     async def post(self, body: bytes, content_type: str = "application/json", **headers: str) -> httpx.Response:
         """Post an event's body as it is, with more headers if need be."""
         return await self.client.post(
             "/events/generate", content=body, headers={"content-type": content_type, **headers}
         )
+
+    async def post_batch(self, body: bytes, content_type: str = "application/json", **headers: str) -> httpx.Response:
+        """Post a batch's body likewise."""
+        return await self.client.post("/events/batch", content=body, headers={"content-type": content_type, **headers})
 
 
 @dataclass

@@ -19,10 +19,13 @@ from entrypoints.rest.generate import UNCONFIRMED
 from entrypoints.rest.post_route import post_route
 from entrypoints.rest.problems import RETRY_AFTER, HttpProblem, unreadable
 from entrypoints.rest.replies import JSON, Reply
+from entrypoints.rest.room import Room
 from entrypoints.rest.rows import NDJSON
 
 BATCH_MEDIA_TYPES = (JSON, NDJSON, "application/ndjson")
 """An array, or one event a line."""
+_ROOM_BYTES = 32 * 1024 * 1024
+"""For the bodies of all batches under way; each takes some four times as much until it is answered."""
 
 logger: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
@@ -49,18 +52,22 @@ def batch_route(
 ) -> ASGIRouteHandler:
     """Make the route that publishes up to `max_events` events of `max_event_bytes` each; 200 with a result for each."""
     splitter = BatchSplitter(max_events)
+    room = Room(max(_ROOM_BYTES, 2 * body_reader.max_bytes))
 
-    async def batch(scope: Scope, receive: Receive) -> Reply:
-        media_type, body = await body_reader.read(scope, receive)
+    def split(media_type: str, body: bytes) -> list[bytes]:
         try:
-            items = splitter.array(body) if media_type == JSON else splitter.lines(body)
+            return splitter.array(body) if media_type == JSON else splitter.lines(body)
         except Unreadable as error:
             raise unreadable(str(error)) from None
         except TooManyItems:
             raise HttpProblem(
                 HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"A batch must not have more than {max_events} events."
             ) from None
-        return await publish_items(items, publish, max_event_bytes)
+
+    async def batch(scope: Scope, receive: Receive) -> Reply:
+        with room.share() as take:
+            items = split(*await body_reader.read(scope, receive, take))
+            return await publish_items(items, publish, max_event_bytes)
 
     return post_route("/events/batch", batch)
 

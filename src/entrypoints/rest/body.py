@@ -7,13 +7,17 @@ from http import HTTPStatus
 
 from litestar.types import Receive, Scope
 
+from entrypoints.rest.encodings import TooLarge, encoding_of, inflate
 from entrypoints.rest.problems import HttpProblem
 from entrypoints.rest.replies import JSON
+from entrypoints.rest.room import Take
 
 
 @dataclass(frozen=True, slots=True)
 class BodyReader:
     """Reads bodies of one of `media_types`, of at most `max_bytes`, that arrive within `timeout` seconds.
+
+    The bound counts for what arrives and again for what it is inflated to.
 
     Framework and server look at neither the content's type and encoding nor the time.
     """
@@ -22,23 +26,35 @@ class BodyReader:
     timeout: float
     media_types: Sequence[str] = (JSON,)
 
-    async def read(self, scope: Scope, receive: Receive) -> tuple[str, bytes]:
-        """Return the media type and the whole body. Raises `HttpProblem` with 400, 408, 413 or 415."""
+    async def read(self, scope: Scope, receive: Receive, take: Take = lambda _: None) -> tuple[str, bytes]:
+        """Return the media type and the whole body, inflated. Raises `HttpProblem` with 400, 408, 413 or 415.
+
+        `take` is asked for room for what is kept.
+        """
         headers = dict(scope["headers"])
         media_type = self._media_type(headers)
+        encoding = encoding_of(scope["headers"])
         if int(headers.get(b"content-length", b"0")) > self.max_bytes:
             raise self._too_large()
         try:
             async with asyncio.timeout(self.timeout):
-                return media_type, await self._collect(receive)
+                body = await self._collect(receive, take)
         except TimeoutError:
             raise HttpProblem(
                 HTTPStatus.REQUEST_TIMEOUT,
                 f"The body did not arrive within {self.timeout:g} seconds.",
                 headers={"connection": "close"},
             ) from None
+        if encoding == "identity":
+            return media_type, body
+        try:
+            inflated = await inflate(body, encoding, self.max_bytes)
+        except TooLarge:
+            raise self._too_large(" once it is inflated") from None
+        take(len(inflated))
+        return media_type, inflated
 
-    async def _collect(self, receive: Receive) -> bytes:
+    async def _collect(self, receive: Receive, take: Take) -> bytes:
         chunks: list[bytes] = []
         size = 0
         while True:
@@ -50,12 +66,13 @@ class BodyReader:
             size += len(chunk)
             if size > self.max_bytes:
                 raise self._too_large()
+            take(len(chunk))
             if not message.get("more_body", False):
                 return b"".join(chunks)
 
-    def _too_large(self) -> HttpProblem:
+    def _too_large(self, when: str = "") -> HttpProblem:
         return HttpProblem(
-            HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"The body must not be larger than {self.max_bytes} bytes."
+            HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"The body must not be larger than {self.max_bytes} bytes{when}."
         )
 
     def _media_type(self, headers: Mapping[bytes, bytes]) -> str:
@@ -66,17 +83,7 @@ class BodyReader:
                 f"The content type must be {' or '.join(self.media_types)} in UTF-8.",
                 headers={"accept": ", ".join(self.media_types)},
             )
-        _require_identity(headers)
         return media_type
-
-
-def _require_identity(headers: Mapping[bytes, bytes]) -> None:
-    if headers.get(b"content-encoding", b"").lower() not in (b"", b"identity"):
-        raise HttpProblem(
-            HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
-            "The body must not be compressed.",
-            headers={"accept-encoding": "identity"},
-        )
 
 
 def _parse_type(content_type: str) -> tuple[str, set[str]]:

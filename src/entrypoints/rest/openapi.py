@@ -24,7 +24,7 @@ _PROBLEMS = {
     HTTPStatus.NOT_ACCEPTABLE: "None of the media types is acceptable to the client",
     HTTPStatus.REQUEST_TIMEOUT: "The body did not arrive in time",
     HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "The body or the event is too large",
-    HTTPStatus.UNSUPPORTED_MEDIA_TYPE: "Not application/json, not UTF-8, or compressed",
+    HTTPStatus.UNSUPPORTED_MEDIA_TYPE: "Another type, not UTF-8, or compressed by anything but gzip or zstd",
     HTTPStatus.UNPROCESSABLE_ENTITY: "Not valid; `errors` names each field at fault",
     HTTPStatus.INTERNAL_SERVER_ERROR: "A bug; never caused by a request alone",
     HTTPStatus.SERVICE_UNAVAILABLE: "Not now; retry after the seconds in `Retry-After`",
@@ -69,6 +69,7 @@ def _generate_event() -> Schema:
         "summary": "Publish an event",
         "description": "Answers once the log has the event durably; it appears in the list a moment later. "
         "A 503 may mean that the event was taken all the same: retry with its `eventId`.",
+        "parameters": [_content_encoding()],
         "requestBody": {"required": True, "content": {JSON: {"schema": _ref("NewEvent")}}},
         "responses": {
             "201": _answer(
@@ -89,6 +90,7 @@ def _publish_batch() -> Schema:
         "description": "A 200 says nothing about any event: look at each result. A user's events keep their order. "
         "How many events and bytes a batch may have is set by MAX_BATCH_EVENTS and MAX_BATCH_BYTES; nothing of a batch "
         "that is answered with 400, 408, 413 or 415 was published. After a 500 or 503 any of it may have been.",
+        "parameters": [_content_encoding()],
         "requestBody": {
             "required": True,
             "content": {
@@ -188,6 +190,15 @@ def _refusals(*statuses: int) -> dict[str, Schema]:
 
 def _retry_after(description: str) -> Schema:
     return {"retry-after": {"description": description, "schema": {"type": "integer"}}}
+
+
+def _content_encoding() -> Schema:
+    return {
+        "name": "content-encoding",
+        "in": "header",
+        "schema": {"type": "string", "enum": ["gzip", "zstd"]},
+        "description": "If the body is compressed. Its limit counts for what it is inflated to; gzip in one member.",
+    }
 
 
 def _parameter(name: str, schema: Schema, description: str) -> Schema:

@@ -1,0 +1,176 @@
+"""Compressed bodies: which are inflated, which are refused, and that no bomb passes its bound."""
+
+import gzip
+import subprocess
+import sys
+import threading
+import zlib
+from collections.abc import Callable
+
+import pytest
+
+from entrypoints.rest import encodings
+from entrypoints.rest.encodings import TooLarge, inflate
+from entrypoints.rest.problems import HttpProblem
+from tests.support import bombs
+from tests.support.api import MAX_BATCH_BYTES, MAX_BODY_BYTES, TOPIC, Api
+
+JSON = (b"content-type", b"application/json")
+GOOD = b'{"userId":"user-1","eventType":"LOGIN"}'
+PATHS = {"/events/generate": (GOOD, 201, MAX_BODY_BYTES), "/events/batch": (b"[%b]" % GOOD, 200, MAX_BATCH_BYTES)}
+COMPRESS: dict[str, Callable[[bytes], bytes]] = {"gzip": gzip.compress, "zstd": bombs.zstd}
+MIB = 1024 * 1024
+BATCH_BYTES = 8 * MIB
+"""The default of MAX_BATCH_BYTES."""
+
+
+@pytest.mark.parametrize("path", PATHS)
+@pytest.mark.parametrize(
+    ("encoding", "compress"),
+    [*COMPRESS.items(), ("X-GZIP", gzip.compress), (" Zstd ", bombs.zstd), ("identity", bytes)],
+)
+async def test_compressed_body_is_read(api: Api, path: str, encoding: str, compress: Callable[[bytes], bytes]) -> None:
+    """By the encodings' names in any spelling, on both routes that publish."""
+    body, status, _ = PATHS[path]
+    headers = [JSON, (b"content-encoding", encoding.encode())]
+    response = await api.client.post(path, content=compress(body), headers=headers)
+    assert response.status_code == status
+    assert len(api.log.records(TOPIC)) == 1
+
+
+@pytest.mark.parametrize("path", PATHS)
+@pytest.mark.parametrize(
+    "stated", [["deflate"], ["br"], ["gzip, gzip"], ["gzip", "gzip"], ["gzip, identity"], ["zstd,gzip"], ["\xe9"]]
+)
+async def test_other_encoding_is_refused(api: Api, path: str, stated: list[str]) -> None:
+    """Also a good one that comes twice, in one header or in two."""
+    headers = [JSON, *((b"content-encoding", encoding.encode("latin-1")) for encoding in stated)]
+    response = await api.client.post(path, content=gzip.compress(PATHS[path][0]), headers=headers)
+    assert response.status_code == 415
+    assert response.headers["accept-encoding"] == "gzip, zstd"
+    assert api.log.records(TOPIC) == []
+
+
+GZIPPED, ZSTD = gzip.compress(b"[%b]" % GOOD), bombs.zstd(b"[%b]" % GOOD)
+
+
+@pytest.mark.parametrize(
+    ("encoding", "damaged"),
+    [
+        *(("gzip", damaged) for damaged in (b"", b"x", GOOD, GZIPPED[:5], GZIPPED[:-1], GZIPPED[:-9])),
+        ("gzip", GZIPPED[:-8] + bytes(8)),
+        ("gzip", GZIPPED + GZIPPED),
+        ("gzip", GZIPPED + b"\n"),
+        ("gzip", GZIPPED + bytes(512)),
+        ("gzip", zlib.compress(GOOD)),
+        ("gzip", ZSTD),
+        *(("zstd", damaged) for damaged in (b"", b"x", GOOD, ZSTD[:3], ZSTD[:5], ZSTD[:-1], ZSTD + b"\n")),
+        ("zstd", GZIPPED),
+        ("zstd", bombs.window_bomb(28, 1)),
+        ("zstd", bombs.window_bomb(41, 1)),
+        ("zstd", bombs.length_bomb(1 << 63, 1)),
+        ("zstd", bombs.length_bomb(120 * MIB, 1)),
+        ("zstd", b"\x50\x2a\x4d\x18\xff\xff\xff\xff"),
+    ],
+)
+async def test_damaged_body_is_a_400(api: Api, encoding: str, damaged: bytes) -> None:
+    """What is cut off, followed by more, or something else, and what wants more memory than it may have."""
+    headers = [JSON, (b"content-encoding", encoding.encode())]
+    response = await api.client.post("/events/batch", content=damaged, headers=headers)
+    assert response.status_code == 400
+    assert response.json()["detail"].startswith("The body cannot be read: ")
+    assert api.log.records(TOPIC) == []
+
+
+@pytest.mark.parametrize("path", PATHS)
+@pytest.mark.parametrize("encoding", COMPRESS)
+async def test_inflated_body_at_the_limit_is_taken_and_one_byte_more_is_a_413(
+    api: Api, path: str, encoding: str
+) -> None:
+    """The limit of the route counts for what the body is inflated to."""
+    body, status, most = PATHS[path]
+    headers = [JSON, (b"content-encoding", encoding.encode())]
+    padded = body + b" " * (most - len(body))
+    taken = await api.client.post(path, content=COMPRESS[encoding](padded), headers=headers)
+    refused = await api.client.post(path, content=COMPRESS[encoding](padded + b" "), headers=headers)
+    assert (taken.status_code, refused.status_code) == (status, 413)
+    assert refused.json()["detail"] == f"The body must not be larger than {most} bytes once it is inflated."
+
+
+async def test_compressed_body_beyond_the_limit_is_a_413(api: Api) -> None:
+    """However little it would be inflated to."""
+    headers = [JSON, (b"content-encoding", b"zstd")]
+    body = bombs.skipped_frames(MAX_BATCH_BYTES + 8)
+    response = await api.client.post("/events/batch", content=body, headers=headers)
+    assert response.status_code == 413
+
+
+@pytest.mark.parametrize("encoding", COMPRESS)
+async def test_large_body_is_inflated_beside_the_event_loop(encoding: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A small one within it, since a thread would cost more."""
+    threads: list[threading.Thread] = []
+    decode = encodings._INFLATE[encoding]
+
+    def watched(body: bytes, max_bytes: int) -> bytes:
+        threads.append(threading.current_thread())
+        return decode(body, max_bytes)
+
+    monkeypatch.setitem(encodings._INFLATE, encoding, watched)
+    for size in (1, MIB, MIB + 1, BATCH_BYTES):
+        threads.clear()
+        assert await inflate(COMPRESS[encoding](bytes(size)), encoding, BATCH_BYTES) == bytes(size)
+        assert (threads[-1] is threading.main_thread()) == (size <= MIB)
+
+
+@pytest.mark.parametrize(
+    ("encoding", "bomb", "error"),
+    [
+        ("gzip", bombs.gzip_bomb(64 * MIB), TooLarge),
+        ("gzip", bombs.empty_members(BATCH_BYTES), HttpProblem),
+        ("zstd", bombs.length_bomb(100 * MIB, 100 * MIB), TooLarge),
+        ("zstd", bombs.length_bomb(1 << 40, MIB), HttpProblem),
+        ("zstd", bombs.window_bomb(27, 1024 * MIB), TooLarge),
+        ("zstd", bombs.window_bomb(10, 1024 * MIB), HttpProblem),
+    ],
+)
+async def test_bomb_is_refused(encoding: str, bomb: bytes, error: type[Exception]) -> None:
+    """Whatever it declares, and whatever it would become."""
+    with pytest.raises(error):
+        await inflate(bomb, encoding, BATCH_BYTES)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the peak is read from /proc")
+def test_bombs_cost_no_more_memory_than_the_bound() -> None:
+    """Thrice of it at most: for the output, a copy, and the window that it is made from."""
+    ended = subprocess.run([sys.executable, "-c", EXPLODE], capture_output=True, text=True, check=False)
+    assert ended.stderr == ""
+    assert int(ended.stdout) < 3 * BATCH_BYTES + MIB
+
+
+EXPLODE = f"""
+from pathlib import Path
+from contextlib import suppress
+from entrypoints.rest import encodings
+from entrypoints.rest.problems import HttpProblem
+from tests.support import bombs
+
+def peak():
+    [line] = [line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("VmHWM")]
+    return int(line.split()[1]) * 1024
+
+prepared = [
+    ("gzip", bombs.gzip_bomb(512 * {MIB})),
+    ("zstd", bombs.length_bomb(100 * {MIB}, 100 * {MIB})),
+    ("zstd", bombs.length_bomb(1 << 40, {MIB})),
+    ("zstd", bombs.window_bomb(27, 1024 * {MIB})),
+    ("zstd", bombs.window_bomb(20, 1024 * {MIB})),
+    ("zstd", bombs.empty_frames({BATCH_BYTES})),
+    ("zstd", bombs.skipped_frames({BATCH_BYTES})),
+]
+before = peak()
+for encoding, bomb in prepared:
+    with suppress(encodings.TooLarge, HttpProblem):
+        encodings._INFLATE[encoding](bomb, {BATCH_BYTES})
+print(peak() - before)
+"""
+"""In a process of its own, whose peak no other test has raised."""

@@ -1,0 +1,80 @@
+"""The bound on what the bodies of all batches under way take together."""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+
+import pytest
+
+from application.ports import Receipt
+from domain.errors import Rejected, Unavailable
+from domain.event import UserEvent
+from entrypoints.rest import batch
+from entrypoints.rest.problems import HttpProblem
+from entrypoints.rest.room import Room
+from tests.support import bombs
+from tests.support.api import MAX_BATCH_BYTES, Api, an_api
+
+HEADERS = {"content-type": "application/json"}
+
+
+def test_share_is_given_back_in_the_end() -> None:
+    """Also that of a request which was refused more."""
+    room = Room(10)
+    with room.share() as take:
+        take(4)
+        with pytest.raises(HttpProblem), room.share() as other:
+            other(7)
+        with room.share() as other:
+            other(6)
+    with room.share() as take, room.share() as other:
+        take(10)
+        with pytest.raises(HttpProblem):
+            other(1)
+
+
+def test_request_that_is_alone_may_take_more_than_there_is() -> None:
+    """It would otherwise be refused for ever."""
+    room = Room(10)
+    with room.share() as take:
+        take(11)
+        take(1)
+
+
+@pytest.fixture
+async def small(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Api]:
+    """An API with room for two batches of full size."""
+    monkeypatch.setattr(batch, "_ROOM_BYTES", 1)
+    async with an_api() as api:
+        yield api
+
+
+@pytest.mark.parametrize("encoding", ["identity", "zstd"])
+async def test_batch_that_finds_no_room_is_a_503_and_the_next_one_is_taken(
+    small: Api, monkeypatch: pytest.MonkeyPatch, encoding: str
+) -> None:
+    """What is inflated takes room too; an event that comes alone is not concerned."""
+    publishing, leave = asyncio.Semaphore(0), asyncio.Event()
+
+    async def publish(events: Sequence[UserEvent]) -> Sequence[Receipt | Rejected | Unavailable]:
+        publishing.release()
+        await leave.wait()
+        return [Receipt(0, 0) for _ in events]
+
+    monkeypatch.setattr(small.publisher, "publish", publish)
+    body = (b'[{"userId":"u","eventType":"LOGIN"}]').ljust(MAX_BATCH_BYTES * 3 // 4)
+    packed = bombs.zstd(body) if encoding == "zstd" else body
+
+    async def post() -> int:
+        headers = {**HEADERS, "content-encoding": encoding}
+        return (await small.client.post("/events/batch", content=packed, headers=headers)).status_code
+
+    under_way = [asyncio.create_task(post()) for _ in range(2)]
+    for _ in under_way:
+        await publishing.acquire()
+    assert await post() == 503
+    alone = asyncio.create_task(small.post(b'{"userId":"u","eventType":"LOGIN"}'))
+    await publishing.acquire()
+    leave.set()
+    assert await asyncio.gather(*under_way) == [200, 200]
+    assert (await alone).status_code == 201
+    assert await post() == 200
