@@ -41,6 +41,11 @@ class NotPublished:
     event_id: UUID
     cause: Rejected | Unavailable
 
+    @property
+    def is_unknown(self) -> bool:
+        """Whether the log may have the event all the same: to be published again under its id."""
+        return isinstance(self.cause, Unavailable)
+
 
 class PublishEvent:
     """Validates drafts, completes them with an id and a time, and publishes what is valid in one call."""

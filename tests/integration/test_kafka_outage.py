@@ -68,6 +68,29 @@ async def test_an_event_without_an_answer_from_kafka_may_be_sent_again(world: Wo
     assert await world.letters() == []
 
 
+async def test_events_of_a_batch_without_an_answer_from_kafka_may_be_sent_again(
+    world: World, kafka_proxy: Proxy
+) -> None:
+    """The invalid one is told as such; the others arrive twice, and are stored once."""
+    api = await world.run("api", PUBLISH_TIMEOUT_SECONDS="1")
+    produce = kafka_proxy.hold("Produce")
+    answer = await api.client.post("/events/batch", json=[EVENT, EVENT | {"userId": ""}, EVENT])
+    results = answer.json()["results"]
+    assert (answer.status_code, int(answer.headers["retry-after"]) > 0) == (200, True)
+    assert [result["status"] for result in results] == ["retry", "rejected", "retry"]
+    produce.release()
+    again = [EVENT | {"eventId": results[place]["eventId"]} for place in (0, 2)]
+
+    async def is_published() -> bool:
+        answer = await api.client.post("/events/batch", json=again)
+        return [result["status"] for result in answer.json()["results"]] == ["published", "published"]
+
+    await eventually(is_published, "published")
+    await world.run("consumer")
+    await world.stored([UUID(event["eventId"]) for event in again])
+    assert await world.letters() == []
+
+
 async def test_a_network_that_swallows_everything_is_got_over(world: World, kafka_proxy: Proxy) -> None:
     """No request hangs for longer than the publish timeout, and afterwards all goes on."""
     api, consumer = await asyncio.gather(world.run("api", PUBLISH_TIMEOUT_SECONDS="1"), world.run("consumer"))

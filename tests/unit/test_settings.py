@@ -119,6 +119,8 @@ def test_text_becomes_a_value(variable: str, text: str, value: object) -> None:
         ("RETRY_BUDGET_SECONDS", "nan"),
         ("STORM_SHARE", "nan"),
         ("MAX_BODY_BYTES", "1023"),
+        ("MAX_BATCH_EVENTS", "10001"),
+        ("MAX_BATCH_BYTES", "67108865"),
         ("LOG_LEVEL", "trace"),
         ("DB_MIGRATE", "perhaps"),
     ],

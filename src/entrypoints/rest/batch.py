@@ -10,7 +10,6 @@ from litestar.handlers import ASGIRouteHandler
 from litestar.types import Receive, Scope
 
 from application.publish_event import Draft, NotPublished, Published, PublishEvent
-from domain.errors import Rejected
 from domain.validation import Invalid, Problem, parse_id
 from entrypoints.rest.batch_items import BatchSplitter, TooManyItems
 from entrypoints.rest.body import BodyReader
@@ -75,13 +74,13 @@ def batch_route(
 async def publish_items(items: Sequence[bytes], publish: PublishEvent, max_event_bytes: int) -> Reply:
     """Publish what is valid of `items` in one call, in order; a result `published` needs the log's own word."""
     drafts = [_read(item, max_event_bytes) for item in items]
-    valid = [draft for draft in drafts if isinstance(draft, Draft)]
-    outcomes = iter(await publish(valid))
-    results = [_result(draft, next(outcomes)) if isinstance(draft, Draft) else draft for draft in drafts]
-    retry = sum(isinstance(result, _Retry) for result in results)
-    if retry:
-        logger.warning("events not acknowledged", events=retry)
-    return Reply(HTTPStatus.OK, msgspec.json.encode({"results": results}), RETRY_AFTER if retry else {})
+    outcomes = await publish([draft for draft in drafts if isinstance(draft, Draft)])
+    following = iter(outcomes)
+    results = [_result(draft, next(following)) if isinstance(draft, Draft) else draft for draft in drafts]
+    lost = [outcome.cause for outcome in outcomes if isinstance(outcome, NotPublished) and outcome.is_unknown]
+    if lost:
+        logger.warning("events not acknowledged", events=len(lost), cause=str(lost[0]))
+    return Reply(HTTPStatus.OK, msgspec.json.encode({"results": results}), RETRY_AFTER if lost else {})
 
 
 def _read(item: bytes, max_bytes: int) -> Draft | _Rejected:
@@ -102,10 +101,10 @@ def _result(draft: Draft, outcome: Published | NotPublished | Invalid) -> _Resul
             return _Published(outcome.event_id)
         case Invalid():
             return _Rejected(outcome.problems, _stated_id(draft))
-        case NotPublished(cause=Rejected()):
-            return _Rejected([Problem("body", "is too large for the log")], _stated_id(draft))
-        case _:
+        case NotPublished(is_unknown=True):
             return _Retry(outcome.event_id)
+        case NotPublished():
+            return _Rejected([Problem("body", "is too large for the log")], _stated_id(draft))
 
 
 def _stated_id(draft: Draft) -> UUID | msgspec.UnsetType:

@@ -7,7 +7,6 @@ from litestar.handlers import ASGIRouteHandler
 from litestar.types import Receive, Scope
 
 from application.publish_event import NotPublished, PublishEvent
-from domain.errors import Rejected
 from domain.validation import Invalid
 from entrypoints.rest.body import BodyReader
 from entrypoints.rest.event_body import Unreadable, parse
@@ -51,7 +50,7 @@ async def publish_body(body: bytes, publish: PublishEvent) -> Reply:
 
 
 def _problem_of(outcome: NotPublished) -> HttpProblem:
-    if isinstance(outcome.cause, Rejected):
+    if not outcome.is_unknown:
         return HttpProblem(
             HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "The event is too large for the log.", event_id=outcome.event_id
         )

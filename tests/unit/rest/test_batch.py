@@ -1,6 +1,7 @@
 """`POST /events/batch`: which events of a batch are taken, which are refused, and which may be sent again."""
 
 import json
+from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
@@ -8,6 +9,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from adapters import wire
+from application.ports import Receipt
 from domain.errors import Rejected, Unavailable, WrongDeployment
 from domain.event import UserEvent
 from tests.support.api import MAX_BATCH_BYTES, MAX_BATCH_EVENTS, MAX_BODY_BYTES, TOPIC, Api
@@ -217,10 +219,23 @@ async def test_unacknowledged_events_are_to_be_sent_again_and_the_others_are_not
     assert all(UUID(found[place]["eventId"]).version == 7 for place in (0, 2))
     assert int(response.headers["retry-after"]) > 0
     assert "broker-1" not in response.text
-    assert [(line["event"], line.get("events")) for line in lines] == [
-        ("events not acknowledged", 2),
-        ("request", None),
+    assert [(line["event"], line.get("events"), line.get("cause")) for line in lines] == [
+        ("events not acknowledged", 2, "no answer from broker-1.internal"),
+        ("request", None, None),
     ]
+
+
+async def test_partial_outage_is_told_event_by_event(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One partition's leader may be away while the others answer."""
+
+    async def publish(_: Sequence[UserEvent]) -> Sequence[Receipt | Rejected | Unavailable]:
+        return [Receipt(0, 0), Unavailable("no leader"), Rejected("too large"), Receipt(0, 1)]
+
+    monkeypatch.setattr(api.publisher, "publish", publish)
+    response = await api.post_batch(array(GOOD, GOOD, UNSTORABLE, GOOD, GOOD))
+    found = response.json()["results"]
+    assert [result["status"] for result in found] == ["published", "retry", "rejected", "rejected", "published"]
+    assert int(response.headers["retry-after"]) > 0
 
 
 async def test_answer_without_an_event_to_retry_says_nothing_of_when(api: Api) -> None:

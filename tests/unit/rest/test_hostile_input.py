@@ -1,13 +1,16 @@
 """No client input makes a 5xx, whatever its bytes."""
 
+import gzip
 import json
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from adapters import wire
 from domain.event import UserEvent
-from tests.support.api import MAX_BODY_BYTES, TOPIC, Api, call
+from tests.support.api import MAX_BATCH_BYTES, MAX_BATCH_EVENTS, MAX_BODY_BYTES, TOPIC, Api, call
+from tests.support.bombs import zstd
 
 JSON = [(b"content-type", b"application/json")]
 # The API of a test serves all its examples: what one leaves behind must not harm the next.
@@ -34,6 +37,9 @@ def damaged(draw: st.DrawFn) -> bytes:
     whole = draw(nearly_events)
     place = draw(st.integers(0, len(whole)))
     return whole[:place] + draw(st.binary(max_size=4)) + whole[place + draw(st.integers(0, 3)) :]
+
+
+batches = st.lists(st.binary() | nearly_events | damaged(), max_size=MAX_BATCH_EVENTS)
 
 
 @shared
@@ -78,3 +84,46 @@ async def test_any_header_is_taken_or_refused(api: Api, name: bytes, value: byte
     """Headers are bytes, too."""
     answer = await call(api.app, "POST", "/events/generate", headers=[(name, value)], body=b"{}")
     assert answer.status in {400, 415, 422}
+
+
+@shared
+@given(body=st.binary() | batches.map(lambda items: b"[%b]" % b",".join(items)))
+async def test_any_array_is_answered_or_refused(api: Api, body: bytes) -> None:
+    """And what is published, the consumer can read."""
+    answer = await call(api.app, "POST", "/events/batch", headers=JSON, body=body)
+    assert answer.status in {200, 400, 413}
+    assert all(isinstance(wire.decode(record), UserEvent) for record in api.log.records(TOPIC))
+
+
+@shared
+@given(lines=batches)
+async def test_any_lines_are_answered_one_by_one(api: Api, lines: list[bytes]) -> None:
+    """Unless there are too many, which line ends within them can bring about."""
+    headers = [(b"content-type", b"application/x-ndjson")]
+    answer = await call(api.app, "POST", "/events/batch", headers=headers, body=b"\n".join(lines))
+    assert answer.status in {200, 413}
+    assert all(isinstance(wire.decode(record), UserEvent) for record in api.log.records(TOPIC))
+
+
+@pytest.mark.parametrize(
+    "item", [b"1,", b"{},", b'"",', b"[],", b"\n", b"1\n", b"\r\n ", b"[", b'{"a":', b'"', b"\\", b"\xc3"]
+)
+@pytest.mark.parametrize("content_type", [b"application/json", b"application/x-ndjson"])
+async def test_batch_of_nothing_but_the_same_is_answered_or_refused(api: Api, item: bytes, content_type: bytes) -> None:
+    """As often as there is room for it."""
+    body = b"[" + item * ((MAX_BATCH_BYTES - 2) // len(item))
+    for whole in (body, body + b"]", body[1:]):
+        answer = await call(api.app, "POST", "/events/batch", headers=[(b"content-type", content_type)], body=whole)
+        assert answer.status in {200, 400, 413}
+
+
+@shared
+@given(encoding=st.sampled_from([b"gzip", b"zstd"]), place=st.integers(0, 200), put=st.binary(max_size=4))
+async def test_any_compressed_body_is_answered_or_refused(api: Api, encoding: bytes, place: int, put: bytes) -> None:
+    """With bytes put in some place of it, over others or between them, or nothing of the kind at all."""
+    whole = b"[%b]" % b",".join([b'{"userId":"u","eventType":"LOGIN"}'] * 3)
+    packed = gzip.compress(whole) if encoding == b"gzip" else zstd(whole)
+    headers = [*JSON, (b"content-encoding", encoding)]
+    for body in (packed[:place] + put + packed[place:], packed[:place] + put + packed[place + len(put) :], put):
+        answer = await call(api.app, "POST", "/events/batch", headers=headers, body=body)
+        assert answer.status in {200, 400, 413}
