@@ -6,7 +6,7 @@ BROKERS ?= 1
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: help setup dev-setup run kafka test test-fast test-legacy faults faults-quick faults-mutants check format lock docs clean
+.PHONY: help setup dev-setup run kafka test test-fast test-legacy faults faults-quick faults-mutants bench check format lock docs clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-15s %s\n", $$1, $$2}'
@@ -51,6 +51,9 @@ faults-quick: $(VENV)/.dev ## The same in a few minutes: some scenarios, fewer e
 
 faults-mutants: $(VENV)/.dev ## Prove the faults' suite: each seeded mistake must turn its scenario red
 	$(BIN)/python -m tests.faults.mutants
+
+bench: $(VENV)/.dev ## Measure the service beside its limits (OPTIONS="--only KEY… --runs N"); wants a quiet machine
+	$(BIN)/python -m benchmarks $(OPTIONS)
 
 check: $(VENV)/.dev ## Lint, types, rooms, schema drift, generated docs, lock files
 	$(BIN)/ruff check

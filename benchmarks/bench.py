@@ -1,0 +1,49 @@
+"""What all benchmarks of a run share."""
+
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from benchmarks.backlog import Backlog, make_backlog
+from benchmarks.counts import Counts
+from benchmarks.events import Variant
+from benchmarks.servers import Servers
+from benchmarks.service import Kind, Service
+
+
+@dataclass(frozen=True)
+class Bench:
+    """The servers, how much is to be done, and what is kept from one benchmark to the next."""
+
+    servers: Servers
+    counts: Counts
+    folder: Path
+    """For files that nobody needs afterwards."""
+    peaks_mb: dict[Kind, dict[str, float]] = field(default_factory=dict)
+    """How much memory the processes had at most, by what they did."""
+    _backlogs: dict[tuple[Variant, bool, int], Backlog] = field(default_factory=dict)
+
+    async def backlog(self, variant: Variant, *, copies: bool = False, number: int = 0) -> Backlog:
+        """Fill a topic once for all that read it; those of other numbers have other ids."""
+        key = (variant, copies, number)
+        if key not in self._backlogs:
+            say(f"filling a topic with {self.counts.events} events {variant}")
+            bootstrap = self.servers.kafka.bootstrap
+            self._backlogs[key] = await make_backlog(bootstrap, variant, self.counts.events, copies=copies)
+        return self._backlogs[key]
+
+    def note_peak(self, service: Service, load: str) -> None:
+        """Keep how much memory a process had under a load."""
+        peaks = self.peaks_mb.setdefault(service.kind, {})
+        peaks[load] = max(peaks.get(load, 0.0), service.peak_memory_mb)
+
+
+def difference(before: Mapping[str, float], after: Mapping[str, float]) -> dict[str, float]:
+    """Tell what was used in between."""
+    return {name: after[name] - before[name] for name in before}
+
+
+def say(text: str) -> None:
+    """Tell the progress."""
+    sys.stderr.write(f"{text}\n")

@@ -1,0 +1,87 @@
+"""One consumer process works through a backlog, as fast as it can."""
+
+import asyncio
+import time
+from pathlib import Path
+
+from adapters.postgres.engine import Database
+from benchmarks.backlog import Backlog
+from benchmarks.bench import Bench, difference
+from benchmarks.event_lines import EventLines, span
+from benchmarks.figures import Run
+from benchmarks.service import Service, environment, running
+from tests.support.postgres import connect
+
+_LOOK_SECONDS = 0.05
+_PATIENCE_SECONDS = 60.0
+"""Without any new line."""
+
+
+async def consume(bench: Bench, backlog: Backlog, database: Database) -> Run:
+    """Have the backlog handled by a new group, to the end; the value is events/s behind the first batch."""
+    servers = bench.servers
+    await servers.settle()
+    async with running("consumer", bench.folder, _settings(bench, backlog, database)) as consumer:
+        lines = EventLines(consumer.log)
+        await until(consumer, lines, 1)
+        before = servers.cpu_seconds() | {"consumer": consumer.cpu_seconds}
+        await until(consumer, lines, backlog.records)
+        used = difference(before, servers.cpu_seconds() | {"consumer": consumer.cpu_seconds})
+        bench.note_peak(consumer, f"backlog {backlog.variant}")
+        await consumer.stop()
+        # Once more, for what should not be there.
+        handled = lines.look()
+        assert handled == backlog.records, f"{handled} of {backlog.records} records were handled"
+        rate = _rate(consumer.log, handled)
+    also = {"stored": float(lines.stored), "duplicates": float(lines.duplicates)}
+    return Run(rate, used, also)
+
+
+async def warm_up(bench: Bench, backlog: Backlog) -> None:
+    """Have the beginning of a backlog handled, unmeasured."""
+    async with (
+        bench.servers.database() as database,
+        running("consumer", bench.folder, _settings(bench, backlog, database)) as consumer,
+    ):
+        await until(consumer, EventLines(consumer.log), bench.counts.warm_up_events)
+
+
+async def until(consumer: Service, lines: EventLines, count: int) -> None:
+    """Return when the consumer has told the fate of so many events."""
+    seen, since = 0, time.monotonic()
+    while (now := lines.look()) < count:
+        consumer.check()
+        if now > seen:
+            seen, since = now, time.monotonic()
+        if time.monotonic() - since > _PATIENCE_SECONDS:
+            raise TimeoutError(f"no line for {_PATIENCE_SECONDS:g} s after {seen} of {count} events")
+        await asyncio.sleep(_LOOK_SECONDS)
+
+
+async def count_rows(database: Database) -> int:
+    """Count the stored events."""
+    connection = await connect(database)
+    try:
+        return int(await connection.fetchval("SELECT count(*) FROM events"))
+    finally:
+        await connection.close()
+
+
+async def consume_fresh(bench: Bench, backlog: Backlog) -> Run:
+    """Have the backlog stored in a new database, and make sure that exactly its events stand there."""
+    async with bench.servers.database() as database:
+        run = await consume(bench, backlog, database)
+        stored = await count_rows(database)
+    assert stored == backlog.distinct, f"{stored} rows stand where {backlog.distinct} were to be stored"
+    return run
+
+
+def _settings(bench: Bench, backlog: Backlog, database: Database) -> dict[str, str]:
+    return environment(bench.servers.kafka.bootstrap, backlog.topic, database)
+
+
+def _rate(log: Path, handled: int) -> float:
+    first_batch, first, last = span(log)
+    if handled == first_batch:
+        raise ValueError("all came in one batch: nothing can be said of the rate, take more events")
+    return (handled - first_batch) / (last - first)

@@ -1,0 +1,31 @@
+"""How much of everything a run of the benchmarks does."""
+
+from dataclasses import dataclass, replace
+from typing import Self
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """Sizes and times; the defaults are those of the full run."""
+
+    runs: int = 3
+    """How often each pair of measurements is repeated."""
+    events: int = 500_000
+    """Records of a backlog."""
+    naive_events: int = 5_000
+    """How many of them the plain loop takes."""
+    warm_up: bool = True
+    """Whether each pair is run once before in small, unmeasured."""
+
+    @property
+    def warm_up_events(self) -> int:
+        """After how many events a warm-up ends."""
+        return self.events // 10
+
+    def with_given(self, *, runs: int | None, events: int | None) -> Self:
+        """Take other numbers where there are any."""
+        return replace(self, runs=runs or self.runs, events=events or self.events)
+
+
+QUICK = Counts(runs=1, events=20_000, naive_events=200, warm_up=False)
+"""The smoke: it shows that everything runs, and its figures mean nothing."""

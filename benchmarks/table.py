@@ -1,0 +1,39 @@
+"""The results as a table for people."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+_LARGE = 1_000
+"""From where on no decimals are shown."""
+_HEADER = ("key", "variant", "value", "unit", "limit", "ratio", "reach", "aim", "")
+
+
+def table(figures: Iterable[Mapping[str, Any]]) -> str:
+    """Render a line for each figure."""
+    rows = [_HEADER, *(_row(figure) for figure in figures)]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return "\n".join("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) for row in rows)
+
+
+def _row(figure: Mapping[str, Any]) -> tuple[str, ...]:
+    if "error" in figure:
+        return (figure["key"], figure["variant"], *6 * [""], f"failed: {figure['error']}")
+    numbers = ("limit", "ratio", "reach", "aim")
+    return (
+        figure["key"],
+        figure["variant"],
+        _number(figure["value"]),
+        figure["unit"],
+        *(_number(figure.get(name)) for name in numbers),
+        _verdict(figure),
+    )
+
+
+def _verdict(figure: Mapping[str, Any]) -> str:
+    if "reach" not in figure:
+        return ""
+    return "aim met" if figure["aimed"] else "reached" if figure["reached"] else "missed"
+
+
+def _number(value: float | None) -> str:
+    return "" if value is None else f"{value:,.0f}" if abs(value) >= _LARGE else f"{value:.3g}"
