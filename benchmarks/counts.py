@@ -14,6 +14,8 @@ class Counts:
     """Records of a backlog."""
     naive_events: int = 5_000
     """How many of them the plain loop takes."""
+    load_seconds: float = 10.0
+    """For how long clients send."""
     warm_up: bool = True
     """Whether each pair is run once before in small, unmeasured."""
 
@@ -27,5 +29,5 @@ class Counts:
         return replace(self, runs=runs or self.runs, events=events or self.events)
 
 
-QUICK = Counts(runs=1, events=20_000, naive_events=200, warm_up=False)
+QUICK = Counts(runs=1, events=20_000, naive_events=200, load_seconds=1.0, warm_up=False)
 """The smoke: it shows that everything runs, and its figures mean nothing."""

@@ -60,8 +60,15 @@ async def compared(
     pairs: int,
     limit: Callable[[], Awaitable[Run]],
     ours: Callable[[], Awaitable[Run]],
+    warm_up: bool = False,
 ) -> Figure:
-    """Run both by turns, so that what changes on the machine meanwhile meets both; the ratio is that of the pairs."""
+    """Run both by turns, so that what changes on the machine meanwhile meets both; the ratio is that of the pairs.
+
+    With `warm_up` a first pair does not count.
+    """
+    if warm_up:
+        await limit()
+        await ours()
     runs: list[Run] = []
     limits: list[Run] = []
     for _ in range(pairs):

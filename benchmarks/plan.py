@@ -4,12 +4,13 @@ from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import NamedTuple
 
-from benchmarks import consume_vs_copy
+from benchmarks import batch_vs_send, consume_vs_copy, post_vs_asgi
 from benchmarks.bench import Bench
-from benchmarks.events import Variant
+from benchmarks.events import Size, Variant
 from benchmarks.figures import Figure
 
 _VARIANTS = (Variant("v7", "200"), Variant("v4", "200"), Variant("v7", "2k"))
+_SIZES: tuple[Size, ...] = ("200", "2k")
 
 
 class Step(NamedTuple):
@@ -20,6 +21,8 @@ class Step(NamedTuple):
     measure: Callable[[Bench], Awaitable[list[Figure]]]
 
 
-PLAN = tuple(
-    Step("consume_vs_copy", (str(variant),), partial(consume_vs_copy.measure, variant=variant)) for variant in _VARIANTS
+PLAN: tuple[Step, ...] = (
+    *(Step("consume_vs_copy", (str(each),), partial(consume_vs_copy.measure, variant=each)) for each in _VARIANTS),
+    *(Step("post_vs_asgi", (size,), partial(post_vs_asgi.measure, size=size)) for size in _SIZES),
+    *(Step("batch_vs_send", (size,), partial(batch_vs_send.measure, size=size)) for size in _SIZES),
 )

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+_ERROR_CHARS = 80
 _LARGE = 1_000
 """From where on no decimals are shown."""
 _HEADER = ("key", "variant", "value", "unit", "limit", "ratio", "reach", "aim", "")
@@ -17,7 +18,7 @@ def table(figures: Iterable[Mapping[str, Any]]) -> str:
 
 def _row(figure: Mapping[str, Any]) -> tuple[str, ...]:
     if "error" in figure:
-        return (figure["key"], figure["variant"], *6 * [""], f"failed: {figure['error']}")
+        return (figure["key"], figure["variant"], *6 * [""], f"failed: {figure['error'][:_ERROR_CHARS]}")
     numbers = ("limit", "ratio", "reach", "aim")
     return (
         figure["key"],

@@ -1,0 +1,45 @@
+"""Api processes take what clients send, as fast as they can."""
+
+from collections.abc import Sequence
+from uuid import uuid4
+
+from benchmarks.backlog import PARTITIONS
+from benchmarks.bench import Bench, difference
+from benchmarks.closed_loop import What, closed_loop
+from benchmarks.events import Size
+from benchmarks.figures import Run
+from benchmarks.service import Service
+from tests.support.records import Topics
+
+CONNECTIONS: dict[What, int] = {"single": 64, "batch": 8}
+
+
+async def publish(bench: Bench, apis: Sequence[Service], what: What, size: Size, topic: str) -> Run:
+    """Send to all `apis` for as long as a run takes; the value is in events/s, each of them acknowledged."""
+    before = _used(bench, apis)
+    topics = Topics(bench.servers.kafka.bootstrap)
+    stood = sum((await topics.ends(topic)).values())
+    load = await closed_loop(
+        [api.port for api in apis],
+        connections=CONNECTIONS[what],
+        seconds=bench.counts.load_seconds,
+        what=what,
+        size=size,
+    )
+    used = difference(before, _used(bench, apis)) | {"client": load.client_cpu_seconds}
+    appended = sum((await topics.ends(topic)).values()) - stood
+    assert appended == load.all_events, f"{appended} records were appended for {load.all_events} accepted events"
+    for api in apis:
+        bench.note_peak(api, f"{what} {size}")
+    return Run(load.events / load.seconds, used, {"p50_ms": load.p50_ms, "p99_ms": load.p99_ms})
+
+
+async def new_topic(bench: Bench) -> str:
+    """Make a topic for events to be published."""
+    topic = f"published-{uuid4().hex[:8]}"
+    await Topics(bench.servers.kafka.bootstrap).make(topic, partitions=PARTITIONS)
+    return topic
+
+
+def _used(bench: Bench, apis: Sequence[Service]) -> dict[str, float]:
+    return bench.servers.cpu_seconds() | {"api": sum(api.cpu_seconds for api in apis)}

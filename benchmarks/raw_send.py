@@ -1,0 +1,54 @@
+"""The limit of what the Kafka client takes: records sent one by one, by nothing else than the client."""
+
+import asyncio
+import time
+from collections import deque
+from itertools import cycle
+
+import uvloop
+from aiokafka import AIOKafkaProducer
+
+from adapters import wire
+from adapters.kafka.sending_client import BATCH_BYTES
+from benchmarks.apart import apart
+from benchmarks.bench import difference
+from benchmarks.events import Size, Variant, events
+from benchmarks.figures import Run
+from benchmarks.servers import Servers
+
+_RECORDS = 20_000
+"""How many different ones there are."""
+_MOST_IN_FLIGHT = 5_000
+
+
+async def raw_send(servers: Servers, topic: str, size: Size, seconds: float) -> Run:
+    """Send from a process of its own, with the settings that the service's producer has; the value is in events/s."""
+    before = servers.cpu_seconds()
+    rate, client = await apart(_run, servers.kafka.bootstrap, topic, size, seconds)
+    return Run(rate, difference(before, servers.cpu_seconds()) | {"client": client})
+
+
+def _run(bootstrap: str, topic: str, size: Size, seconds: float) -> tuple[float, float]:
+    records = [(wire.encode_key(event), wire.encode(event)) for event in events(Variant("v7", size), _RECORDS)]
+    return uvloop.run(_send(bootstrap, topic, records, seconds))
+
+
+async def _send(bootstrap: str, topic: str, records: list[tuple[bytes, bytes]], seconds: float) -> tuple[float, float]:
+    """Tell the rate and the processor's time."""
+    headers = list(wire.record_headers())
+    async with AIOKafkaProducer(
+        bootstrap_servers=bootstrap, enable_idempotence=True, acks="all", max_batch_size=BATCH_BYTES
+    ) as producer:
+        await producer.partitions_for(topic)
+        cpu, started = time.process_time(), time.perf_counter()
+        in_flight: deque[asyncio.Future[object]] = deque()
+        sent = 0
+        for key, value in cycle(records):
+            if time.perf_counter() - started > seconds:
+                break
+            in_flight.append(await producer.send(topic, value, key, headers=headers))
+            sent += 1
+            if len(in_flight) > _MOST_IN_FLIGHT:
+                await in_flight.popleft()
+        await asyncio.gather(*in_flight)
+        return sent / (time.perf_counter() - started), time.process_time() - cpu
