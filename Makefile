@@ -6,7 +6,7 @@ BROKERS ?= 1
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: help setup dev-setup run kafka test test-fast test-legacy faults faults-quick faults-mutants bench check format lock docs clean
+.PHONY: help setup dev-setup run kafka test test-fast test-legacy faults faults-quick faults-mutants bench bench-quick check format lock docs clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-15s %s\n", $$1, $$2}'
@@ -54,6 +54,11 @@ faults-mutants: $(VENV)/.dev ## Prove the faults' suite: each seeded mistake mus
 
 bench: $(VENV)/.dev ## Measure the service beside its limits (OPTIONS="--only KEY… --runs N"); wants a quiet machine
 	$(BIN)/python -m benchmarks $(OPTIONS)
+
+bench-quick: $(VENV)/.dev ## The same with tiny counts: shows that each benchmark runs, its figures mean nothing
+	@rm -f .cache/benchmarks.json
+	$(BIN)/python -m benchmarks --quick --output .cache/benchmarks.json
+	$(BIN)/python -m benchmarks.smoke .cache/benchmarks.json
 
 check: $(VENV)/.dev ## Lint, types, rooms, schema drift, generated docs, lock files
 	$(BIN)/ruff check

@@ -5,11 +5,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from adapters.postgres.engine import Database
 from benchmarks.backlog import Backlog, make_backlog
 from benchmarks.counts import Counts
 from benchmarks.events import Variant
 from benchmarks.servers import Servers
 from benchmarks.service import Kind, Service
+from benchmarks.standing import new_standing
 
 
 @dataclass(frozen=True)
@@ -24,6 +26,8 @@ class Bench:
     """How much memory the processes had at most, by what they did."""
     _backlogs: dict[tuple[Variant, bool, int], Backlog] = field(default_factory=dict)
 
+    _standing: list[Database] = field(default_factory=list)
+
     async def backlog(self, variant: Variant, *, copies: bool = False, number: int = 0) -> Backlog:
         """Fill a topic once for all that read it; those of other numbers have other ids."""
         key = (variant, copies, number)
@@ -32,6 +36,13 @@ class Bench:
             bootstrap = self.servers.kafka.bootstrap
             self._backlogs[key] = await make_backlog(bootstrap, variant, self.counts.events, copies=copies)
         return self._backlogs[key]
+
+    async def standing(self) -> Database:
+        """Make a database with many rows, once for all that use it."""
+        if not self._standing:
+            say(f"filling a table with {self.counts.standing_rows} rows")
+            self._standing.append(await new_standing(self.servers, self.counts.standing_rows))
+        return self._standing[0]
 
     def note_peak(self, service: Service, load: str) -> None:
         """Keep how much memory a process had under a load."""

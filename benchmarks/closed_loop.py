@@ -5,7 +5,6 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import cycle
-from statistics import quantiles
 from typing import Literal
 
 import uvloop
@@ -13,6 +12,7 @@ import uvloop
 from benchmarks.apart import apart
 from benchmarks.connection import Connection, connect
 from benchmarks.events import Size
+from benchmarks.percentiles import percentile
 from benchmarks.requests import EVENTS_PER_BATCH, batch_requests, single_requests
 
 What = Literal["single", "batch"]
@@ -72,13 +72,12 @@ class _Clients:
             connection.close()
         if self._trouble is not None:
             raise RuntimeError(self._trouble)
-        percentiles = quantiles(self._latencies, n=100, method="inclusive")
         return Load(
             events=self._events,
             all_events=self._events + self._later_events,
             seconds=seconds,
-            p50_ms=percentiles[49] * 1000,
-            p99_ms=percentiles[98] * 1000,
+            p50_ms=percentile(self._latencies, 50) * 1000,
+            p99_ms=percentile(self._latencies, 99) * 1000,
             client_cpu_seconds=used,
         )
 

@@ -22,7 +22,7 @@ class Connection(asyncio.Protocol):
         self._received = b""
         self.transport: asyncio.Transport | None = None
         self.sent_at = 0.0
-        """For whoever sends to note."""
+        """For whoever sends to note: when it did, or was to."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = cast("asyncio.Transport", transport)

@@ -12,8 +12,8 @@ from benchmarks.figures import Run
 from benchmarks.service import Service, environment, running
 from tests.support.postgres import connect
 
-_LOOK_SECONDS = 0.05
-_PATIENCE_SECONDS = 60.0
+LOOK_SECONDS = 0.05
+PATIENCE_SECONDS = 60.0
 """Without any new line."""
 
 
@@ -53,9 +53,9 @@ async def until(consumer: Service, lines: EventLines, count: int) -> None:
         consumer.check()
         if now > seen:
             seen, since = now, time.monotonic()
-        if time.monotonic() - since > _PATIENCE_SECONDS:
-            raise TimeoutError(f"no line for {_PATIENCE_SECONDS:g} s after {seen} of {count} events")
-        await asyncio.sleep(_LOOK_SECONDS)
+        if time.monotonic() - since > PATIENCE_SECONDS:
+            raise TimeoutError(f"no line for {PATIENCE_SECONDS:g} s after {seen} of {count} events")
+        await asyncio.sleep(LOOK_SECONDS)
 
 
 async def count_rows(database: Database) -> int:

@@ -16,6 +16,16 @@ class Counts:
     """How many of them the plain loop takes."""
     load_seconds: float = 10.0
     """For how long clients send."""
+    steady_seconds: float = 60.0
+    """For how long they send at a given rate, and how long before that counts."""
+    steady_warm_up_seconds: float = 5.0
+    starts: int = 5
+    """How often each process is started."""
+    standing_rows: int = 20_000_000
+    """Of the table that has grown."""
+    requests: int = 500
+    """For each kind of page."""
+    far_page: int = 1_000
     warm_up: bool = True
     """Whether each pair is run once before in small, unmeasured."""
 
@@ -29,5 +39,17 @@ class Counts:
         return replace(self, runs=runs or self.runs, events=events or self.events)
 
 
-QUICK = Counts(runs=1, events=20_000, naive_events=200, load_seconds=1.0, warm_up=False)
+QUICK = Counts(
+    runs=1,
+    events=20_000,
+    naive_events=200,
+    load_seconds=1.0,
+    steady_seconds=3.0,
+    steady_warm_up_seconds=1.0,
+    starts=1,
+    standing_rows=20_000,
+    requests=20,
+    far_page=100,
+    warm_up=False,
+)
 """The smoke: it shows that everything runs, and its figures mean nothing."""

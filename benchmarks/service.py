@@ -31,10 +31,12 @@ _GET_READY = b"GET /health/ready HTTP/1.1\r\nhost: localhost\r\nconnection: clos
 class Service:
     """One process."""
 
-    def __init__(self, kind: Kind, process: Process, port: int, log: Path) -> None:
+    def __init__(self, kind: Kind, process: Process, port: int, log: Path, started_at: float) -> None:
         self.kind = kind
         self.port = port
         self.log = log
+        self.started_at = started_at
+        """By `time.perf_counter`."""
         self._process = process
 
     @property
@@ -102,6 +104,7 @@ async def running(kind: Kind, folder: Path, settings: Mapping[str, str]) -> Asyn
     port = probe.free_ports(1)[0]
     log = folder / f"{kind}-{uuid4().hex}.log"
     with log.open("wb") as output:
+        started_at = time.perf_counter()
         process = await asyncio.create_subprocess_exec(
             # It ends with the benchmarks even where they are killed.
             *(sys.executable, "-m", "entrypoints", kind, "--until-eof"),
@@ -119,7 +122,7 @@ async def running(kind: Kind, folder: Path, settings: Mapping[str, str]) -> Asyn
             stdout=output,
             stderr=STDOUT,
         )
-    service = Service(kind, process, port, log)
+    service = Service(kind, process, port, log, started_at)
     try:
         yield service
     finally:

@@ -1,0 +1,57 @@
+"""What becomes of the rates and of the listing when many rows stand in the table."""
+
+from benchmarks.bench import Bench
+from benchmarks.consumption import consume, consume_fresh, warm_up
+from benchmarks.events import Variant
+from benchmarks.figures import Figure, Run, compared, of_runs
+from benchmarks.listing import list_pages
+from benchmarks.percentiles import percentile
+from benchmarks.publishing import new_topic
+from benchmarks.service import environment, running
+
+_VARIANT = Variant("v7", "200")
+
+
+async def pages(bench: Bench) -> list[Figure]:
+    """List the newest rows, those of a page far behind, and those of one user."""
+    database = await bench.standing()
+    topic = await new_topic(bench)
+    async with running("api", bench.folder, environment(bench.servers.kafka.bootstrap, topic, database)) as api:
+        await api.ready()
+        times = await list_pages(api.port, requests=bench.counts.requests, page=bench.counts.far_page)
+        bench.note_peak(api, "listing")
+    return [
+        of_runs(
+            "growth",
+            variant,
+            "ms",
+            [Run(percentile(each, 99), also={"p50_ms": percentile(each, 50), "max_ms": max(each)})],
+        )
+        for variant, each in times.items()
+    ]
+
+
+async def consumption(bench: Bench) -> list[Figure]:
+    """Store the same backlogs in an empty table and in the full one."""
+    standing = await bench.standing()
+    # Each its own: the full table keeps what it was given.
+    backlogs = [await bench.backlog(_VARIANT, number=number) for number in range(bench.counts.runs)]
+    if bench.counts.warm_up:
+        await warm_up(bench, backlogs[0])
+    empty_turns, full_turns = iter(backlogs), iter(backlogs)
+
+    async def full() -> Run:
+        backlog = next(full_turns)
+        run = await consume(bench, backlog, standing)
+        assert run.also["stored"] == backlog.records, "not every event was new"
+        return run
+
+    figure = await compared(
+        "growth",
+        "consume",
+        "events/s",
+        pairs=bench.counts.runs,
+        limit=lambda: consume_fresh(bench, next(empty_turns)),
+        ours=full,
+    )
+    return [figure]

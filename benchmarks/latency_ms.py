@@ -1,0 +1,62 @@
+"""From the 201 to the row, at a steady rate."""
+
+from collections.abc import Callable, Sequence
+
+from benchmarks.bench import Bench, difference
+from benchmarks.consumption import until
+from benchmarks.event_lines import EventLines, stored_moments
+from benchmarks.figures import Figure, Run, of_runs
+from benchmarks.open_loop import Accepted, Plan, open_loop
+from benchmarks.percentiles import percentile
+from benchmarks.publishing import new_topic
+from benchmarks.service import environment, running
+
+_PER_SECOND = 1_000
+_MILLISECONDS = 1_000
+
+
+async def measure(bench: Bench) -> list[Figure]:
+    """Send at the rate for a while; the beginning does not count."""
+    counts = bench.counts
+    plan = Plan(_PER_SECOND, counts.steady_warm_up_seconds + counts.steady_seconds)
+    topic = await new_topic(bench)
+    async with bench.servers.database() as database:
+        settings = environment(bench.servers.kafka.bootstrap, topic, database)
+        async with (
+            running("api", bench.folder, settings) as api,
+            running("consumer", bench.folder, settings) as consumer,
+        ):
+            await api.ready()
+            await consumer.ready()
+            await bench.servers.settle()
+
+            def used() -> dict[str, float]:
+                return bench.servers.cpu_seconds() | {"api": api.cpu_seconds, "consumer": consumer.cpu_seconds}
+
+            before = used()
+            accepted = await open_loop(api.port, plan)
+            cpu = difference(before, used())
+            await until(consumer, EventLines(consumer.log), plan.count)
+            bench.note_peak(api, "1,000 events/s")
+            bench.note_peak(consumer, "1,000 events/s")
+            await consumer.stop()
+            stored = dict(stored_moments(consumer.log))
+    warm = sorted(accepted, key=lambda each: each.intended)[round(_PER_SECOND * counts.steady_warm_up_seconds) :]
+    assert len(stored) == plan.count, f"{len(stored)} events were stored where {plan.count} were accepted"
+    publishing = {
+        f"publish_p{rank}_ms": percentile([each.at - each.intended for each in warm], rank) * _MILLISECONDS
+        for rank in (50, 99)
+    }
+    return [
+        *_figures("", warm, lambda each: stored[each.event_id] - each.at, Run(0.0, cpu, publishing)),
+        *_figures("-from-intended", warm, lambda each: stored[each.event_id] - each.intended, Run(0.0, cpu)),
+    ]
+
+
+def _figures(suffix: str, events: Sequence[Accepted], latency: Callable[[Accepted], float], seen: Run) -> list[Figure]:
+    latencies = [latency(each) * _MILLISECONDS for each in events]
+    values = {"p50": percentile(latencies, 50), "p99": percentile(latencies, 99), "max": max(latencies)}
+    return [
+        of_runs("latency_ms", name + suffix, "ms", [Run(value, seen.cpu_seconds, seen.also)])
+        for name, value in values.items()
+    ]
