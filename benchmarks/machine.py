@@ -32,6 +32,8 @@ async def describe(servers: Servers) -> dict[str, Any]:
         "cores": os.cpu_count(),
         "cpu": _cpu_model(),
         "memory_gib": round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / _GIB, 1),
+        # It runs as for the tests: small and quick to start, at some cost to its throughput.
+        "kafka_jvm": servers.kafka_jvm,
         "postgresql_settings": await servers.settings(),
         "payload_bytes": {size: round(_mean_bytes(size)) for size in ("200", "2k")},
     }

@@ -5,7 +5,7 @@ from benchmarks.bench import Bench
 from benchmarks.closed_loop import closed_loop
 from benchmarks.events import Size
 from benchmarks.figures import Figure, Run, compared
-from benchmarks.publishing import CONNECTIONS, new_topic, publish
+from benchmarks.publishing import CONNECTIONS, new_topic, publish, seen
 from benchmarks.service import environment, running
 from benchmarks.usage import cpu_seconds
 
@@ -33,7 +33,7 @@ async def measure(bench: Bench, size: Size) -> list[Figure]:
                 size=size,
             )
             used = {"app": cpu_seconds(bare_pid) - before, "client": load.client_cpu_seconds}
-            return Run(load.events / load.seconds, used, {"p50_ms": load.p50_ms, "p99_ms": load.p99_ms})
+            return seen(load, used, server="app")
 
         return [
             await compared(

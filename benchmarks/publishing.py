@@ -5,12 +5,13 @@ from uuid import uuid4
 
 from benchmarks.backlog import PARTITIONS
 from benchmarks.bench import Bench, difference
-from benchmarks.closed_loop import What, closed_loop
+from benchmarks.closed_loop import Load, What, closed_loop
 from benchmarks.events import Size
-from benchmarks.figures import Run
+from benchmarks.figures import Cpu, Run
 from benchmarks.service import Service
 from tests.support.records import Topics
 
+_MICROSECONDS = 1_000_000
 CONNECTIONS: dict[What, int] = {"single": 64, "batch": 8}
 
 
@@ -31,7 +32,21 @@ async def publish(bench: Bench, apis: Sequence[Service], what: What, size: Size,
     assert appended == load.all_events, f"{appended} records were appended for {load.all_events} accepted events"
     for api in apis:
         bench.note_peak(api, f"{what} {size}")
-    return Run(load.events / load.seconds, used, {"p50_ms": load.p50_ms, "p99_ms": load.p99_ms})
+    return seen(load, used, server="api")
+
+
+def seen(load: Load, used: Cpu, *, server: str) -> Run:
+    """Make a run of what clients saw: events/s, the latency of requests, and what an event costs each side."""
+    return Run(
+        load.events / load.seconds,
+        used,
+        {
+            "p50_ms": load.p50_ms,
+            "p99_ms": load.p99_ms,
+            f"{server}_cpu_us_an_event": used[server] / load.all_events * _MICROSECONDS,
+            "client_cpu_us_an_event": used["client"] / load.all_events * _MICROSECONDS,
+        },
+    )
 
 
 async def new_topic(bench: Bench) -> str:

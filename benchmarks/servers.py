@@ -78,6 +78,12 @@ class Servers:
         assert self.local.process is not None
         return self.local.process.pid
 
+    @property
+    def kafka_jvm(self) -> str:
+        """How the broker's virtual machine is set."""
+        command = Path(f"/proc/{self.kafka.process(_BROKER).pid}/cmdline").read_text().split("\0")
+        return " ".join(argument for argument in command if argument.startswith("-X"))
+
     def cpu_seconds(self) -> dict[str, float]:
         """Tell the processor's time of each server so far."""
         return {
