@@ -14,7 +14,7 @@ from benchmarks.service import Kind, Service
 from benchmarks.standing import new_standing
 
 
-@dataclass(frozen=True)
+@dataclass
 class Bench:
     """The servers, how much is to be done, and what is kept from one benchmark to the next."""
 
@@ -25,8 +25,7 @@ class Bench:
     peaks_mb: dict[Kind, dict[str, float]] = field(default_factory=dict)
     """How much memory the processes had at most, by what they did."""
     _backlogs: dict[tuple[Variant, bool, int], Backlog] = field(default_factory=dict)
-
-    _standing: list[Database] = field(default_factory=list)
+    _standing: Database | None = None
 
     async def backlog(self, variant: Variant, *, copies: bool = False, number: int = 0) -> Backlog:
         """Fill a topic once for all that read it; those of other numbers have other ids."""
@@ -39,10 +38,10 @@ class Bench:
 
     async def standing(self) -> Database:
         """Make a database with many rows, once for all that use it."""
-        if not self._standing:
+        if self._standing is None:
             say(f"filling a table with {self.counts.standing_rows} rows")
-            self._standing.append(await new_standing(self.servers, self.counts.standing_rows))
-        return self._standing[0]
+            self._standing = await new_standing(self.servers, self.counts.standing_rows)
+        return self._standing
 
     def note_peak(self, service: Service, load: str) -> None:
         """Keep how much memory a process had under a load."""
