@@ -34,8 +34,8 @@ async def measure(bench: Bench) -> list[Figure]:
                 return bench.servers.cpu_seconds() | {"api": api.cpu_seconds, "consumer": consumer.cpu_seconds}
 
             before = used()
-            accepted = await open_loop(api.port, plan)
-            cpu = difference(before, used())
+            accepted, client = await open_loop(api.port, plan)
+            cpu = difference(before, used()) | {"client": client}
             await until(consumer, EventLines(consumer.log), plan.count)
             bench.note_peak(api, "1,000 events/s")
             bench.note_peak(consumer, "1,000 events/s")

@@ -44,13 +44,15 @@ class Plan:
         return round(self.per_second * self.seconds)
 
 
-async def open_loop(port: int, plan: Plan) -> list[Accepted]:
-    """Send events, from a process of its own."""
+async def open_loop(port: int, plan: Plan) -> tuple[list[Accepted], float]:
+    """Send events, from a process of its own; tell the processor's time of that, too."""
     return await apart(_run, port, plan)
 
 
-def _run(port: int, plan: Plan) -> list[Accepted]:
-    return uvloop.run(_Clients(plan).run(port))
+def _run(port: int, plan: Plan) -> tuple[list[Accepted], float]:
+    clients = _Clients(plan)
+    started = time.process_time()
+    return uvloop.run(clients.run(port)), time.process_time() - started
 
 
 class _Clients:
