@@ -24,16 +24,16 @@ class Bench:
     """For files that nobody needs afterwards."""
     peaks_mb: dict[Kind, dict[str, float]] = field(default_factory=dict)
     """How much memory the processes had at most, by what they did."""
-    _backlogs: dict[tuple[Variant, bool, int], Backlog] = field(default_factory=dict)
+    _backlogs: dict[tuple[Variant, int, bool, int], Backlog] = field(default_factory=dict)
     _standing: Database | None = None
 
-    async def backlog(self, variant: Variant, *, copies: bool = False, number: int = 0) -> Backlog:
-        """Fill a topic once for all that read it; those of other numbers have other ids."""
-        key = (variant, copies, number)
+    async def backlog(self, variant: Variant, *, size: int = 1, copies: bool = False, number: int = 0) -> Backlog:
+        """Fill a topic, `size` times as much as usual, once for all that read it; other numbers have other ids."""
+        key = (variant, size, copies, number)
         if key not in self._backlogs:
-            say(f"filling a topic with {self.counts.events} events {variant}")
-            bootstrap = self.servers.kafka.bootstrap
-            self._backlogs[key] = await make_backlog(bootstrap, variant, self.counts.events, copies=copies)
+            records = size * self.counts.events
+            say(f"filling a topic with {records} events {variant}")
+            self._backlogs[key] = await make_backlog(self.servers.kafka.bootstrap, variant, records, copies=copies)
         return self._backlogs[key]
 
     async def standing(self) -> Database:

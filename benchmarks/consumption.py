@@ -24,17 +24,18 @@ async def consume(bench: Bench, backlog: Backlog, database: Database) -> Run:
     async with running("consumer", bench.folder, _settings(bench, backlog, database)) as consumer:
         lines = EventLines(consumer.log)
         await until(consumer, lines, 1)
+        started = time.perf_counter()
         before = servers.cpu_seconds() | {"consumer": consumer.cpu_seconds}
         await until(consumer, lines, backlog.records)
         used = difference(before, servers.cpu_seconds() | {"consumer": consumer.cpu_seconds})
+        took = time.perf_counter() - started
         bench.note_peak(consumer, f"backlog {backlog.variant}")
         await consumer.stop()
         # Once more, for what should not be there.
         handled = lines.look()
         assert handled == backlog.records, f"{handled} of {backlog.records} records were handled"
         rate = _rate(consumer.log, handled)
-    also = {"stored": float(lines.stored), "duplicates": float(lines.duplicates)}
-    return Run(rate, used, also)
+    return Run(rate, used, {"stored": lines.stored, "duplicates": lines.duplicates, "cpu_counted_for_s": took})
 
 
 async def warm_up(bench: Bench, backlog: Backlog) -> None:

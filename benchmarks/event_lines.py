@@ -51,17 +51,20 @@ class Span(NamedTuple):
 def span(log: Path) -> Span:
     """Read the head and the tail of a finished log."""
     with log.open("rb") as file:
-        moments = _moments(file)
-        first = latest = next(moments)
-        count = 1
-        for moment in moments:
-            if moment - latest > _BATCHES_APART_SECONDS:
-                break
-            latest = moment
-            count += 1
+        batch = list(first_batch(_moments(file)))
         file.seek(max(0, file.seek(0, os.SEEK_END) - _TAIL_BYTES))
         last = max(_moments(file.read().splitlines()[1:]))
-    return Span(count, first, last)
+    return Span(len(batch), batch[0], last)
+
+
+def first_batch(moments: Iterable[float]) -> Iterator[float]:
+    """Take the moments up to the first gap."""
+    latest = None
+    for moment in moments:
+        if latest is not None and moment - latest > _BATCHES_APART_SECONDS:
+            return
+        yield moment
+        latest = moment
 
 
 def stored_moments(log: Path) -> Iterator[tuple[str, float]]:
