@@ -1,6 +1,7 @@
 """What all benchmarks of a run share."""
 
 import sys
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -56,4 +57,4 @@ def difference(before: Mapping[str, float], after: Mapping[str, float]) -> dict[
 
 def say(text: str) -> None:
     """Tell the progress."""
-    sys.stderr.write(f"{text}\n")
+    sys.stderr.write(f"{time.strftime('%H:%M:%S')} {text}\n")

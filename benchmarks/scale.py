@@ -100,7 +100,10 @@ async def _stored(lines: Sequence[EventLines], count: int) -> None:
 
 
 def _together(logs: Sequence[Path]) -> tuple[float, float]:
-    """Tell the rate while both were at work: from the second one's first batch on, until one has no more to do; and for how long."""
+    """Tell the rate while both were at work, and how long that was.
+
+    It begins behind the first batch of the one that was later, and ends when one of them has no more to do.
+    """
     moments = [[moment for _id, moment in stored_moments(log)] for log in logs]
     # In the smoke the first to join may have stored all before the other one joins.
     at_work = [each for each in moments if each]
