@@ -39,9 +39,9 @@ class InFlight:
             raise Unavailable(f"not sent: {self._events} events of {self._bytes} bytes wait for the log already")
         self._events, self._bytes = events, size
 
-    def remove(self, size: int) -> None:
-        """Let one record out."""
-        self._events -= 1
+    def remove(self, size: int, events: int = 1) -> None:
+        """Let records out, one or several of this size together."""
+        self._events -= events
         self._bytes -= size
 
 

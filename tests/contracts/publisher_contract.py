@@ -29,6 +29,25 @@ class PublisherContract:
         stored = {Receipt(record.partition, record.offset): wire.decode(record) for record in await log.records()}
         assert [stored[receipt] for receipt in receipts if isinstance(receipt, Receipt)] == events
 
+    async def test_receipts_of_a_long_call_tell_where_each_event_stands(self, log: LogUnderTest) -> None:
+        """However the log divides it, and while single events of the same users are published beside it."""
+        publisher = await log.publisher()
+        events = [an_event(f"user-{number % 9}", b'{"a":"%s"}' % (b"x" * 500)) for number in range(300)]
+        singles = [an_event(f"user-{number % 9}") for number in range(30)]
+        async with asyncio.timeout(PATIENCE):
+            receipts, *others = await asyncio.gather(
+                publisher.publish(events), *(publisher.publish([single]) for single in singles)
+            )
+        stored = {Receipt(record.partition, record.offset): wire.decode(record) for record in await log.records()}
+        told = [*receipts, *(receipt for [receipt] in others)]
+        assert [stored.pop(receipt) for receipt in told if isinstance(receipt, Receipt)] == [*events, *singles]
+        assert stored == {}
+        assert all(
+            own == sorted(own)
+            for user in range(9)
+            if (own := [receipt for receipt in receipts[user::9] if isinstance(receipt, Receipt)])
+        )
+
     async def test_record_keeps_the_format_of_the_predecessor(self, log: LogUnderTest) -> None:
         """Key, value, header and time are what any other consumer of the topic expects; the payload is verbatim."""
         before = time.time() * 1000

@@ -10,7 +10,7 @@ import pytest
 from adapters.kafka import source as source_module
 from adapters.kafka.connection import Brokers
 from adapters.kafka.producer import Producer
-from adapters.kafka.sending_client import Outgoing
+from adapters.kafka.record_batches import Outgoing
 from adapters.kafka.source import KafkaEventSource
 from application.ports import Receipt
 from domain.errors import Rejected, Unavailable

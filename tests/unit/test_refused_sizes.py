@@ -3,8 +3,9 @@
 import pytest
 from aiokafka.errors import MessageSizeTooLargeError
 
+from adapters.kafka.record_batches import Outgoing
 from adapters.kafka.refused_sizes import RefusedSizes
-from adapters.kafka.sending_client import BATCH_BYTES, Outgoing
+from adapters.kafka.sending_client import BATCH_BYTES
 
 SIZE = 4 * BATCH_BYTES
 

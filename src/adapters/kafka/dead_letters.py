@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from adapters import letter_headers
 from adapters.kafka.producer import Producer
-from adapters.kafka.sending_client import Outgoing
+from adapters.kafka.record_batches import Outgoing
 from application.ports import OversizeLetters
 from domain.dead_letter import DeadLetter
 from domain.errors import Rejected, Unavailable

@@ -7,17 +7,16 @@ comes back, a new producer takes over.
 
 import asyncio
 import logging
-from collections.abc import Sequence
-from functools import partial
-from itertools import zip_longest
+from collections.abc import Collection, Sequence
 
 from aiokafka.errors import KafkaError, MessageSizeTooLargeError, RecordListTooLargeError
 from aiokafka.structs import RecordMetadata
 
 from adapters.in_flight import InFlight, size_of
 from adapters.kafka.connection import Brokers, describe, translated
+from adapters.kafka.record_batches import Appended, Outgoing
 from adapters.kafka.refused_sizes import RefusedSizes
-from adapters.kafka.sending_client import Outgoing, SendingClient
+from adapters.kafka.sending_client import SendingClient
 from application.ports import Receipt
 from domain.errors import Rejected, Unavailable
 
@@ -28,7 +27,6 @@ _RENEWAL_PAUSE_SECONDS = 10.0
 _CONNECT_PAUSE_SECONDS = 1.0
 
 Outcome = Receipt | Rejected | Unavailable
-_Pending = asyncio.Future[RecordMetadata]
 
 
 class Producer:
@@ -89,85 +87,66 @@ class Producer:
     async def send(self, records: Sequence[Outgoing]) -> list[Outcome]:
         """Send `records` in order through one client; one outcome each.
 
-        Once a record's outcome is unknown, the later unsent ones with the same key are not sent. Where too much is in
-        flight none is sent, which is answered at once.
+        Once a record's outcome is unknown, so is that of the later ones in its partition, hence of those with its key.
+        Where too much is in flight none is sent, which is answered at once.
         """
         client = self._current
         if client is None:
             self._renew()
             return [Unavailable(f"kafka: producer: {self._trouble}") for _ in records]
-        try:
-            sizes = [size_of(record) for record in records]
-            self._in_flight.add(sizes)
-        except Unavailable as full:
-            return [full for _ in records]
-        self._topics.update(record.topic for record in records)
         end = asyncio.get_running_loop().time() + self._deadline
-        queued: list[_Pending | Rejected | Unavailable] = []
+        sizes = [size_of(record) for record in records]
         try:
-            await self._queue(client, records, end, queued)
-        finally:
-            self._follow(sizes, queued)
-        if waiting := [each for each in queued if isinstance(each, asyncio.Future)]:
+            await self._learn(client, {record.topic for record in records}, end)
+            self._in_flight.add(sizes)
+        except Unavailable as unavailable:
+            return [unavailable for _ in records]
+        # Without a pause, so that no other call's records come between.
+        appended = [self._append(client, record, size) for record, size in zip(records, sizes, strict=True)]
+        if waiting := {each.batch for each in appended if isinstance(each, Appended)}:
             await asyncio.wait(waiting, timeout=max(0.0, end - asyncio.get_running_loop().time()))
         outcomes = [
-            self._outcome(record, each) if isinstance(each, asyncio.Future) else each
-            for record, each in zip(records, queued, strict=True)
+            self._outcome(record, each) if isinstance(each, Appended) else each
+            for record, each in zip(records, appended, strict=True)
         ]
         if client is self._current:
             self._judge(waiting, outcomes)
         return outcomes
 
-    async def _queue(
-        self,
-        client: SendingClient,
-        records: Sequence[Outgoing],
-        end: float,
-        queued: list[_Pending | Rejected | Unavailable],
-    ) -> None:
-        lost: set[bytes | None] = set()
+    async def _learn(self, client: SendingClient, topics: set[str], end: float) -> None:
+        self._topics |= topics
+        for topic in topics:
+            if not client.has_learned(topic):
+                with translated():
+                    async with asyncio.timeout_at(end):
+                        await client.learn(topic)
+
+    def _append(self, client: SendingClient, record: Outgoing, size: int) -> Appended | Rejected | Unavailable:
+        outcome: Rejected | Unavailable
         try:
-            async with asyncio.timeout_at(end):
-                for record in records:
-                    if record.key in lost:
-                        queued.append(Unavailable("kafka: not sent, as an earlier record of the same key was not"))
-                        continue
-                    try:
-                        self._refused_sizes.check(record)
-                        queued.append(await client.enqueue(record))
-                    except _TOO_LARGE as error:
-                        queued.append(Rejected(describe(error)))
-                    except (KafkaError, OSError) as error:
-                        lost.add(record.key)
-                        queued.append(Unavailable(describe(error)))
-        except TimeoutError:
-            missing = len(records) - len(queued)
-            queued += [Unavailable(f"kafka: not sent within {self._deadline:g} s") for _ in range(missing)]
-
-    def _follow(self, sizes: Sequence[int], queued: Sequence[object]) -> None:
-        """Let go of what was not queued at once, and of the rest as soon as its client does."""
-        for size, each in zip_longest(sizes, queued):
-            if isinstance(each, asyncio.Future):
-                each.add_done_callback(partial(self._let_go, size))
-            else:
-                self._in_flight.remove(size)
-
-    def _let_go(self, size: int, _settled: _Pending) -> None:
+            self._refused_sizes.check(record)
+            return client.append(record, size)
+        except _TOO_LARGE as error:
+            outcome = Rejected(describe(error))
+        except KafkaError as error:
+            outcome = Unavailable(describe(error))
         self._in_flight.remove(size)
+        return outcome
 
-    def _outcome(self, record: Outgoing, pending: _Pending) -> Outcome:
-        if not pending.done():
+    def _outcome(self, record: Outgoing, appended: Appended) -> Outcome:
+        batch = appended.batch
+        if not batch.done():
             return Unavailable(f"kafka: no acknowledgement within {self._deadline:g} s")
-        error = pending.exception()
+        error = batch.exception()
         if error is None:
-            metadata = pending.result()
-            return Receipt(metadata.partition, metadata.offset if metadata.offset >= 0 else None)
+            first = batch.result()
+            return Receipt(first.partition, first.offset + appended.place if first.offset >= 0 else None)
         if isinstance(error, _TOO_LARGE):
             self._refused_sizes.note(record)
             return Rejected(describe(error))
         return Unavailable(describe(error))
 
-    def _judge(self, waiting: Sequence[_Pending], outcomes: Sequence[Outcome]) -> None:
+    def _judge(self, waiting: Collection[asyncio.Future[RecordMetadata]], outcomes: Sequence[Outcome]) -> None:
         """Replace the client where it can no longer be trusted."""
         # A refusal by the broker took a sequence number, one by the client did not.
         refused = any(each.done() and each.exception() is not None for each in waiting)
@@ -192,7 +171,7 @@ class Producer:
             self._retire(old)
 
     async def _connect(self) -> SendingClient | None:
-        client = SendingClient(self._brokers, self._max_record_bytes)
+        client = SendingClient(self._brokers, self._max_record_bytes, self._in_flight)
         try:
             await client.start(self._topics)
         except Unavailable as unavailable:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from adapters import wire
 from adapters.kafka.producer import Outcome, Producer
-from adapters.kafka.sending_client import Outgoing
+from adapters.kafka.record_batches import Outgoing
 from domain.event import UserEvent
 
 

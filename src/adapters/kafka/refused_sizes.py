@@ -12,7 +12,8 @@ from typing import Final
 from aiokafka.errors import MessageSizeTooLargeError
 from aiokafka.record.default_records import DefaultRecordBatchBuilder
 
-from adapters.kafka.sending_client import BATCH_BYTES, Outgoing
+from adapters.kafka.record_batches import Outgoing
+from adapters.kafka.sending_client import BATCH_BYTES
 
 _REMEMBERED_SECONDS: Final = 300.0
 """After how long a topic's limit may have been raised."""

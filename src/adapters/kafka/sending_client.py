@@ -2,15 +2,17 @@
 
 import asyncio
 import logging
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from contextlib import suppress
-from typing import NamedTuple
+from dataclasses import dataclass
 
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import ProducerClosed
 from aiokafka.structs import RecordMetadata
 
+from adapters.in_flight import InFlight
 from adapters.kafka.connection import Brokers, describe, translated
+from adapters.kafka.record_batches import Appended, Outgoing, RecordBatches
 
 logger = logging.getLogger(__name__)
 
@@ -18,32 +20,32 @@ BATCH_BYTES = 16_384
 """A record that is larger than this is sent alone, smaller ones for one partition together."""
 _START_LIMIT_SECONDS = 15.0
 _ABANDON_LIMIT_SECONDS = 2.0
-_NULL = object()
-"""Stands for a value that is None, which the client refuses to send where the key is None too."""
 
 
-class Outgoing(NamedTuple):
-    """A record to be sent."""
+@dataclass(slots=True)
+class _Load:
+    """What a batch carries."""
 
-    topic: str
-    key: bytes | None
-    value: bytes | None
-    headers: Sequence[tuple[str, bytes | None]]
+    records: int = 0
+    size: int = 0
 
 
 class SendingClient:
     """Starts once and stops once; what it then has not sent is given up."""
 
-    def __init__(self, brokers: Brokers, max_record_bytes: int) -> None:
+    def __init__(self, brokers: Brokers, max_record_bytes: int, in_flight: InFlight) -> None:
+        """Make a client that lets its records out of `in_flight` once they are acknowledged, refused or given up."""
         self._producer = AIOKafkaProducer(
             **brokers.options(),
             enable_idempotence=True,
             acks="all",
             max_batch_size=BATCH_BYTES,
             max_request_size=max_record_bytes,
-            value_serializer=_serialize,
         )
-        self._unacknowledged: set[asyncio.Future[RecordMetadata]] = set()
+        self._batches = RecordBatches(self._producer, max_record_bytes)
+        self._in_flight = in_flight
+        self._loads: dict[asyncio.Future[RecordMetadata], _Load] = {}
+        """Of the batches that have not been acknowledged."""
 
     async def start(self, topics: Collection[str]) -> None:
         """Connect, and learn who leads the partitions of `topics`. Raises `Unavailable`."""
@@ -58,20 +60,27 @@ class SendingClient:
         cluster = await self._producer.client.fetch_all_metadata()
         return bool(cluster.partitions_for_topic(topic))
 
-    async def enqueue(self, record: Outgoing) -> asyncio.Future[RecordMetadata]:
-        """Take a record, for as long as there is no room by waiting; the future ends with the log's word.
+    async def learn(self, topic: str) -> None:
+        """Learn who leads the partitions of a topic. Raises the client's errors."""
+        await self._producer.partitions_for(topic)
 
-        Raises the client's errors, after which the record is not sent; nor is it when this is cancelled.
+    def has_learned(self, topic: str) -> bool:
+        """Tell whether records of a topic can be appended."""
+        return self._batches.knows(topic)
+
+    def append(self, record: Outgoing, size: int) -> Appended:
+        """Take a record of a learned topic, whose size is in flight; sending it is up to the client.
+
+        Raises the client's errors, after which it is not sent and remains in flight.
         """
-        future: asyncio.Future[RecordMetadata] = await self._producer.send(
-            record.topic,
-            key=record.key,
-            value=_NULL if record.value is None else record.value,
-            headers=list(record.headers),
-        )
-        self._unacknowledged.add(future)
-        future.add_done_callback(self._acknowledge)
-        return future
+        appended = self._batches.append(record)
+        load = self._loads.get(appended.batch)
+        if load is None:
+            load = self._loads[appended.batch] = _Load()
+            appended.batch.add_done_callback(self._settle)
+        load.records += 1
+        load.size += size
+        return appended
 
     async def stop(self, limit: float) -> int:
         """Flush for `limit` seconds at most; answer how many records were not acknowledged by then. Never raises."""
@@ -81,7 +90,7 @@ class SendingClient:
                 await self._producer.stop()
         except Exception as error:  # noqa: BLE001 - a client that is given up may fail in any way, and nobody else should
             cause = describe(error)
-        left = sum(not future.done() for future in self._unacknowledged)
+        left = sum(load.records for batch, load in self._loads.items() if not batch.done())
         if left:
             logger.warning("records are given up that were not acknowledged", extra={"cause": cause, "records": left})
         await self._abandon()
@@ -96,12 +105,9 @@ class SendingClient:
                 await asyncio.gather(producer.client.close(), producer._sender.close())  # noqa: SLF001 - the client offers no end without a flush
         producer._message_accumulator.fail_all(ProducerClosed())  # noqa: SLF001 - as above
 
-    def _acknowledge(self, future: asyncio.Future[RecordMetadata]) -> None:
-        self._unacknowledged.discard(future)
-        if not future.cancelled():
+    def _settle(self, batch: asyncio.Future[RecordMetadata]) -> None:
+        load = self._loads.pop(batch)
+        self._in_flight.remove(load.size, load.records)
+        if not batch.cancelled():
             # Read, so that an outcome nobody waits for any more is not reported as forgotten.
-            future.exception()
-
-
-def _serialize(value: object) -> object:
-    return None if value is _NULL else value
+            batch.exception()

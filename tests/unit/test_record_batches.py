@@ -1,0 +1,114 @@
+"""Records in the Kafka client's batches, none of which is sent here."""
+
+from random import Random
+
+import pytest
+from aiokafka import AIOKafkaProducer
+from aiokafka.errors import (
+    KafkaConnectionError,
+    MessageSizeTooLargeError,
+    ProducerClosed,
+    UnknownTopicOrPartitionError,
+)
+from aiokafka.partitioner import DefaultPartitioner
+from aiokafka.structs import PartitionMetadata
+
+from adapters.kafka.record_batches import Appended, Outgoing, RecordBatches
+
+PARTITIONS = range(7)
+LED = {0, 5}
+BATCH_BYTES = 1_000
+MAX_RECORD_BYTES = 2_000
+
+
+@pytest.fixture
+async def producer() -> AIOKafkaProducer:
+    """A producer that knows the topic `events` as if it had been told."""
+    made = AIOKafkaProducer(max_batch_size=BATCH_BYTES, enable_idempotence=True)
+    made.client.cluster._partitions["events"] = {
+        number: PartitionMetadata("events", number, 1 if number in LED else -1, [1], [1], None) for number in PARTITIONS
+    }
+    # It was not started: there is nothing to stop.
+    made._closed = True
+    return made
+
+
+@pytest.fixture
+def batches(producer: AIOKafkaProducer) -> RecordBatches:
+    """The batches of that producer."""
+    return RecordBatches(producer, MAX_RECORD_BYTES)
+
+
+def put(batches: RecordBatches, key: bytes | None = b"key", size: int = 5, topic: str = "events") -> Appended:
+    """Append a record."""
+    return batches.append(Outgoing(topic, key, b"x" * size, [("name", None)]))
+
+
+def in_order(producer: AIOKafkaProducer) -> dict[int, list[tuple[object, int]]]:
+    """Tell each partition's batches, and how many records each has."""
+    waiting = producer._message_accumulator._batches
+    return {place.partition: [(each.future, each.record_count) for each in those] for place, those in waiting.items()}
+
+
+async def test_partition_of_a_key_is_the_one_that_other_clients_choose(
+    producer: AIOKafkaProducer, batches: RecordBatches
+) -> None:
+    """The client's own partitioner is one of them; a key that was seen before is no exception."""
+    random = Random(1)
+    keys = [random.randbytes(length) for length in range(60)]
+    for key in keys + keys:
+        put(batches, key)
+    chosen = [DefaultPartitioner()(key, list(PARTITIONS), list(LED)) for key in keys]
+    counts = {partition: sum(count for _, count in those) for partition, those in in_order(producer).items()}
+    assert counts == {partition: 2 * chosen.count(partition) for partition in chosen}
+
+
+async def test_record_without_a_key_goes_where_there_is_a_leader(
+    producer: AIOKafkaProducer, batches: RecordBatches
+) -> None:
+    """Any will do."""
+    for _ in range(50):
+        put(batches, None)
+    assert in_order(producer).keys() == LED
+
+
+async def test_full_batch_is_followed_by_another(producer: AIOKafkaProducer, batches: RecordBatches) -> None:
+    """Nothing waits, each record knows its place, and what has room again stays behind what came before."""
+    appended = [put(batches, size=size) for size in [400, 400, 400, 1_500, 5, 5]]
+    [those] = in_order(producer).values()
+    assert [count for _, count in those] == [2, 1, 1, 2]
+    futures = [future for future, _ in those]
+    assert [(futures.index(batch), place) for batch, place in appended] == [
+        (0, 0),
+        (0, 1),
+        (1, 0),
+        (2, 0),
+        (3, 0),
+        (3, 1),
+    ]
+
+
+async def test_record_that_is_too_large_leaves_no_trace(producer: AIOKafkaProducer, batches: RecordBatches) -> None:
+    """It is refused before there is a batch for it."""
+    with pytest.raises(MessageSizeTooLargeError):
+        put(batches, size=MAX_RECORD_BYTES)
+    assert in_order(producer) == {}
+
+
+async def test_topic_must_be_known(batches: RecordBatches) -> None:
+    """Otherwise there is no partition to choose."""
+    assert (batches.knows("events"), batches.knows("others")) == (True, False)
+    with pytest.raises(UnknownTopicOrPartitionError):
+        put(batches, topic="others")
+
+
+async def test_client_that_has_ended_or_failed_takes_nothing(
+    producer: AIOKafkaProducer, batches: RecordBatches
+) -> None:
+    """As its own `send` would not."""
+    producer._message_accumulator.fail_all(KafkaConnectionError("gone"))
+    with pytest.raises(KafkaConnectionError, match="gone"):
+        put(batches)
+    await producer._message_accumulator.close()
+    with pytest.raises(ProducerClosed):
+        put(batches)
