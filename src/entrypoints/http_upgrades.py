@@ -1,12 +1,13 @@
 """HTTP/1.1 for clients that offer another protocol, such as JDK's, which asks for h2c with its first request."""
 
 import httptools
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from entrypoints.http_writes import OneWriteProtocol
 
 _FRAMING = (b"content-length", b"transfer-encoding")
 
 
-class UpgradeIgnoringProtocol(HttpToolsProtocol):
+class UpgradeIgnoringProtocol(OneWriteProtocol):
     """Ignores offers to upgrade and reads on in HTTP/1.1, as RFC 9110, section 7.8, lets a server do.
 
     The parser takes a request with an offer to end with its head, and all that follows, the body included, for the

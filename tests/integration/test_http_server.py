@@ -54,6 +54,16 @@ async def test_body_in_chunks_is_published(api: Api) -> None:
     assert len(api.log.records(TOPIC)) == 1
 
 
+@pytest.mark.parametrize("closing", [b"", b"Connection: close\r\n"])
+async def test_head_request_is_answered_without_waiting_for_a_body(api: Api, closing: bytes) -> None:
+    """Nothing follows the head, with which the answer would go out together."""
+    async with served(api.app) as port, connection(port) as (reader, writer):
+        writer.write(b"HEAD /events/processed HTTP/1.1\r\nHost: api\r\n" + closing + b"\r\n")
+        async with asyncio.timeout(5):
+            head = await reader.readuntil(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 200")
+
+
 async def test_slow_body_is_a_408_and_the_connection_is_closed() -> None:
     """A client that never finishes holds nothing for long."""
     async with an_api(body_timeout=0.05) as api, served(api.app) as port, connection(port) as (reader, writer):
