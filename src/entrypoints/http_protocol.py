@@ -26,14 +26,16 @@ class BoundedProtocol(UpgradeIgnoringProtocol):
     """
 
     _head_timer: TimerHandle | None = None
-    """Running while a head is awaited."""
+    """Running while a head is awaited of which no or only some bytes have come."""
+    _is_in_head = False
     _head_bytes = 0
     _is_over = False
     """Whether something was refused; nothing is read any more."""
 
     def connection_made(self, transport: Transport) -> None:  # type: ignore[override]  # as uvicorn has it
         super().connection_made(transport)
-        self._await_head()
+        self._begin_head()
+        self._start_timer()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._stop_timer()
@@ -42,27 +44,38 @@ class BoundedProtocol(UpgradeIgnoringProtocol):
     def data_received(self, data: bytes) -> None:
         if self._is_over:
             return
-        if self._head_timer is not None:
+        if self._is_in_head:
             self._head_bytes += len(data)
         super().data_received(data)
-        if self._head_timer is not None and self._head_bytes > MAX_HEAD_BYTES:
-            detail = f"The request's head is longer than {MAX_HEAD_BYTES} bytes."
-            self._refuse(HttpProblem(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, detail))
+        # A head that came whole, as nearly every one does, needs no timer.
+        if self._is_in_head and not self._is_over:
+            self._await_rest_of_head()
 
     def send_400_response(self, msg: str) -> None:
         self._refuse(HttpProblem(HTTPStatus.BAD_REQUEST, msg))
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
-        if self._head_timer is None:
-            self._await_head()
+        if not self._is_in_head:
+            self._begin_head()
 
     def on_headers_complete(self) -> None:
         super().on_headers_complete()
+        self._is_in_head = False
         self._stop_timer()
 
-    def _await_head(self) -> None:
+    def _begin_head(self) -> None:
+        self._is_in_head = True
         self._head_bytes = 0
+
+    def _await_rest_of_head(self) -> None:
+        if self._head_bytes > MAX_HEAD_BYTES:
+            detail = f"The request's head is longer than {MAX_HEAD_BYTES} bytes."
+            self._refuse(HttpProblem(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, detail))
+        elif self._head_timer is None:
+            self._start_timer()
+
+    def _start_timer(self) -> None:
         self._head_timer = self.loop.call_later(HEAD_SECONDS, self._refuse_slow_head)
 
     def _stop_timer(self) -> None:
@@ -78,7 +91,7 @@ class BoundedProtocol(UpgradeIgnoringProtocol):
         """Answer what is being read with `problem`, unless other answers come first, and end the connection."""
         self._is_over = True
         cycle = cast("RequestResponseCycle | None", self.cycle)
-        is_body_of_first = self._head_timer is None and not self.pipeline
+        is_body_of_first = not self._is_in_head and not self.pipeline
         self._stop_timer()
         if self.transport.is_closing():
             return

@@ -38,6 +38,8 @@ async def serve(app: Litestar, listener: socket, stop: asyncio.Event, *, drain: 
         log_config=None,
         access_log=False,
         server_header=False,
+        # Nothing here asks where a request came from.
+        proxy_headers=False,
         backlog=_BACKLOG,
         timeout_graceful_shutdown=max(1, round(drain)),
     )
