@@ -4,13 +4,14 @@ import re
 import time
 from collections.abc import Iterable
 from http import HTTPStatus
-from uuid import uuid4
+from os import urandom
 
 import structlog
 from litestar.enums import ScopeType
 from litestar.types import ASGIApp, Message, Receive, Scope, Send
 
 from adapters import wire
+from entrypoints.rest.frequent_lines import FrequentLines
 from entrypoints.rest.problems import HttpProblem, raw_path, reply_to
 
 Headers = Iterable[tuple[bytes, bytes]]
@@ -23,6 +24,7 @@ _TRACEPARENT = re.compile(rb"(?!ff)[0-9a-f]{2}-(?!0{32})[0-9a-f]{32}-(?!0{16})[0
 """Of W3C Trace Context; what does not fit is ignored, as it demands."""
 
 logger: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
+lines = FrequentLines(__name__)
 
 
 class RequestMiddleware:
@@ -53,13 +55,15 @@ class RequestMiddleware:
                 message["headers"] = [*message["headers"], (b"x-request-id", request_id.encode())]
             await send(message)
 
-        with structlog.contextvars.bound_contextvars(request_id=request_id), wire.traced(_traceparent(scope)):
-            try:
+        tokens = structlog.contextvars.bind_contextvars(request_id=request_id)
+        try:
+            with wire.traced(_traceparent(scope)):
                 await self._admit(scope, receive, send_with_id)
-            finally:
-                log = logger.debug if scope["path"] in HEALTH_PATHS else logger.info
-                duration = round((time.perf_counter() - started) * 1000, 1)
-                log("request", method=scope["method"], path=raw_path(scope), status=status, duration_ms=duration)
+        finally:
+            duration = round((time.perf_counter() - started) * 1000, 1)
+            log = logger.debug if scope["path"] in HEALTH_PATHS else lines.info
+            log("request", method=scope["method"], path=raw_path(scope), status=status, duration_ms=duration)
+            structlog.contextvars.reset_contextvars(**tokens)
 
     async def _admit(self, scope: Scope, receive: Receive, send: Send) -> None:
         if self._in_flight >= self._max_in_flight and scope["path"] not in HEALTH_PATHS:
@@ -78,7 +82,7 @@ class RequestMiddleware:
 def request_id_of(headers: Headers) -> str:
     """Take over the client's id if it is 1 to 128 visible ASCII characters, otherwise make one."""
     given = _header(headers, b"x-request-id")
-    return given.decode() if _REQUEST_ID.fullmatch(given) else uuid4().hex
+    return given.decode() if _REQUEST_ID.fullmatch(given) else urandom(16).hex()
 
 
 def _traceparent(scope: Scope) -> bytes | None:
@@ -87,4 +91,7 @@ def _traceparent(scope: Scope) -> bytes | None:
 
 
 def _header(headers: Headers, wanted: bytes) -> bytes:
-    return next((value for name, value in headers if name == wanted), b"")
+    for name, value in headers:
+        if name == wanted:
+            return value
+    return b""
