@@ -1,26 +1,20 @@
 """Decorators that log what passes through a port: ids and outcomes, never payloads."""
 
-import logging
 from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID
 
 import msgspec
 import structlog
-from structlog.contextvars import get_contextvars
 
-from adapters.log_lines import Lines, now
+from adapters.frequent_lines import FrequentLines
 from application.listing import Cursor, EventFilter, Page, StoredEvent
 from application.ports import DeadLetters, Delivery, EventStore, Verdict
 from domain.dead_letter import DeadLetter
 
-_LOGGER = "events"
+logger = structlog.stdlib.get_logger("events")
+lines = FrequentLines("events")
 
-logger = structlog.stdlib.get_logger(_LOGGER)
-many = logging.getLogger(_LOGGER)
-
-_LINES_A_CALL = 500
-"""As many as fit a processor's cache; more cost more."""
 _OTHER_EVENTS = {
     Verdict.DUPLICATE: "event is a duplicate",
     Verdict.CONFLICT: "event conflicts with a stored one",
@@ -38,7 +32,7 @@ class _EventLine(msgspec.Struct, rename="camel", gc=False):
     process: str | msgspec.UnsetType
     logger: str
     level: str
-    timestamp: str
+    timestamp: datetime
 
 
 class LoggedEventStore:
@@ -49,10 +43,8 @@ class LoggedEventStore:
 
     async def add(self, deliveries: Sequence[Delivery]) -> Sequence[Verdict]:
         verdicts = await self._store.add(deliveries)
-        if many.isEnabledFor(logging.INFO):
-            for start in range(0, len(verdicts), _LINES_A_CALL):
-                part = slice(start, start + _LINES_A_CALL)
-                many.info(Lines(_told(deliveries[part], verdicts[part])))
+        if lines.are_wanted:
+            lines.info_many(_told(deliveries, verdicts))
         return verdicts
 
     async def check(self, deliveries: Sequence[Delivery]) -> Sequence[Verdict | None]:
@@ -75,7 +67,7 @@ class LoggedEventStore:
 
 
 def _told(deliveries: Sequence[Delivery], verdicts: Sequence[Verdict]) -> list["_EventLine"]:
-    process, time = get_contextvars().get("process", msgspec.UNSET), now()
+    process, logger_, level, timestamp = lines.common()
     return [
         _EventLine(
             event.id,
@@ -87,9 +79,9 @@ def _told(deliveries: Sequence[Delivery], verdicts: Sequence[Verdict]) -> list["
             # An enumeration's members are slow keys.
             "event stored" if verdict is Verdict.STORED else _OTHER_EVENTS[verdict],
             process,
-            _LOGGER,
-            "info",
-            time,
+            logger_,
+            level,
+            timestamp,
         )
         for (record, event), verdict in zip(deliveries, verdicts, strict=True)
     ]

@@ -1,7 +1,6 @@
 """The command `user-events`."""
 
 import asyncio
-import gc
 import json
 import logging
 import os
@@ -39,7 +38,6 @@ logger = logging.getLogger(__name__)
 _PATIENCE_SECONDS = 30.0
 _FAILED = 1
 _MISUSED = 2
-_COLLECTED_OBJECTS = 200_000
 
 cli = typer.Typer(
     help="User activity events: HTTP in, Kafka between, each event exactly once in PostgreSQL.",
@@ -168,7 +166,6 @@ def main() -> None:
 
 
 def _run_process(process: Literal["api", "consumer"], *, until_eof: bool) -> None:
-    _spare_garbage_collection()
     settings = _settings(logs_to=sys.stdout)
     # Whoever reads the lines of several processes together wants to tell them apart.
     structlog.contextvars.bind_contextvars(process=process)
@@ -178,15 +175,6 @@ def _run_process(process: Literal["api", "consumer"], *, until_eof: bool) -> Non
             await run_until_signal(assembly.run, grace=settings.shutdown_grace_seconds, until_eof=until_eof)
 
     _run(run())
-
-
-def _spare_garbage_collection() -> None:
-    """Collect cycles less often, and never look again at what was there before the work began.
-
-    A batch is tens of thousands of objects, which die without a cycle; by default each few hundred are looked through.
-    """
-    gc.freeze()
-    gc.set_threshold(_COLLECTED_OBJECTS)
 
 
 def _run(work: Coroutine[Any, Any, None]) -> None:

@@ -17,8 +17,8 @@ logger = logging.getLogger(__name__)
 
 _RETRY_FIRST_SECONDS = 0.1
 _RETRY_MOST_SECONDS = 5.0
-_NEW_OBJECTS = 5_000
-"""After how many the collector looks for garbage among them; nearly all of a request's go without it."""
+_NEW_OBJECTS = 200_000
+"""After how many the collector looks for garbage among them: those of a request or a batch nearly all go without it."""
 
 Work = Callable[[asyncio.Event], Awaitable[None]]
 """Something that goes on until its event is set, and then ends soon."""

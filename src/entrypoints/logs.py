@@ -3,16 +3,12 @@
 import logging
 import sys
 from collections import Counter
-from collections.abc import Sequence
-from functools import reduce
 from io import StringIO, TextIOWrapper
-from typing import Any, Literal, TextIO
+from typing import Literal, TextIO
 
 import structlog
 from structlog.tracebacks import ExceptionDictTransformer
 from structlog.typing import EventDict, ExcInfo, Processor, WrappedLogger
-
-from adapters.log_lines import Lines
 
 _FORMAT_ON_TERMINAL = {True: "console", False: "json"}
 _QUIET = ("alembic", "asyncpg", "sqlalchemy", "uvicorn")
@@ -57,8 +53,7 @@ def configure_logging(level: str, style: Literal["auto", "json", "console"], str
     )
     handler = logging.StreamHandler(stream)
     handler.setFormatter(
-        _Formatter(
-            last if chosen == "console" else None,
+        structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=shared,
             processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *last],
         )
@@ -72,25 +67,6 @@ def configure_logging(level: str, style: Literal["auto", "json", "console"], str
         logging.getLogger(name).setLevel(max(logging.INFO, root.level))
     handler.addFilter(_Sparing())
     logging.captureWarnings(capture=True)
-
-
-class _Formatter(structlog.stdlib.ProcessorFormatter):
-    """Prints also records that stand for many lines; `lines` renders one of them, None leaves them as they are."""
-
-    def __init__(self, lines: Sequence[Processor] | None, **options: Any) -> None:
-        super().__init__(**options)
-        self._lines = lines
-
-    def format(self, record: logging.LogRecord) -> str:
-        if not isinstance(record.msg, Lines):
-            return super().format(record)
-        if self._lines is None:
-            return str(record.msg)
-        return "\n".join(str(reduce(_process, self._lines, line)) for line in record.msg)
-
-
-def _process(event_dict: Any, processor: Processor) -> Any:
-    return processor(None, "", event_dict)
 
 
 def _escape_texts(_logger: WrappedLogger, _method: str, event_dict: EventDict) -> EventDict:

@@ -13,7 +13,7 @@ import sys
 import structlog
 
 from entrypoints.logs import configure_logging
-from entrypoints.rest.frequent_lines import FrequentLines
+from adapters.frequent_lines import FrequentLines
 
 configure_logging(*sys.argv[1:])
 structlog.contextvars.bind_contextvars(process="api", request_id="r-1")

@@ -11,7 +11,7 @@ from litestar.enums import ScopeType
 from litestar.types import ASGIApp, Message, Receive, Scope, Send
 
 from adapters import wire
-from entrypoints.rest.frequent_lines import FrequentLines
+from adapters.frequent_lines import FrequentLines
 from entrypoints.rest.problems import HttpProblem, raw_path, reply_to
 
 Headers = Iterable[tuple[bytes, bytes]]
