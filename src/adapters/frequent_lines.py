@@ -1,7 +1,9 @@
 """Log lines that come with every request or event, for a fraction of what the logger takes to make one."""
 
+import asyncio
 import logging
 from collections.abc import Sequence
+from contextlib import nullcontext, suppress
 from datetime import UTC, datetime
 from typing import NamedTuple, TextIO
 
@@ -36,6 +38,8 @@ class FrequentLines:
         self._name = name
         self._logger: structlog.stdlib.BoundLogger = structlog.get_logger(name)
         self._level = logging.getLogger(name)
+        self._waiting: list[bytes] = []
+        """Single lines of this turn of the event loop."""
 
     @property
     def are_wanted(self) -> bool:
@@ -43,15 +47,16 @@ class FrequentLines:
         return self._level.isEnabledFor(logging.INFO)
 
     def info(self, event: str, **fields: str | float | None) -> None:
-        """Log one line, with what is bound to the context."""
+        """Log one line, with what is bound to the context; the lines of one turn of the event loop are one write."""
         handler = _json_handler()
         if handler is None:
             self._logger.info(event, **fields)
         elif self.are_wanted:
             _, *common = self.common()
             line = {"event": event, **get_contextvars(), **fields, **dict(zip(Common._fields[1:], common, strict=True))}
-            if not _write(handler, _encoder.encode(line).decode() + "\n"):
-                self._logger.info(event, **fields)
+            self._waiting.append(_encoder.encode(line))
+            if len(self._waiting) == 1:
+                asyncio.get_running_loop().call_soon(self._write_waiting, handler)
 
     def common(self) -> Common:
         """Tell what the lines of this moment have in common."""
@@ -65,8 +70,12 @@ class FrequentLines:
             if handler is None:
                 for line in part:
                     self._log(line)
-            elif not _write(handler, _encoder.encode_lines(part).decode()):
-                self._log(part[0])
+            else:
+                _write(handler, _encoder.encode_lines(part).decode())
+
+    def _write_waiting(self, handler: logging.StreamHandler[TextIO]) -> None:
+        lines, self._waiting = self._waiting, []
+        _write(handler, b"\n".join(lines).decode() + "\n")
 
     def _log(self, line: msgspec.Struct) -> None:
         fields = msgspec.to_builtins(line)
@@ -74,17 +83,11 @@ class FrequentLines:
         self._logger.info(own.pop("event"), **own)
 
 
-def _write(handler: logging.StreamHandler[TextIO], text: str) -> bool:
-    """Write lines; False where they cannot be written, of which the logger knows what to make."""
-    handler.acquire()
-    try:
+def _write(handler: logging.StreamHandler[TextIO], text: str) -> None:
+    """Write lines; where they cannot be written other lines tell of it, and the work goes on."""
+    with handler.lock or nullcontext(), suppress(OSError, ValueError):
         handler.stream.write(text)
         handler.flush()
-    except (OSError, ValueError):
-        return False
-    finally:
-        handler.release()
-    return True
 
 
 def _json_handler() -> logging.StreamHandler[TextIO] | None:

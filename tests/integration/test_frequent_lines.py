@@ -8,6 +8,8 @@ from typing import Any
 import pytest
 
 SCRIPT = """
+import asyncio
+import os
 import sys
 
 import structlog
@@ -17,11 +19,18 @@ from adapters.frequent_lines import FrequentLines
 
 configure_logging(*sys.argv[1:])
 structlog.contextvars.bind_contextvars(process="api", request_id="r-1")
-for logger in (structlog.get_logger("requests"), FrequentLines("requests")):
-    logger.info("request", path="/ä%00", status=201, duration_ms=1.5, nothing=None)
-sys.stdout.close()
-FrequentLines("requests").info("request")
-print("alive", file=sys.stderr)
+
+async def log():
+    for logger in (structlog.get_logger("requests"), FrequentLines("requests")):
+        logger.info("request", path="/ä%00", status=201, duration_ms=1.5, nothing=None)
+    await asyncio.sleep(0)
+    os.write(sys.stdout.fileno(), b"behind\\n")
+    sys.stdout.close()
+    FrequentLines("requests").info("request")
+    await asyncio.sleep(0)
+    print("alive", file=sys.stderr)
+
+asyncio.run(log())
 """
 
 
@@ -35,7 +44,7 @@ def run(level: str, style: str) -> tuple[list[str], str]:
 
 def test_line_is_the_loggers_own_but_for_the_time() -> None:
     """The same fields of the same types; the time is written alike."""
-    lines: list[dict[str, Any]] = [json.loads(line) for line in run("info", "json")[0]]
+    lines: list[dict[str, Any]] = [json.loads(line) for line in run("info", "json")[0][:2]]
     slow, fast = ({**line, "timestamp": len(line["timestamp"])} for line in lines)
     assert fast == slow
     assert fast["request_id"] == "r-1"
@@ -44,13 +53,19 @@ def test_line_is_the_loggers_own_but_for_the_time() -> None:
 @pytest.mark.parametrize("style", ["json", "console"])
 def test_level_silences_it(style: str) -> None:
     """As it does any other line of that level."""
-    assert run("warning", style)[0] == []
+    assert run("warning", style)[0] == ["behind"]
 
 
 def test_console_style_is_for_people() -> None:
     """There it is an ordinary line."""
-    slow, fast = run("info", "console")[0]
+    slow, fast, _ = run("info", "console")[0]
     assert fast.split(maxsplit=1)[1] == slow.split(maxsplit=1)[1]
+
+
+def test_line_is_out_within_a_turn_of_the_event_loop() -> None:
+    """A crash takes no more lines than those of its own turn."""
+    *lines, last = run("info", "json")[0]
+    assert (len(lines), last) == (2, "behind")
 
 
 def test_log_that_cannot_be_written_is_no_error_of_the_request() -> None:
