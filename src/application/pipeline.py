@@ -151,7 +151,7 @@ class Pipeline:
             return None
         self._poll_failures = 0
         self._poll_trouble = None
-        return Work(batch, None if self._custody.is_suspicious else self._process.read(batch))
+        return Work(batch, None if self._custody.is_suspicious else await self._process.read(batch))
 
     async def _turn(self, work: Work, stop: asyncio.Event) -> None:
         """Work on what was read, and on one batch of those that are held."""

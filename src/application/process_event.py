@@ -1,5 +1,6 @@
 """Process one batch of deliveries: store what can be stored, park what never can."""
 
+import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -12,6 +13,7 @@ from domain.errors import Rejected, Unavailable, WrongDeployment
 from domain.event import UserEvent
 from domain.stop import Stop
 
+_PORTION_RECORDS = 250
 _LETHAL = Failure(
     FailureKind.UNEXPECTED, "the consumer died again and again with this record alone in hand", "LethalRecord"
 )
@@ -82,9 +84,13 @@ class ProcessEvent:
         self.asked = 0
         """How often the store was asked to add events."""
 
-    def read(self, batch: Batch) -> list[Content]:
-        """Look at what the records hold: needs nothing of the world, and may be done while it is busy."""
-        return [self._decode(record) for record in batch.records]
+    async def read(self, batch: Batch) -> list[Content]:
+        """Look at what the records hold: needs nothing of the world, and lets others work in between."""
+        contents: list[Content] = []
+        for start in range(0, len(batch.records), _PORTION_RECORDS):
+            contents += map(self._decode, batch.records[start : start + _PORTION_RECORDS])
+            await asyncio.sleep(0)
+        return contents
 
     async def __call__(
         self, batch: Batch, attempt: Attempt = Attempt(), contents: Sequence[Content] | None = None
@@ -93,7 +99,7 @@ class ProcessEvent:
 
         `contents` is what `read` has said of this batch, if it was asked already.
         """
-        contents = self.read(batch) if contents is None else contents
+        contents = await self.read(batch) if contents is None else contents
         deliveries = [
             Delivery(record, content)
             for record, content in zip(batch.records, contents, strict=True)
@@ -109,7 +115,7 @@ class ProcessEvent:
     async def give_up(self, batch: Batch, cause: Unavailable, attempt: Attempt) -> Outcome:
         """Park the whole batch as `exhausted`: only for those who set a retry budget."""
         exhausted = Failure(FailureKind.EXHAUSTED, str(cause), type(cause).__name__)
-        contents = self.read(batch)
+        contents = await self.read(batch)
         fates = [content if isinstance(content, Failure) else exhausted for content in contents]
         return await self._settle(_Judged(batch, contents, fates), attempt)
 

@@ -4,6 +4,7 @@ The client moves its position when it hands records out, forgets pauses on reass
 raises. So the read position (the cursor) is kept here, and the client is told where to read on.
 """
 
+import asyncio
 import logging
 import struct
 import zlib
@@ -30,6 +31,7 @@ _UNREADABLE = (
     IndexError,
 )
 
+_PORTION_RECORDS = 500
 _DOUBT_SECONDS = 60.0
 """Within which a record that cannot be read is met a second time, unlike one that was damaged on its way."""
 
@@ -211,8 +213,7 @@ class Assignment:
         its partition stopped.
         """
         if self.single_fetches == 0:
-            fetched: Fetched = await self._consumer.getmany(timeout_ms=timeout_ms, max_records=max_records)
-            return fetched
+            return await self._getmany_by_portions(timeout_ms, max_records)
         self.single_fetches -= 1
         singles: dict[TopicPartition, list[ConsumerRecord]] = {}
         readable = self._consumer.assignment() - self._consumer.paused()
@@ -224,6 +225,22 @@ class Assignment:
                 self.is_positioned = False
                 self.single_fetches = 0
         return singles
+
+    async def _getmany_by_portions(self, timeout_ms: int, max_records: int) -> Fetched:
+        """Read as the client does, which takes records apart without a pause, and let others work in between."""
+        fetched: dict[TopicPartition, list[ConsumerRecord]] = {}
+        left = max_records
+        while left > 0:
+            portion: Fetched = await self._consumer.getmany(
+                timeout_ms=0 if fetched else timeout_ms, max_records=min(left, _PORTION_RECORDS)
+            )
+            if not portion:
+                break
+            for tp, records in portion.items():
+                fetched.setdefault(tp, []).extend(records)
+                left -= len(records)
+            await asyncio.sleep(0)
+        return fetched
 
     def _stop(self, tp: TopicPartition, kind: StopKind, reason: str) -> None:
         stop = Stop(kind, self._cursor[tp.partition], reason)
