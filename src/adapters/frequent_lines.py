@@ -2,9 +2,10 @@
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterator
 from contextlib import nullcontext, suppress
 from datetime import UTC, datetime
+from itertools import islice
 from typing import NamedTuple, TextIO
 
 import msgspec
@@ -62,16 +63,22 @@ class FrequentLines:
         """Tell what the lines of this moment have in common."""
         return Common(get_contextvars().get("process", msgspec.UNSET), self._name, "info", datetime.now(UTC))
 
-    def info_many(self, lines: Sequence[msgspec.Struct]) -> None:
-        """Log lines that each have all fields: its own, among them `event`, and those of `Common`."""
+    def info_many(self, lines: Iterator[msgspec.Struct]) -> None:
+        """Log lines that each have all fields: its own, among them `event`, and those of `Common`.
+
+        They are made and written by portions in the next turns of the event loop, between which others work.
+        """
         handler = _json_handler()
-        for start in range(0, len(lines), _LINES_A_WRITE):
-            part = lines[start : start + _LINES_A_WRITE]
-            if handler is None:
-                for line in part:
-                    self._log(line)
-            else:
-                _write(handler, _encoder.encode_lines(part).decode())
+        if handler is not None:
+            self._write_portion(handler, lines)
+            return
+        for line in lines:
+            self._log(line)
+
+    def _write_portion(self, handler: logging.StreamHandler[TextIO], lines: Iterator[msgspec.Struct]) -> None:
+        if portion := list(islice(lines, _LINES_A_WRITE)):
+            _write(handler, _encoder.encode_lines(portion).decode())
+            asyncio.get_running_loop().call_soon(self._write_portion, handler, lines)
 
     def _write_waiting(self, handler: logging.StreamHandler[TextIO]) -> None:
         lines, self._waiting = self._waiting, []

@@ -1,6 +1,6 @@
 """Decorators that log what passes through a port: ids and outcomes, never payloads."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from uuid import UUID
 
@@ -66,9 +66,9 @@ class LoggedEventStore:
         await self._store.probe()
 
 
-def _told(deliveries: Sequence[Delivery], verdicts: Sequence[Verdict]) -> list["_EventLine"]:
+def _told(deliveries: Sequence[Delivery], verdicts: Sequence[Verdict]) -> Iterator["_EventLine"]:
     process, logger_, level, timestamp = lines.common()
-    return [
+    return (
         _EventLine(
             event.id,
             event.user_id,
@@ -84,7 +84,7 @@ def _told(deliveries: Sequence[Delivery], verdicts: Sequence[Verdict]) -> list["
             timestamp,
         )
         for (record, event), verdict in zip(deliveries, verdicts, strict=True)
-    ]
+    )
 
 
 class LoggedDeadLetters:

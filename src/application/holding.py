@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from application.ports import Batch
-from application.process_event import Attempt, Content
+from application.process_event import Attempt, Reading
 from domain.errors import Unavailable
 from domain.stop import Stop
 
@@ -29,7 +29,7 @@ class Work:
     """A batch on its way, and how far it came."""
 
     batch: Batch
-    contents: Sequence[Content] | None = None
+    readings: Sequence[Reading] | None = None
     """What its records hold, where that was looked at already."""
     is_suspect: bool = False
     """Whether it is a single record that may kill this process."""
@@ -79,7 +79,7 @@ class Held:
             self._works[partition] = replace(
                 work,
                 batch=work.batch.part({partition}),
-                contents=None,
+                readings=None,
                 attempt=attempt,
                 cause=cause,
                 stops={each: stop for each, stop in work.stops.items() if each == partition},

@@ -233,12 +233,12 @@ class Pipeline:
             await self._custody.stop(partition, stop)
         await self._source.commit(work.batch)
         self.committed += len(work.batch.records)
-        self._committed_to |= {record.partition: record.offset + 1 for record in work.batch.records}
+        self._committed_to |= work.batch.ends
 
     async def _settle(self, work: Work) -> Outcome:
         if work.cause is not None and self._is_spent(work.attempt):
             return await self._process.give_up(work.batch, work.cause, work.attempt)
-        return await self._process(work.batch, work.attempt, work.contents)
+        return await self._process(work.batch, work.attempt, work.readings)
 
     def _is_spent(self, attempt: Attempt) -> bool:
         if self._pace.retry_budget is None or attempt.first_failed_at is None:

@@ -13,7 +13,7 @@ from domain.errors import Rejected, Unavailable, WrongDeployment
 from domain.event import UserEvent
 from domain.stop import Stop
 
-_PORTION_RECORDS = 250
+_PORTION_RECORDS = 100
 _LETHAL = Failure(
     FailureKind.UNEXPECTED, "the consumer died again and again with this record alone in hand", "LethalRecord"
 )
@@ -52,8 +52,8 @@ class Outcome(NamedTuple):
     """The partitions where the storm is, which are not to be read on."""
 
 
-Content = UserEvent | Failure
-"""What a record holds."""
+Reading = Delivery | Failure
+"""What a record holds: an event, or why there is none."""
 Fate = Verdict | Failure
 
 
@@ -61,7 +61,7 @@ class _Judged(NamedTuple):
     """A batch with what each of its records holds, and what is to become of it."""
 
     batch: Batch
-    contents: Sequence[Content]
+    readings: Sequence[Reading]
     fates: Sequence[Fate]
 
 
@@ -72,7 +72,7 @@ class ProcessEvent:
         self,
         store: EventStore,
         dead_letters: DeadLetters,
-        decode: Callable[[Record], Content],
+        decode: Callable[[Record], UserEvent | Failure],
         storms: Storms,
         clock: Callable[[], datetime],
     ) -> None:
@@ -84,40 +84,38 @@ class ProcessEvent:
         self.asked = 0
         """How often the store was asked to add events."""
 
-    async def read(self, batch: Batch) -> list[Content]:
+    async def read(self, batch: Batch) -> list[Reading]:
         """Look at what the records hold: needs nothing of the world, and lets others work in between."""
-        contents: list[Content] = []
+        readings: list[Reading] = []
         for start in range(0, len(batch.records), _PORTION_RECORDS):
-            contents += map(self._decode, batch.records[start : start + _PORTION_RECORDS])
+            for record in batch.records[start : start + _PORTION_RECORDS]:
+                content = self._decode(record)
+                readings.append(Delivery(record, content) if isinstance(content, UserEvent) else content)
             await asyncio.sleep(0)
-        return contents
+        return readings
 
     async def __call__(
-        self, batch: Batch, attempt: Attempt = Attempt(), contents: Sequence[Content] | None = None
+        self, batch: Batch, attempt: Attempt = Attempt(), readings: Sequence[Reading] | None = None
     ) -> Outcome:
         """Store and park. Raises `Unavailable` when the world cannot take it now: nothing is to be committed then.
 
-        `contents` is what `read` has said of this batch, if it was asked already.
+        `readings` is what `read` has said of this batch, if it was asked already.
         """
-        contents = await self.read(batch) if contents is None else contents
-        deliveries = [
-            Delivery(record, content)
-            for record, content in zip(batch.records, contents, strict=True)
-            if isinstance(content, UserEvent)
-        ]
+        readings = await self.read(batch) if readings is None else readings
+        deliveries = [reading for reading in readings if isinstance(reading, Delivery)]
         added = await self._add(deliveries) if deliveries else ()
         if len(added) != len(deliveries):
             raise AssertionError(f"the store judged {len(added)} of {len(deliveries)} events")
         verdicts = iter(added)
-        fates = [next(verdicts) if isinstance(content, UserEvent) else content for content in contents]
-        return await self._settle(_Judged(batch, contents, fates), attempt)
+        fates = [next(verdicts) if isinstance(reading, Delivery) else reading for reading in readings]
+        return await self._settle(_Judged(batch, readings, fates), attempt)
 
     async def give_up(self, batch: Batch, cause: Unavailable, attempt: Attempt) -> Outcome:
         """Park the whole batch as `exhausted`: only for those who set a retry budget."""
         exhausted = Failure(FailureKind.EXHAUSTED, str(cause), type(cause).__name__)
-        contents = await self.read(batch)
-        fates = [content if isinstance(content, Failure) else exhausted for content in contents]
-        return await self._settle(_Judged(batch, contents, fates), attempt)
+        readings = await self.read(batch)
+        fates = [reading if isinstance(reading, Failure) else exhausted for reading in readings]
+        return await self._settle(_Judged(batch, readings, fates), attempt)
 
     async def condemn(self, batch: Batch, attempt: Attempt) -> Outcome:
         """Park the whole batch unread, as records that kill the process."""
@@ -130,8 +128,8 @@ class ProcessEvent:
         ruling = self._storms.judge(judged.batch.records, are_dead)
         done, left = _divide(judged, ruling.stops)
         letters = [
-            (record, content, fate if isinstance(fate, Failure) else _CONFLICT)
-            for record, content, fate in zip(done.batch.records, done.contents, done.fates, strict=True)
+            (record, reading, fate if isinstance(fate, Failure) else _CONFLICT)
+            for record, reading, fate in zip(done.batch.records, done.readings, done.fates, strict=True)
             if isinstance(fate, Failure) or fate is Verdict.CONFLICT
         ]
         await self._park(letters, attempt)
@@ -168,7 +166,7 @@ class ProcessEvent:
         except Exception as error:
             raise Unavailable(f"the store fails on everything: {type(error).__name__}") from error
 
-    async def _park(self, dead: Sequence[tuple[Record, Content, Failure]], attempt: Attempt) -> None:
+    async def _park(self, dead: Sequence[tuple[Record, Reading, Failure]], attempt: Attempt) -> None:
         if not dead:
             return
         now = self._clock()
@@ -179,9 +177,9 @@ class ProcessEvent:
                 attempts=attempt.number,
                 first_failed_at=attempt.first_failed_at or now,
                 failed_at=now,
-                event_id=content.id if isinstance(content, UserEvent) else None,
+                event_id=reading.event.id if isinstance(reading, Delivery) else None,
             )
-            for record, content, failure in dead
+            for record, reading, failure in dead
         ]
         try:
             await self._dead_letters.park(letters)
@@ -208,7 +206,7 @@ def _divide(judged: _Judged, stops: Mapping[int, Stop]) -> tuple[_Judged, Batch]
         (done if stop is None or record.offset < stop.offset else left).append(place)
     carried_out, rest = (Batch([batch.records[place] for place in places], batch.assignment) for places in (done, left))
     return (
-        _Judged(carried_out, [judged.contents[place] for place in done], [judged.fates[place] for place in done]),
+        _Judged(carried_out, [judged.readings[place] for place in done], [judged.fates[place] for place in done]),
         rest,
     )
 

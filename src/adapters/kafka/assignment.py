@@ -31,7 +31,7 @@ _UNREADABLE = (
     IndexError,
 )
 
-_PORTION_RECORDS = 500
+_PORTION_RECORDS = 200
 _DOUBT_SECONDS = 60.0
 """Within which a record that cannot be read is met a second time, unlike one that was damaged on its way."""
 
@@ -154,9 +154,8 @@ class Assignment:
         positions = {tp: await self._consumer.position(tp) for tp in ends}
         return any(end > positions[tp] for tp, end in ends.items())
 
-    async def commit(self, records: Iterable[Record]) -> None:
-        """Make the end of `records` the group's position, by partition, for "all that was read" may not be stored."""
-        ends = {record.partition: record.offset + 1 for record in records}
+    async def commit(self, ends: Mapping[int, int]) -> None:
+        """Make `ends` the group's positions, by partition, for "all that was read" may not be stored."""
         await self._consumer.commit(
             {self._at(partition): OffsetAndMetadata(end, "") for partition, end in ends.items()}
         )

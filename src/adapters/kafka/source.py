@@ -109,7 +109,7 @@ class KafkaEventSource:
         with translated():
             try:
                 async with asyncio.timeout(_CALL_LIMIT_SECONDS):
-                    await assignment.commit(batch.records)
+                    await assignment.commit(batch.ends)
             except (CommitFailedError, IllegalStateError) as error:
                 # The group moved on without us. Until it tells us our new share, what we hold begins anew.
                 if self._assignment is assignment and self._consumer is not None:

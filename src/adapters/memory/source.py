@@ -51,8 +51,7 @@ class MemorySource(Outage):
         await self._reach()
         if not self.owns(batch):
             raise Superseded
-        for record in batch.records:
-            self._group.committed[record.partition] = record.offset + 1
+        self._group.committed.update(batch.ends)
 
     def rewind(self, batch: Batch) -> None:
         if self.owns(batch):

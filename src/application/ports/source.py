@@ -1,14 +1,16 @@
 """Out of the log, as a member of a group."""
 
 from collections.abc import Collection, Container, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Protocol
 
 from domain.dead_letter import Record
 from domain.stop import Stop
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, eq=False)
 class Batch:
     """Records of one or more partitions, in offset order within each; equal only to itself.
 
@@ -18,9 +20,14 @@ class Batch:
     records: Sequence[Record]
     assignment: object
 
+    @cached_property
+    def ends(self) -> Mapping[int, int]:
+        """By partition, the offset behind its last record."""
+        return {record.partition: record.offset + 1 for record in self.records}
+
     @property
-    def partitions(self) -> frozenset[int]:
-        return frozenset(record.partition for record in self.records)
+    def partitions(self) -> AbstractSet[int]:
+        return self.ends.keys()
 
     def part(self, partitions: Container[int]) -> "Batch":
         """The records of some partitions, read under the same claim."""

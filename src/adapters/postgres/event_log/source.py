@@ -106,11 +106,10 @@ class PostgresEventSource:
             await _wait(self._news, min(left, self._look))
 
     async def commit(self, batch: Batch) -> None:
-        ends = {record.partition: record.offset + 1 for record in batch.records}
         claims = _claims(batch)
         if not claims:
             return
-        positions = [ends[claim.partition] for claim in claims]
+        positions = [batch.ends[claim.partition] for claim in claims]
         moved = await advance(self._at_once, self._membership, claims, positions)
         for claim, position in zip(claims, positions, strict=True):
             if claim.partition_id in moved:
