@@ -14,6 +14,8 @@ logger = logging.getLogger(__name__)
 
 _STOP_LIMIT_SECONDS = 2.5
 _ABANDON_LIMIT_SECONDS = 0.5
+_FETCH_BYTES = 2 * 1024 * 1024
+"""Of one partition at a time: two full batches of ordinary events from four partitions."""
 _REBALANCE_TIMEOUT_SECONDS = 60.0
 
 
@@ -25,6 +27,7 @@ def membership_options(group: str, assignor: AssignorName, session_timeout: floa
         # Never skip in silence: where to begin is our own decision.
         "auto_offset_reset": "none",
         "isolation_level": "read_committed",
+        "max_partition_fetch_bytes": _FETCH_BYTES,
         "partition_assignment_strategy": [assignor_for(assignor)],
         "session_timeout_ms": round(session_timeout * 1000),
         "heartbeat_interval_ms": round(session_timeout * 100),
