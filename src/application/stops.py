@@ -34,6 +34,8 @@ class Stops:
             self._source.pause(shut - self._shut)
             self._source.resume([partition for partition in self._shut - shut if partition not in held])
             self._shut = shut
+            # What was read behind a stop before it was shut has to be given back before it may be opened again.
+            return
         found, now = self._source.stopped(), asyncio.get_running_loop().time()
         if not (shut or found) or now < self._look_again_at:
             return

@@ -393,6 +393,27 @@ async def test_stopped_partition_stays_so_with_the_next_consumer_until_it_is_res
     assert set(successor.store.rows) == {event.id for event in others}
 
 
+async def test_stop_that_is_resumed_at_once_lets_nothing_overtake_what_it_left(
+    world: PipelineWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was read behind it meanwhile is given back first."""
+    world.append_garbage(30)
+    world.append(170)
+    commit = world.source.commit
+
+    async def commit_slowly(batch: Batch) -> None:
+        if not world.source.commits:
+            await until(lambda: world.source.polled == 200)
+            await world.another().resume()
+        await commit(batch)
+
+    monkeypatch.setattr(world.source, "commit", commit_slowly)
+    async with world.running():
+        await until(lambda: len(world.letters.parked) == 30 and world.committed() == {0: 200})
+    starts = [batch.records[0].offset for batch in world.source.commits]
+    assert starts == sorted(starts)
+
+
 async def test_stop_that_cannot_be_kept_holds_the_partition(world: PipelineWorld) -> None:
     """Nothing is committed meanwhile, and nothing is parked twice."""
     async with world.running():
