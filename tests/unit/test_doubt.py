@@ -1,12 +1,38 @@
 """What the client could not read: damaged on its way, or wrong for good."""
 
+from collections.abc import Callable
+
 import pytest
+from aiokafka import TopicPartition
 from aiokafka.errors import CorruptRecordException
 
 from adapters.kafka.assignment import Assignment
+from domain.stop import Stop
 from tests.support.custodians import Witness
+from tests.support.events import a_record
 
 LIMIT = 500
+WHERE = TopicPartition("events", 0)
+
+
+class Client:
+    """Has one partition, in which the record at 7 cannot be read; `meanwhile` happens while it is tried."""
+
+    def __init__(self) -> None:
+        self.meanwhile: Callable[[], None] = lambda: None
+
+    def assignment(self) -> set[TopicPartition]:
+        return {WHERE}
+
+    def paused(self) -> set[TopicPartition]:
+        return set()
+
+    async def committed(self, _tp: TopicPartition) -> int:
+        return 7
+
+    async def getmany(self, *_: object, **__: object) -> None:
+        self.meanwhile()
+        raise CorruptRecordException
 
 
 @pytest.mark.parametrize(("seconds", "singles"), [(1, LIMIT), (59, LIMIT), (60, 0), (3_600, 0)])
@@ -17,3 +43,21 @@ def test_what_is_wrong_again_soon_is_looked_for_one_by_one(seconds: float, singl
     assert assignment.single_fetches == 0
     assignment.doubt(CorruptRecordException(), LIMIT, 100 + seconds)
     assert assignment.single_fetches == singles
+
+
+@pytest.mark.parametrize("is_meanwhile", [True, False])
+async def test_stop_is_forgotten_once_records_before_it_are_given_back(*, is_meanwhile: bool) -> None:
+    """It is met again behind them; skipped, it would take them along."""
+    client = Client()
+    assignment = Assignment(client, "events", Witness())
+    await assignment.find_positions()
+    assignment.single_fetches = LIMIT
+    if is_meanwhile:
+        client.meanwhile = lambda: assignment.rewind([a_record(b"", offset=3)])
+    await assignment.getmany(timeout_ms=0, max_records=LIMIT)
+    if not is_meanwhile:
+        assert [stop.offset for stop in assignment.stopped.values()] == [7]
+        assignment.rewind([a_record(b"", offset=3)])
+    stopped: dict[int, Stop] = assignment.stopped
+    assert stopped == {}
+    assert not assignment.is_positioned

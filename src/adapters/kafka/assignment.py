@@ -145,6 +145,9 @@ class Assignment:
             first.setdefault(record.partition, record.offset)
         for partition, offset in first.items():
             self._cursor[partition] = min(self._cursor[partition], offset)
+            # What has stopped it further on is met again, and may not be skipped together with what stands before it.
+            self.stopped.pop(partition, None)
+            self._skipping.pop(partition, None)
         self.is_positioned = False
 
     async def is_behind(self) -> bool:
@@ -217,10 +220,13 @@ class Assignment:
         singles: dict[TopicPartition, list[ConsumerRecord]] = {}
         readable = self._consumer.assignment() - self._consumer.paused()
         for tp in readable:
+            cursor = self._cursor[tp.partition]
             try:
                 singles |= await self._consumer.getmany(tp, timeout_ms=timeout_ms // len(readable), max_records=1)
             except _UNREADABLE as error:
-                self._stop(tp, StopKind.UNREADABLE, f"the record cannot be read: {error!r}")
+                # Moved back meanwhile, the cursor comes here again.
+                if cursor == self._cursor[tp.partition]:
+                    self._stop(tp, StopKind.UNREADABLE, f"the record cannot be read: {error!r}")
                 self.is_positioned = False
                 self.single_fetches = 0
         return singles
