@@ -144,6 +144,18 @@ class SourceContract:
             first, second = await collect(source, 6, limit=3)
             assert [offset for _, offset in places([*first.records, *second.records])] == list(range(6))
 
+    async def test_batch_that_is_rewound_after_its_commit_moves_nothing(
+        self, log: LogUnderTest, source: EventSource
+    ) -> None:
+        """What was read behind it is in hand already, and would come twice."""
+        await append_events(log, 0, *(an_event() for _ in range(6)))
+        first, second = await collect(source, 6, limit=3)
+        await source.commit(first)
+        source.rewind(first)
+        assert not (await source.poll(10, 0.05)).records
+        source.rewind(second)
+        assert places(await read(source, 3)) == [(0, 3), (0, 4), (0, 5)]
+
     async def test_new_member_starts_at_the_committed_place(self, log: LogUnderTest, source: EventSource) -> None:
         """What was committed is not read again; what was read but not committed is."""
         await append_events(log, 2, *(an_event() for _ in range(10)))

@@ -28,7 +28,7 @@ class Client:
         return set()
 
     async def committed(self, _tp: TopicPartition) -> int:
-        return 7
+        return 3
 
     async def getmany(self, *_: object, **__: object) -> None:
         self.meanwhile()
@@ -51,6 +51,7 @@ async def test_stop_is_forgotten_once_records_before_it_are_given_back(*, is_mea
     client = Client()
     assignment = Assignment(client, "events", Witness())
     await assignment.find_positions()
+    assignment.advance({WHERE: [a_record(b"", offset=offset) for offset in range(3, 7)]})
     assignment.single_fetches = LIMIT
     if is_meanwhile:
         client.meanwhile = lambda: assignment.rewind([a_record(b"", offset=3)])

@@ -136,13 +136,14 @@ class Assignment:
         return [record for records in fetched.values() for record in records]
 
     def rewind(self, records: Iterable[Record]) -> None:
-        """Move the cursor back to the first of `records`, which are in offset order within each partition.
+        """Move the cursor back to the first of `records` that is not committed; in each partition they are in order.
 
         It stays where it stands before them already: an earlier batch was given back.
         """
         first: dict[int, int] = {}
         for record in records:
-            first.setdefault(record.partition, record.offset)
+            if record.offset >= self._committed[record.partition]:
+                first.setdefault(record.partition, record.offset)
         for partition, offset in first.items():
             self._cursor[partition] = min(self._cursor[partition], offset)
             # What has stopped it further on is met again, and may not be skipped together with what stands before it.

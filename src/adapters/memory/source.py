@@ -56,7 +56,8 @@ class MemorySource(Outage):
     def rewind(self, batch: Batch) -> None:
         if self.owns(batch):
             for record in batch.records:
-                self._positions[record.partition] = min(record.offset, self._positions[record.partition])
+                if record.offset >= self._group.committed[record.partition]:
+                    self._positions[record.partition] = min(record.offset, self._positions[record.partition])
 
     def owns(self, batch: Batch) -> bool:
         return self in self._group.members and batch.assignment == self._group.generation

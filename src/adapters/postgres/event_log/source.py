@@ -121,14 +121,12 @@ class PostgresEventSource:
             raise Superseded
 
     def rewind(self, batch: Batch) -> None:
-        starts: dict[int, int] = {}
+        claims = {claim.partition: claim for claim in _claims(batch) if self._holds(claim)}
         for record in batch.records:
-            starts.setdefault(record.partition, record.offset)
-        for claim in _claims(batch):
-            if self._holds(claim):
-                start = starts.get(claim.partition, claim.position)
-                # What is committed stays so: a batch may be superseded in some of its partitions alone.
-                claim.position = min(claim.position, max(start, claim.committed))
+            claim = claims.get(record.partition)
+            # What is committed stays so: a batch may be superseded in some of its partitions alone.
+            if claim is not None and record.offset >= claim.committed:
+                claim.position = min(claim.position, record.offset)
         self._let_go()
         self._news.set()
 
