@@ -7,7 +7,7 @@ from contextlib import AsyncExitStack
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 from sqlalchemy import event, text
@@ -40,6 +40,15 @@ async def _waits_for_a_lock(engine: AsyncEngine) -> None:
             return bool(found.scalar_one())
 
     await eventually(waits, "a session that waits for a lock")
+
+
+async def _is_copying(engine: AsyncEngine) -> None:
+    async def is_copying() -> bool:
+        async with engine.connect() as connection:
+            found = await connection.execute(text("SELECT sum(tuples_processed) FROM pg_stat_progress_copy"))
+            return bool(found.scalar_one())
+
+    await eventually(is_copying, "a COPY under way")
 
 
 @pytest.fixture
@@ -139,6 +148,28 @@ async def test_commit_that_takes_too_long_is_given_up(engine: AsyncEngine) -> No
         await connection.execute(text("DROP TRIGGER slow ON events"))
     assert await store.get(event_.id) is None
     assert await store.add(delivered(event_)) == [STORED]
+
+
+async def test_copy_that_its_client_abandoned_is_ended(engine: AsyncEngine, database: Database) -> None:
+    """Its process may be frozen, or its network gone: the server itself would wait, and all who write the same ids."""
+    store, event_ = PostgresEventStore(engine, settle=0.5), an_event()
+    frozen = await connect(database)
+
+    async def rows() -> AsyncIterator[tuple[UUID, str, str]]:
+        yield event_.id, "user-1", "LOGIN"
+        for _ in range(4_000):
+            yield uuid4(), "u" * 200, "LOGIN"
+        await asyncio.Event().wait()
+
+    copying = asyncio.create_task(
+        frozen.copy_records_to_table("events", columns=["id", "user_id", "event_type"], records=rows())
+    )
+    await _is_copying(engine)
+    with pytest.raises(Unavailable):
+        await store.add(delivered(event_))
+    assert await store.add(delivered(event_)) == [STORED]
+    copying.cancel()
+    frozen.terminate()
 
 
 async def test_an_open_transaction_holds_back_the_settled_time(engine: AsyncEngine) -> None:

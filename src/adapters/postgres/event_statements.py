@@ -35,6 +35,12 @@ FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[]) WITH ORDINALITY
 LEFT JOIN events AS stored ON stored.id = given.id
 ORDER BY given.place
 """
+# No limit of the server's ends a COPY that waits for its client, and whoever writes the same ids waits for the COPY.
+_END_ABANDONED = """
+SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+WHERE datname = current_database() AND usename = current_user AND state = 'active' AND wait_event = 'ClientRead'
+  AND starts_with(query, 'COPY "events"') AND query_start < clock_timestamp() - make_interval(secs => $1)
+"""
 _VERDICTS = {True: Verdict.DUPLICATE, False: Verdict.CONFLICT, None: None}
 
 
@@ -61,6 +67,12 @@ async def copy(connection: AsyncConnection, deliveries: Sequence[Delivery]) -> N
         if isinstance(error, asyncpg.InterfaceError) and driver.is_closed():
             raise ConnectionResetError(str(error)) from error
         raise
+
+
+async def end_abandoned(connection: AsyncConnection, age: float) -> None:
+    """End what `copy` has left behind where its process froze or its network is gone; `age` in seconds."""
+    await connection.exec_driver_sql(_END_ABANDONED, (age,))
+    await connection.commit()
 
 
 async def known(connection: AsyncConnection, deliveries: Sequence[Delivery]) -> set[UUID]:

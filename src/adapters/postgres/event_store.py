@@ -47,14 +47,26 @@ class PostgresEventStore:
         self._settle = settle
         self._wary_for = 0
         """For how many batches more the ids are looked up before they are written."""
+        self._is_held_up = False
+        """Whether the last batch could not be written: a COPY that was abandoned may stand in the way."""
 
     async def add(self, deliveries: Sequence[Delivery]) -> Sequence[Verdict]:
+        try:
+            return await self._add(deliveries)
+        except Unavailable:
+            self._is_held_up = True
+            raise
+
+    async def _add(self, deliveries: Sequence[Delivery]) -> Sequence[Verdict]:
         first = {delivery.event.id.int: place for place, delivery in reversed([*enumerate(deliveries)])}
         # Sorted by id, so that writers of the same ids wait for each other instead of deadlocking.
         unique = [deliveries[place] for _, place in sorted(first.items())]
         with translated():
             # Cancelled when the time is up, the driver closes the connection: what was not committed never will be.
             async with asyncio.timeout(self._settle), self._engine.connect() as connection:
+                if self._is_held_up:
+                    await statements.end_abandoned(connection, self._settle)
+                    self._is_held_up = False
                 if len(unique) == len(deliveries) and await self._copied(connection, unique):
                     return [Verdict.STORED] * len(deliveries)
                 new = {first[each.int] for each in await self._write(connection, unique)}
