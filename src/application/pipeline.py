@@ -66,6 +66,8 @@ class Pipeline:
         self._poll_trouble: str | None = None
         self._poll_failures = 0
         self._in_hand: Sequence[Record] = ()
+        self._ahead: Sequence[Record] = ()
+        """What was read and waits for the batch in hand."""
         self._committed_to: dict[int, int] = {}
         """By partition, the offset behind the last record that was committed."""
         self._turns = 0
@@ -116,7 +118,7 @@ class Pipeline:
     def _unfinished(self) -> int:
         """Count the records that were read, and are neither committed nor given back."""
         held = (record for work in self._held.works for record in work.batch.records)
-        read = {(record.partition, record.offset) for record in (*held, *self._in_hand)}
+        read = {(record.partition, record.offset) for record in (*held, *self._in_hand, *self._ahead)}
         return sum(offset >= self._committed_to.get(partition, 0) for partition, offset in read)
 
     async def _work(self, stop: asyncio.Event) -> None:
@@ -131,6 +133,7 @@ class Pipeline:
                     await turn
                 work = await self._read(stop, is_ahead=not turn.done())
                 await turn
+                self._ahead = ()
                 if work is not None:
                     turn = asyncio.create_task(self._turn(work, stop))
             await turn
@@ -151,6 +154,7 @@ class Pipeline:
             return None
         self._poll_failures = 0
         self._poll_trouble = None
+        self._ahead = batch.records
         return Work(batch, None if self._custody.is_suspicious else await self._process.read(batch))
 
     async def _turn(self, work: Work, stop: asyncio.Event) -> None:

@@ -223,6 +223,17 @@ async def test_stop_gives_up_a_batch_that_does_not_end(caplog: pytest.LogCapture
     assert world.committed() == {0: 3}
 
 
+async def test_last_line_counts_what_was_read_behind_a_batch_that_is_given_up(caplog: pytest.LogCaptureFixture) -> None:
+    """It was not given back in order either."""
+    caplog.set_level(logging.INFO)
+    world = PipelineWorld(replace(PACE, finish=0.01))
+    world.append(250)
+    world.store.gate.clear()
+    async with world.running():
+        await until(lambda: world.source.polled == 200)
+    assert last_line(caplog) == ("WARNING", {"committed": 0, "unfinished": 200})
+
+
 async def test_last_line_counts_nothing_unfinished_where_all_was_committed(
     world: PipelineWorld, caplog: pytest.LogCaptureFixture
 ) -> None:
