@@ -28,6 +28,10 @@ SLOW_COMMIT = (
     """CREATE CONSTRAINT TRIGGER slow AFTER INSERT ON events DEFERRABLE INITIALLY DEFERRED
        FOR EACH ROW EXECUTE FUNCTION dawdle()""",
 )
+KEEP_OUT = (
+    "CREATE FUNCTION keep_out() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END'",
+    "CREATE TRIGGER keep_out BEFORE INSERT ON events FOR EACH ROW EXECUTE FUNCTION keep_out()",
+)
 _INSERT_ID = text(
     "INSERT INTO events (id, user_id, event_type, payload) VALUES (:id, 'user-1', 'LOGIN', CAST(:payload AS jsonb))"
 )
@@ -120,6 +124,19 @@ async def test_violation_of_another_constraint_is_no_duplicate(engine: AsyncEngi
     with pytest.raises(Rejected):
         await store.add(delivered(an_event("only-once")))
     assert await store.add(delivered(event_)) == [DUPLICATE]
+
+
+async def test_row_that_a_trigger_keeps_out_is_not_stored(engine: AsyncEngine) -> None:
+    """An operator may have made one: the event is held until it is gone."""
+    store, event_ = PostgresEventStore(engine, settle=25.0), an_event()
+    async with engine.begin() as connection:
+        for statement in KEEP_OUT:
+            await connection.execute(text(statement))
+    with pytest.raises(Unavailable):
+        await store.add(delivered(event_))
+    async with engine.begin() as connection:
+        await connection.execute(text("DROP TRIGGER keep_out ON events"))
+    assert await store.add(delivered(event_)) == [STORED]
 
 
 async def test_add_ends_in_time_whatever_it_waits_for(engine: AsyncEngine) -> None:

@@ -45,7 +45,10 @@ _VERDICTS = {True: Verdict.DUPLICATE, False: Verdict.CONFLICT, None: None}
 
 
 class Taken(Exception):
-    """A value that has to be unique stands in the table already, an id most probably; nothing was written."""
+    """Not all was written: a value that has to be unique stands in the table already, an id most probably.
+
+    Or a trigger of somebody else's kept rows out.
+    """
 
 
 async def copy(connection: AsyncConnection, deliveries: Sequence[Delivery]) -> None:
@@ -57,7 +60,7 @@ async def copy(connection: AsyncConnection, deliveries: Sequence[Delivery]) -> N
     driver = (await connection.get_raw_connection()).driver_connection
     assert driver is not None
     try:
-        await driver.copy_records_to_table(EVENTS, columns=_COLUMNS, records=map(_row, deliveries))
+        written = await driver.copy_records_to_table(EVENTS, columns=_COLUMNS, records=map(_row, deliveries))
     except asyncpg.UniqueViolationError as error:
         raise Taken from error
     except BaseException as error:
@@ -67,6 +70,8 @@ async def copy(connection: AsyncConnection, deliveries: Sequence[Delivery]) -> N
         if isinstance(error, asyncpg.InterfaceError) and driver.is_closed():
             raise ConnectionResetError(str(error)) from error
         raise
+    if written != f"COPY {len(deliveries)}":
+        raise Taken
 
 
 async def end_abandoned(connection: AsyncConnection, age: float) -> None:
