@@ -53,8 +53,14 @@ class FrequentLines:
         if handler is None:
             self._logger.info(event, **fields)
         elif self.are_wanted:
-            _, *common = self.common()
-            line = {"event": event, **get_contextvars(), **fields, **dict(zip(Common._fields[1:], common, strict=True))}
+            line = {
+                "event": event,
+                **get_contextvars(),
+                **fields,
+                "logger": self._name,
+                "level": "info",
+                "timestamp": datetime.now(UTC),
+            }
             self._waiting.append(_encoder.encode(line))
             if len(self._waiting) == 1:
                 asyncio.get_running_loop().call_soon(self._write_waiting, handler)

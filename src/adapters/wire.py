@@ -2,9 +2,10 @@
 
 from base64 import b64encode
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from contextvars import ContextVar
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from uuid import UUID
 
 import msgspec
@@ -62,9 +63,13 @@ def encode(event: UserEvent) -> bytes:
     )
 
 
-@contextmanager
-def traced(traceparent: bytes | None) -> Iterator[None]:
+def traced(traceparent: bytes | None) -> AbstractContextManager[None]:
     """Give the records that are made within a `traceparent` header (W3C Trace Context), unless there is none."""
+    return nullcontext() if traceparent is None else _traced(traceparent)
+
+
+@contextmanager
+def _traced(traceparent: bytes) -> Iterator[None]:
     token = _traceparent.set(traceparent)
     try:
         yield
@@ -121,8 +126,12 @@ def _undecodable(error: Exception) -> str:
     return f"the value is not JSON: {error}"
 
 
+@lru_cache(maxsize=64)
 def render_time(moment: datetime) -> str:
-    """Render ISO 8601 in UTC with Z, in milliseconds as JavaScript does, finer only where there is more to tell."""
+    """Render ISO 8601 in UTC with Z, in milliseconds as JavaScript does, finer only where there is more to tell.
+
+    Remembered, since the events of a batch often share their time.
+    """
     text = moment.isoformat(timespec="microseconds" if moment.microsecond % 1000 else "milliseconds")
     return text.replace("+00:00", "Z")
 

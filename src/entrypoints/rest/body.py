@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from http import HTTPStatus
 
 from litestar.types import Receive, Scope
@@ -86,8 +87,11 @@ class BodyReader:
         return media_type
 
 
-def _parse_type(content_type: str) -> tuple[str, set[str]]:
+@lru_cache(maxsize=64)
+def _parse_type(content_type: str) -> tuple[str, frozenset[str]]:
     """Split a media type from the values of its parameter `charset`."""
     media_type, *parameters = (part.strip() for part in content_type.split(";"))
-    charsets = {parameter.removeprefix("charset=").strip('"') for parameter in parameters if "charset" in parameter}
+    charsets = frozenset(
+        parameter.removeprefix("charset=").strip('"') for parameter in parameters if "charset" in parameter
+    )
     return media_type, charsets
