@@ -1,8 +1,8 @@
 """What the figures were measured on."""
 
 import os
-import platform
 import subprocess
+import sys
 from datetime import UTC, datetime
 from importlib.metadata import version
 from itertools import islice
@@ -24,7 +24,8 @@ async def describe(servers: Servers) -> dict[str, Any]:
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
         "commit": commit(),
         "versions": {
-            "python": platform.python_version(),
+            # How it was built counts for as much as its number.
+            "python": sys.version,
             "kafka": servers.kafka.version,
             "postgresql": await servers.postgres.version(),
             **{name: version(name) for name in _LIBRARIES},
