@@ -12,7 +12,7 @@ async def test_02_consumer_killed_before_the_database_commit(stage: Stage) -> No
     api, consumer = await stage.run_both()
     async with stage.http_load(api) as load:
         await load.acknowledged(stage.events // 2)
-        commit = stage.db.hold("COMMIT")
+        commit = stage.db.hold("CopyDone")
         await commit.arrived()
         stage.struck_in_flight(load, "consumer killed")
         await consumer.kill9()

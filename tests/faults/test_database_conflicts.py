@@ -34,7 +34,7 @@ async def test_20_foreign_writer_deadlocks_with_us(stage: Stage) -> None:
     await foreigner.execute("SET deadlock_timeout = '60s'")
     async with stage.kafka_load() as load:
         await load.acknowledged(stage.events // 2)
-        begin = stage.db.hold("BEGIN")
+        begin = stage.db.hold("COPY")
         await begin.arrived()
         stage.struck_in_flight(load, "ids taken in another order")
         low, high = sorted(await _next_two(stage, load.history), key=lambda event: event.id)

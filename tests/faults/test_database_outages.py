@@ -26,7 +26,7 @@ async def test_17_postgresql_stops_at_once_again_and_again(stage: Stage) -> None
     async with stage.kafka_load() as load:
         for number in range(1, _STOPS + 1):
             await load.acknowledged(stage.events * number // (_STOPS + 1))
-            commit = stage.db.hold("COMMIT")
+            commit = stage.db.hold("CopyDone")
             await commit.arrived()
             stage.struck_in_flight(load, f"stop {number}")
             await stage.postgres.stop()

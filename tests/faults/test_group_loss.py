@@ -46,7 +46,7 @@ async def test_22_batch_slower_than_a_rebalance(stage: Stage) -> None:
     slow = await stage.run("consumer", **patience)
     async with stage.kafka_load(most=stage.events) as load:
         await load.acknowledged(stage.events // 2)
-        commit = stage.db.hold("COMMIT")
+        commit = stage.db.hold("CopyDone")
         await commit.arrived()
         stage.struck_in_flight(load, "a batch becomes slow")
         other = await stage.start("consumer")

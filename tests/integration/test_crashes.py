@@ -17,7 +17,7 @@ async def test_killed_before_the_database_commit_everything_is_read_again(
     await world.make_topic(partitions=2)
     async with proxied(world.database.port, postgres_messages) as proxy:
         consumer = await world.run("consumer", DB_PORT=str(proxy.port))
-        commit = proxy.hold("COMMIT")
+        commit = proxy.hold("CopyDone")
         await world.send(*as_records(EVENTS, partitions=2))
         await commit.arrived()
         await consumer.kill9()

@@ -72,7 +72,7 @@ async def test_a_batch_that_has_begun_is_stored_and_committed(world: World) -> N
     events = [an_event() for _ in range(10)]
     async with proxied(world.database.port, postgres_messages) as proxy:
         consumer = await world.run("consumer", DB_PORT=str(proxy.port))
-        commit = proxy.hold("COMMIT")
+        commit = proxy.hold("CopyDone")
         await world.send(*as_records(events))
         await commit.arrived()
         consumer.signal(SIGTERM)
@@ -102,7 +102,7 @@ async def test_a_database_that_hangs_is_given_up_within_the_grace_period(world: 
     limits = {"DB_STATEMENT_TIMEOUT_SECONDS": "2", "DB_LOCK_TIMEOUT_SECONDS": "1"}
     async with proxied(world.database.port, postgres_messages) as proxy:
         consumer = await world.run("consumer", DB_PORT=str(proxy.port), **limits)
-        commit = proxy.hold("COMMIT")
+        commit = proxy.hold("CopyDone")
         await world.send(*as_records([an_event()]))
         await commit.arrived()
         assert await consumer.terminate() == 0
@@ -161,7 +161,7 @@ async def test_a_consumer_that_neither_kafka_nor_the_database_answers_ends_in_ti
     events = [an_event() for _ in range(10)]
     async with proxied(fragile_world.database.port, postgres_messages) as proxy:
         consumer = await fragile_world.run("consumer", DB_PORT=str(proxy.port))
-        commit = proxy.hold("COMMIT")
+        commit = proxy.hold("CopyDone")
         await fragile_world.send(*as_records(events))
         await commit.arrived()
         proxy.blackhole()

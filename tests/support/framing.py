@@ -37,7 +37,10 @@ async def kafka_requests(reader: asyncio.StreamReader) -> AsyncIterator[Request]
 
 
 async def postgres_messages(reader: asyncio.StreamReader) -> AsyncIterator[Request]:
-    """Name a statement by its first word, such as COMMIT, and any other message by its type's letter."""
+    """Name a statement by its first word, such as COPY, and any other message by its type's letter.
+
+    The end of a COPY, with which a batch commits, is named CopyDone.
+    """
     code = 0
     while code in {0, *_NEGOTIATIONS}:
         head = await reader.readexactly(8)
@@ -50,6 +53,8 @@ async def postgres_messages(reader: asyncio.StreamReader) -> AsyncIterator[Reque
 
 
 def _postgres_kind(letter: bytes, body: bytes) -> str:
+    if letter == b"c":
+        return "CopyDone"
     if letter not in {b"Q", b"P"}:
         return letter.decode()
     # A statement to be prepared has its name in front.
