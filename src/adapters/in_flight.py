@@ -47,5 +47,7 @@ class InFlight:
 
 def size_of(record: Measurable) -> int:
     """Measure a record in bytes, without what its frame takes."""
-    headers = sum(len(name) + len(value or b"") for name, value in record.headers)
-    return len(record.key or b"") + len(record.value or b"") + headers
+    size = len(record.key or b"") + len(record.value or b"")
+    for name, value in record.headers:
+        size += len(name) + len(value or b"")
+    return size

@@ -1,8 +1,7 @@
 """UserEvent ⇄ record: the only file that knows the record's JSON keys and headers; for letters see `letter_headers`."""
 
 from base64 import b64encode
-from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from collections.abc import Sequence
 from contextvars import ContextVar
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
@@ -63,18 +62,9 @@ def encode(event: UserEvent) -> bytes:
     )
 
 
-def traced(traceparent: bytes | None) -> AbstractContextManager[None]:
-    """Give the records that are made within a `traceparent` header (W3C Trace Context), unless there is none."""
-    return nullcontext() if traceparent is None else _traced(traceparent)
-
-
-@contextmanager
-def _traced(traceparent: bytes) -> Iterator[None]:
-    token = _traceparent.set(traceparent)
-    try:
-        yield
-    finally:
-        _traceparent.reset(token)
+def trace(traceparent: bytes | None) -> None:
+    """Give the records that this context makes a `traceparent` header (W3C Trace Context), or none from now on."""
+    _traceparent.set(traceparent)
 
 
 def record_headers() -> Headers:

@@ -10,6 +10,7 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, RequestResponseCy
 
 from entrypoints.http_upgrades import UpgradeIgnoringProtocol
 from entrypoints.rest import problems
+from entrypoints.rest.body import CAME_WHOLE
 from entrypoints.rest.middleware import request_id_of
 from entrypoints.rest.problems import HttpProblem
 
@@ -64,6 +65,11 @@ class BoundedProtocol(UpgradeIgnoringProtocol):
         self._is_in_head = False
         self._stop_timer()
 
+    def on_message_complete(self) -> None:
+        super().on_message_complete()
+        if not self.cycle.more_body:
+            self.cycle.scope["state"][CAME_WHOLE] = True
+
     def _begin_head(self) -> None:
         self._is_in_head = True
         self._head_bytes = 0
@@ -102,7 +108,7 @@ class BoundedProtocol(UpgradeIgnoringProtocol):
             cycle.keep_alive = False
 
     def _send(self, problem: HttpProblem) -> None:
-        request_id = request_id_of(self.headers or ())
+        request_id = request_id_of(dict(self.headers or ()))
         # What came before the path is known to be one is not repeated.
         reply = problems.render(problem, "", request_id)
         headers = [

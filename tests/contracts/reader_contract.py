@@ -74,8 +74,10 @@ class ReaderContract:
 
     async def test_record_is_read_as_it_stands(self, log: LogUnderTest, reader: LogReader) -> None:
         """Key, value, headers, time and place are those of the log."""
-        with wire.traced(b"00-trace"):
-            await (await log.publisher()).publish([an_event("Jörg")])
+        publisher = await log.publisher()
+        wire.trace(b"00-trace")
+        await publisher.publish([an_event("Jörg")])
+        wire.trace(None)
         await log.append(0, [None, b"", b"\xff\xfe", b"{"])
         found: list[Record] = []
         for partition, span in (await reader.spans()).items():

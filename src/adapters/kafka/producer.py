@@ -17,6 +17,7 @@ from adapters.kafka.connection import Brokers, describe, translated
 from adapters.kafka.record_batches import Appended, Outgoing
 from adapters.kafka.refused_sizes import RefusedSizes
 from adapters.kafka.sending_client import SendingClient
+from adapters.kafka.waiting import wait_until
 from application.ports import Receipt
 from domain.errors import Rejected, Unavailable
 
@@ -94,17 +95,20 @@ class Producer:
         if client is None:
             self._renew()
             return [Unavailable(f"kafka: producer: {self._trouble}") for _ in records]
-        end = asyncio.get_running_loop().time() + self._deadline
+        loop = asyncio.get_running_loop()
+        end = loop.time() + self._deadline
         sizes = [size_of(record) for record in records]
         try:
-            await self._learn(client, {record.topic for record in records}, end)
+            for topic in {record.topic for record in records}:
+                if not client.has_learned(topic):
+                    await self._learn(client, topic, end)
             self._in_flight.add(sizes)
         except Unavailable as unavailable:
             return [unavailable for _ in records]
         # Without a pause, so that no other call's records come between.
         appended = [self._append(client, record, size) for record, size in zip(records, sizes, strict=True)]
         if waiting := {each.batch for each in appended if isinstance(each, Appended)}:
-            await asyncio.wait(waiting, timeout=max(0.0, end - asyncio.get_running_loop().time()))
+            await wait_until(end, waiting, loop)
         outcomes = [
             self._outcome(record, each) if isinstance(each, Appended) else each
             for record, each in zip(records, appended, strict=True)
@@ -113,13 +117,11 @@ class Producer:
             self._judge(waiting, outcomes)
         return outcomes
 
-    async def _learn(self, client: SendingClient, topics: set[str], end: float) -> None:
-        self._topics |= topics
-        for topic in topics:
-            if not client.has_learned(topic):
-                with translated():
-                    async with asyncio.timeout_at(end):
-                        await client.learn(topic)
+    async def _learn(self, client: SendingClient, topic: str, end: float) -> None:
+        self._topics.add(topic)
+        with translated():
+            async with asyncio.timeout_at(end):
+                await client.learn(topic)
 
     def _append(self, client: SendingClient, record: Outgoing, size: int) -> Appended | Rejected | Unavailable:
         outcome: Rejected | Unavailable

@@ -47,6 +47,9 @@ class RecordBatches:
         self._cluster = producer.client.cluster
         self._accumulator = producer._message_accumulator  # noqa: SLF001 - see above
         self._max_record_bytes = max_record_bytes
+        self._partitions: dict[str, list[TopicPartition]] = {}
+        """Of each topic that was sent to, in order; until the client learns more."""
+        self._cluster.add_listener(lambda _: self._partitions.clear())
 
     def append(self, record: Outgoing) -> Appended:
         """Put a record last in its partition. Raises the client's errors, after which it is not sent.
@@ -79,15 +82,18 @@ class RecordBatches:
 
     def _partition(self, record: Outgoing) -> TopicPartition:
         """Choose as every client of Kafka does; a record without a key goes to any partition that has a leader."""
-        every = self._cluster.partitions_for_topic(record.topic)
-        if every is None:
-            raise UnknownTopicOrPartitionError(record.topic)
-        if record.key is None:
-            led = self._cluster.available_partitions_for_topic(record.topic)
-            number = choice([*(led or every)])  # noqa: S311 - nobody gains by guessing it
-        else:
-            number = sorted(every)[(_hash_of(record.key) & _POSITIVE) % len(every)]
-        return TopicPartition(record.topic, number)
+        every = self._partitions.get(record.topic) or self._look_up(record.topic)
+        if record.key is not None:
+            return every[(_hash_of(record.key) & _POSITIVE) % len(every)]
+        led = self._cluster.available_partitions_for_topic(record.topic) or ()
+        return choice([each for each in every if each.partition in led] or every)  # noqa: S311 - nobody gains by guessing it
+
+    def _look_up(self, topic: str) -> list[TopicPartition]:
+        numbers = self._cluster.partitions_for_topic(topic)
+        if not numbers:
+            raise UnknownTopicOrPartitionError(topic)
+        self._partitions[topic] = [TopicPartition(topic, number) for number in sorted(numbers)]
+        return self._partitions[topic]
 
 
 def _put(record: Outgoing, batch: MessageBatch) -> Appended | None:

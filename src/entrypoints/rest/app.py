@@ -1,6 +1,7 @@
 """The HTTP applications."""
 
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 
 from litestar import Litestar
 from litestar.di import Provide
@@ -9,13 +10,14 @@ from litestar.handlers import BaseRouteHandler
 from application.list_processed import ListProcessed
 from application.publish_event import PublishEvent
 from entrypoints.health import Readiness
-from entrypoints.rest.batch import BATCH_MEDIA_TYPES, batch_route
+from entrypoints.rest.batch import BATCH_MEDIA_TYPES, batch_answer
 from entrypoints.rest.body import BodyReader
-from entrypoints.rest.generate import generate_route
+from entrypoints.rest.generate import generate_answer
 from entrypoints.rest.health import alive, ready
 from entrypoints.rest.listing import get_event, list_events
 from entrypoints.rest.middleware import RequestMiddleware
 from entrypoints.rest.openapi import get_openapi
+from entrypoints.rest.posts import Answer, DirectPosts, post_route
 from entrypoints.rest.problems import handle
 
 
@@ -35,15 +37,16 @@ def create_app(
         "listing": Provide(lambda: listing, sync_to_thread=False),
         "readiness": Provide(lambda: readiness, sync_to_thread=False),
     }
-    generate = generate_route(publish, BodyReader(max_body_bytes, body_timeout))
-    batch = batch_route(
-        publish,
-        BodyReader(max_batch_bytes, body_timeout, BATCH_MEDIA_TYPES),
-        max_events=max_batch_events,
-        max_event_bytes=max_body_bytes,
-    )
-    handlers = [generate, batch, list_events, get_event, alive, ready, get_openapi]
-    return _application(handlers, dependencies, max_in_flight)
+    posts = {
+        "/events/generate": generate_answer(publish, BodyReader(max_body_bytes, body_timeout)),
+        "/events/batch": batch_answer(
+            publish,
+            BodyReader(max_batch_bytes, body_timeout, BATCH_MEDIA_TYPES),
+            max_events=max_batch_events,
+            max_event_bytes=max_body_bytes,
+        ),
+    }
+    return _application([list_events, get_event, alive, ready, get_openapi], dependencies, max_in_flight, posts)
 
 
 def health_app(readiness: Readiness, *, max_in_flight: int = 16) -> Litestar:
@@ -52,10 +55,13 @@ def health_app(readiness: Readiness, *, max_in_flight: int = 16) -> Litestar:
 
 
 def _application(
-    handlers: Sequence[BaseRouteHandler], dependencies: Mapping[str, Provide], max_in_flight: int
+    handlers: Sequence[BaseRouteHandler],
+    dependencies: Mapping[str, Provide],
+    max_in_flight: int,
+    posts: Mapping[str, Answer] = MappingProxyType({}),
 ) -> Litestar:
     app = Litestar(
-        handlers,
+        [*handlers, *(post_route(path, answer) for path, answer in posts.items())],
         dependencies=dependencies,
         exception_handlers={Exception: handle},
         # The document is our own, see openapi.py.
@@ -67,5 +73,5 @@ def _application(
         debug=False,
     )
     # Litestar runs middleware of its own only behind the router, where a 404 or 405 never comes.
-    app.asgi_handler = RequestMiddleware(app.asgi_handler, max_in_flight=max_in_flight)
+    app.asgi_handler = RequestMiddleware(DirectPosts(app.asgi_handler, posts), max_in_flight=max_in_flight)
     return app

@@ -6,7 +6,6 @@ from uuid import UUID
 
 import msgspec
 import structlog
-from litestar.handlers import ASGIRouteHandler
 from litestar.types import Receive, Scope
 
 from application.publish_event import Draft, NotPublished, Published, PublishEvent
@@ -15,7 +14,7 @@ from entrypoints.rest.batch_items import BatchSplitter, TooManyItems
 from entrypoints.rest.body import BodyReader
 from entrypoints.rest.event_body import Unreadable, parse
 from entrypoints.rest.generate import UNCONFIRMED
-from entrypoints.rest.post_route import post_route
+from entrypoints.rest.posts import Answer
 from entrypoints.rest.problems import RETRY_AFTER, HttpProblem, unreadable
 from entrypoints.rest.replies import JSON, Reply
 from entrypoints.rest.room import Room
@@ -46,10 +45,8 @@ class _Retry(msgspec.Struct, tag_field="status", tag="retry", rename="camel"):
 _Result = _Published | _Rejected | _Retry
 
 
-def batch_route(
-    publish: PublishEvent, body_reader: BodyReader, *, max_events: int, max_event_bytes: int
-) -> ASGIRouteHandler:
-    """Make the route that publishes up to `max_events` events of `max_event_bytes` each; 200 with a result for each."""
+def batch_answer(publish: PublishEvent, body_reader: BodyReader, *, max_events: int, max_event_bytes: int) -> Answer:
+    """Make what publishes up to `max_events` events of `max_event_bytes` each; 200 with a result for each."""
     splitter = BatchSplitter(max_events)
     room = Room(max(_ROOM_BYTES, 2 * body_reader.max_bytes))
 
@@ -68,7 +65,7 @@ def batch_route(
             items = split(*await body_reader.read(scope, receive, take))
             return await publish_items(items, publish, max_event_bytes)
 
-    return post_route("/events/batch", batch)
+    return batch
 
 
 async def publish_items(items: Sequence[bytes], publish: PublishEvent, max_event_bytes: int) -> Reply:

@@ -3,14 +3,13 @@
 from http import HTTPStatus
 
 import structlog
-from litestar.handlers import ASGIRouteHandler
 from litestar.types import Receive, Scope
 
 from application.publish_event import NotPublished, PublishEvent
 from domain.validation import Invalid
 from entrypoints.rest.body import BodyReader
 from entrypoints.rest.event_body import Unreadable, parse
-from entrypoints.rest.post_route import post_route
+from entrypoints.rest.posts import Answer
 from entrypoints.rest.problems import HttpProblem, unavailable, unreadable
 from entrypoints.rest.replies import Reply
 
@@ -21,14 +20,14 @@ UNCONFIRMED = (
 logger: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
 
-def generate_route(publish: PublishEvent, body_reader: BodyReader) -> ASGIRouteHandler:
-    """Make the route that publishes one event; 201 once the log has it."""
+def generate_answer(publish: PublishEvent, body_reader: BodyReader) -> Answer:
+    """Make what publishes one event; 201 once the log has it."""
 
     async def generate(scope: Scope, receive: Receive) -> Reply:
         _, body = await body_reader.read(scope, receive)
         return await publish_body(body, publish)
 
-    return post_route("/events/generate", generate)
+    return generate
 
 
 async def publish_body(body: bytes, publish: PublishEvent) -> Reply:
@@ -42,10 +41,11 @@ async def publish_body(body: bytes, publish: PublishEvent) -> Reply:
         raise outcome
     if isinstance(outcome, NotPublished):
         raise _problem_of(outcome)
+    event_id = str(outcome.event_id)
     return Reply(
         HTTPStatus.CREATED,
-        b'{"message":"Event published successfully","eventId":"%s"}' % str(outcome.event_id).encode(),
-        {"location": f"/events/{outcome.event_id}"},
+        b'{"message":"Event published successfully","eventId":"%s"}' % event_id.encode(),
+        {"location": f"/events/{event_id}"},
     )
 
 

@@ -2,9 +2,9 @@
 
 import re
 import time
-from collections.abc import Iterable
+from collections.abc import Mapping
 from http import HTTPStatus
-from os import urandom
+from random import getrandbits
 
 import structlog
 from litestar.enums import ScopeType
@@ -14,8 +14,8 @@ from adapters import wire
 from adapters.frequent_lines import FrequentLines
 from entrypoints.rest.problems import HttpProblem, raw_path, reply_to
 
-Headers = Iterable[tuple[bytes, bytes]]
-"""As they came, their names in lower case."""
+Headers = Mapping[bytes, bytes]
+"""By their names in lower case."""
 
 HEALTH_PATHS = frozenset({"/health", "/health/ready"})
 
@@ -42,7 +42,8 @@ class RequestMiddleware:
         if scope["type"] != ScopeType.HTTP:
             await self._app(scope, receive, send)
             return
-        request_id = request_id_of(scope["headers"])
+        headers = dict(scope["headers"])
+        request_id = request_id_of(headers)
         scope["state"]["request_id"] = request_id
         started = time.perf_counter()
         status: int | None = None
@@ -56,42 +57,32 @@ class RequestMiddleware:
             await send(message)
 
         tokens = structlog.contextvars.bind_contextvars(request_id=request_id)
+        # Also where there is none: on its connection a request inherits the context of the one before it.
+        wire.trace(_traceparent(headers))
+        is_health = scope["path"] in HEALTH_PATHS
+        is_admitted = is_health or self._in_flight < self._max_in_flight
+        self._in_flight += is_admitted
         try:
-            with wire.traced(_traceparent(scope)):
-                await self._admit(scope, receive, send_with_id)
+            await (self._app if is_admitted else _refuse)(scope, receive, send_with_id)
         finally:
+            self._in_flight -= is_admitted
             duration = round((time.perf_counter() - started) * 1000, 1)
-            log = logger.debug if scope["path"] in HEALTH_PATHS else lines.info
+            log = logger.debug if is_health else lines.info
             log("request", method=scope["method"], path=raw_path(scope), status=status, duration_ms=duration)
             structlog.contextvars.reset_contextvars(**tokens)
 
-    async def _admit(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if self._in_flight >= self._max_in_flight and scope["path"] not in HEALTH_PATHS:
-            busy = HttpProblem(
-                HTTPStatus.SERVICE_UNAVAILABLE, "Too many requests are in flight.", headers={"retry-after": "1"}
-            )
-            await reply_to(busy, scope)(scope, receive, send)
-            return
-        self._in_flight += 1
-        try:
-            await self._app(scope, receive, send)
-        finally:
-            self._in_flight -= 1
+
+async def _refuse(scope: Scope, receive: Receive, send: Send) -> None:
+    busy = HttpProblem(HTTPStatus.SERVICE_UNAVAILABLE, "Too many requests are in flight.", headers={"retry-after": "1"})
+    await reply_to(busy, scope)(scope, receive, send)
 
 
 def request_id_of(headers: Headers) -> str:
     """Take over the client's id if it is 1 to 128 visible ASCII characters, otherwise make one."""
-    given = _header(headers, b"x-request-id")
-    return given.decode() if _REQUEST_ID.fullmatch(given) else urandom(16).hex()
+    given = headers.get(b"x-request-id", b"")
+    return given.decode() if _REQUEST_ID.fullmatch(given) else f"{getrandbits(128):032x}"
 
 
-def _traceparent(scope: Scope) -> bytes | None:
-    given = _header(scope["headers"], b"traceparent")
+def _traceparent(headers: Headers) -> bytes | None:
+    given = headers.get(b"traceparent", b"")
     return given if _TRACEPARENT.fullmatch(given) else None
-
-
-def _header(headers: Headers, wanted: bytes) -> bytes:
-    for name, value in headers:
-        if name == wanted:
-            return value
-    return b""

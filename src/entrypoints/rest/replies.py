@@ -18,7 +18,7 @@ STALL_SECONDS = 60.0
 logger: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Reply:
     """A whole answer; a HEAD request gets its headers only."""
 
