@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from socket import AF_INET, AF_INET6, SO_REUSEADDR, SOL_SOCKET, socket
 
 import uvicorn
-from litestar import Litestar
+from litestar.types import ASGIApp
 
 from entrypoints.http_protocol import BoundedProtocol
 
@@ -28,7 +28,7 @@ class _Server(uvicorn.Server):
         yield
 
 
-async def serve(app: Litestar, listener: socket, stop: asyncio.Event, *, drain: float) -> None:
+async def serve(app: ASGIApp, listener: socket, stop: asyncio.Event, *, drain: float) -> None:
     """Serve `app` until `stop`; then accept nothing new and let requests end within `drain` seconds."""
     config = uvicorn.Config(
         app,

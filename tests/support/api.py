@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any, cast
 
 import httpx
-from litestar import Litestar
+from litestar.types import ASGIApp
 from uuid_utils.compat import uuid7
 
 from adapters.memory import MemoryEventStore, MemoryLog, MemoryPublisher
@@ -31,7 +31,7 @@ Headers = Sequence[tuple[bytes, bytes]]
 class Api:
     """An API, a client of it, and what stands behind it."""
 
-    app: Litestar
+    app: ASGIApp
     client: httpx.AsyncClient
     log: MemoryLog
     publisher: MemoryPublisher
@@ -82,7 +82,7 @@ async def an_api(*, body_timeout: float = 5.0, max_in_flight: int = 100) -> Asyn
         yield Api(app, client, log, publisher, store, readiness)
 
 
-def a_client(app: Litestar) -> httpx.AsyncClient:
+def a_client(app: ASGIApp) -> httpx.AsyncClient:
     """Make a client that calls `app` without a network, and fails on an answer that is not documented."""
     hooks = {"response": [_assert_documented]}
     transport = httpx.ASGITransport(cast("Any", app))
@@ -90,7 +90,7 @@ def a_client(app: Litestar) -> httpx.AsyncClient:
 
 
 async def call(
-    app: Litestar, method: str, path: str, *, query: bytes = b"", headers: Headers = (), body: bytes = b""
+    app: ASGIApp, method: str, path: str, *, query: bytes = b"", headers: Headers = (), body: bytes = b""
 ) -> Answer:
     """Call `app` with bytes that no well-behaved client would send."""
     scope = {

@@ -7,7 +7,7 @@ comes back, a new producer takes over.
 
 import asyncio
 import logging
-from collections.abc import Collection, Sequence
+from collections.abc import Iterable, Sequence
 
 from aiokafka.errors import KafkaError, MessageSizeTooLargeError, RecordListTooLargeError
 from aiokafka.structs import RecordMetadata
@@ -17,7 +17,6 @@ from adapters.kafka.connection import Brokers, describe, translated
 from adapters.kafka.record_batches import Appended, Outgoing
 from adapters.kafka.refused_sizes import RefusedSizes
 from adapters.kafka.sending_client import SendingClient
-from adapters.kafka.waiting import wait_until
 from application.ports import Receipt
 from domain.errors import Rejected, Unavailable
 
@@ -95,8 +94,7 @@ class Producer:
         if client is None:
             self._renew()
             return [Unavailable(f"kafka: producer: {self._trouble}") for _ in records]
-        loop = asyncio.get_running_loop()
-        end = loop.time() + self._deadline
+        end = client.time() + self._deadline
         sizes = [size_of(record) for record in records]
         try:
             for topic in {record.topic for record in records}:
@@ -107,14 +105,14 @@ class Producer:
             return [unavailable for _ in records]
         # Without a pause, so that no other call's records come between.
         appended = [self._append(client, record, size) for record, size in zip(records, sizes, strict=True)]
-        if waiting := {each.batch for each in appended if isinstance(each, Appended)}:
-            await wait_until(end, waiting, loop)
+        waiting = {each.batch for each in appended if isinstance(each, Appended)}
+        await client.wait(waiting, end)
         outcomes = [
             self._outcome(record, each) if isinstance(each, Appended) else each
             for record, each in zip(records, appended, strict=True)
         ]
         if client is self._current:
-            self._judge(waiting, outcomes)
+            self._judge(waiting, [outcome for outcome in outcomes if isinstance(outcome, Unavailable)])
         return outcomes
 
     async def _learn(self, client: SendingClient, topic: str, end: float) -> None:
@@ -148,13 +146,11 @@ class Producer:
             return Rejected(describe(error))
         return Unavailable(describe(error))
 
-    def _judge(self, waiting: Collection[asyncio.Future[RecordMetadata]], outcomes: Sequence[Outcome]) -> None:
+    def _judge(self, waiting: Iterable[asyncio.Future[RecordMetadata]], lost: Sequence[Unavailable]) -> None:
         """Replace the client where it can no longer be trusted."""
+        self._trouble = str(lost[0]) if lost else ""
         # A refusal by the broker took a sequence number, one by the client did not.
-        refused = any(each.done() and each.exception() is not None for each in waiting)
-        lost = next((outcome for outcome in outcomes if isinstance(outcome, Unavailable)), None)
-        self._trouble = "" if lost is None else str(lost)
-        if refused or lost is not None:
+        if lost or any(each.exception() is not None for each in waiting):
             self._renew()
 
     def _renew(self) -> None:

@@ -73,7 +73,7 @@ class RecordBatches:
 
     def knows(self, topic: str) -> bool:
         """Tell whether it is known who leads the partitions of a topic."""
-        return self._cluster.partitions_for_topic(topic) is not None
+        return topic in self._partitions or self._cluster.partitions_for_topic(topic) is not None
 
     def _check_size(self, record: Outgoing) -> None:
         size = DefaultRecordBatchBuilder.estimate_size_in_bytes(record.key, record.value, list(record.headers))

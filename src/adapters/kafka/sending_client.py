@@ -2,9 +2,8 @@
 
 import asyncio
 import logging
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from contextlib import suppress
-from dataclasses import dataclass
 
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import ProducerClosed
@@ -12,6 +11,7 @@ from aiokafka.structs import RecordMetadata
 
 from adapters.in_flight import InFlight
 from adapters.kafka.connection import Brokers, describe, translated
+from adapters.kafka.pending import Pending
 from adapters.kafka.record_batches import Appended, Outgoing, RecordBatches
 
 logger = logging.getLogger(__name__)
@@ -20,14 +20,6 @@ BATCH_BYTES = 16_384
 """A record that is larger than this is sent alone, smaller ones for one partition together."""
 _START_LIMIT_SECONDS = 15.0
 _ABANDON_LIMIT_SECONDS = 2.0
-
-
-@dataclass(slots=True)
-class _Load:
-    """What a batch carries."""
-
-    records: int = 0
-    size: int = 0
 
 
 class SendingClient:
@@ -44,8 +36,13 @@ class SendingClient:
         )
         self._batches = RecordBatches(self._producer, max_record_bytes)
         self._in_flight = in_flight
-        self._loads: dict[asyncio.Future[RecordMetadata], _Load] = {}
-        """Of the batches that have not been acknowledged."""
+        self._pending: dict[asyncio.Future[RecordMetadata], Pending] = {}
+        """The batches that have not been acknowledged."""
+        self._loop = asyncio.get_running_loop()
+
+    def time(self) -> float:
+        """Tell the time by the clock that `wait` goes by, in seconds."""
+        return self._loop.time()
 
     async def start(self, topics: Collection[str]) -> None:
         """Connect, and learn who leads the partitions of `topics`. Raises `Unavailable`."""
@@ -74,13 +71,19 @@ class SendingClient:
         Raises the client's errors, after which it is not sent and remains in flight.
         """
         appended = self._batches.append(record)
-        load = self._loads.get(appended.batch)
-        if load is None:
-            load = self._loads[appended.batch] = _Load()
+        pending = self._pending.get(appended.batch)
+        if pending is None:
             appended.batch.add_done_callback(self._settle)
-        load.records += 1
-        load.size += size
+            pending = self._pending[appended.batch] = Pending(appended.batch)
+        pending.records += 1
+        pending.size += size
         return appended
+
+    async def wait(self, batches: Iterable[asyncio.Future[RecordMetadata]], end: float) -> None:
+        """Return once the log has answered for all of some batches, or at `end`."""
+        for batch in batches:
+            if pending := self._pending.get(batch):
+                await pending.wait(end)
 
     async def stop(self, limit: float) -> int:
         """Flush for `limit` seconds at most; answer how many records were not acknowledged by then. Never raises."""
@@ -90,7 +93,7 @@ class SendingClient:
                 await self._producer.stop()
         except Exception as error:  # noqa: BLE001 - a client that is given up may fail in any way, and nobody else should
             cause = describe(error)
-        left = sum(load.records for batch, load in self._loads.items() if not batch.done())
+        left = sum(pending.records for batch, pending in self._pending.items() if not batch.done())
         if left:
             logger.warning("records are given up that were not acknowledged", extra={"cause": cause, "records": left})
         await self._abandon()
@@ -106,8 +109,8 @@ class SendingClient:
         producer._message_accumulator.fail_all(ProducerClosed())  # noqa: SLF001 - as above
 
     def _settle(self, batch: asyncio.Future[RecordMetadata]) -> None:
-        load = self._loads.pop(batch)
-        self._in_flight.remove(load.size, load.records)
+        pending = self._pending.pop(batch)
+        self._in_flight.remove(pending.size, pending.records)
         if not batch.cancelled():
             # Read, so that an outcome nobody waits for any more is not reported as forgotten.
             batch.exception()

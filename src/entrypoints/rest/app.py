@@ -6,6 +6,7 @@ from types import MappingProxyType
 from litestar import Litestar
 from litestar.di import Provide
 from litestar.handlers import BaseRouteHandler
+from litestar.types import ASGIApp
 
 from application.list_processed import ListProcessed
 from application.publish_event import PublishEvent
@@ -31,7 +32,7 @@ def create_app(
     max_batch_events: int,
     body_timeout: float,
     max_in_flight: int,
-) -> Litestar:
+) -> ASGIApp:
     """Make the API. Times are in seconds. Whoever calls this owns what the use cases hold."""
     dependencies = {
         "listing": Provide(lambda: listing, sync_to_thread=False),
@@ -49,7 +50,7 @@ def create_app(
     return _application([list_events, get_event, alive, ready, get_openapi], dependencies, max_in_flight, posts)
 
 
-def health_app(readiness: Readiness, *, max_in_flight: int = 16) -> Litestar:
+def health_app(readiness: Readiness, *, max_in_flight: int = 16) -> ASGIApp:
     """Make the application for the consumer's own port: health and nothing else."""
     return _application([alive, ready], {"readiness": Provide(lambda: readiness, sync_to_thread=False)}, max_in_flight)
 
@@ -59,8 +60,8 @@ def _application(
     dependencies: Mapping[str, Provide],
     max_in_flight: int,
     posts: Mapping[str, Answer] = MappingProxyType({}),
-) -> Litestar:
-    app = Litestar(
+) -> ASGIApp:
+    framework = Litestar(
         [*handlers, *(post_route(path, answer) for path, answer in posts.items())],
         dependencies=dependencies,
         exception_handlers={Exception: handle},
@@ -73,5 +74,4 @@ def _application(
         debug=False,
     )
     # Litestar runs middleware of its own only behind the router, where a 404 or 405 never comes.
-    app.asgi_handler = RequestMiddleware(DirectPosts(app.asgi_handler, posts), max_in_flight=max_in_flight)
-    return app
+    return RequestMiddleware(DirectPosts(framework, posts), max_in_flight=max_in_flight)

@@ -34,17 +34,17 @@ class RequestMiddleware:
     """
 
     def __init__(self, app: ASGIApp, *, max_in_flight: int) -> None:
-        self._app = app
+        self.app = app
         self._max_in_flight = max_in_flight
         self._in_flight = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != ScopeType.HTTP:
-            await self._app(scope, receive, send)
+            await self.app(scope, receive, send)
             return
         headers = dict(scope["headers"])
         request_id = request_id_of(headers)
-        scope["state"]["request_id"] = request_id
+        scope.setdefault("state", {})["request_id"] = request_id
         started = time.perf_counter()
         status: int | None = None
 
@@ -63,7 +63,7 @@ class RequestMiddleware:
         is_admitted = is_health or self._in_flight < self._max_in_flight
         self._in_flight += is_admitted
         try:
-            await (self._app if is_admitted else _refuse)(scope, receive, send_with_id)
+            await (self.app if is_admitted else _refuse)(scope, receive, send_with_id)
         finally:
             self._in_flight -= is_admitted
             duration = round((time.perf_counter() - started) * 1000, 1)

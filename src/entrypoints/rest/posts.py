@@ -27,13 +27,13 @@ class DirectPosts:
     """
 
     def __init__(self, app: ASGIApp, answers: Mapping[str, Answer]) -> None:
-        self._app = app
+        self.app = app
         self._answers = answers
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         answer = self._answers.get(scope["path"])
         if answer is None or scope.get("method") != "POST" or not _has_plain_host(scope):
-            await self._app(scope, receive, send)
+            await self.app(scope, receive, send)
             return
         try:
             reply = await answer(scope, receive)

@@ -1,0 +1,51 @@
+"""A batch that the log has not answered for yet, and who waits for that."""
+
+from asyncio import AbstractEventLoop, Future, TimerHandle
+from collections import deque
+from typing import Any
+
+
+class Pending:
+    """Lets any number of calls wait for one future, each until a moment of its own.
+
+    `asyncio.wait` does that with a timer and a callback for each call, for three times the cost.
+    """
+
+    def __init__(self, word: Future[Any]) -> None:
+        """`word` is the log's; it is done by whoever hears it."""
+        self.records = 0
+        self.size = 0
+        """Of all its records together, in bytes."""
+        self._loop: AbstractEventLoop = word.get_loop()
+        self._waiting: deque[tuple[float, Future[None]]] = deque()
+        self._timer: TimerHandle | None = None
+        word.add_done_callback(self._wake_all)
+
+    def wait(self, end: float) -> Future[None]:
+        """Make what is done with the word or at `end`, on the loop's clock.
+
+        Calls wait in turn: one whose end comes before that of an earlier call waits for as long as that one.
+        """
+        waiter = self._loop.create_future()
+        self._waiting.append((end, waiter))
+        if self._timer is None:
+            self._timer = self._loop.call_at(end, self._wake_due)
+        return waiter
+
+    def _wake_due(self) -> None:
+        now = self._loop.time()
+        while self._waiting and self._waiting[0][0] <= now:
+            _wake(self._waiting.popleft()[1])
+        self._timer = self._loop.call_at(self._waiting[0][0], self._wake_due) if self._waiting else None
+
+    def _wake_all(self, _: Future[Any]) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        while self._waiting:
+            _wake(self._waiting.popleft()[1])
+
+
+def _wake(waiter: Future[None]) -> None:
+    # Whoever waited may have been cancelled.
+    if not waiter.done():
+        waiter.set_result(None)
