@@ -13,7 +13,7 @@ from aiokafka.partitioner import DefaultPartitioner
 from aiokafka.producer.message_accumulator import BatchBuilder
 
 from adapters import wire
-from adapters.kafka.sending_client import BATCH_BYTES
+from adapters.kafka.producer import BATCH_BYTES
 from benchmarks.apart import apart
 from benchmarks.events import COPY_EVERY, USERS, Variant, events, with_copies
 from domain.event import UserEvent

@@ -9,7 +9,7 @@ import uvloop
 from aiokafka import AIOKafkaProducer
 
 from adapters import wire
-from adapters.kafka.sending_client import BATCH_BYTES
+from adapters.kafka.producer import BATCH_BYTES
 from benchmarks.apart import apart
 from benchmarks.bench import difference
 from benchmarks.events import Size, Variant, events
@@ -19,25 +19,34 @@ from benchmarks.servers import Servers
 _RECORDS = 20_000
 """How many different ones there are."""
 _MOST_IN_FLIGHT = 5_000
+_DEFAULT_BATCH_BYTES = 16_384
+"""The client's own."""
 
 
 async def raw_send(servers: Servers, topic: str, size: Size, seconds: float) -> Run:
-    """Send from a process of its own, with the settings that the service's producer has; the value is in events/s."""
+    """Send from a process of its own; the value is in events/s, in batches of the client's default size.
+
+    What it reaches in batches as large as the service's is told beside it.
+    """
     before = servers.cpu_seconds()
-    rate, client = await apart(_run, servers.kafka.bootstrap, topic, size, seconds)
-    return Run(rate, difference(before, servers.cpu_seconds()) | {"client": client})
+    rate, client = await apart(_run, servers.kafka.bootstrap, topic, size, seconds, _DEFAULT_BATCH_BYTES)
+    used = difference(before, servers.cpu_seconds())
+    larger, _ = await apart(_run, servers.kafka.bootstrap, topic, size, seconds, BATCH_BYTES)
+    return Run(rate, used | {"client": client}, {f"events/s by {BATCH_BYTES} bytes": larger})
 
 
-def _run(bootstrap: str, topic: str, size: Size, seconds: float) -> tuple[float, float]:
+def _run(bootstrap: str, topic: str, size: Size, seconds: float, batch_bytes: int) -> tuple[float, float]:
     records = [(wire.encode_key(event), wire.encode(event)) for event in events(Variant("v7", size), _RECORDS)]
-    return uvloop.run(_send(bootstrap, topic, records, seconds))
+    return uvloop.run(_send(bootstrap, topic, records, seconds, batch_bytes))
 
 
-async def _send(bootstrap: str, topic: str, records: list[tuple[bytes, bytes]], seconds: float) -> tuple[float, float]:
+async def _send(
+    bootstrap: str, topic: str, records: list[tuple[bytes, bytes]], seconds: float, batch_bytes: int
+) -> tuple[float, float]:
     """Tell the rate and the processor's time."""
     headers = list(wire.record_headers())
     async with AIOKafkaProducer(
-        bootstrap_servers=bootstrap, enable_idempotence=True, acks="all", max_batch_size=BATCH_BYTES
+        bootstrap_servers=bootstrap, enable_idempotence=True, acks="all", max_batch_size=batch_bytes
     ) as producer:
         await producer.partitions_for(topic)
         cpu, started = time.process_time(), time.perf_counter()

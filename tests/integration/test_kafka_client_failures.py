@@ -172,9 +172,9 @@ async def _read_one(source: KafkaEventSource) -> bytes | None:
 async def test_a_size_that_the_topic_has_refused_does_not_jam_its_partition_again(kafka: KafkaServer) -> None:
     """The client has to be replaced after the first refusal; later ones cost nobody else anything."""
     topic = f"test-{uuid4().hex}"
-    await Topics(kafka.bootstrap).make(topic, max_message_bytes="50000")
-    large, small = Outgoing(topic, b"key", b"x" * 50_000, ()), Outgoing(topic, b"key", b"small", ())
-    producer = Producer(Brokers(kafka.bootstrap), max_record_bytes=100_000, deadline=10, drain_limit=5)
+    await Topics(kafka.bootstrap).make(topic, max_message_bytes="100000")
+    large, small = Outgoing(topic, b"key", b"x" * 100_000, ()), Outgoing(topic, b"key", b"small", ())
+    producer = Producer(Brokers(kafka.bootstrap), max_record_bytes=200_000, deadline=10, drain_limit=5)
     await producer.open()
 
     async def is_refused() -> bool:
@@ -188,6 +188,27 @@ async def test_a_size_that_the_topic_has_refused_does_not_jam_its_partition_agai
         await eventually(is_taken, "a producer that sends again")
         outcomes = await producer.send([large, small])
         assert [type(outcome) for outcome in outcomes] == [Rejected, Receipt]
+    finally:
+        await producer.close()
+
+
+async def test_batch_that_the_topic_refuses_is_taken_in_smaller_ones(kafka: KafkaServer) -> None:
+    """None of its records is to blame: their outcome is open, and sent again they arrive."""
+    topic = f"test-{uuid4().hex}"
+    await Topics(kafka.bootstrap).make(topic, max_message_bytes="20000")
+    records = [Outgoing(topic, b"key", b"x" * 1_000, ())] * 50
+    producer = Producer(Brokers(kafka.bootstrap), max_record_bytes=10_000, deadline=10, drain_limit=5)
+    await producer.open()
+    seen: set[type] = set()
+
+    async def are_taken() -> bool:
+        outcomes = {type(outcome) for outcome in await producer.send(records)}
+        seen.update(outcomes)
+        return outcomes == {Receipt}
+
+    try:
+        await eventually(are_taken, "batches that fit")
+        assert seen == {Unavailable, Receipt}
     finally:
         await producer.close()
 

@@ -13,6 +13,7 @@ from aiokafka.errors import (
 from aiokafka.partitioner import DefaultPartitioner
 from aiokafka.structs import PartitionMetadata
 
+from adapters.in_flight import size_of
 from adapters.kafka.record_batches import Appended, Outgoing, RecordBatches
 
 PARTITIONS = range(7)
@@ -41,7 +42,8 @@ def batches(producer: AIOKafkaProducer) -> RecordBatches:
 
 def put(batches: RecordBatches, key: bytes | None = b"key", size: int = 5, topic: str = "events") -> Appended:
     """Append a record."""
-    return batches.append(Outgoing(topic, key, b"x" * size, [("name", None)]))
+    record = Outgoing(topic, key, b"x" * size, [("name", None)])
+    return batches.append(record, size_of(record))
 
 
 def in_order(producer: AIOKafkaProducer) -> dict[int, list[tuple[object, int]]]:

@@ -5,9 +5,8 @@ from aiokafka.errors import MessageSizeTooLargeError
 
 from adapters.kafka.record_batches import Outgoing
 from adapters.kafka.refused_sizes import RefusedSizes
-from adapters.kafka.sending_client import BATCH_BYTES
 
-SIZE = 4 * BATCH_BYTES
+SIZE = 60_000
 
 
 class Clock:
@@ -67,9 +66,3 @@ def test_a_refusal_is_forgotten_in_the_end(sizes: RefusedSizes, clock: Clock) ->
     sizes.note(a_record(2 * SIZE))
     assert is_refused(sizes, a_record(2 * SIZE))
     assert not is_refused(sizes, a_record(SIZE))
-
-
-def test_a_small_record_is_not_blamed_for_its_batch(sizes: RefusedSizes) -> None:
-    """Small ones are sent together, so that nobody knows which of them was too much."""
-    sizes.note(a_record(BATCH_BYTES // 2))
-    assert not is_refused(sizes, a_record(BATCH_BYTES // 2))

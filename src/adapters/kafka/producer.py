@@ -15,7 +15,7 @@ from aiokafka.structs import RecordMetadata
 from adapters.in_flight import InFlight, size_of
 from adapters.kafka.connection import Brokers, describe, translated
 from adapters.kafka.record_batches import Appended, Outgoing
-from adapters.kafka.refused_sizes import RefusedSizes
+from adapters.kafka.refused_sizes import RefusedSizes, size_in_log
 from adapters.kafka.sending_client import SendingClient
 from application.ports import Receipt
 from domain.errors import Rejected, Unavailable
@@ -25,6 +25,9 @@ logger = logging.getLogger(__name__)
 _TOO_LARGE = (MessageSizeTooLargeError, RecordListTooLargeError)
 _RENEWAL_PAUSE_SECONDS = 10.0
 _CONNECT_PAUSE_SECONDS = 1.0
+BATCH_BYTES = 65_536
+"""Of the first client. A partition has one batch on its way at a time, so that small ones keep the others waiting."""
+_SHRINKAGE = 4
 
 Outcome = Receipt | Rejected | Unavailable
 
@@ -51,6 +54,7 @@ class Producer:
         self._drain_limit = drain_limit
         self._in_flight = in_flight or InFlight()
         self._refused_sizes = RefusedSizes()
+        self._batch_bytes = BATCH_BYTES
         self._current: SendingClient | None = None
         self._retired: set[asyncio.Task[int]] = set()
         self._renewal: asyncio.Task[None] | None = None
@@ -108,7 +112,7 @@ class Producer:
         waiting = {each.batch for each in appended if isinstance(each, Appended)}
         await client.wait(waiting, end)
         outcomes = [
-            self._outcome(record, each) if isinstance(each, Appended) else each
+            self._outcome(client, record, each) if isinstance(each, Appended) else each
             for record, each in zip(records, appended, strict=True)
         ]
         if client is self._current:
@@ -133,7 +137,7 @@ class Producer:
         self._in_flight.remove(size)
         return outcome
 
-    def _outcome(self, record: Outgoing, appended: Appended) -> Outcome:
+    def _outcome(self, client: SendingClient, record: Outgoing, appended: Appended) -> Outcome:
         batch = appended.batch
         if not batch.done():
             return Unavailable(f"kafka: no acknowledgement within {self._deadline:g} s")
@@ -141,10 +145,14 @@ class Producer:
         if error is None:
             first = batch.result()
             return Receipt(first.partition, first.offset + appended.place if first.offset >= 0 else None)
-        if isinstance(error, _TOO_LARGE):
+        if not isinstance(error, _TOO_LARGE):
+            return Unavailable(describe(error))
+        if size_in_log(record) > client.batch_bytes:
             self._refused_sizes.note(record)
             return Rejected(describe(error))
-        return Unavailable(describe(error))
+        # That may be meant for all of its batch: with less company, or alone in the end, it may fit.
+        self._batch_bytes = client.batch_bytes // _SHRINKAGE
+        return Unavailable(f"{describe(error)}: batches become smaller")
 
     def _judge(self, waiting: Iterable[asyncio.Future[RecordMetadata]], lost: Sequence[Unavailable]) -> None:
         """Replace the client where it can no longer be trusted."""
@@ -169,7 +177,7 @@ class Producer:
             self._retire(old)
 
     async def _connect(self) -> SendingClient | None:
-        client = SendingClient(self._brokers, self._max_record_bytes, self._in_flight)
+        client = SendingClient(self._brokers, self._max_record_bytes, self._batch_bytes, self._in_flight)
         try:
             await client.start(self._topics)
         except Unavailable as unavailable:

@@ -22,6 +22,9 @@ from aiokafka.structs import RecordMetadata, TopicPartition
 _hash_of = lru_cache(maxsize=16_384)(murmur2)
 """Remembers users, since the hash costs a third of all that is done for a record."""
 _POSITIVE = 0x7FFF_FFFF
+_FRAME_BYTES = 128
+_FRAME_BYTES_A_HEADER = 10
+"""More than a frame ever takes: what fits with these need not be measured."""
 
 
 class Outgoing(NamedTuple):
@@ -51,17 +54,18 @@ class RecordBatches:
         """Of each topic that was sent to, in order; until the client learns more."""
         self._cluster.add_listener(lambda _: self._partitions.clear())
 
-    def append(self, record: Outgoing) -> Appended:
+    def append(self, record: Outgoing, size: int) -> Appended:
         """Put a record last in its partition. Raises the client's errors, after which it is not sent.
 
-        Its topic must be known.
+        Its topic must be known, and its size without what its frame takes.
         """
         accumulator = self._accumulator
         if accumulator._closed:  # noqa: SLF001 - see above
             raise ProducerClosed
         if accumulator._exception is not None:  # noqa: SLF001 - see above
             raise copy(accumulator._exception)  # noqa: SLF001 - see above
-        self._check_size(record)
+        if size + _FRAME_BYTES + _FRAME_BYTES_A_HEADER * len(record.headers) > self._max_record_bytes:
+            self._check_size(record)
         partition = self._partition(record)
         waiting = accumulator._batches.get(partition)  # noqa: SLF001 - see above
         if waiting and (appended := _put(record, waiting[-1])):

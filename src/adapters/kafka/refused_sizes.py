@@ -13,7 +13,6 @@ from aiokafka.errors import MessageSizeTooLargeError
 from aiokafka.record.default_records import DefaultRecordBatchBuilder
 
 from adapters.kafka.record_batches import Outgoing
-from adapters.kafka.sending_client import BATCH_BYTES
 
 _REMEMBERED_SECONDS: Final = 300.0
 """After how long a topic's limit may have been raised."""
@@ -29,14 +28,14 @@ class RefusedSizes:
         """The smallest size, and until when to remember it, by topic."""
 
     def note(self, record: Outgoing) -> None:
-        """Remember that a record was refused, unless that may have been meant for a whole batch of small ones."""
-        size = _size(record)
-        if size > BATCH_BYTES and size < self._limit(record.topic):
+        """Remember that a record was refused that was sent alone."""
+        size = size_in_log(record)
+        if size < self._limit(record.topic):
             self._refused[record.topic] = (size, self._clock() + _REMEMBERED_SECONDS)
 
     def check(self, record: Outgoing) -> None:
         """Raise the client's own error for a record of a size that was refused."""
-        if record.topic in self._refused and _size(record) >= self._limit(record.topic):
+        if record.topic in self._refused and size_in_log(record) >= self._limit(record.topic):
             raise MessageSizeTooLargeError("the brokers have refused this size of late")
 
     def _limit(self, topic: str) -> float:
@@ -44,6 +43,6 @@ class RefusedSizes:
         return size if self._clock() < until else math.inf
 
 
-def _size(record: Outgoing) -> int:
+def size_in_log(record: Outgoing) -> int:
     """Measure a record as the log does."""
     return int(DefaultRecordBatchBuilder.size_of(record.key, record.value, list(record.headers)))

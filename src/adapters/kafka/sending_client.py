@@ -16,8 +16,6 @@ from adapters.kafka.record_batches import Appended, Outgoing, RecordBatches
 
 logger = logging.getLogger(__name__)
 
-BATCH_BYTES = 16_384
-"""A record that is larger than this is sent alone, smaller ones for one partition together."""
 _START_LIMIT_SECONDS = 15.0
 _ABANDON_LIMIT_SECONDS = 2.0
 
@@ -25,13 +23,17 @@ _ABANDON_LIMIT_SECONDS = 2.0
 class SendingClient:
     """Starts once and stops once; what it then has not sent is given up."""
 
-    def __init__(self, brokers: Brokers, max_record_bytes: int, in_flight: InFlight) -> None:
-        """Make a client that lets its records out of `in_flight` once they are acknowledged, refused or given up."""
+    def __init__(self, brokers: Brokers, max_record_bytes: int, batch_bytes: int, in_flight: InFlight) -> None:
+        """Make a client that lets its records out of `in_flight` once they are acknowledged, refused or given up.
+
+        A record that is larger than `batch_bytes` is sent alone, smaller ones for one partition together.
+        """
+        self.batch_bytes = batch_bytes
         self._producer = AIOKafkaProducer(
             **brokers.options(),
             enable_idempotence=True,
             acks="all",
-            max_batch_size=BATCH_BYTES,
+            max_batch_size=batch_bytes,
             max_request_size=max_record_bytes,
         )
         self._batches = RecordBatches(self._producer, max_record_bytes)
@@ -70,7 +72,7 @@ class SendingClient:
 
         Raises the client's errors, after which it is not sent and remains in flight.
         """
-        appended = self._batches.append(record)
+        appended = self._batches.append(record, size)
         pending = self._pending.get(appended.batch)
         if pending is None:
             appended.batch.add_done_callback(self._settle)
