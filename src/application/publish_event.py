@@ -60,15 +60,15 @@ class PublishEvent:
         now = self._clock()
         checked = [self._check(draft, now) for draft in drafts]
         events = [event for event in checked if isinstance(event, UserEvent)]
-        outcomes = iter(await self._publish(events) if events else ())
-        return [_outcome(event, next(outcomes)) if isinstance(event, UserEvent) else event for event in checked]
-
-    async def _publish(self, events: Sequence[UserEvent]) -> Sequence[Receipt | Rejected | Unavailable]:
+        outcomes: Sequence[Receipt | Rejected | Unavailable] = ()
         try:
-            return await self._publisher.publish(events)
+            if events:
+                outcomes = await self._publisher.publish(events)
         except Unavailable as unavailable:
             # Told by event, so that each client hears the id to retry with.
-            return [unavailable] * len(events)
+            outcomes = [unavailable] * len(events)
+        following = iter(outcomes)
+        return [_outcome(event, next(following)) if isinstance(event, UserEvent) else event for event in checked]
 
     def _check(self, draft: Draft, now: datetime) -> UserEvent | Invalid:
         try:

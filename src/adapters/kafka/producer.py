@@ -116,7 +116,7 @@ class Producer:
             for record, each in zip(records, appended, strict=True)
         ]
         if client is self._current:
-            self._judge(waiting, [outcome for outcome in outcomes if isinstance(outcome, Unavailable)])
+            self._judge(waiting, [outcome for outcome in outcomes if not isinstance(outcome, Receipt)])
         return outcomes
 
     async def _learn(self, client: SendingClient, topic: str, end: float) -> None:
@@ -154,11 +154,14 @@ class Producer:
         self._batch_bytes = client.batch_bytes // _SHRINKAGE
         return Unavailable(f"{describe(error)}: batches become smaller")
 
-    def _judge(self, waiting: Iterable[asyncio.Future[RecordMetadata]], lost: Sequence[Unavailable]) -> None:
+    def _judge(
+        self, waiting: Iterable[asyncio.Future[RecordMetadata]], failures: Sequence[Rejected | Unavailable]
+    ) -> None:
         """Replace the client where it can no longer be trusted."""
+        lost = [failure for failure in failures if isinstance(failure, Unavailable)]
         self._trouble = str(lost[0]) if lost else ""
         # A refusal by the broker took a sequence number, one by the client did not.
-        if lost or any(each.exception() is not None for each in waiting):
+        if failures and (lost or any(each.exception() is not None for each in waiting)):
             self._renew()
 
     def _renew(self) -> None:
