@@ -17,10 +17,15 @@ PATIENCE_SECONDS = 60.0
 """Without any new line."""
 
 
-async def consume(bench: Bench, backlog: Backlog, database: Database) -> Run:
-    """Have the backlog handled by a new group, to the end; the value is events/s behind the first batch."""
+async def consume(bench: Bench, backlog: Backlog, database: Database, *, settle: bool = True) -> Run:
+    """Have the backlog handled by a new group, to the end; the value is events/s behind the first batch.
+
+    It begins with a checkpoint, behind which the database logs each page whole that is written for the first time,
+    unless it is to go on where the last one ended.
+    """
     servers = bench.servers
-    await servers.settle()
+    if settle:
+        await servers.settle()
     async with running("consumer", bench.folder, _settings(bench, backlog, database)) as consumer:
         lines = EventLines(consumer.log)
         await until(consumer, lines, 1)
