@@ -37,7 +37,7 @@ class BodyReader:
         """
         headers = dict(scope["headers"])
         media_type = self._media_type(headers)
-        encoding = encoding_of(scope["headers"])
+        encoding = encoding_of(scope["headers"]) if b"content-encoding" in headers else "identity"
         if int(headers.get(b"content-length", b"0")) > self.max_bytes:
             raise self._too_large()
         # A timer takes as long as all else here.

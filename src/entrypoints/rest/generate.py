@@ -25,23 +25,21 @@ def generate_answer(publish: PublishEvent, body_reader: BodyReader) -> Answer:
 
     async def generate(scope: Scope, receive: Receive) -> Reply:
         _, body = await body_reader.read(scope, receive)
-        return await publish_body(body, publish)
+        try:
+            draft = parse(body)
+        except Unreadable as error:
+            raise unreadable(str(error)) from None
+        [outcome] = await publish([draft])
+        if isinstance(outcome, Invalid):
+            raise outcome
+        if isinstance(outcome, NotPublished):
+            raise _problem_of(outcome)
+        return _created(str(outcome.event_id))
 
     return generate
 
 
-async def publish_body(body: bytes, publish: PublishEvent) -> Reply:
-    """Publish the event that a request's body describes. Raises `HttpProblem` and `Invalid`."""
-    try:
-        draft = parse(body)
-    except Unreadable as error:
-        raise unreadable(str(error)) from None
-    [outcome] = await publish([draft])
-    if isinstance(outcome, Invalid):
-        raise outcome
-    if isinstance(outcome, NotPublished):
-        raise _problem_of(outcome)
-    event_id = str(outcome.event_id)
+def _created(event_id: str) -> Reply:
     return Reply(
         HTTPStatus.CREATED,
         b'{"message":"Event published successfully","eventId":"%s"}' % event_id.encode(),
