@@ -49,5 +49,5 @@ def size_of(record: Measurable) -> int:
     """Measure a record in bytes, without what its frame takes."""
     size = len(record.key or b"") + len(record.value or b"")
     for name, value in record.headers:
-        size += len(name) + len(value or b"")
+        size += len(name.encode()) + len(value or b"")
     return size

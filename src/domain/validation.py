@@ -31,7 +31,7 @@ _NO_BRACKETS = bytes(byte for byte in range(256) if byte not in b"[{]}")
 _ALIKE = bytes.maketrans(b"123456789E[", b"000000000e{")
 """Makes the end of a number with an exponent of four digits read `0e0000`, once signs are left out.
 
-Brackets of both kinds are one.
+Opening brackets of both kinds are one.
 """
 _LARGE_EXPONENT = re.compile(rb"[\s:,[]-?[0-9]+(?:\.[0-9]+)?[eE][+-]?[0-9]{4}")
 """With what stands before a number: the hexadecimal digits of many an id would do otherwise."""

@@ -108,7 +108,7 @@ class BoundedProtocol(UpgradeIgnoringProtocol):
             cycle.keep_alive = False
 
     def _send(self, problem: HttpProblem) -> None:
-        request_id = request_id_of(dict(self.headers or ()))
+        request_id = request_id_of(dict(reversed(self.headers or [])))
         # What came before the path is known to be one is not repeated.
         reply = problems.render(problem, "", request_id)
         headers = [

@@ -1,6 +1,7 @@
 """docs/guarantees.md names scenarios that exist, and leaves out none."""
 
 import re
+import subprocess
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
@@ -21,10 +22,14 @@ def test_every_scenario_is_named_and_every_name_is_a_scenarios() -> None:
     assert named | {"14"} == scenarios()
 
 
-def test_every_mutant_names_a_scenario() -> None:
-    """A mistake whose scenario is gone would prove nothing."""
+def test_every_mutant_names_a_scenario_and_still_applies() -> None:
+    """A mistake whose scenario or place is gone would prove nothing."""
     patches = list((ROOT / "tests" / "faults" / "mutants").glob("*.patch"))
     assert patches
+    applied = subprocess.run(
+        ["git", "apply", "--check", *patches], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert applied.returncode == 0, applied.stderr
     for patch in patches:
         (number,) = re.findall(r"^Scenario: test_(\d\d)_$", patch.read_text(), re.MULTILINE)
         assert number in scenarios(), patch.name

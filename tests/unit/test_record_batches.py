@@ -1,20 +1,22 @@
 """Records in the Kafka client's batches, none of which is sent here."""
 
+import asyncio
 from random import Random
 
 import pytest
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import (
     KafkaConnectionError,
+    KafkaError,
     MessageSizeTooLargeError,
     ProducerClosed,
     UnknownTopicOrPartitionError,
 )
 from aiokafka.partitioner import DefaultPartitioner
-from aiokafka.structs import PartitionMetadata
+from aiokafka.structs import PartitionMetadata, RecordMetadata
 
 from adapters.in_flight import size_of
-from adapters.kafka.record_batches import Appended, Outgoing, RecordBatches
+from adapters.kafka.record_batches import Outgoing, RecordBatches
 
 PARTITIONS = range(7)
 LED = {0, 5}
@@ -40,7 +42,9 @@ def batches(producer: AIOKafkaProducer) -> RecordBatches:
     return RecordBatches(producer, MAX_RECORD_BYTES)
 
 
-def put(batches: RecordBatches, key: bytes | None = b"key", size: int = 5, topic: str = "events") -> Appended:
+def put(
+    batches: RecordBatches, key: bytes | None = b"key", size: int = 5, topic: str = "events"
+) -> asyncio.Future[RecordMetadata]:
     """Append a record."""
     record = Outgoing(topic, key, b"x" * size, [("name", None)])
     return batches.append(record, size_of(record))
@@ -75,19 +79,26 @@ async def test_record_without_a_key_goes_where_there_is_a_leader(
 
 
 async def test_full_batch_is_followed_by_another(producer: AIOKafkaProducer, batches: RecordBatches) -> None:
-    """Nothing waits, each record knows its place, and what has room again stays behind what came before."""
+    """Nothing waits, and what has room again stays behind what came before."""
     appended = [put(batches, size=size) for size in [400, 400, 400, 1_500, 5, 5]]
     [those] = in_order(producer).values()
     assert [count for _, count in those] == [2, 1, 1, 2]
     futures = [future for future, _ in those]
-    assert [(futures.index(batch), place) for batch, place in appended] == [
-        (0, 0),
-        (0, 1),
-        (1, 0),
-        (2, 0),
-        (3, 0),
-        (3, 1),
-    ]
+    assert [futures.index(word) for word in appended] == [0, 0, 1, 2, 3, 3]
+
+
+async def test_nothing_follows_a_batch_that_has_failed(producer: AIOKafkaProducer, batches: RecordBatches) -> None:
+    """Whether it was there already or comes later; other partitions go on."""
+    first, second = put(batches, size=800), put(batches, size=800)
+    [those] = producer._message_accumulator._batches.values()
+    those.popleft().failure(MessageSizeTooLargeError("refused"))
+    assert isinstance(await asyncio.wait_for(_error_of(first), 1), MessageSizeTooLargeError)
+    assert "not sent" in str(await asyncio.wait_for(_error_of(second), 1))
+    with pytest.raises(KafkaError, match="not sent"):
+        put(batches)
+    assert in_order(producer) == {}
+    other = next(key for key in map(str.encode, map(str, range(50))) if _place(key) != _place(b"key"))
+    assert not put(batches, other).done()
 
 
 async def test_record_that_is_too_large_leaves_no_trace(producer: AIOKafkaProducer, batches: RecordBatches) -> None:
@@ -114,3 +125,12 @@ async def test_client_that_has_ended_or_failed_takes_nothing(
     await producer._message_accumulator.close()
     with pytest.raises(ProducerClosed):
         put(batches)
+
+
+def _place(key: bytes) -> int:
+    return int(DefaultPartitioner()(key, list(PARTITIONS), list(LED)))
+
+
+async def _error_of(word: asyncio.Future[RecordMetadata]) -> BaseException | None:
+    await asyncio.wait([word])
+    return word.exception()

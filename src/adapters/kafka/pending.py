@@ -1,8 +1,10 @@
 """A batch that the log has not answered for yet, and who waits for that."""
 
-from asyncio import AbstractEventLoop, Future, TimerHandle
+from asyncio import Future, TimerHandle
 from collections import deque
-from typing import Any
+from collections.abc import Iterable
+
+from aiokafka.structs import RecordMetadata
 
 
 class Pending:
@@ -11,12 +13,13 @@ class Pending:
     `asyncio.wait` does that with a timer and a callback for each call, for three times the cost.
     """
 
-    def __init__(self, word: Future[Any]) -> None:
-        """`word` is the log's; it is done by whoever hears it."""
+    def __init__(self, word: Future[RecordMetadata]) -> None:
+        """`word` is the log's, about the first of the batch's records."""
+        self.word = word
         self.records = 0
         self.size = 0
         """Of all its records together, in bytes."""
-        self._loop: AbstractEventLoop = word.get_loop()
+        self._loop = word.get_loop()
         self._waiting: deque[tuple[float, Future[None]]] = deque()
         self._timer: TimerHandle | None = None
         word.add_done_callback(self._wake_all)
@@ -28,7 +31,9 @@ class Pending:
         """
         waiter = self._loop.create_future()
         self._waiting.append((end, waiter))
-        if self._timer is None:
+        if self.word.done():
+            self._wake_all(self.word)
+        elif self._timer is None:
             self._timer = self._loop.call_at(end, self._wake_due)
         return waiter
 
@@ -38,11 +43,19 @@ class Pending:
             _wake(self._waiting.popleft()[1])
         self._timer = self._loop.call_at(self._waiting[0][0], self._wake_due) if self._waiting else None
 
-    def _wake_all(self, _: Future[Any]) -> None:
+    def _wake_all(self, _: Future[RecordMetadata]) -> None:
         if self._timer is not None:
             self._timer.cancel()
+            self._timer = None
         while self._waiting:
             _wake(self._waiting.popleft()[1])
+
+
+async def wait_for_all(batches: Iterable[Pending], end: float) -> None:
+    """Return once the log has answered for all of some batches, or at `end`."""
+    # In all queues before the first pause: those who join later have a later end.
+    for waiter in [batch.wait(end) for batch in batches]:
+        await waiter
 
 
 def _wake(waiter: Future[None]) -> None:

@@ -10,13 +10,13 @@ import logging
 from collections.abc import Iterable, Sequence
 
 from aiokafka.errors import KafkaError, MessageSizeTooLargeError, RecordListTooLargeError
-from aiokafka.structs import RecordMetadata
 
 from adapters.in_flight import InFlight, size_of
 from adapters.kafka.connection import Brokers, describe, translated
-from adapters.kafka.record_batches import Appended, Outgoing
-from adapters.kafka.refused_sizes import RefusedSizes, size_in_log
-from adapters.kafka.sending_client import SendingClient
+from adapters.kafka.pending import Pending, wait_for_all
+from adapters.kafka.record_batches import Outgoing
+from adapters.kafka.refused_sizes import RefusedSizes
+from adapters.kafka.sending_client import SendingClient, Sent
 from application.ports import Receipt
 from domain.errors import Rejected, Unavailable
 
@@ -55,6 +55,7 @@ class Producer:
         self._in_flight = in_flight or InFlight()
         self._refused_sizes = RefusedSizes()
         self._batch_bytes = BATCH_BYTES
+        """Of the next client: less once a topic has refused a batch, for all topics and until the process ends."""
         self._current: SendingClient | None = None
         self._retired: set[asyncio.Task[int]] = set()
         self._renewal: asyncio.Task[None] | None = None
@@ -102,6 +103,7 @@ class Producer:
         sizes = [size_of(record) for record in records]
         try:
             for topic in {record.topic for record in records}:
+                self._topics.add(topic)
                 if not client.has_learned(topic):
                     await self._learn(client, topic, end)
             self._in_flight.add(sizes)
@@ -109,10 +111,10 @@ class Producer:
             return [unavailable for _ in records]
         # Without a pause, so that no other call's records come between.
         appended = [self._append(client, record, size) for record, size in zip(records, sizes, strict=True)]
-        waiting = {each.batch for each in appended if isinstance(each, Appended)}
-        await client.wait(waiting, end)
+        waiting = {each.batch for each in appended if isinstance(each, Sent)}
+        await wait_for_all(waiting, end)
         outcomes = [
-            self._outcome(client, record, each) if isinstance(each, Appended) else each
+            self._outcome(client, record, each) if isinstance(each, Sent) else each
             for record, each in zip(records, appended, strict=True)
         ]
         if client is self._current:
@@ -120,12 +122,11 @@ class Producer:
         return outcomes
 
     async def _learn(self, client: SendingClient, topic: str, end: float) -> None:
-        self._topics.add(topic)
         with translated():
             async with asyncio.timeout_at(end):
                 await client.learn(topic)
 
-    def _append(self, client: SendingClient, record: Outgoing, size: int) -> Appended | Rejected | Unavailable:
+    def _append(self, client: SendingClient, record: Outgoing, size: int) -> Sent | Rejected | Unavailable:
         outcome: Rejected | Unavailable
         try:
             self._refused_sizes.check(record)
@@ -137,31 +138,29 @@ class Producer:
         self._in_flight.remove(size)
         return outcome
 
-    def _outcome(self, client: SendingClient, record: Outgoing, appended: Appended) -> Outcome:
-        batch = appended.batch
-        if not batch.done():
+    def _outcome(self, client: SendingClient, record: Outgoing, sent: Sent) -> Outcome:
+        word = sent.batch.word
+        if not word.done():
             return Unavailable(f"kafka: no acknowledgement within {self._deadline:g} s")
-        error = batch.exception()
+        error = word.exception()
         if error is None:
-            first = batch.result()
-            return Receipt(first.partition, first.offset + appended.place if first.offset >= 0 else None)
+            first = word.result()
+            return Receipt(first.partition, first.offset + sent.place if first.offset >= 0 else None)
         if not isinstance(error, _TOO_LARGE):
             return Unavailable(describe(error))
-        if size_in_log(record) > client.batch_bytes:
+        if sent.batch.records == 1:
             self._refused_sizes.note(record)
             return Rejected(describe(error))
-        # That may be meant for all of its batch: with less company, or alone in the end, it may fit.
-        self._batch_bytes = client.batch_bytes // _SHRINKAGE
+        # With less company, or alone in the end, each of them may fit.
+        self._batch_bytes = min(self._batch_bytes, client.batch_bytes // _SHRINKAGE)
         return Unavailable(f"{describe(error)}: batches become smaller")
 
-    def _judge(
-        self, waiting: Iterable[asyncio.Future[RecordMetadata]], failures: Sequence[Rejected | Unavailable]
-    ) -> None:
+    def _judge(self, waiting: Iterable[Pending], failures: Sequence[Rejected | Unavailable]) -> None:
         """Replace the client where it can no longer be trusted."""
         lost = [failure for failure in failures if isinstance(failure, Unavailable)]
         self._trouble = str(lost[0]) if lost else ""
         # A refusal by the broker took a sequence number, one by the client did not.
-        if failures and (lost or any(each.exception() is not None for each in waiting)):
+        if failures and (lost or any(batch.word.exception() is not None for batch in waiting)):
             self._renew()
 
     def _renew(self) -> None:

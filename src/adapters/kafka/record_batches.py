@@ -8,12 +8,12 @@ the records of a partition keep the order in which they were appended.
 import asyncio
 from collections.abc import Sequence
 from copy import copy
-from functools import lru_cache
+from functools import lru_cache, partial
 from random import choice
 from typing import NamedTuple
 
 from aiokafka import AIOKafkaProducer
-from aiokafka.errors import MessageSizeTooLargeError, ProducerClosed, UnknownTopicOrPartitionError
+from aiokafka.errors import KafkaError, MessageSizeTooLargeError, ProducerClosed, UnknownTopicOrPartitionError
 from aiokafka.partitioner import murmur2
 from aiokafka.producer.message_accumulator import MessageBatch
 from aiokafka.record.default_records import DefaultRecordBatchBuilder
@@ -36,13 +36,6 @@ class Outgoing(NamedTuple):
     headers: Sequence[tuple[str, bytes | None]]
 
 
-class Appended(NamedTuple):
-    """Where a record stands: at this place of a batch whose first record the log's word will be about."""
-
-    batch: asyncio.Future[RecordMetadata]
-    place: int
-
-
 class RecordBatches:
     """The batches that a producer of the client has yet to send."""
 
@@ -53,11 +46,14 @@ class RecordBatches:
         self._partitions: dict[str, list[TopicPartition]] = {}
         """Of each topic that was sent to, in order; until the client learns more."""
         self._cluster.add_listener(lambda _: self._partitions.clear())
+        self._closed: set[TopicPartition] = set()
+        """Where a batch has failed."""
 
-    def append(self, record: Outgoing, size: int) -> Appended:
-        """Put a record last in its partition. Raises the client's errors, after which it is not sent.
+    def append(self, record: Outgoing, size: int) -> asyncio.Future[RecordMetadata]:
+        """Put a record last in its partition; return the log's word on its batch, which is about the first record.
 
-        Its topic must be known, and its size without what its frame takes.
+        Its topic must be known, and its size without what its frame takes. Raises the client's errors, after which it
+        is not sent. Once a batch has failed nothing follows it: sent again, its records would come behind that.
         """
         accumulator = self._accumulator
         if accumulator._closed:  # noqa: SLF001 - see above
@@ -67,17 +63,33 @@ class RecordBatches:
         if size + _FRAME_BYTES + _FRAME_BYTES_A_HEADER * len(record.headers) > self._max_record_bytes:
             self._check_size(record)
         partition = self._partition(record)
+        if partition in self._closed:
+            raise _failed_before()
         waiting = accumulator._batches.get(partition)  # noqa: SLF001 - see above
-        if waiting and (appended := _put(record, waiting[-1])):
-            return appended
-        appended = _put(record, accumulator._append_batch(accumulator.create_builder(), partition))  # noqa: SLF001 - see above
-        # An empty batch takes any record.
-        assert appended
-        return appended
+        batch: MessageBatch | None = waiting[-1] if waiting else None
+        if batch is None or not _put(record, batch):
+            batch = self._open(partition)
+            # An empty one takes any record.
+            _put(record, batch)
+        word: asyncio.Future[RecordMetadata] = batch.future
+        return word
 
     def knows(self, topic: str) -> bool:
         """Tell whether it is known who leads the partitions of a topic."""
         return topic in self._partitions or self._cluster.partitions_for_topic(topic) is not None
+
+    def _open(self, partition: TopicPartition) -> MessageBatch:
+        batch = self._accumulator._append_batch(self._accumulator.create_builder(), partition)  # noqa: SLF001 - see above
+        batch.future.add_done_callback(partial(self._close_if_failed, partition))
+        return batch
+
+    def _close_if_failed(self, partition: TopicPartition, word: asyncio.Future[RecordMetadata]) -> None:
+        if word.cancelled() or word.exception() is None:
+            return
+        self._closed.add(partition)
+        for later in self._accumulator._batches.pop(partition, ()):  # noqa: SLF001 - see above
+            if not later.future.done():
+                later.future.set_exception(_failed_before())
 
     def _check_size(self, record: Outgoing) -> None:
         size = DefaultRecordBatchBuilder.estimate_size_in_bytes(record.key, record.value, list(record.headers))
@@ -100,9 +112,13 @@ class RecordBatches:
         return self._partitions[topic]
 
 
-def _put(record: Outgoing, batch: MessageBatch) -> Appended | None:
-    """Put a record into a batch; None where it has no room."""
+def _failed_before() -> KafkaError:
+    return KafkaError("not sent: a batch before it has failed")
+
+
+def _put(record: Outgoing, batch: MessageBatch) -> bool:
+    """Put a record into a batch; False where it has no room."""
     taken = batch._builder.append(  # noqa: SLF001 - see above
         timestamp=None, key=record.key, value=record.value, headers=list(record.headers)
     )
-    return None if taken is None else Appended(batch.future, taken.offset)
+    return taken is not None

@@ -29,13 +29,13 @@ class RefusedSizes:
 
     def note(self, record: Outgoing) -> None:
         """Remember that a record was refused that was sent alone."""
-        size = size_in_log(record)
+        size = _size(record)
         if size < self._limit(record.topic):
             self._refused[record.topic] = (size, self._clock() + _REMEMBERED_SECONDS)
 
     def check(self, record: Outgoing) -> None:
         """Raise the client's own error for a record of a size that was refused."""
-        if record.topic in self._refused and size_in_log(record) >= self._limit(record.topic):
+        if record.topic in self._refused and _size(record) >= self._limit(record.topic):
             raise MessageSizeTooLargeError("the brokers have refused this size of late")
 
     def _limit(self, topic: str) -> float:
@@ -43,6 +43,6 @@ class RefusedSizes:
         return size if self._clock() < until else math.inf
 
 
-def size_in_log(record: Outgoing) -> int:
+def _size(record: Outgoing) -> int:
     """Measure a record as the log does."""
     return int(DefaultRecordBatchBuilder.size_of(record.key, record.value, list(record.headers)))

@@ -2,8 +2,9 @@
 
 import asyncio
 import logging
-from collections.abc import Collection, Iterable
+from collections.abc import Collection
 from contextlib import suppress
+from typing import NamedTuple
 
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import ProducerClosed
@@ -12,12 +13,20 @@ from aiokafka.structs import RecordMetadata
 from adapters.in_flight import InFlight
 from adapters.kafka.connection import Brokers, describe, translated
 from adapters.kafka.pending import Pending
-from adapters.kafka.record_batches import Appended, Outgoing, RecordBatches
+from adapters.kafka.record_batches import Outgoing, RecordBatches
 
 logger = logging.getLogger(__name__)
 
 _START_LIMIT_SECONDS = 15.0
 _ABANDON_LIMIT_SECONDS = 2.0
+
+
+class Sent(NamedTuple):
+    """Where a record stands."""
+
+    batch: Pending
+    place: int
+    """In the batch, counted from 0."""
 
 
 class SendingClient:
@@ -43,7 +52,7 @@ class SendingClient:
         self._loop = asyncio.get_running_loop()
 
     def time(self) -> float:
-        """Tell the time by the clock that `wait` goes by, in seconds."""
+        """Tell the time by the clock that waiting for batches goes by, in seconds."""
         return self._loop.time()
 
     async def start(self, topics: Collection[str]) -> None:
@@ -67,25 +76,20 @@ class SendingClient:
         """Tell whether records of a topic can be appended."""
         return self._batches.knows(topic)
 
-    def append(self, record: Outgoing, size: int) -> Appended:
+    def append(self, record: Outgoing, size: int) -> Sent:
         """Take a record of a learned topic, whose size is in flight; sending it is up to the client.
 
         Raises the client's errors, after which it is not sent and remains in flight.
         """
-        appended = self._batches.append(record, size)
-        pending = self._pending.get(appended.batch)
+        word = self._batches.append(record, size)
+        pending = self._pending.get(word)
         if pending is None:
-            appended.batch.add_done_callback(self._settle)
-            pending = self._pending[appended.batch] = Pending(appended.batch)
+            pending = self._pending[word] = Pending(word)
+            word.add_done_callback(self._settle)
+        sent = Sent(pending, pending.records)
         pending.records += 1
         pending.size += size
-        return appended
-
-    async def wait(self, batches: Iterable[asyncio.Future[RecordMetadata]], end: float) -> None:
-        """Return once the log has answered for all of some batches, or at `end`."""
-        for batch in batches:
-            if pending := self._pending.get(batch):
-                await pending.wait(end)
+        return sent
 
     async def stop(self, limit: float) -> int:
         """Flush for `limit` seconds at most; answer how many records were not acknowledged by then. Never raises."""

@@ -42,7 +42,8 @@ class RequestMiddleware:
         if scope["type"] != ScopeType.HTTP:
             await self.app(scope, receive, send)
             return
-        headers = dict(scope["headers"])
+        # The first of several counts.
+        headers = dict(reversed([*scope["headers"]]))
         request_id = request_id_of(headers)
         scope.setdefault("state", {})["request_id"] = request_id
         started = time.perf_counter()
