@@ -89,7 +89,7 @@ async def test_full_batch_is_followed_by_another(producer: AIOKafkaProducer, bat
 
 async def test_nothing_follows_a_batch_that_has_failed(producer: AIOKafkaProducer, batches: RecordBatches) -> None:
     """Whether it was there already or comes later; other partitions go on."""
-    first, second = put(batches, size=800), put(batches, size=800)
+    first, _, second = (put(batches, size=size) for size in (400, 400, 800))
     [those] = producer._message_accumulator._batches.values()
     those.popleft().failure(MessageSizeTooLargeError("refused"))
     assert isinstance(await asyncio.wait_for(_error_of(first), 1), MessageSizeTooLargeError)
@@ -125,6 +125,18 @@ async def test_client_that_has_ended_or_failed_takes_nothing(
     await producer._message_accumulator.close()
     with pytest.raises(ProducerClosed):
         put(batches)
+
+
+async def test_record_that_is_refused_for_its_size_bars_no_other(
+    producer: AIOKafkaProducer, batches: RecordBatches
+) -> None:
+    """Nobody sends it again, so that nothing could come before it."""
+    alone, next_one = put(batches, size=1_500), put(batches, size=800)
+    [those] = producer._message_accumulator._batches.values()
+    those.popleft().failure(MessageSizeTooLargeError("refused"))
+    assert isinstance(await asyncio.wait_for(_error_of(alone), 1), MessageSizeTooLargeError)
+    assert not next_one.done()
+    assert not put(batches).done()
 
 
 def _place(key: bytes) -> int:

@@ -9,12 +9,12 @@ import asyncio
 import logging
 from collections.abc import Iterable, Sequence
 
-from aiokafka.errors import KafkaError, MessageSizeTooLargeError, RecordListTooLargeError
+from aiokafka.errors import KafkaError
 
 from adapters.in_flight import InFlight, size_of
 from adapters.kafka.connection import Brokers, describe, translated
 from adapters.kafka.pending import Pending, wait_for_all
-from adapters.kafka.record_batches import Outgoing
+from adapters.kafka.record_batches import TOO_LARGE, Outgoing
 from adapters.kafka.refused_sizes import RefusedSizes
 from adapters.kafka.sending_client import SendingClient, Sent
 from application.ports import Receipt
@@ -22,7 +22,6 @@ from domain.errors import Rejected, Unavailable
 
 logger = logging.getLogger(__name__)
 
-_TOO_LARGE = (MessageSizeTooLargeError, RecordListTooLargeError)
 _RENEWAL_PAUSE_SECONDS = 10.0
 _CONNECT_PAUSE_SECONDS = 1.0
 BATCH_BYTES = 65_536
@@ -131,7 +130,7 @@ class Producer:
         try:
             self._refused_sizes.check(record)
             return client.append(record, size)
-        except _TOO_LARGE as error:
+        except TOO_LARGE as error:
             outcome = Rejected(describe(error))
         except KafkaError as error:
             outcome = Unavailable(describe(error))
@@ -146,7 +145,7 @@ class Producer:
         if error is None:
             first = word.result()
             return Receipt(first.partition, first.offset + sent.place if first.offset >= 0 else None)
-        if not isinstance(error, _TOO_LARGE):
+        if not isinstance(error, TOO_LARGE):
             return Unavailable(describe(error))
         if sent.batch.records == 1:
             self._refused_sizes.note(record)

@@ -13,12 +13,20 @@ from random import choice
 from typing import NamedTuple
 
 from aiokafka import AIOKafkaProducer
-from aiokafka.errors import KafkaError, MessageSizeTooLargeError, ProducerClosed, UnknownTopicOrPartitionError
+from aiokafka.errors import (
+    KafkaError,
+    MessageSizeTooLargeError,
+    ProducerClosed,
+    RecordListTooLargeError,
+    UnknownTopicOrPartitionError,
+)
 from aiokafka.partitioner import murmur2
 from aiokafka.producer.message_accumulator import MessageBatch
 from aiokafka.record.default_records import DefaultRecordBatchBuilder
 from aiokafka.structs import RecordMetadata, TopicPartition
 
+TOO_LARGE = (MessageSizeTooLargeError, RecordListTooLargeError)
+"""What the brokers say of a record or of a batch."""
 _hash_of = lru_cache(maxsize=16_384)(murmur2)
 """Remembers users, since the hash costs a third of all that is done for a record."""
 _POSITIVE = 0x7FFF_FFFF
@@ -53,7 +61,7 @@ class RecordBatches:
         """Put a record last in its partition; return the log's word on its batch, which is about the first record.
 
         Its topic must be known, and its size without what its frame takes. Raises the client's errors, after which it
-        is not sent. Once a batch has failed nothing follows it: sent again, its records would come behind that.
+        is not sent. Nothing follows a failed batch whose records may be sent again: they would come behind.
         """
         accumulator = self._accumulator
         if accumulator._closed:  # noqa: SLF001 - see above
@@ -80,11 +88,16 @@ class RecordBatches:
 
     def _open(self, partition: TopicPartition) -> MessageBatch:
         batch = self._accumulator._append_batch(self._accumulator.create_builder(), partition)  # noqa: SLF001 - see above
-        batch.future.add_done_callback(partial(self._close_if_failed, partition))
+        batch.future.add_done_callback(partial(self._close_if_failed, partition, batch))
         return batch
 
-    def _close_if_failed(self, partition: TopicPartition, word: asyncio.Future[RecordMetadata]) -> None:
-        if word.cancelled() or word.exception() is None:
+    def _close_if_failed(
+        self, partition: TopicPartition, batch: MessageBatch, word: asyncio.Future[RecordMetadata]
+    ) -> None:
+        if word.cancelled() or (error := word.exception()) is None:
+            return
+        if isinstance(error, TOO_LARGE) and batch.record_count == 1:
+            # It is refused for good: nobody sends it again.
             return
         self._closed.add(partition)
         for later in self._accumulator._batches.pop(partition, ()):  # noqa: SLF001 - see above
