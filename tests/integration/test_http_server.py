@@ -54,6 +54,19 @@ async def test_body_in_chunks_is_published(api: Api) -> None:
     assert len(api.log.records(TOPIC)) == 1
 
 
+async def test_trace_of_a_request_is_not_that_of_the_next(api: Api) -> None:
+    """Also where both come at once, and the second is begun while the first is answered."""
+    trace = b"00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+    length = b"Content-Length: %d\r\n" % len(BODY)
+    first = POST + b"Traceparent: " + trace + b"\r\n" + length + b"\r\n" + BODY
+    second = POST + length + b"Connection: close\r\n\r\n" + BODY
+    async with served(api.app) as port, connection(port) as (reader, writer):
+        writer.write(first + second)
+        answers = await reader.read()
+    assert answers.count(b"HTTP/1.1 201") == 2
+    assert [dict(record.headers).get("traceparent") for record in api.log.records(TOPIC)] == [trace, None]
+
+
 @pytest.mark.parametrize("closing", [b"", b"Connection: close\r\n"])
 async def test_head_request_is_answered_without_waiting_for_a_body(api: Api, closing: bytes) -> None:
     """Nothing follows the head, with which the answer would go out together."""
