@@ -18,6 +18,7 @@ _LINES_A_WRITE = 500
 """As many as fit a processor's cache; more cost more."""
 
 _encoder = msgspec.json.Encoder()
+_root = logging.getLogger()
 
 
 class Common(NamedTuple):
@@ -52,7 +53,7 @@ class FrequentLines:
         handler = _json_handler()
         if handler is None:
             self._logger.info(event, **fields)
-        elif self.are_wanted:
+        elif self._level.isEnabledFor(logging.INFO):
             line = {
                 "event": event,
                 **get_contextvars(),
@@ -105,7 +106,7 @@ def _write(handler: logging.StreamHandler[TextIO], text: str) -> None:
 
 def _json_handler() -> logging.StreamHandler[TextIO] | None:
     """Find where JSON lines go."""
-    for handler in logging.getLogger().handlers:
+    for handler in _root.handlers:
         formatter = handler.formatter
         if (
             isinstance(handler, logging.StreamHandler)

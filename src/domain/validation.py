@@ -20,6 +20,9 @@ MAX_DIGITS = 8_000
 """Bounds a number's digits and its exponent, so that both together stay within PostgreSQL's `numeric`,
 which ends at 131,072 digits before the point and 16,383 after it."""
 
+_LEAST_DEEP_BYTES = 2 * MAX_PAYLOAD_DEPTH
+"""A level takes two brackets."""
+
 _EVENT_TYPES: dict[object, EventType] = {member.value: member for member in EventType}
 _UUID = re.compile(r"[0-9a-fA-F]{8}-?(?:[0-9a-fA-F]{4}-?){3}[0-9a-fA-F]{12}")
 _SURROGATE = re.compile(r"[\ud800-\udfff]")
@@ -156,28 +159,21 @@ def _check_payload(payload: bytes) -> bytes:
         raise ValueError("must not hold a NUL character")
     # What is cheap to ask spares nearly every payload the search for its strings, whose contents do not count.
     alike = payload.translate(_ALIKE, b"+-")
-    if _may_be_deep(alike) and _depth(_STRING.sub(b"", payload)) > MAX_PAYLOAD_DEPTH:
+    may_be_deep = len(alike) > _LEAST_DEEP_BYTES and alike.count(b"{") > MAX_PAYLOAD_DEPTH
+    if may_be_deep and _depth(_STRING.sub(b"", payload)) > MAX_PAYLOAD_DEPTH:
         raise ValueError(f"must be nested at most {MAX_PAYLOAD_DEPTH} deep")
-    if _may_hold_huge_number(payload, alike) and _holds_huge_number(_STRING.sub(b"", payload)):
+    # A search for one text is several times as fast as for a pattern.
+    may_be_huge = (alike.find(b"0e0000") >= 0 and _LARGE_EXPONENT.search(payload)) or (
+        len(alike) > MAX_DIGITS and _holds_long_number(payload)
+    )
+    if may_be_huge and _holds_huge_number(_STRING.sub(b"", payload)):
         raise ValueError(f"must not hold a number of over {MAX_DIGITS} digits or exponent")
     return payload
-
-
-def _may_be_deep(alike: bytes) -> bool:
-    # Each level takes two brackets.
-    return len(alike) > 2 * MAX_PAYLOAD_DEPTH and alike.count(b"{") > MAX_PAYLOAD_DEPTH
 
 
 def _depth(tokens: bytes) -> int:
     steps = memoryview(tokens.translate(_STEPS, _NO_BRACKETS)).cast("b")
     return max(accumulate(steps))
-
-
-def _may_hold_huge_number(payload: bytes, alike: bytes) -> bool:
-    # A search for one text is several times as fast as for a pattern.
-    if alike.find(b"0e0000") >= 0 and _LARGE_EXPONENT.search(payload):
-        return True
-    return _holds_long_number(payload)
 
 
 def _holds_huge_number(tokens: bytes) -> bool:

@@ -10,7 +10,7 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, RequestResponseCy
 
 from entrypoints.http_upgrades import UpgradeIgnoringProtocol
 from entrypoints.rest import problems
-from entrypoints.rest.body import CAME_WHOLE
+from entrypoints.rest.body import WHOLE_BODY
 from entrypoints.rest.middleware import request_id_of
 from entrypoints.rest.problems import HttpProblem
 
@@ -68,7 +68,7 @@ class BoundedProtocol(UpgradeIgnoringProtocol):
     def on_message_complete(self) -> None:
         super().on_message_complete()
         if not self.cycle.more_body:
-            self.cycle.scope["state"][CAME_WHOLE] = True
+            self.cycle.scope["state"][WHOLE_BODY] = self.cycle.body
 
     def _begin_head(self) -> None:
         self._is_in_head = True

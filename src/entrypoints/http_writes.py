@@ -1,61 +1,58 @@
-"""HTTP/1.1 with one write for an answer's head and the beginning of its body.
+"""HTTP/1.1 with one write for all that a connection sends in one turn of the event loop, at the turn's end.
 
-The server makes two of them, each a call of the system that costs a tenth of what a request does. ASGI wants a server
-to keep the head back anyway.
+The server makes a write of each head and each body, and each is a call of the system that may wake the client. The
+answers of a turn, which one acknowledgement of the log has set free, follow each other closely when nothing is worked
+out in between, and a client that is awake already need not be woken for each.
 """
 
-from asyncio import Transport
+import asyncio
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-_CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
+_MAX_HELD_BYTES = 64 * 1024
 
 
 class OneWriteProtocol(HttpToolsProtocol):
-    """Keeps an answer's head back until its body begins or turns out to be empty."""
+    """Writes through a transport that gathers."""
 
-    _answers: "_Answers"
-
-    def connection_made(self, transport: Transport) -> None:  # type: ignore[override]  # as uvicorn has it
-        super().connection_made(transport)
-        self._answers = _Answers(transport)
-
-    def on_headers_complete(self) -> None:
-        super().on_headers_complete()
-        self.cycle.transport = self._answers  # type: ignore[assignment]  # all of a transport that is used there
-
-    def on_response_complete(self) -> None:
-        self._answers.end_one()
-        super().on_response_complete()
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
+        super().connection_made(GatheringTransport(transport, self.loop))
 
 
-class _Answers:
-    """What the answers of one connection, which come one after the other, are written to."""
+class GatheringTransport(asyncio.Transport):
+    """As much of a transport as the server uses; holds writes back until the next turn, or until they are many."""
 
-    def __init__(self, transport: Transport) -> None:
+    def __init__(self, transport: asyncio.Transport, loop: asyncio.AbstractEventLoop) -> None:
+        super().__init__()
         self._transport = transport
-        self._is_at_head = True
-        self._head = b""
-        """What is kept back."""
+        self._loop = loop
+        self._held = b""
 
-    def write(self, data: bytes) -> None:
-        if self._is_at_head and data != _CONTINUE:
-            self._is_at_head = False
-            self._head = data
-        else:
-            self._transport.write(self._head + data if self._head else data)
-            self._head = b""
-
-    def end_one(self) -> None:
-        """Send a head that no body followed; another answer's comes next."""
-        if self._head:
-            self._transport.write(self._head)
-            self._head = b""
-        self._is_at_head = True
+    def write(self, data: bytes | bytearray | memoryview) -> None:
+        if not self._held:
+            self._loop.call_soon(self._flush)
+        self._held += data
+        # Whoever writes on and on must come to know that the client does not read.
+        if len(self._held) > _MAX_HELD_BYTES:
+            self._flush()
 
     def close(self) -> None:
-        self.end_one()
+        self._flush()
         self._transport.close()
 
     def is_closing(self) -> bool:
         return self._transport.is_closing()
+
+    def pause_reading(self) -> None:
+        self._transport.pause_reading()
+
+    def resume_reading(self) -> None:
+        self._transport.resume_reading()
+
+    def get_extra_info(self, name: str, default: object = None) -> object:
+        return self._transport.get_extra_info(name, default)
+
+    def _flush(self) -> None:
+        held, self._held = self._held, b""
+        if held and not self._transport.is_closing():
+            self._transport.write(held)

@@ -17,6 +17,9 @@ UNCONFIRMED = (
     "The log did not confirm the event, which may yet appear. Retry with this eventId, so that it counts once."
 )
 
+_CREATED = HTTPStatus.CREATED.value
+"""Looked up once, as an enumeration's members are found by a function in Python 3.11."""
+
 logger: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
 
@@ -41,7 +44,7 @@ def generate_answer(publish: PublishEvent, body_reader: BodyReader) -> Answer:
 
 def _created(event_id: str) -> Reply:
     return Reply(
-        HTTPStatus.CREATED,
+        _CREATED,
         b'{"message":"Event published successfully","eventId":"%s"}' % event_id.encode(),
         {"location": f"/events/{event_id}"},
     )

@@ -3,12 +3,14 @@
 import re
 import time
 from collections.abc import Mapping
+from contextvars import ContextVar
 from http import HTTPStatus
 from random import getrandbits
 
 import structlog
 from litestar.enums import ScopeType
 from litestar.types import ASGIApp, Message, Receive, Scope, Send
+from structlog.contextvars import STRUCTLOG_KEY_PREFIX
 
 from adapters import wire
 from adapters.frequent_lines import FrequentLines
@@ -22,6 +24,9 @@ HEALTH_PATHS = frozenset({"/health", "/health/ready"})
 _REQUEST_ID = re.compile(rb"[\x21-\x7e]{1,128}")
 _TRACEPARENT = re.compile(rb"(?!ff)[0-9a-f]{2}-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}")
 """Of W3C Trace Context; what does not fit is ignored, as it demands."""
+
+_request_id: ContextVar[str] = ContextVar(f"{STRUCTLOG_KEY_PREFIX}request_id")
+"""What `bind_contextvars` binds, which looks for it and for its token each time."""
 
 logger: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 lines = FrequentLines(__name__)
@@ -57,7 +62,7 @@ class RequestMiddleware:
                 message["headers"] = [*message["headers"], (b"x-request-id", request_id.encode())]
             await send(message)
 
-        tokens = structlog.contextvars.bind_contextvars(request_id=request_id)
+        token = _request_id.set(request_id)
         # Also where there is none: on its connection a request inherits the context of the one before it.
         wire.trace(_traceparent(headers))
         is_health = scope["path"] in HEALTH_PATHS
@@ -70,7 +75,7 @@ class RequestMiddleware:
             duration = round((time.perf_counter() - started) * 1000, 1)
             log = logger.debug if is_health else lines.info
             log("request", method=scope["method"], path=raw_path(scope), status=status, duration_ms=duration)
-            structlog.contextvars.reset_contextvars(**tokens)
+            _request_id.reset(token)
 
 
 async def _refuse(scope: Scope, receive: Receive, send: Send) -> None:

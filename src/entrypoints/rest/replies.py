@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import AsyncGenerator, Mapping
 from dataclasses import dataclass, field
-from typing import cast
 
 import structlog
 from litestar.types import Receive, Scope, Send
@@ -28,7 +27,11 @@ class Reply:
     media_type: str = JSON
 
     async def __call__(self, scope: Scope, _receive: Receive, send: Send) -> None:
-        headers = {"content-type": self.media_type, "content-length": str(len(self.body)), **self.headers}
+        headers = [
+            (b"content-type", self.media_type.encode()),
+            (b"content-length", b"%d" % len(self.body)),
+            *_encoded(self.headers),
+        ]
         await send(_start(self.status, headers))
         await send(_body(b"" if is_head(scope) else self.body, more=False))
 
@@ -48,7 +51,7 @@ class Stream:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         gone = asyncio.create_task(_until_gone(receive))
         try:
-            await send(_start(200, self.headers))
+            await send(_start(200, _encoded(self.headers)))
             if is_head(scope) or await self._send_chunks(send, gone):
                 await send(_body(b"", more=False))
         except (TimeoutError, Unavailable) as error:
@@ -77,10 +80,13 @@ async def _until_gone(receive: Receive) -> None:
         pass
 
 
-def _start(status: int, headers: Mapping[str, str]) -> HTTPResponseStartEvent:
-    encoded = [(name.encode(), value.encode()) for name, value in headers.items()]
-    return cast("HTTPResponseStartEvent", {"type": "http.response.start", "status": int(status), "headers": encoded})
+def _encoded(headers: Mapping[str, str]) -> list[tuple[bytes, bytes]]:
+    return [(name.encode(), value.encode()) for name, value in headers.items()]
+
+
+def _start(status: int, headers: list[tuple[bytes, bytes]]) -> HTTPResponseStartEvent:
+    return {"type": "http.response.start", "status": int(status), "headers": headers}
 
 
 def _body(body: bytes, *, more: bool) -> HTTPResponseBodyEvent:
-    return cast("HTTPResponseBodyEvent", {"type": "http.response.body", "body": body, "more_body": more})
+    return {"type": "http.response.body", "body": body, "more_body": more}
