@@ -90,6 +90,10 @@ class BoundedProtocol(UpgradeIgnoringProtocol):
             self._head_timer = None
 
     def _refuse_slow_head(self) -> None:
+        if self.flow.read_paused:
+            # It is the server that keeps the head waiting, until it has answered what came before.
+            self._start_timer()
+            return
         detail = f"The request's head did not arrive within {HEAD_SECONDS:g} seconds."
         self._refuse(HttpProblem(HTTPStatus.REQUEST_TIMEOUT, detail))
 

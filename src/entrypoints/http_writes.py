@@ -15,8 +15,16 @@ _MAX_HELD_BYTES = 64 * 1024
 class OneWriteProtocol(HttpToolsProtocol):
     """Writes through a transport that gathers."""
 
+    _gathering: "GatheringTransport"
+
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
-        super().connection_made(GatheringTransport(transport, self.loop))
+        self._gathering = GatheringTransport(transport, self.loop)
+        super().connection_made(self._gathering)
+
+    def eof_received(self) -> None:
+        # Next the loop closes its own transport, past the one that gathers.
+        self._gathering.flush()
+        super().eof_received()
 
 
 class GatheringTransport(asyncio.Transport):
@@ -30,14 +38,14 @@ class GatheringTransport(asyncio.Transport):
 
     def write(self, data: bytes | bytearray | memoryview) -> None:
         if not self._held:
-            self._loop.call_soon(self._flush)
+            self._loop.call_soon(self.flush)
         self._held += data
         # Whoever writes on and on must come to know that the client does not read.
         if len(self._held) > _MAX_HELD_BYTES:
-            self._flush()
+            self.flush()
 
     def close(self) -> None:
-        self._flush()
+        self.flush()
         self._transport.close()
 
     def is_closing(self) -> bool:
@@ -52,7 +60,8 @@ class GatheringTransport(asyncio.Transport):
     def get_extra_info(self, name: str, default: object = None) -> object:
         return self._transport.get_extra_info(name, default)
 
-    def _flush(self) -> None:
+    def flush(self) -> None:
+        """Write now what is held back."""
         held, self._held = self._held, b""
         if held and not self._transport.is_closing():
             self._transport.write(held)

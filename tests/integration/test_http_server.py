@@ -3,7 +3,7 @@
 import asyncio
 import json
 from collections import defaultdict
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import suppress
 from datetime import timedelta
 from typing import Any
@@ -14,7 +14,9 @@ import pytest
 from structlog.testing import capture_logs
 
 from application.listing import Cursor, EventFilter, Page, StoredEvent
+from application.ports import Receipt
 from domain.errors import Unavailable
+from domain.event import UserEvent
 from entrypoints import http_protocol
 from entrypoints.rest.replies import Stream
 from tests.support.api import MAX_BODY_BYTES, TOPIC, Api, an_api
@@ -219,6 +221,39 @@ async def test_what_was_asked_before_is_answered_before_a_connection_is_refused(
             await reader.readexactly(int(head.partition("content-length: ")[2].split()[0]))
         assert "\r\nconnection: close\r\n" in head
         assert await reader.read() == b""
+
+
+async def test_client_that_ends_its_side_gets_its_answer(api: Api) -> None:
+    """As with `nc -N`: the server's own end of the connection follows that of the client at once."""
+    async with served(api.app) as port:
+        for _ in range(20):
+            async with connection(port) as (reader, writer):
+                writer.write(b"GET /health HTTP/1.1\r\nHost: api\r\n\r\n")
+                writer.write_eof()
+                assert (await reader.read()).endswith(b'{"status":"UP"}')
+
+
+async def test_head_that_the_server_does_not_read_is_not_late(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It reads nothing while a second request waits for the first one's answer."""
+    monkeypatch.setattr(http_protocol, "HEAD_SECONDS", 0.2)
+    released = asyncio.Event()
+
+    async def publish(events: Sequence[UserEvent]) -> Sequence[Receipt]:
+        await released.wait()
+        return [Receipt(0, 0) for _ in events]
+
+    monkeypatch.setattr(api.publisher, "publish", publish)
+    post = POST + b"Content-Length: %d\r\n\r\n" % len(BODY) + BODY
+    get = b"GET /health HTTP/1.1\r\nHost: api\r\nConnection: %b\r\n\r\n"
+    last = get % b"close"
+    async with served(api.app) as port, connection(port) as (reader, writer):
+        writer.write(post + get % b"keep-alive" + last[:10])
+        await asyncio.sleep(0.5)
+        released.set()
+        writer.write(last[10:])
+        answers = await reader.read()
+    assert answers.count(b"HTTP/1.1 ") == 3
+    assert answers.endswith(b'{"status":"UP"}')
 
 
 def fill(api: Api, count: int, payload_bytes: int = 2) -> None:

@@ -53,11 +53,12 @@ class BodyReader:
 
     def _take_over(self, whole: bytearray, take: Take) -> bytes:
         """Spare nearly every request a timer and the server's events, which take as long as all else here."""
-        if len(whole) > self.max_bytes:
-            raise self._too_large()
-        take(len(whole))
         body = bytes(whole)
+        # The connection keeps it otherwise, also where it is refused.
         whole.clear()
+        if len(body) > self.max_bytes:
+            raise self._too_large()
+        take(len(body))
         return body
 
     async def _await(self, receive: Receive, take: Take) -> bytes:

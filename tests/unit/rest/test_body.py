@@ -1,0 +1,39 @@
+"""A body that the server has whole is taken over, and left with it in no case."""
+
+from http import HTTPStatus
+from typing import Any
+
+import pytest
+
+from entrypoints.rest.body import WHOLE_BODY, BodyReader
+from entrypoints.rest.problems import HttpProblem
+from entrypoints.rest.room import Take
+
+
+async def receive() -> Any:
+    raise AssertionError("nothing has to be waited for")
+
+
+def refuse(_: int) -> None:
+    raise HttpProblem(HTTPStatus.SERVICE_UNAVAILABLE, "no room")
+
+
+def scope_with(whole: bytearray) -> Any:
+    return {"headers": [(b"content-type", b"application/json")], "state": {WHOLE_BODY: whole}}
+
+
+async def test_whole_body_is_taken_over() -> None:
+    """Nothing is waited for."""
+    whole = bytearray(b"x" * 10)
+    assert await BodyReader(10, 1.0).read(scope_with(whole), receive) == ("application/json", b"x" * 10)
+    assert not whole
+
+
+@pytest.mark.parametrize(("size", "take", "status"), [(11, lambda _: None, 413), (10, refuse, 503)])
+async def test_refused_body_does_not_stay_with_the_connection(size: int, take: Take, status: int) -> None:
+    """Idle connections would keep it."""
+    whole = bytearray(b"x" * size)
+    with pytest.raises(HttpProblem) as refused:
+        await BodyReader(10, 1.0).read(scope_with(whole), receive, take)
+    assert refused.value.status == status
+    assert not whole
