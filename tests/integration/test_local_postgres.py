@@ -18,6 +18,7 @@ import pytest
 
 from entrypoints.local_postgres import LocalPostgres, LocalPostgresError
 from entrypoints.unprivileged import Account, account_for, launch_for
+from tests.support.waiting import eventually
 
 # Starts a server, says which, and waits to be killed or for its input to end.
 LAUNCHER = """
@@ -213,12 +214,17 @@ async def test_start_after_any_stop_recovers_on_the_same_port(tmp_path: Path, ho
         session = await connect(server)
         await session.execute("CREATE TABLE kept AS SELECT generate_series(1, 1000) AS n")
         await session.execute("BEGIN; INSERT INTO kept VALUES (1001)")
+
+        async def is_known_to_have_ended() -> bool:
+            return not server.is_running
+
         match how:
             case "kill":
                 server.kill()
             case "from outside":
                 os.kill(pid_of(server), signal.SIGKILL)
-                wait_for_end(server.process.pid if server.process else 0)
+                # Gone for the system is not yet gone for the launcher, whose thread has to learn of it.
+                await eventually(is_known_to_have_ended, "the server's end known to its launcher")
             case _:
                 server.stop(immediate=how == "immediate")
         with pytest.raises((OSError, asyncpg.PostgresError, asyncpg.InterfaceError)):
