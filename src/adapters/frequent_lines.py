@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import nullcontext, suppress
 from datetime import UTC, datetime
 from itertools import islice
@@ -40,7 +40,7 @@ class FrequentLines:
         self._name = name
         self._logger: structlog.stdlib.BoundLogger = structlog.get_logger(name)
         self._level = logging.getLogger(name)
-        self._waiting: list[bytes] = []
+        self._waiting: list[Mapping[str, object]] = []
         """Single lines of this turn of the event loop."""
 
     @property
@@ -62,7 +62,7 @@ class FrequentLines:
                 "level": "info",
                 "timestamp": datetime.now(UTC),
             }
-            self._waiting.append(_encoder.encode(line))
+            self._waiting.append(line)
             if len(self._waiting) == 1:
                 asyncio.get_running_loop().call_soon(self._write_waiting, handler)
 
@@ -89,7 +89,7 @@ class FrequentLines:
 
     def _write_waiting(self, handler: logging.StreamHandler[TextIO]) -> None:
         lines, self._waiting = self._waiting, []
-        _write(handler, b"\n".join(lines).decode() + "\n")
+        _write(handler, _encoder.encode_lines(lines).decode())
 
     def _log(self, line: msgspec.Struct) -> None:
         fields = msgspec.to_builtins(line)

@@ -107,7 +107,7 @@ async def test_a_producer_that_cannot_flush_leaves_nothing_open(
     await eventually(is_connected, "a connected producer")
     kafka_proxy.blackhole()
 
-    [outcome] = await producer.send([Outgoing("unflushed", b"key", b"value", ())])
+    [outcome] = await producer.send("unflushed", [Outgoing(b"key", b"value", ())])
     await producer.close()
 
     assert isinstance(outcome, Unavailable)
@@ -173,20 +173,20 @@ async def test_a_size_that_the_topic_has_refused_does_not_jam_its_partition_agai
     """The client has to be replaced after the first refusal; later ones cost nobody else anything."""
     topic = f"test-{uuid4().hex}"
     await Topics(kafka.bootstrap).make(topic, max_message_bytes="100000")
-    large, small = Outgoing(topic, b"key", b"x" * 100_000, ()), Outgoing(topic, b"key", b"small", ())
+    large, small = Outgoing(b"key", b"x" * 100_000, ()), Outgoing(b"key", b"small", ())
     producer = Producer(Brokers(kafka.bootstrap), max_record_bytes=200_000, deadline=10, drain_limit=5)
     await producer.open()
 
     async def is_refused() -> bool:
-        return isinstance((await producer.send([large]))[0], Rejected)
+        return isinstance((await producer.send(topic, [large]))[0], Rejected)
 
     async def is_taken() -> bool:
-        return isinstance((await producer.send([small]))[0], Receipt)
+        return isinstance((await producer.send(topic, [small]))[0], Receipt)
 
     try:
         await eventually(is_refused, "a refusal")
         await eventually(is_taken, "a producer that sends again")
-        outcomes = await producer.send([large, small])
+        outcomes = await producer.send(topic, [large, small])
         assert [type(outcome) for outcome in outcomes] == [Rejected, Receipt]
     finally:
         await producer.close()
@@ -197,13 +197,13 @@ async def test_batch_that_the_topic_refuses_is_taken_in_smaller_ones(kafka: Kafk
     topic = f"test-{uuid4().hex}"
     await Topics(kafka.bootstrap).make(topic, max_message_bytes="20000")
     # Two batches at first, of which the second would be small enough.
-    records = [Outgoing(topic, b"key", b"x" * 1_000, ())] * 70
+    records = [Outgoing(b"key", b"x" * 1_000, ())] * 70
     producer = Producer(Brokers(kafka.bootstrap), max_record_bytes=10_000, deadline=10, drain_limit=5)
     await producer.open()
     seen: set[type] = set()
 
     async def are_taken() -> bool:
-        outcomes = [type(outcome) for outcome in await producer.send(records)]
+        outcomes = [type(outcome) for outcome in await producer.send(topic, records)]
         seen.update(outcomes)
         lost = outcomes.index(Unavailable) if Unavailable in outcomes else len(outcomes)
         assert Receipt not in outcomes[lost:]
@@ -220,7 +220,7 @@ async def _send(kafka: KafkaServer, topic: str, value: bytes) -> None:
     producer = Producer(Brokers(kafka.bootstrap), max_record_bytes=10_000, deadline=10, drain_limit=5)
     await producer.open()
     try:
-        while isinstance((await producer.send([Outgoing(topic, None, value, ())]))[0], Unavailable):
+        while isinstance((await producer.send(topic, [Outgoing(None, value, ())]))[0], Unavailable):
             await asyncio.sleep(0.05)
     finally:
         await producer.close()

@@ -15,12 +15,15 @@ from aiokafka.errors import (
 from aiokafka.partitioner import DefaultPartitioner
 from aiokafka.structs import PartitionMetadata, RecordMetadata
 
-from adapters.in_flight import size_of
+from adapters.in_flight import InFlight, size_of
 from adapters.kafka.record_batches import Outgoing, RecordBatches
+from domain.errors import Unavailable
 
 PARTITIONS = range(7)
 LED = {0, 5}
 BATCH_BYTES = 1_000
+SIZE = len(b"key" + b"x" * 5 + b"name")
+"""Of a record that `put` appends."""
 MAX_RECORD_BYTES = 2_000
 
 
@@ -37,17 +40,23 @@ async def producer() -> AIOKafkaProducer:
 
 
 @pytest.fixture
-def batches(producer: AIOKafkaProducer) -> RecordBatches:
+def in_flight() -> InFlight:
+    """Room for three records."""
+    return InFlight(max_events=3)
+
+
+@pytest.fixture
+def batches(producer: AIOKafkaProducer, in_flight: InFlight) -> RecordBatches:
     """The batches of that producer."""
-    return RecordBatches(producer, MAX_RECORD_BYTES)
+    return RecordBatches(producer, MAX_RECORD_BYTES, in_flight)
 
 
 def put(
     batches: RecordBatches, key: bytes | None = b"key", size: int = 5, topic: str = "events"
 ) -> asyncio.Future[RecordMetadata]:
-    """Append a record."""
-    record = Outgoing(topic, key, b"x" * size, [("name", None)])
-    return batches.append(record, size_of(record))
+    """Append a record; return the log's word on its batch."""
+    record = Outgoing(key, b"x" * size, [("name", None)])
+    return batches.append(topic, record, size_of(record)).batch.word
 
 
 def in_order(producer: AIOKafkaProducer) -> dict[int, list[tuple[object, int]]]:
@@ -137,6 +146,24 @@ async def test_record_that_is_refused_for_its_size_bars_no_other(
     assert isinstance(await asyncio.wait_for(_error_of(alone), 1), MessageSizeTooLargeError)
     assert not next_one.done()
     assert not put(batches).done()
+
+
+@pytest.mark.parametrize("error", [None, KafkaConnectionError("gone")], ids=["acknowledged", "failed"])
+async def test_records_are_in_flight_until_the_log_has_spoken(
+    producer: AIOKafkaProducer, batches: RecordBatches, in_flight: InFlight, error: Exception | None
+) -> None:
+    """Whatever it says, and about all records of the batch together."""
+    in_flight.add([SIZE] * 3)
+    first, *_ = [put(batches, size=5) for _ in range(3)]
+    assert batches.records == 3
+    with pytest.raises(Unavailable):
+        in_flight.add([SIZE])
+    [those] = producer._message_accumulator._batches.values()
+    batch = those.popleft()
+    batch.done(0) if error is None else batch.failure(error)
+    assert batches.records == 0
+    assert await asyncio.wait_for(_error_of(first), 1) is error
+    in_flight.add([SIZE] * 3)
 
 
 def _place(key: bytes) -> int:

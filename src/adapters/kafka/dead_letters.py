@@ -33,7 +33,7 @@ class KafkaDeadLetters:
 
     async def _send(self, outgoing: Sequence[tuple[DeadLetter, Outgoing]]) -> list[DeadLetter]:
         """Send, and answer the letters that were refused for their size."""
-        outcomes = await self._producer.send([record for _letter, record in outgoing])
+        outcomes = await self._producer.send(self._topic, [record for _letter, record in outgoing])
         for outcome in outcomes:
             if isinstance(outcome, Unavailable):
                 raise outcome
@@ -42,8 +42,8 @@ class KafkaDeadLetters:
         ]
 
     def _whole(self, letter: DeadLetter) -> Outgoing:
-        return Outgoing(self._topic, letter.record.key, letter.record.value, letter_headers.render(letter))
+        return Outgoing(letter.record.key, letter.record.value, letter_headers.render(letter))
 
     def _pointer(self, letter: DeadLetter) -> Outgoing:
         ours = [(name, value) for name, value in letter_headers.render(letter) if name.startswith("dlq.")]
-        return Outgoing(self._topic, None, None, [*ours, _OVERSIZE_HEADER])
+        return Outgoing(None, None, [*ours, _OVERSIZE_HEADER])

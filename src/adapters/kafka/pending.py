@@ -3,6 +3,7 @@
 from asyncio import Future, TimerHandle
 from collections import deque
 from collections.abc import Iterable
+from typing import NamedTuple
 
 from aiokafka.structs import RecordMetadata
 
@@ -49,6 +50,14 @@ class Pending:
             self._timer = None
         while self._waiting:
             _wake(self._waiting.popleft()[1])
+
+
+class Sent(NamedTuple):
+    """Where a record stands."""
+
+    batch: Pending
+    place: int
+    """In the batch, counted from 0."""
 
 
 async def wait_for_all(batches: Iterable[Pending], end: float) -> None:

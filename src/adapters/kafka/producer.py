@@ -8,15 +8,16 @@ comes back, a new producer takes over.
 import asyncio
 import logging
 from collections.abc import Iterable, Sequence
+from functools import partial
 
 from aiokafka.errors import KafkaError
 
 from adapters.in_flight import InFlight, size_of
 from adapters.kafka.connection import Brokers, describe, translated
-from adapters.kafka.pending import Pending, wait_for_all
+from adapters.kafka.pending import Pending, Sent, wait_for_all
 from adapters.kafka.record_batches import TOO_LARGE, Outgoing
 from adapters.kafka.refused_sizes import RefusedSizes
-from adapters.kafka.sending_client import SendingClient, Sent
+from adapters.kafka.sending_client import SendingClient
 from application.ports import Receipt
 from domain.errors import Rejected, Unavailable
 
@@ -88,7 +89,7 @@ class Producer:
         if not is_known:
             raise Unavailable(f"kafka: there is no topic {topic}")
 
-    async def send(self, records: Sequence[Outgoing]) -> list[Outcome]:
+    async def send(self, topic: str, records: Sequence[Outgoing]) -> list[Outcome]:
         """Send `records` in order through one client; one outcome each.
 
         Once a record's outcome is unknown, so is that of the later ones in its partition, hence of those with its key.
@@ -99,23 +100,18 @@ class Producer:
             self._renew()
             return [Unavailable(f"kafka: producer: {self._trouble}") for _ in records]
         end = client.time() + self._deadline
-        sizes = [size_of(record) for record in records]
+        sizes = [*map(size_of, records)]
         try:
-            for topic in {record.topic for record in records}:
-                self._topics.add(topic)
-                if not client.has_learned(topic):
-                    await self._learn(client, topic, end)
+            if not client.batches.knows(topic):
+                await self._learn(client, topic, end)
             self._in_flight.add(sizes)
         except Unavailable as unavailable:
             return [unavailable for _ in records]
         # Without a pause, so that no other call's records come between.
-        appended = [self._append(client, record, size) for record, size in zip(records, sizes, strict=True)]
+        appended = [*map(partial(self._append, client, topic), records, sizes)]
         waiting = {each.batch for each in appended if isinstance(each, Sent)}
         await wait_for_all(waiting, end)
-        outcomes = [
-            self._outcome(client, record, each) if isinstance(each, Sent) else each
-            for record, each in zip(records, appended, strict=True)
-        ]
+        outcomes = [*map(partial(self._outcome, client, topic), records, appended)]
         if client is self._current:
             self._judge(waiting, [outcome for outcome in outcomes if not isinstance(outcome, Receipt)])
         return outcomes
@@ -124,12 +120,13 @@ class Producer:
         with translated():
             async with asyncio.timeout_at(end):
                 await client.learn(topic)
+        self._topics.add(topic)
 
-    def _append(self, client: SendingClient, record: Outgoing, size: int) -> Sent | Rejected | Unavailable:
+    def _append(self, client: SendingClient, topic: str, record: Outgoing, size: int) -> Sent | Rejected | Unavailable:
         outcome: Rejected | Unavailable
         try:
-            self._refused_sizes.check(record)
-            return client.append(record, size)
+            self._refused_sizes.check(topic, record)
+            return client.batches.append(topic, record, size)
         except TOO_LARGE as error:
             outcome = Rejected(describe(error))
         except KafkaError as error:
@@ -137,7 +134,11 @@ class Producer:
         self._in_flight.remove(size)
         return outcome
 
-    def _outcome(self, client: SendingClient, record: Outgoing, sent: Sent) -> Outcome:
+    def _outcome(
+        self, client: SendingClient, topic: str, record: Outgoing, sent: Sent | Rejected | Unavailable
+    ) -> Outcome:
+        if not isinstance(sent, Sent):
+            return sent
         word = sent.batch.word
         if not word.done():
             return Unavailable(f"kafka: no acknowledgement within {self._deadline:g} s")
@@ -148,7 +149,7 @@ class Producer:
         if not isinstance(error, TOO_LARGE):
             return Unavailable(describe(error))
         if sent.batch.records == 1:
-            self._refused_sizes.note(record)
+            self._refused_sizes.note(topic, record)
             return Rejected(describe(error))
         # With less company, or alone in the end, each of them may fit.
         self._batch_bytes = min(self._batch_bytes, client.batch_bytes // _SHRINKAGE)
@@ -156,10 +157,13 @@ class Producer:
 
     def _judge(self, waiting: Iterable[Pending], failures: Sequence[Rejected | Unavailable]) -> None:
         """Replace the client where it can no longer be trusted."""
+        if not failures:
+            self._trouble = ""
+            return
         lost = [failure for failure in failures if isinstance(failure, Unavailable)]
         self._trouble = str(lost[0]) if lost else ""
         # A refusal by the broker took a sequence number, one by the client did not.
-        if failures and (lost or any(batch.word.exception() is not None for batch in waiting)):
+        if lost or any(batch.word.exception() is not None for batch in waiting):
             self._renew()
 
     def _renew(self) -> None:

@@ -18,7 +18,7 @@ class KafkaEventPublisher:
     async def publish(self, events: Sequence[UserEvent]) -> Sequence[Outcome]:
         headers = wire.record_headers()
         return await self._producer.send(
-            [Outgoing(self._topic, wire.encode_key(event), wire.encode(event), headers) for event in events]
+            self._topic, [Outgoing(wire.encode_key(event), wire.encode(event), headers) for event in events]
         )
 
     async def ping(self) -> None:

@@ -25,6 +25,9 @@ from aiokafka.producer.message_accumulator import MessageBatch
 from aiokafka.record.default_records import DefaultRecordBatchBuilder
 from aiokafka.structs import RecordMetadata, TopicPartition
 
+from adapters.in_flight import InFlight
+from adapters.kafka.pending import Pending, Sent
+
 TOO_LARGE = (MessageSizeTooLargeError, RecordListTooLargeError)
 """What the brokers say of a record or of a batch."""
 _hash_of = lru_cache(maxsize=16_384)(murmur2)
@@ -38,30 +41,37 @@ _FRAME_BYTES_A_HEADER = 10
 class Outgoing(NamedTuple):
     """A record to be sent."""
 
-    topic: str
     key: bytes | None
     value: bytes | None
     headers: Sequence[tuple[str, bytes | None]]
 
 
 class RecordBatches:
-    """The batches that a producer of the client has yet to send."""
+    """The batches of a producer of the client that have not been acknowledged."""
 
-    def __init__(self, producer: AIOKafkaProducer, max_record_bytes: int) -> None:
+    def __init__(self, producer: AIOKafkaProducer, max_record_bytes: int, in_flight: InFlight) -> None:
+        """Let records out of `in_flight` once they are acknowledged, refused or given up."""
         self._cluster = producer.client.cluster
         self._accumulator = producer._message_accumulator  # noqa: SLF001 - see above
         self._max_record_bytes = max_record_bytes
+        self._in_flight = in_flight
+        self._pending: dict[MessageBatch, Pending] = {}
         self._partitions: dict[str, list[TopicPartition]] = {}
         """Of each topic that was sent to, in order; until the client learns more."""
         self._cluster.add_listener(lambda _: self._partitions.clear())
         self._closed: set[TopicPartition] = set()
         """Where a batch has failed."""
 
-    def append(self, record: Outgoing, size: int) -> asyncio.Future[RecordMetadata]:
-        """Put a record last in its partition; return the log's word on its batch, which is about the first record.
+    @property
+    def records(self) -> int:
+        """How many records they have together."""
+        return sum(pending.records for pending in self._pending.values() if not pending.word.done())
 
-        Its topic must be known, and its size without what its frame takes. Raises the client's errors, after which it
-        is not sent. Nothing follows a failed batch whose records may be sent again: they would come behind.
+    def append(self, topic: str, record: Outgoing, size: int) -> Sent:
+        """Put a record last in its partition; `size`, which is in flight, is without what its frame takes.
+
+        Its topic must be known. Raises the client's errors, after which it is not sent and remains in flight. Nothing
+        follows a failed batch whose records may be sent again: they would come behind.
         """
         accumulator = self._accumulator
         if accumulator._closed:  # noqa: SLF001 - see above
@@ -70,7 +80,7 @@ class RecordBatches:
             raise copy(accumulator._exception)  # noqa: SLF001 - see above
         if size + _FRAME_BYTES + _FRAME_BYTES_A_HEADER * len(record.headers) > self._max_record_bytes:
             self._check_size(record)
-        partition = self._partition(record)
+        partition = self._partition(topic, record.key)
         if partition in self._closed:
             raise _failed_before()
         waiting = accumulator._batches.get(partition)  # noqa: SLF001 - see above
@@ -79,8 +89,11 @@ class RecordBatches:
             batch = self._open(partition)
             # An empty one takes any record.
             _put(record, batch)
-        word: asyncio.Future[RecordMetadata] = batch.future
-        return word
+        pending = self._pending[batch]
+        sent = Sent(pending, pending.records)
+        pending.records += 1
+        pending.size += size
+        return sent
 
     def knows(self, topic: str) -> bool:
         """Tell whether it is known who leads the partitions of a topic."""
@@ -88,15 +101,17 @@ class RecordBatches:
 
     def _open(self, partition: TopicPartition) -> MessageBatch:
         batch = self._accumulator._append_batch(self._accumulator.create_builder(), partition)  # noqa: SLF001 - see above
-        batch.future.add_done_callback(partial(self._close_if_failed, partition, batch))
+        batch.future.add_done_callback(partial(self._settle, partition, batch))
+        self._pending[batch] = Pending(batch.future)
         return batch
 
-    def _close_if_failed(
-        self, partition: TopicPartition, batch: MessageBatch, word: asyncio.Future[RecordMetadata]
-    ) -> None:
+    def _settle(self, partition: TopicPartition, batch: MessageBatch, word: asyncio.Future[RecordMetadata]) -> None:
+        pending = self._pending.pop(batch)
+        self._in_flight.remove(pending.size, pending.records)
+        # An outcome that is read is not reported as forgotten, should nobody wait for it any more.
         if word.cancelled() or (error := word.exception()) is None:
             return
-        if isinstance(error, TOO_LARGE) and batch.record_count == 1:
+        if isinstance(error, TOO_LARGE) and pending.records == 1:
             # It is refused for good: nobody sends it again.
             return
         self._closed.add(partition)
@@ -109,12 +124,12 @@ class RecordBatches:
         if size > self._max_record_bytes:
             raise MessageSizeTooLargeError(f"{size} bytes are more than {self._max_record_bytes}")
 
-    def _partition(self, record: Outgoing) -> TopicPartition:
+    def _partition(self, topic: str, key: bytes | None) -> TopicPartition:
         """Choose as every client of Kafka does; a record without a key goes to any partition that has a leader."""
-        every = self._partitions.get(record.topic) or self._look_up(record.topic)
-        if record.key is not None:
-            return every[(_hash_of(record.key) & _POSITIVE) % len(every)]
-        led = self._cluster.available_partitions_for_topic(record.topic) or ()
+        every = self._partitions.get(topic) or self._look_up(topic)
+        if key is not None:
+            return every[(_hash_of(key) & _POSITIVE) % len(every)]
+        led = self._cluster.available_partitions_for_topic(topic) or ()
         return choice([each for each in every if each.partition in led] or every)  # noqa: S311 - nobody gains by guessing it
 
     def _look_up(self, topic: str) -> list[TopicPartition]:

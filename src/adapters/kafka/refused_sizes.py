@@ -27,15 +27,15 @@ class RefusedSizes:
         self._refused: dict[str, tuple[int, float]] = {}
         """The smallest size, and until when to remember it, by topic."""
 
-    def note(self, record: Outgoing) -> None:
+    def note(self, topic: str, record: Outgoing) -> None:
         """Remember that a record was refused that was sent alone."""
         size = _size(record)
-        if size < self._limit(record.topic):
-            self._refused[record.topic] = (size, self._clock() + _REMEMBERED_SECONDS)
+        if size < self._limit(topic):
+            self._refused[topic] = (size, self._clock() + _REMEMBERED_SECONDS)
 
-    def check(self, record: Outgoing) -> None:
+    def check(self, topic: str, record: Outgoing) -> None:
         """Raise the client's own error for a record of a size that was refused."""
-        if record.topic in self._refused and _size(record) >= self._limit(record.topic):
+        if topic in self._refused and _size(record) >= self._limit(topic):
             raise MessageSizeTooLargeError("the brokers have refused this size of late")
 
     def _limit(self, topic: str) -> float:

@@ -94,7 +94,7 @@ class BodyReader:
         )
 
     def _media_type(self, headers: Mapping[bytes, bytes]) -> str:
-        media_type, charsets = _parse_type(headers.get(b"content-type", b"").decode("latin-1").lower())
+        media_type, charsets = _parse_type(headers.get(b"content-type", b""))
         if media_type not in self.media_types or not charsets <= {"utf-8", "utf8"}:
             raise HttpProblem(
                 HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
@@ -105,9 +105,9 @@ class BodyReader:
 
 
 @lru_cache(maxsize=64)
-def _parse_type(content_type: str) -> tuple[str, frozenset[str]]:
-    """Split a media type from the values of its parameter `charset`."""
-    media_type, *parameters = (part.strip() for part in content_type.split(";"))
+def _parse_type(content_type: bytes) -> tuple[str, frozenset[str]]:
+    """Split a media type from the values of its parameter `charset`, all in lower case."""
+    media_type, *parameters = (part.strip() for part in content_type.decode("latin-1").lower().split(";"))
     charsets = frozenset(
         parameter.removeprefix("charset=").strip('"') for parameter in parameters if "charset" in parameter
     )

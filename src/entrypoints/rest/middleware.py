@@ -2,7 +2,7 @@
 
 import re
 import time
-from collections.abc import Mapping
+from collections.abc import Awaitable, Mapping
 from contextvars import ContextVar
 from http import HTTPStatus
 from random import getrandbits
@@ -54,13 +54,13 @@ class RequestMiddleware:
         started = time.perf_counter()
         status: int | None = None
 
-        async def send_with_id(message: Message) -> None:
+        def send_with_id(message: Message) -> Awaitable[None]:
             nonlocal status
             if message["type"] == "http.response.start":
                 # A framework's enumeration would be printed as such.
                 status = int(message["status"])
                 message["headers"] = [*message["headers"], (b"x-request-id", request_id.encode())]
-            await send(message)
+            return send(message)
 
         token = _request_id.set(request_id)
         # Also where there is none: on its connection a request inherits the context of the one before it.
@@ -86,9 +86,9 @@ async def _refuse(scope: Scope, receive: Receive, send: Send) -> None:
 def request_id_of(headers: Headers) -> str:
     """Take over the client's id if it is 1 to 128 visible ASCII characters, otherwise make one."""
     given = headers.get(b"x-request-id", b"")
-    return given.decode() if _REQUEST_ID.fullmatch(given) else f"{getrandbits(128):032x}"
+    return given.decode() if given and _REQUEST_ID.fullmatch(given) else getrandbits(128).to_bytes(16).hex()
 
 
 def _traceparent(headers: Headers) -> bytes | None:
-    given = headers.get(b"traceparent", b"")
-    return given if _TRACEPARENT.fullmatch(given) else None
+    given = headers.get(b"traceparent")
+    return given if given and _TRACEPARENT.fullmatch(given) else None
