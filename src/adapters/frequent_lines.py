@@ -2,17 +2,21 @@
 
 import asyncio
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import nullcontext, suppress
+from contextvars import ContextVar
 from datetime import UTC, datetime
 from itertools import islice
 from typing import NamedTuple, TextIO
 
 import msgspec
 import structlog
-from structlog.contextvars import get_contextvars
+from structlog.contextvars import STRUCTLOG_KEY_PREFIX
 from structlog.processors import JSONRenderer
 from structlog.stdlib import ProcessorFormatter
+
+PROCESS: ContextVar[str] = ContextVar(f"{STRUCTLOG_KEY_PREFIX}process")
+"""Which process of the service logs; what `bind_contextvars` would bind, but found without a search."""
 
 _LINES_A_WRITE = 500
 """As many as fit a processor's cache; more cost more."""
@@ -31,16 +35,16 @@ class Common(NamedTuple):
 
 
 class FrequentLines:
-    """A logger's lines at level info; where lines are JSON they are rendered here, with the fields that all have.
+    """A logger's lines at level info; where lines are JSON they are rendered here.
 
-    Texts in them have no lone surrogates.
+    A line has all its fields: its own, among them `event`, and those of `Common`. Texts have no lone surrogates.
     """
 
     def __init__(self, name: str) -> None:
         self._name = name
         self._logger: structlog.stdlib.BoundLogger = structlog.get_logger(name)
         self._level = logging.getLogger(name)
-        self._waiting: list[Mapping[str, object]] = []
+        self._waiting: list[msgspec.Struct] = []
         """Single lines of this turn of the event loop."""
 
     @property
@@ -48,32 +52,24 @@ class FrequentLines:
         """Whether the level lets them through."""
         return self._level.isEnabledFor(logging.INFO)
 
-    def info(self, event: str, **fields: str | float | None) -> None:
-        """Log one line, with what is bound to the context; the lines of one turn of the event loop are one write."""
+    def common(self) -> Common:
+        """Tell what the lines of this moment have in common."""
+        return Common(PROCESS.get(msgspec.UNSET), self._name, "info", datetime.now(UTC))
+
+    def info(self, line: msgspec.Struct) -> None:
+        """Log one line; those of one turn of the event loop are one write."""
         handler = _json_handler()
         if handler is None:
-            self._logger.info(event, **fields)
-        elif self._level.isEnabledFor(logging.INFO):
-            line = {
-                "event": event,
-                **get_contextvars(),
-                **fields,
-                "logger": self._name,
-                "level": "info",
-                "timestamp": datetime.now(UTC),
-            }
+            self._log(line)
+        elif self.are_wanted:
             self._waiting.append(line)
             if len(self._waiting) == 1:
                 asyncio.get_running_loop().call_soon(self._write_waiting, handler)
 
-    def common(self) -> Common:
-        """Tell what the lines of this moment have in common."""
-        return Common(get_contextvars().get("process", msgspec.UNSET), self._name, "info", datetime.now(UTC))
-
     def info_many(self, lines: Iterator[msgspec.Struct]) -> None:
-        """Log lines that each have all fields: its own, among them `event`, and those of `Common`.
+        """Log lines that are made and written by portions in the next turns of the event loop.
 
-        They are made and written by portions in the next turns of the event loop, between which others work.
+        Others work in between.
         """
         handler = _json_handler()
         if handler is not None:

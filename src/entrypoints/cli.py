@@ -11,10 +11,10 @@ from dataclasses import asdict
 from datetime import datetime
 from typing import Annotated, Any, Literal, TextIO
 
-import structlog
 import typer
 import uvloop
 
+from adapters.frequent_lines import PROCESS
 from adapters.kafka.topics import TopicReport, ensure_topics
 from adapters.postgres.migrate import migrate as migrate_database
 from domain.errors import Unavailable, WrongDeployment
@@ -168,7 +168,7 @@ def main() -> None:
 def _run_process(process: Literal["api", "consumer"], *, until_eof: bool) -> None:
     settings = _settings(logs_to=sys.stdout)
     # Whoever reads the lines of several processes together wants to tell them apart.
-    structlog.contextvars.bind_contextvars(process=process)
+    PROCESS.set(process)
 
     async def run() -> None:
         async with assembled(settings, process) as assembly:

@@ -19,6 +19,7 @@ import warnings
 
 import structlog
 
+from adapters.frequent_lines import PROCESS
 from adapters.logs import LoggedDeadLetters, LoggedEventStore
 from adapters.memory import MemoryDeadLetters, MemoryEventStore, MemoryLog
 from domain.dead_letter import DeadLetter, Failure, FailureKind
@@ -62,7 +63,7 @@ failure = Failure(FailureKind.INVALID, "eventId: must be a UUID", "Invalid")
 record = a_record(b"s3cret", partition=2, offset=9, headers=(("h", b"s3cret"),))
 
 async def use_ports():
-    structlog.contextvars.bind_contextvars(process="consumer")
+    PROCESS.set("consumer")
     await store.add(delivered(event, event, an_event("other", b"{}", event_id=event.id)))
     await letters.park([DeadLetter(record, failure, 1, NOON, NOON, each) for each in (event.id, None)])
 

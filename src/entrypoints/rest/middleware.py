@@ -4,9 +4,11 @@ import re
 import time
 from collections.abc import Awaitable, Mapping
 from contextvars import ContextVar
+from datetime import datetime
 from http import HTTPStatus
 from random import getrandbits
 
+import msgspec
 import structlog
 from litestar.enums import ScopeType
 from litestar.types import ASGIApp, Message, Receive, Scope, Send
@@ -30,6 +32,19 @@ _request_id: ContextVar[str] = ContextVar(f"{STRUCTLOG_KEY_PREFIX}request_id")
 
 logger: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 lines = FrequentLines(__name__)
+
+
+class _RequestLine(msgspec.Struct, gc=False):
+    event: str
+    process: str | msgspec.UnsetType
+    request_id: str
+    method: str
+    path: str
+    status: int | None
+    duration_ms: float
+    logger: str
+    level: str
+    timestamp: datetime
 
 
 class RequestMiddleware:
@@ -72,9 +87,14 @@ class RequestMiddleware:
             await (self.app if is_admitted else _refuse)(scope, receive, send_with_id)
         finally:
             self._in_flight -= is_admitted
-            duration = round((time.perf_counter() - started) * 1000, 1)
-            log = logger.debug if is_health else lines.info
-            log("request", method=scope["method"], path=raw_path(scope), status=status, duration_ms=duration)
+            duration_ms = int((time.perf_counter() - started) * 10_000) / 10
+            method, path = scope["method"], raw_path(scope)
+            if is_health:
+                logger.debug("request", method=method, path=path, status=status, duration_ms=duration_ms)
+            else:
+                process, name, level, now = lines.common()
+                line = _RequestLine("request", process, request_id, method, path, status, duration_ms, name, level, now)
+                lines.info(line)
             _request_id.reset(token)
 
 

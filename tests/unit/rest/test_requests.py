@@ -84,9 +84,9 @@ async def test_request_id_is_bound_to_what_is_logged_on_the_way(api: Api, monkey
 async def test_request_is_logged_once_without_query_and_body(api: Api) -> None:
     """Both may hold personal data."""
     with capture_logs() as lines:
-        await api.client.get("/events/processed?userId=jane")
-        await api.client.get("/nothing%0A")
-    for line in lines:
+        responses = [await api.client.get(path) for path in ("/events/processed?userId=jane", "/nothing%0A")]
+    for line, response in zip(lines, responses, strict=True):
+        assert line.pop("request_id") == response.headers["x-request-id"]
         assert line.pop("duration_ms") >= 0
         # An enumeration is equal to its number, and printed otherwise.
         assert type(line["status"]) is int
