@@ -16,7 +16,7 @@ from structlog.processors import JSONRenderer
 from structlog.stdlib import ProcessorFormatter
 
 PROCESS: ContextVar[str] = ContextVar(f"{STRUCTLOG_KEY_PREFIX}process")
-"""Which process of the service logs; what `bind_contextvars` would bind, but found without a search."""
+"""Which process of the service logs; bound to the context as by `bind_contextvars`, but found without a search."""
 
 _LINES_A_WRITE = 500
 """As many as fit a processor's cache; more cost more."""
@@ -26,7 +26,7 @@ _root = logging.getLogger()
 
 
 class Common(NamedTuple):
-    """What the lines of a moment have in common; the last fields of each."""
+    """What the lines of a moment have in common."""
 
     process: str | msgspec.UnsetType
     logger: str
@@ -37,7 +37,8 @@ class Common(NamedTuple):
 class FrequentLines:
     """A logger's lines at level info; where lines are JSON they are rendered here.
 
-    A line has all its fields: its own, among them `event`, and those of `Common`. Texts have no lone surrogates.
+    A line has all its fields: its own, among them `event` and what is bound to the context, and those of `Common`.
+    Texts have no lone surrogates.
     """
 
     def __init__(self, name: str) -> None:
@@ -62,9 +63,9 @@ class FrequentLines:
         if handler is None:
             self._log(line)
         elif self.are_wanted:
-            self._waiting.append(line)
-            if len(self._waiting) == 1:
+            if not self._waiting:
                 asyncio.get_running_loop().call_soon(self._write_waiting, handler)
+            self._waiting.append(line)
 
     def info_many(self, lines: Iterator[msgspec.Struct]) -> None:
         """Log lines that are made and written by portions in the next turns of the event loop.

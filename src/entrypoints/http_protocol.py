@@ -55,6 +55,12 @@ class BoundedProtocol(UpgradeIgnoringProtocol):
     def send_400_response(self, msg: str) -> None:
         self._refuse(HttpProblem(HTTPStatus.BAD_REQUEST, msg))
 
+    def reading_resumed(self) -> None:
+        if self._head_timer is not None:
+            # A head has all of its time from now on.
+            self._stop_timer()
+            self._start_timer()
+
     def on_message_begin(self) -> None:
         super().on_message_begin()
         if not self._is_in_head:

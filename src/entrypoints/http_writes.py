@@ -6,8 +6,10 @@ out in between, and a client that is awake already need not be woken for each.
 """
 
 import asyncio
+from collections.abc import Callable
+from typing import cast
 
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 _MAX_HELD_BYTES = 64 * 1024
 
@@ -18,22 +20,37 @@ class OneWriteProtocol(HttpToolsProtocol):
     _gathering: "GatheringTransport"
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
-        self._gathering = GatheringTransport(transport, self.loop)
+        self._gathering = GatheringTransport(transport, self.loop, self.reading_resumed)
         super().connection_made(self._gathering)
 
-    def eof_received(self) -> None:
-        # Next the loop closes its own transport, past the one that gathers.
+    def eof_received(self) -> bool:  # type: ignore[override]  # as asyncio has it
+        """Answer a request that came whole before the client ended its side, as `nc -N` does; Node.js does so too."""
         self._gathering.flush()
-        super().eof_received()
+        cycle = cast("RequestResponseCycle | None", self.cycle)
+        if cycle is None or cycle.more_body or cycle.response_started:
+            # The loop closes its own transport, past the one that gathers.
+            return False
+        cycle.keep_alive = False
+        return True
+
+    def reading_resumed(self) -> None:
+        """Called when the server reads on, which it does not while a request waits for its turn."""
 
 
 class GatheringTransport(asyncio.Transport):
-    """As much of a transport as the server uses; holds writes back until the next turn, or until they are many."""
+    """As much of a transport as the server uses; holds writes back until the turn's end, or until they are many."""
 
-    def __init__(self, transport: asyncio.Transport, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(
+        self,
+        transport: asyncio.Transport,
+        loop: asyncio.AbstractEventLoop,
+        on_resume: Callable[[], None] = lambda: None,
+    ) -> None:
+        """`on_resume` is told of each time that reading is resumed."""
         super().__init__()
         self._transport = transport
         self._loop = loop
+        self._on_resume = on_resume
         self._held = b""
 
     def write(self, data: bytes | bytearray | memoryview) -> None:
@@ -56,6 +73,7 @@ class GatheringTransport(asyncio.Transport):
 
     def resume_reading(self) -> None:
         self._transport.resume_reading()
+        self._on_resume()
 
     def get_extra_info(self, name: str, default: object = None) -> object:
         return self._transport.get_extra_info(name, default)

@@ -53,6 +53,26 @@ async def test_a_posted_event_is_stored_and_listed_and_a_conflict_parked(world: 
     assert b"user-2" in letter
 
 
+async def test_a_request_is_one_line_with_its_id_and_its_process(world: World) -> None:
+    """As JSON, in this order of fields."""
+    [api] = await run(world, "api")
+    posted = await api.client.post("/events/generate?of=jane", content=b"{", headers={"x-request-id": "id-1"})
+    await api.logged("request")
+    line = next(line for line in api.lines("request") if line["request_id"] == "id-1")
+    assert line.pop("duration_ms") >= 0
+    assert line.pop("timestamp").endswith("Z")
+    assert list(line.items()) == [
+        ("event", "request"),
+        ("process", "api"),
+        ("request_id", "id-1"),
+        ("method", "POST"),
+        ("path", "/events/generate"),
+        ("status", posted.status_code),
+        ("logger", "entrypoints.rest.middleware"),
+        ("level", "info"),
+    ]
+
+
 async def test_a_killed_consumer_costs_nothing(world: World) -> None:
     """Its successor stores what it left, each event once."""
     api, consumer = await run(world, "api", "consumer")

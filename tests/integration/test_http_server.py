@@ -25,6 +25,7 @@ from tests.support.server import connection, exchange, read_head, served
 
 POST = b"POST /events/generate HTTP/1.1\r\nHost: api\r\nContent-Type: application/json\r\n"
 BODY = b'{"userId":"u","eventType":"LOGIN"}'
+WHOLE_POST = POST + b"Content-Length: %d\r\n\r\n" % len(BODY) + BODY
 EXPORT = b"GET /events/processed HTTP/1.1\r\nHost: api\r\nAccept: text/csv\r\n\r\n"
 
 
@@ -45,6 +46,27 @@ class Watched:
         await self._app(scope, receive_and_tell, send)
         if scope["type"] == "http":
             self.finished.set()
+
+
+class SlowLog:
+    """A log that acknowledges nothing until it is to."""
+
+    def __init__(self) -> None:
+        self.asked = asyncio.Event()
+        self.answers = asyncio.Event()
+
+    async def publish(self, events: Sequence[UserEvent]) -> Sequence[Receipt]:
+        self.asked.set()
+        await self.answers.wait()
+        return [Receipt(0, 0) for _ in events]
+
+
+@pytest.fixture
+def slow_log(api: Api, monkeypatch: pytest.MonkeyPatch) -> SlowLog:
+    """Behind the API."""
+    log = SlowLog()
+    monkeypatch.setattr(api.publisher, "publish", log.publish)
+    return log
 
 
 async def test_body_in_chunks_is_published(api: Api) -> None:
@@ -212,9 +234,8 @@ async def test_refusal_bears_the_clients_request_id(api: Api) -> None:
 
 async def test_what_was_asked_before_is_answered_before_a_connection_is_refused(api: Api) -> None:
     """The client would otherwise take the refusal for the answer to its first request."""
-    whole = POST + b"Content-Length: %d\r\n\r\n" % len(BODY) + BODY
     async with served(api.app) as port, connection(port) as (reader, writer):
-        writer.write(whole + whole + b"nonsense\r\n\r\n")
+        writer.write(WHOLE_POST * 2 + b"nonsense\r\n\r\n")
         for _ in range(2):
             status, head = await read_head(reader)
             assert status == 201
@@ -233,23 +254,61 @@ async def test_client_that_ends_its_side_gets_its_answer(api: Api) -> None:
                 assert (await reader.read()).endswith(b'{"status":"UP"}')
 
 
-async def test_head_that_the_server_does_not_read_is_not_late(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
-    """It reads nothing while a second request waits for the first one's answer."""
-    monkeypatch.setattr(http_protocol, "HEAD_SECONDS", 0.2)
-    released = asyncio.Event()
+async def test_client_that_ends_its_side_waits_for_the_log(
+    api: Api, slow_log: SlowLog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The predecessor's server answers it too."""
+    ended = asyncio.Event()
+    read_eof = http_protocol.BoundedProtocol.eof_received
 
-    async def publish(events: Sequence[UserEvent]) -> Sequence[Receipt]:
-        await released.wait()
-        return [Receipt(0, 0) for _ in events]
+    def eof_received(self: http_protocol.BoundedProtocol) -> bool:
+        ended.set()
+        return read_eof(self)
 
-    monkeypatch.setattr(api.publisher, "publish", publish)
-    post = POST + b"Content-Length: %d\r\n\r\n" % len(BODY) + BODY
+    monkeypatch.setattr(http_protocol.BoundedProtocol, "eof_received", eof_received)
+    async with served(api.app) as port, connection(port) as (reader, writer):
+        writer.write(WHOLE_POST)
+        writer.write_eof()
+        await slow_log.asked.wait()
+        await ended.wait()
+        slow_log.answers.set()
+        answer = await asyncio.wait_for(reader.read(), 10)
+    assert answer.startswith(b"HTTP/1.1 201 ")
+    assert b"\r\nconnection: close\r\n" in answer
+
+
+async def test_client_that_ends_its_side_gets_all_its_answers(api: Api, slow_log: SlowLog) -> None:
+    """Also those of requests that wait for their turn."""
+    async with served(api.app) as port, connection(port) as (reader, writer):
+        writer.write(WHOLE_POST * 5)
+        writer.write_eof()
+        await slow_log.asked.wait()
+        slow_log.answers.set()
+        answers = await asyncio.wait_for(reader.read(), 10)
+    assert answers.count(b"HTTP/1.1 201 ") == 5
+
+
+async def test_client_that_ends_its_side_within_a_request_is_left(api: Api) -> None:
+    """Half a request has no answer, and nothing is published."""
+    async with served(api.app) as port, connection(port) as (reader, writer):
+        writer.write(WHOLE_POST[:-1])
+        writer.write_eof()
+        assert await asyncio.wait_for(reader.read(), 10) == b""
+    assert api.log.records(TOPIC) == []
+
+
+async def test_head_that_the_server_does_not_read_is_not_late(
+    api: Api, slow_log: SlowLog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It reads nothing while a second request waits for the first one's answer; a head's time begins after that."""
+    monkeypatch.setattr(http_protocol, "HEAD_SECONDS", 0.5)
     get = b"GET /health HTTP/1.1\r\nHost: api\r\nConnection: %b\r\n\r\n"
     last = get % b"close"
     async with served(api.app) as port, connection(port) as (reader, writer):
-        writer.write(post + get % b"keep-alive" + last[:10])
-        await asyncio.sleep(0.5)
-        released.set()
+        writer.write(WHOLE_POST + get % b"keep-alive" + last[:10])
+        await asyncio.sleep(0.8)
+        slow_log.answers.set()
+        await asyncio.sleep(0.3)
         writer.write(last[10:])
         answers = await reader.read()
     assert answers.count(b"HTTP/1.1 ") == 3

@@ -7,6 +7,7 @@ from uuid import uuid4
 
 import pytest
 
+from adapters.kafka import producer as producer_module
 from adapters.kafka import source as source_module
 from adapters.kafka.connection import Brokers
 from adapters.kafka.producer import Producer
@@ -167,6 +168,37 @@ async def _read_one(source: KafkaEventSource) -> bytes | None:
     await source.commit(batch)
     await source.close()
     return batch.records[0].value
+
+
+async def test_next_client_knows_the_topics_before_it_takes_over(
+    kafka: KafkaServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also those that the client before knew unasked, since it had asked for all that there are."""
+    monkeypatch.setattr(producer_module, "_RENEWAL_PAUSE_SECONDS", 0.0)
+    topic = await kafka.new_topic()
+    producer = Producer(Brokers(kafka.bootstrap), max_record_bytes=10_000, deadline=10, drain_limit=5)
+    await producer.open()
+
+    async def is_ready() -> bool:
+        with suppress(Unavailable):
+            await producer.ping(topic)
+            return True
+        return False
+
+    async def is_replaced() -> bool:
+        return producer._current is not first
+
+    try:
+        await eventually(is_ready, "a connected producer")
+        [outcome] = await producer.send(topic, [Outgoing(b"key", b"value", ())])
+        assert isinstance(outcome, Receipt)
+        first = producer._current
+        producer._renew()
+        await eventually(is_replaced, "another client")
+        assert producer._current is not None
+        assert producer._current.batches.knows(topic)
+    finally:
+        await producer.close()
 
 
 async def test_a_size_that_the_topic_has_refused_does_not_jam_its_partition_again(kafka: KafkaServer) -> None:

@@ -1,6 +1,7 @@
 """Records in the Kafka client's batches, none of which is sent here."""
 
 import asyncio
+import gc
 from random import Random
 
 import pytest
@@ -164,6 +165,22 @@ async def test_records_are_in_flight_until_the_log_has_spoken(
     assert batches.records == 0
     assert await asyncio.wait_for(_error_of(first), 1) is error
     in_flight.add([SIZE] * 3)
+
+
+async def test_failure_that_nobody_waits_for_is_not_reported_as_forgotten(
+    producer: AIOKafkaProducer, batches: RecordBatches
+) -> None:
+    """What was given up is told in one line elsewhere."""
+    reported: list[dict[str, object]] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: reported.append(context))
+    put(batches)
+    producer._message_accumulator.fail_all(KafkaConnectionError("gone"))
+    producer._message_accumulator._batches.clear()
+    # In the next turn the batches hear of it.
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    gc.collect()
+    assert reported == []
 
 
 def _place(key: bytes) -> int:

@@ -8,7 +8,6 @@ comes back, a new producer takes over.
 import asyncio
 import logging
 from collections.abc import Iterable, Sequence
-from functools import partial
 
 from aiokafka.errors import KafkaError
 
@@ -62,6 +61,7 @@ class Producer:
         self._renewed_at = float("-inf")
         self._trouble = "not connected yet"
         self._topics: set[str] = set()
+        """Those that are sent to, which the next client is to know before it takes over."""
 
     async def open(self) -> None:
         """Begin to connect; returns at once."""
@@ -104,14 +104,18 @@ class Producer:
         try:
             if not client.batches.knows(topic):
                 await self._learn(client, topic, end)
+            self._topics.add(topic)
             self._in_flight.add(sizes)
         except Unavailable as unavailable:
             return [unavailable for _ in records]
         # Without a pause, so that no other call's records come between.
-        appended = [*map(partial(self._append, client, topic), records, sizes)]
+        appended = [self._append(client, topic, record, size) for record, size in zip(records, sizes, strict=True)]
         waiting = {each.batch for each in appended if isinstance(each, Sent)}
         await wait_for_all(waiting, end)
-        outcomes = [*map(partial(self._outcome, client, topic), records, appended)]
+        outcomes = [
+            self._outcome(client, topic, record, each) if isinstance(each, Sent) else each
+            for record, each in zip(records, appended, strict=True)
+        ]
         if client is self._current:
             self._judge(waiting, [outcome for outcome in outcomes if not isinstance(outcome, Receipt)])
         return outcomes
@@ -120,7 +124,6 @@ class Producer:
         with translated():
             async with asyncio.timeout_at(end):
                 await client.learn(topic)
-        self._topics.add(topic)
 
     def _append(self, client: SendingClient, topic: str, record: Outgoing, size: int) -> Sent | Rejected | Unavailable:
         outcome: Rejected | Unavailable
@@ -134,11 +137,7 @@ class Producer:
         self._in_flight.remove(size)
         return outcome
 
-    def _outcome(
-        self, client: SendingClient, topic: str, record: Outgoing, sent: Sent | Rejected | Unavailable
-    ) -> Outcome:
-        if not isinstance(sent, Sent):
-            return sent
+    def _outcome(self, client: SendingClient, topic: str, record: Outgoing, sent: Sent) -> Outcome:
         word = sent.batch.word
         if not word.done():
             return Unavailable(f"kafka: no acknowledgement within {self._deadline:g} s")

@@ -68,10 +68,11 @@ class RecordBatches:
         return sum(pending.records for pending in self._pending.values() if not pending.word.done())
 
     def append(self, topic: str, record: Outgoing, size: int) -> Sent:
-        """Put a record last in its partition; `size`, which is in flight, is without what its frame takes.
+        """Put a record last in its partition, and tell where it stands.
 
-        Its topic must be known. Raises the client's errors, after which it is not sent and remains in flight. Nothing
-        follows a failed batch whose records may be sent again: they would come behind.
+        `size`, which is in flight, is without what its frame takes. The topic must be known. Raises the client's
+        errors, after which the record is not sent and remains in flight. Nothing follows a failed batch whose records
+        may be sent again: they would come behind.
         """
         accumulator = self._accumulator
         if accumulator._closed:  # noqa: SLF001 - see above
@@ -108,9 +109,11 @@ class RecordBatches:
     def _settle(self, partition: TopicPartition, batch: MessageBatch, word: asyncio.Future[RecordMetadata]) -> None:
         pending = self._pending.pop(batch)
         self._in_flight.remove(pending.size, pending.records)
-        # An outcome that is read is not reported as forgotten, should nobody wait for it any more.
+        # A failure that is read is not reported as forgotten, should nobody wait for it any more.
         if word.cancelled() or (error := word.exception()) is None:
             return
+        if batch._drain_waiter.done():  # noqa: SLF001 - see above
+            batch._drain_waiter.exception()  # noqa: SLF001 - see above
         if isinstance(error, TOO_LARGE) and pending.records == 1:
             # It is refused for good: nobody sends it again.
             return

@@ -22,7 +22,7 @@ class SendingClient:
     """Starts once and stops once; what it then has not sent is given up."""
 
     def __init__(self, brokers: Brokers, max_record_bytes: int, batch_bytes: int, in_flight: InFlight) -> None:
-        """Make a client whose records are `in_flight` until they are acknowledged, refused or given up.
+        """Make a client that lets its records out of `in_flight` once they are acknowledged, refused or given up.
 
         A record that is larger than `batch_bytes` is sent alone, smaller ones for one partition together.
         """

@@ -28,7 +28,7 @@ _TRACEPARENT = re.compile(rb"(?!ff)[0-9a-f]{2}-(?!0{32})[0-9a-f]{32}-(?!0{16})[0
 """Of W3C Trace Context; what does not fit is ignored, as it demands."""
 
 _request_id: ContextVar[str] = ContextVar(f"{STRUCTLOG_KEY_PREFIX}request_id")
-"""What `bind_contextvars` binds, which looks for it and for its token each time."""
+"""Bound as by `bind_contextvars`, which looks for a variable and for its token each time."""
 
 logger: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 lines = FrequentLines(__name__)
@@ -87,7 +87,7 @@ class RequestMiddleware:
             await (self.app if is_admitted else _refuse)(scope, receive, send_with_id)
         finally:
             self._in_flight -= is_admitted
-            duration_ms = int((time.perf_counter() - started) * 10_000) / 10
+            duration_ms = round((time.perf_counter() - started) * 1000, 1)
             method, path = scope["method"], raw_path(scope)
             if is_health:
                 logger.debug("request", method=method, path=path, status=status, duration_ms=duration_ms)

@@ -1,4 +1,4 @@
-"""A body that the server has whole is taken over, and left with it in no case."""
+"""A body that the server has whole is taken over, and once it is read not left with it."""
 
 from http import HTTPStatus
 from typing import Any
