@@ -19,13 +19,15 @@ async def test_33_leader_killed_while_both_followers_are_frozen(stage: Stage) ->
         await load.acknowledged(stage.events // 2)
         leader = await stage.leader()
         followers = [node for node in stage.kafka.nodes if node != leader]
-        # One that comes after the freeze: the api may have a single request under way, which came before.
+        before = stage.brokers[leader].seen["Produce"]
+        # One that gets there after the freeze: the api may have a single request under way, which came before.
         only_for_leader = stage.brokers[leader].hold("Produce")
         await only_for_leader.arrived()
         for node in followers:
             stage.kafka.freeze(node)
         only_for_leader.release()
         await asyncio.sleep(_FROZEN_SECONDS)
+        stage.struck("requests that only the leader got", stage.brokers[leader].seen["Produce"] - before)
         stage.struck_in_flight(load, "leader killed, its followers frozen")
         await stage.kafka.kill(leader)
         for node in followers:

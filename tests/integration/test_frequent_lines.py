@@ -20,12 +20,13 @@ from adapters.frequent_lines import PROCESS, Common, FrequentLines
 
 configure_logging(*sys.argv[1:])
 PROCESS.set("api")
+structlog.contextvars.bind_contextvars(request_id="r-1")
 lines = FrequentLines("requests")
 
-Line = msgspec.defstruct("Line", ["event", "path", "status", "duration_ms", "nothing", *Common._fields])
+Line = msgspec.defstruct("Line", ["event", "request_id", "path", "status", "duration_ms", "nothing", *Common._fields])
 
 def log_line():
-    lines.info(Line("request", "/ä%00", 201, 1.5, None, *lines.common()))
+    lines.info(Line("request", "r-1", "/ä%00", 201, 1.5, None, *lines.common()))
 
 async def log():
     structlog.get_logger("requests").info("request", path="/ä%00", status=201, duration_ms=1.5, nothing=None)
@@ -54,7 +55,7 @@ def test_line_is_the_loggers_own_but_for_the_time() -> None:
     lines: list[dict[str, Any]] = [json.loads(line) for line in run("info", "json")[0][:2]]
     slow, fast = ({**line, "timestamp": len(line["timestamp"])} for line in lines)
     assert fast == slow
-    assert fast["process"] == "api"
+    assert (fast["process"], fast["request_id"]) == ("api", "r-1")
 
 
 @pytest.mark.parametrize("style", ["json", "console"])
