@@ -2,6 +2,7 @@
 
 from asyncio import Transport
 from asyncio.events import TimerHandle
+from functools import partial
 from http import HTTPStatus
 from typing import cast
 
@@ -10,10 +11,11 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, RequestResponseCy
 
 from entrypoints.http_upgrades import UpgradeIgnoringProtocol
 from entrypoints.rest import problems
-from entrypoints.rest.body import WHOLE_BODY
 from entrypoints.rest.middleware import request_id_of
 from entrypoints.rest.problems import HttpProblem
+from entrypoints.rest.whole_request import WHOLE_REQUEST, Fields, WholeRequest
 
+_CLOSE = (b"connection", b"close")
 HEAD_SECONDS = 10.0
 MAX_HEAD_BYTES = 64 * 1024
 
@@ -73,8 +75,24 @@ class BoundedProtocol(UpgradeIgnoringProtocol):
 
     def on_message_complete(self) -> None:
         super().on_message_complete()
-        if not self.cycle.more_body:
-            self.cycle.scope["state"][WHOLE_BODY] = self.cycle.body
+        cycle = self.cycle
+        if not cycle.more_body:
+            cycle.scope["state"][WHOLE_REQUEST] = WholeRequest(cycle.body, partial(self._answer, cycle))
+
+    async def _answer(self, cycle: RequestResponseCycle, status: int, fields: Fields, body: bytes) -> None:
+        """Do at once what the server does in two steps for any application, for which it looks at each header."""
+        if self.flow.write_paused:
+            await self.flow.drain()
+        if _CLOSE in fields:
+            cycle.keep_alive = False
+        elif not cycle.keep_alive:
+            fields = [*fields, _CLOSE]
+        cycle.response_started = cycle.response_complete = True
+        cycle.message_event.set()
+        self._write(status, fields, body)
+        if not cycle.keep_alive:
+            self.transport.close()
+        cycle.on_response()
 
     def _begin_head(self) -> None:
         self._is_in_head = True
@@ -121,13 +139,9 @@ class BoundedProtocol(UpgradeIgnoringProtocol):
         request_id = request_id_of(dict(reversed(self.headers or [])))
         # What came before the path is known to be one is not repeated.
         reply = problems.render(problem, "", request_id)
-        headers = [
-            *self.server_state.default_headers,
-            (b"content-type", reply.media_type.encode()),
-            (b"content-length", b"%d" % len(reply.body)),
-            (b"x-request-id", request_id.encode()),
-            (b"connection", b"close"),
-        ]
-        fields = b"".join(b"%b: %b\r\n" % field for field in headers)
-        self.transport.write(STATUS_LINE[reply.status] + fields + b"\r\n" + reply.body)
+        self._write(reply.status, [*reply.fields(), (b"x-request-id", request_id.encode()), _CLOSE], reply.body)
         logger.info("request refused", request_id=request_id, status=int(reply.status), detail=problem.detail)
+
+    def _write(self, status: int, fields: Fields, body: bytes) -> None:
+        head = b"".join([b"%b: %b\r\n" % field for field in (*self.server_state.default_headers, *fields)])
+        self.transport.write(b"%b%b\r\n%b" % (STATUS_LINE[status], head, body))

@@ -1,17 +1,21 @@
 """The API on a real server: slow, oversized and broken requests by the byte, and exports that break off."""
 
 import asyncio
+import gc
 import json
+import struct
 from collections import defaultdict
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import suppress
 from datetime import timedelta
+from socket import SO_LINGER, SOL_SOCKET
 from typing import Any
 from uuid import UUID
 
 import httpx
 import pytest
 from structlog.testing import capture_logs
+from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
 from application.listing import Cursor, EventFilter, Page, StoredEvent
 from application.ports import Receipt
@@ -295,6 +299,99 @@ async def test_client_that_ends_its_side_within_a_request_is_left(api: Api) -> N
         writer.write_eof()
         assert await asyncio.wait_for(reader.read(), 10) == b""
     assert api.log.records(TOPIC) == []
+
+
+@pytest.mark.parametrize(
+    ("request_bytes", "status"),
+    [
+        (WHOLE_POST.replace(b"HTTP/1.1", b"HTTP/1.0"), 201),
+        (WHOLE_POST.replace(b"Host:", b"Connection: close\r\nHost:"), 201),
+        (WHOLE_POST.replace(b"LOGIN", b"LOGON").replace(b"HTTP/1.1", b"HTTP/1.0"), 422),
+    ],
+)
+async def test_answer_says_that_it_is_the_last(api: Api, request_bytes: bytes, status: int) -> None:
+    """And has all that belongs to any answer, once."""
+    async with served(api.app) as port, connection(port) as (reader, writer):
+        writer.write(request_bytes)
+        found, head = await read_head(reader)
+        body = await reader.read()
+    names = [line.partition(":")[0] for line in head.splitlines()[1:-1]]
+    assert found == status
+    assert {"date", "content-type", "content-length", "x-request-id", "connection"} <= set(names)
+    assert len(set(names)) == len(names)
+    assert "\r\nconnection: close\r\n" in head
+    assert f"\r\ncontent-length: {len(body)}\r\n" in head
+
+
+async def test_answer_waits_for_a_client_that_does_not_read(
+    api: Api, slow_log: SlowLog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What it has not taken yet is enough."""
+    connections: list[http_protocol.BoundedProtocol] = []
+    connect = http_protocol.BoundedProtocol.connection_made
+
+    def connection_made(self: http_protocol.BoundedProtocol, transport: asyncio.Transport) -> None:
+        connections.append(self)
+        connect(self, transport)
+
+    monkeypatch.setattr(http_protocol.BoundedProtocol, "connection_made", connection_made)
+    async with served(api.app) as port, connection(port) as (reader, writer):
+        writer.write(WHOLE_POST)
+        await slow_log.asked.wait()
+        [only] = connections
+        only.pause_writing()
+        slow_log.answers.set()
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(reader.readexactly(1), 0.1)
+        only.resume_writing()
+        status, _ = await asyncio.wait_for(read_head(reader), 10)
+    assert status == 201
+
+
+async def test_client_that_leaves_before_its_answer_costs_no_more_than_a_line(
+    api: Api, slow_log: SlowLog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The event is stored, and nothing is said to have gone wrong."""
+    left = asyncio.Event()
+    lose = http_protocol.BoundedProtocol.connection_lost
+
+    def connection_lost(self: http_protocol.BoundedProtocol, exc: Exception | None) -> None:
+        lose(self, exc)
+        left.set()
+
+    monkeypatch.setattr(http_protocol.BoundedProtocol, "connection_lost", connection_lost)
+    watched = Watched(api.app)
+    with capture_logs() as logged:
+        async with served(watched) as port:
+            async with connection(port) as (_, writer):
+                writer.write(WHOLE_POST)
+                await slow_log.asked.wait()
+                # Without a reset it would only end its side, after which it may still read.
+                writer.get_extra_info("socket").setsockopt(SOL_SOCKET, SO_LINGER, struct.pack("ii", 1, 0))
+                writer.transport.abort()
+                await asyncio.wait_for(left.wait(), 10)
+            slow_log.answers.set()
+            await asyncio.wait_for(watched.finished.wait(), 10)
+            status, _ = await exchange(port, b"GET /health HTTP/1.1\r\nHost: api\r\n\r\n")
+    assert status == 200
+    assert [line for line in logged if line["log_level"] != "debug" and line["event"] != "request"] == []
+
+
+@pytest.mark.parametrize("request_bytes", [WHOLE_POST, b"GET /health HTTP/1.1\r\nHost: api\r\n\r\n"])
+async def test_answered_request_leaves_nothing_to_the_collector(api: Api, request_bytes: bytes) -> None:
+    """It looks for garbage so seldom that a busy server would keep tens of megabytes of it."""
+    gc.collect()
+    gc.disable()
+    try:
+        async with served(api.app) as port, connection(port) as (reader, writer):
+            for _ in range(20):
+                writer.write(request_bytes)
+                _, head = await read_head(reader)
+                await reader.readexactly(int(head.partition("content-length: ")[2].split()[0]))
+            kept = [each for each in gc.get_objects() if isinstance(each, RequestResponseCycle)]
+    finally:
+        gc.enable()
+    assert len(kept) <= 2
 
 
 async def test_head_that_the_server_does_not_read_is_not_late(

@@ -74,4 +74,4 @@ def _application(
         debug=False,
     )
     # Litestar runs middleware of its own only behind the router, where a 404 or 405 never comes.
-    return RequestMiddleware(DirectPosts(framework, posts), max_in_flight=max_in_flight)
+    return RequestMiddleware(framework, DirectPosts(posts), max_in_flight=max_in_flight)

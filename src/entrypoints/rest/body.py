@@ -1,7 +1,7 @@
 """Read a request's body as bytes, within limits on its type, its size and the time it takes to arrive."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from http import HTTPStatus
@@ -12,9 +12,7 @@ from entrypoints.rest.encodings import TooLarge, encoding_of, inflate
 from entrypoints.rest.problems import HttpProblem
 from entrypoints.rest.replies import JSON
 from entrypoints.rest.room import Take
-
-WHOLE_BODY = "whole_body"
-"""In a request's state: the `bytearray` that has all of the body, where nothing has to be waited for any more."""
+from entrypoints.rest.whole_request import WHOLE_REQUEST, WholeRequest
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,12 +34,17 @@ class BodyReader:
         `take` is asked for room for what is kept.
         """
         headers = dict(scope["headers"])
-        media_type = self._media_type(headers)
+        media_type = _utf8_type(headers.get(b"content-type", b""))
+        if media_type not in self.media_types:
+            raise self._wrong_type()
         encoding = encoding_of(scope["headers"]) if b"content-encoding" in headers else "identity"
-        if int(headers.get(b"content-length", b"0")) > self.max_bytes:
+        whole: WholeRequest | None = scope["state"].get(WHOLE_REQUEST)
+        if whole is not None:
+            body = self._take_over(whole.body, take)
+        elif int(headers.get(b"content-length", b"0")) > self.max_bytes:
             raise self._too_large()
-        whole: bytearray | None = scope["state"].get(WHOLE_BODY)
-        body = await self._await(receive, take) if whole is None else self._take_over(whole, take)
+        else:
+            body = await self._await(receive, take)
         if encoding == "identity":
             return media_type, body
         try:
@@ -93,22 +96,17 @@ class BodyReader:
             HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"The body must not be larger than {self.max_bytes} bytes{when}."
         )
 
-    def _media_type(self, headers: Mapping[bytes, bytes]) -> str:
-        media_type, charsets = _parse_type(headers.get(b"content-type", b""))
-        if media_type not in self.media_types or not charsets <= {"utf-8", "utf8"}:
-            raise HttpProblem(
-                HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
-                f"The content type must be {' or '.join(self.media_types)} in UTF-8.",
-                headers={"accept": ", ".join(self.media_types)},
-            )
-        return media_type
+    def _wrong_type(self) -> HttpProblem:
+        return HttpProblem(
+            HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
+            f"The content type must be {' or '.join(self.media_types)} in UTF-8.",
+            headers={"accept": ", ".join(self.media_types)},
+        )
 
 
 @lru_cache(maxsize=64)
-def _parse_type(content_type: bytes) -> tuple[str, frozenset[str]]:
-    """Split a media type from the values of its parameter `charset`, all in lower case."""
+def _utf8_type(content_type: bytes) -> str:
+    """Return the media type in lower case, or nothing where the parameter `charset` is another than UTF-8."""
     media_type, *parameters = (part.strip() for part in content_type.decode("latin-1").lower().split(";"))
-    charsets = frozenset(
-        parameter.removeprefix("charset=").strip('"') for parameter in parameters if "charset" in parameter
-    )
-    return media_type, charsets
+    charsets = {parameter.removeprefix("charset=").strip('"') for parameter in parameters if "charset" in parameter}
+    return media_type if charsets <= {"utf-8", "utf8"} else ""

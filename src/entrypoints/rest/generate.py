@@ -2,6 +2,7 @@
 
 from http import HTTPStatus
 
+import msgspec
 import structlog
 from litestar.types import Receive, Scope
 
@@ -37,7 +38,8 @@ def generate_answer(publish: PublishEvent, body_reader: BodyReader) -> Answer:
             raise outcome
         if isinstance(outcome, NotPublished):
             raise _problem_of(outcome)
-        return _created(str(outcome.event_id))
+        # As `str` would, in a third of the time.
+        return _created(msgspec.to_builtins(outcome.event_id))
 
     return generate
 

@@ -16,7 +16,9 @@ from structlog.contextvars import STRUCTLOG_KEY_PREFIX
 
 from adapters import wire
 from adapters.frequent_lines import FrequentLines
+from entrypoints.rest.posts import DirectPosts
 from entrypoints.rest.problems import HttpProblem, raw_path, reply_to
+from entrypoints.rest.whole_request import WHOLE_REQUEST, WholeRequest
 
 Headers = Mapping[bytes, bytes]
 """By their names in lower case."""
@@ -53,8 +55,10 @@ class RequestMiddleware:
     Health checks are neither refused, since an orchestrator would end a busy process, nor logged above debug.
     """
 
-    def __init__(self, app: ASGIApp, *, max_in_flight: int) -> None:
+    def __init__(self, app: ASGIApp, posts: DirectPosts, *, max_in_flight: int) -> None:
+        """`posts` come before `app`."""
         self.app = app
+        self._posts = posts
         self._max_in_flight = max_in_flight
         self._in_flight = 0
 
@@ -65,7 +69,8 @@ class RequestMiddleware:
         # The first of several counts.
         headers = dict(reversed([*scope["headers"]]))
         request_id = request_id_of(headers)
-        scope.setdefault("state", {})["request_id"] = request_id
+        state = scope.setdefault("state", {})
+        state["request_id"] = request_id
         started = time.perf_counter()
         status: int | None = None
 
@@ -84,7 +89,16 @@ class RequestMiddleware:
         is_admitted = is_health or self._in_flight < self._max_in_flight
         self._in_flight += is_admitted
         try:
-            await (self.app if is_admitted else _refuse)(scope, receive, send_with_id)
+            reply = await self._posts.reply(scope, receive, headers) if is_admitted else None
+            # It leads back to the scope: left there, both would stay until the collector of garbage finds them.
+            whole: WholeRequest | None = state.pop(WHOLE_REQUEST, None)
+            if reply is None:
+                await (self.app if is_admitted else _refuse)(scope, receive, send_with_id)
+            elif whole is None:
+                await reply(scope, receive, send_with_id)
+            else:
+                status = int(reply.status)
+                await whole.answer(status, [*reply.fields(), (b"x-request-id", request_id.encode())], reply.body)
         finally:
             self._in_flight -= is_admitted
             duration_ms = round((time.perf_counter() - started) * 1000, 1)

@@ -10,36 +10,35 @@ from collections.abc import Awaitable, Callable, Mapping
 from litestar.exceptions import MethodNotAllowedException
 from litestar.handlers import ASGIRouteHandler, asgi
 from litestar.response.base import ASGIResponse
-from litestar.types import ASGIApp, Receive, Scope, Send
+from litestar.types import Receive, Scope, Send
 
 from entrypoints.rest.problems import reply_to
+from entrypoints.rest.replies import Reply
 
-Answer = Callable[[Scope, Receive], Awaitable[ASGIApp]]
+Answer = Callable[[Scope, Receive], Awaitable[Reply]]
 """Serves a POST request; what it raises is answered with a problem document."""
 
 _PLAIN_HOST = re.compile(rb"[0-9A-Za-z.:\[\]_-]*")
 
 
 class DirectPosts:
-    """Answers plain POST requests for certain paths ahead of the application.
+    """Answers plain POST requests for certain paths in the application's place."""
 
-    Leaves to it whatever is unusual: other methods and spellings of a path, and a host that may be none.
-    """
-
-    def __init__(self, app: ASGIApp, answers: Mapping[str, Answer]) -> None:
-        self.app = app
+    def __init__(self, answers: Mapping[str, Answer]) -> None:
         self._answers = answers
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def reply(self, scope: Scope, receive: Receive, headers: Mapping[bytes, bytes]) -> Reply | None:
+        """Answer a request with these headers; None for what is left to the application.
+
+        That is whatever is unusual: other paths or spellings of them, other methods, a host that may be none.
+        """
         answer = self._answers.get(scope["path"])
-        if answer is None or scope.get("method") != "POST" or not _has_plain_host(scope):
-            await self.app(scope, receive, send)
-            return
+        if answer is None or scope.get("method") != "POST" or not _PLAIN_HOST.fullmatch(headers.get(b"host", b"")):
+            return None
         try:
-            reply = await answer(scope, receive)
+            return await answer(scope, receive)
         except Exception as error:  # noqa: BLE001 - as any other route's
-            reply = reply_to(error, scope)
-        await reply(scope, receive, send)
+            return reply_to(error, scope)
 
 
 def post_route(path: str, answer: Answer) -> ASGIRouteHandler:
@@ -49,18 +48,11 @@ def post_route(path: str, answer: Answer) -> ASGIRouteHandler:
         match scope.get("method"):
             case "POST":
                 reply = await answer(scope, receive)
+                await reply(scope, receive, send)
             case "OPTIONS":
-                reply = ASGIResponse(status_code=204, headers={"allow": "OPTIONS, POST"})
+                await ASGIResponse(status_code=204, headers={"allow": "OPTIONS, POST"})(scope, receive, send)
             case _:
                 raise MethodNotAllowedException(headers={"allow": "POST, OPTIONS"})
-        await reply(scope, receive, send)
 
     # The scope is nobody's but ours: there is nothing to protect it from.
     return asgi(path, copy_scope=False)(serve)
-
-
-def _has_plain_host(scope: Scope) -> bool:
-    for name, value in scope["headers"]:
-        if name == b"host":
-            return _PLAIN_HOST.fullmatch(value) is not None
-    return True

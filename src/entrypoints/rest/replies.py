@@ -27,13 +27,16 @@ class Reply:
     media_type: str = JSON
 
     async def __call__(self, scope: Scope, _receive: Receive, send: Send) -> None:
-        headers = [
+        await send(_start(self.status, self.fields()))
+        await send(_body(b"" if is_head(scope) else self.body, more=False))
+
+    def fields(self) -> list[tuple[bytes, bytes]]:
+        """Render all headers, those that describe the body among them."""
+        return [
             (b"content-type", self.media_type.encode()),
             (b"content-length", b"%d" % len(self.body)),
             *_encoded(self.headers),
         ]
-        await send(_start(self.status, headers))
-        await send(_body(b"" if is_head(scope) else self.body, more=False))
 
 
 @dataclass(frozen=True, slots=True)

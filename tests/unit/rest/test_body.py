@@ -5,13 +5,18 @@ from typing import Any
 
 import pytest
 
-from entrypoints.rest.body import WHOLE_BODY, BodyReader
+from entrypoints.rest.body import BodyReader
 from entrypoints.rest.problems import HttpProblem
 from entrypoints.rest.room import Take
+from entrypoints.rest.whole_request import WHOLE_REQUEST, WholeRequest
 
 
 async def receive() -> Any:
     raise AssertionError("nothing has to be waited for")
+
+
+async def answer(*_: object) -> None:
+    raise AssertionError("reading is no answer")
 
 
 def refuse(_: int) -> None:
@@ -19,7 +24,8 @@ def refuse(_: int) -> None:
 
 
 def scope_with(whole: bytearray) -> Any:
-    return {"headers": [(b"content-type", b"application/json")], "state": {WHOLE_BODY: whole}}
+    state = {WHOLE_REQUEST: WholeRequest(whole, answer)}
+    return {"headers": [(b"content-type", b"application/json")], "state": state}
 
 
 async def test_whole_body_is_taken_over() -> None:

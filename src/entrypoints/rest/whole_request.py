@@ -1,0 +1,19 @@
+"""What the server offers for a request that has come whole, beside ASGI's events, which take several times as long."""
+
+from collections.abc import Awaitable, Callable, Sequence
+from typing import NamedTuple
+
+Fields = Sequence[tuple[bytes, bytes]]
+"""Headers, their names in lower case."""
+
+WHOLE_REQUEST = "whole_request"
+"""Where a request's state has its `WholeRequest`, once it is one."""
+
+
+class WholeRequest(NamedTuple):
+    """A request of which nothing is awaited any more."""
+
+    body: bytearray
+    """To be cleared by whoever takes it, as the connection keeps it otherwise."""
+    answer: Callable[[int, Fields, bytes], Awaitable[None]]
+    """Sends the one answer whole: status, headers and body, which nobody checks any more."""
