@@ -142,6 +142,13 @@ def test_time_is_rendered_as_javascript_does(moment: datetime, text: str) -> Non
     assert wire.render_time(moment) == text
 
 
+@given(st.datetimes(timezones=st.just(UTC)))
+def test_any_time_is_rendered_as_python_has_it(moment: datetime) -> None:
+    """But for its name of UTC."""
+    digits = "microseconds" if moment.microsecond % 1000 else "milliseconds"
+    assert wire.render_time(moment) == moment.isoformat(timespec=digits).replace("+00:00", "Z")
+
+
 @pytest.mark.parametrize("milliseconds", [-(2**63), -1, 0, 253_402_300_800_000, 2**63 - 1])
 def test_record_time_that_no_calendar_holds_is_the_epoch(milliseconds: int) -> None:
     """Brokers store -1 for none, and a producer may state anything."""
