@@ -31,11 +31,8 @@ _ESCAPE = re.compile(rb"\\(?:u([0-9a-fA-F]{4})|.)")
 _STEPS = bytes.maketrans(b"[{]}", b"\x01\x01\xff\xff")
 """A bracket as a signed byte: one level down, or one up."""
 _NO_BRACKETS = bytes(byte for byte in range(256) if byte not in b"[{]}")
-_ALIKE = bytes.maketrans(b"123456789E[", b"000000000e{")
-"""Makes the end of a number with an exponent of four digits read `0e0000`, once signs are left out.
-
-Opening brackets of both kinds are one.
-"""
+_ALIKE = bytes.maketrans(b"123456789E+-", b"000000000e00")
+"""Makes the end of a number with an exponent of four digits, of which a sign counts as one, read `0e0000`."""
 _LARGE_EXPONENT = re.compile(rb"[\s:,[]-?[0-9]+(?:\.[0-9]+)?[eE][+-]?[0-9]{4}")
 """With what stands before a number: the hexadecimal digits of many an id would do otherwise."""
 _HUGE_EXPONENT = re.compile(rb"[eE][+-]?0*(?!8000(?![0-9]))(?:[89][0-9]{3}|[1-9][0-9]{4})")
@@ -158,17 +155,21 @@ def _check_payload(payload: bytes) -> bytes:
     if b"\\" in payload and b"\\u0000" in payload and any(escape[1] == b"0000" for escape in _ESCAPE.finditer(payload)):
         raise ValueError("must not hold a NUL character")
     # What is cheap to ask spares nearly every payload the search for its strings, whose contents do not count.
-    alike = payload.translate(_ALIKE, b"+-")
-    may_be_deep = len(alike) > _LEAST_DEEP_BYTES and alike.count(b"{") > MAX_PAYLOAD_DEPTH
+    may_be_deep = len(payload) > _LEAST_DEEP_BYTES and _opening_brackets(payload) > MAX_PAYLOAD_DEPTH
     if may_be_deep and _depth(_STRING.sub(b"", payload)) > MAX_PAYLOAD_DEPTH:
         raise ValueError(f"must be nested at most {MAX_PAYLOAD_DEPTH} deep")
     # A search for one text is several times as fast as for a pattern.
-    may_be_huge = (alike.find(b"0e0000") >= 0 and _LARGE_EXPONENT.search(payload)) or (
-        len(alike) > MAX_DIGITS and _holds_long_number(payload)
+    may_be_huge = (payload.translate(_ALIKE).find(b"0e0000") >= 0 and _LARGE_EXPONENT.search(payload)) or (
+        len(payload) > MAX_DIGITS and _holds_long_number(payload)
     )
     if may_be_huge and _holds_huge_number(_STRING.sub(b"", payload)):
         raise ValueError(f"must not hold a number of over {MAX_DIGITS} digits or exponent")
     return payload
+
+
+def _opening_brackets(payload: bytes) -> int:
+    # In a third of the time that `count` takes.
+    return len(payload) - len(payload.replace(b"{", b"").replace(b"[", b""))
 
 
 def _depth(tokens: bytes) -> int:
@@ -181,5 +182,5 @@ def _holds_huge_number(tokens: bytes) -> bool:
 
 
 def _holds_long_number(tokens: bytes) -> bool:
-    # Without the point, what stands before and behind it is one row of digits.
-    return len(tokens) > MAX_DIGITS and b"0" * (MAX_DIGITS + 1) in tokens.translate(_ALIKE, b".")
+    # Without the point, what stands before and behind it is one row of digits, to which no sign belongs.
+    return len(tokens) > MAX_DIGITS and b"0" * (MAX_DIGITS + 1) in tokens.translate(_ALIKE, b".+-")
