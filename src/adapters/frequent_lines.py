@@ -58,15 +58,15 @@ class FrequentLines:
         return Common(PROCESS.get(msgspec.UNSET), self._name, "info", datetime.now(UTC))
 
     def info(self, line: msgspec.Struct) -> None:
-        """Log one line; those of one turn of the event loop are one write."""
+        """Log one line; those of one turn of the event loop are one write, to where the first of them belongs."""
         if self._waiting:
             # Where they go was found for the turn's first.
             self._waiting.append(line)
         elif (handler := _json_handler()) is None:
             self._log(line)
         elif self.are_wanted:
-            self._waiting.append(line)
             asyncio.get_running_loop().call_soon(self._write_waiting, handler)
+            self._waiting.append(line)
 
     def info_many(self, lines: Iterator[msgspec.Struct]) -> None:
         """Log lines that are made and written by portions in the next turns of the event loop.

@@ -11,6 +11,7 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, RequestResponseCy
 
 from entrypoints.http_upgrades import UpgradeIgnoringProtocol
 from entrypoints.rest import problems
+from entrypoints.rest.headers import by_name
 from entrypoints.rest.middleware import request_id_of
 from entrypoints.rest.problems import HttpProblem
 from entrypoints.rest.whole_request import WHOLE_REQUEST, Fields, WholeRequest
@@ -70,6 +71,8 @@ class BoundedProtocol(UpgradeIgnoringProtocol):
 
     def on_headers_complete(self) -> None:
         super().on_headers_complete()
+        # The parser reports a chunked body's trailers like headers, which they are not.
+        self.scope["headers"] = [*self.headers]
         self._is_in_head = False
         self._stop_timer()
 
@@ -88,7 +91,6 @@ class BoundedProtocol(UpgradeIgnoringProtocol):
         elif not cycle.keep_alive:
             fields = [*fields, _CLOSE]
         cycle.response_started = cycle.response_complete = True
-        cycle.message_event.set()
         self._write(status, fields, body)
         if not cycle.keep_alive:
             self.transport.close()
@@ -136,7 +138,7 @@ class BoundedProtocol(UpgradeIgnoringProtocol):
             cycle.keep_alive = False
 
     def _send(self, problem: HttpProblem) -> None:
-        request_id = request_id_of(dict(reversed(self.headers or [])))
+        request_id = request_id_of(by_name(self.headers or ()))
         # What came before the path is known to be one is not repeated.
         reply = problems.render(problem, "", request_id)
         self._write(reply.status, [*reply.fields(), (b"x-request-id", request_id.encode()), _CLOSE], reply.body)

@@ -23,6 +23,11 @@ class OneWriteProtocol(HttpToolsProtocol):
         self._gathering = GatheringTransport(transport, self.loop, self.reading_resumed)
         super().connection_made(self._gathering)
 
+    def connection_lost(self, exc: Exception | None) -> None:
+        super().connection_lost(exc)
+        # The two hold each other: with the last body they would stay until the collector of garbage finds them.
+        self._gathering.detach()
+
     def eof_received(self) -> bool:  # type: ignore[override]  # as asyncio has it
         """Answer a request that came whole before the client ended its side, as `nc -N` does; Node.js does so too."""
         self._gathering.flush()
@@ -44,7 +49,7 @@ class GatheringTransport(asyncio.Transport):
         self,
         transport: asyncio.Transport,
         loop: asyncio.AbstractEventLoop,
-        on_resume: Callable[[], None] = lambda: None,
+        on_resume: Callable[[], None] | None = None,
     ) -> None:
         """`on_resume` is told of each time that reading is resumed."""
         super().__init__()
@@ -73,7 +78,12 @@ class GatheringTransport(asyncio.Transport):
 
     def resume_reading(self) -> None:
         self._transport.resume_reading()
-        self._on_resume()
+        if self._on_resume is not None:
+            self._on_resume()
+
+    def detach(self) -> None:
+        """Forget who is told."""
+        self._on_resume = None
 
     def get_extra_info(self, name: str, default: object = None) -> object:
         return self._transport.get_extra_info(name, default)

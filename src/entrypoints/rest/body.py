@@ -9,6 +9,7 @@ from http import HTTPStatus
 from litestar.types import Receive, Scope
 
 from entrypoints.rest.encodings import TooLarge, encoding_of, inflate
+from entrypoints.rest.headers import by_name
 from entrypoints.rest.problems import HttpProblem
 from entrypoints.rest.replies import JSON
 from entrypoints.rest.room import Take
@@ -33,7 +34,7 @@ class BodyReader:
 
         `take` is asked for room for what is kept.
         """
-        headers = dict(scope["headers"])
+        headers = by_name(scope["headers"])
         media_type = _utf8_type(headers.get(b"content-type", b""))
         if media_type not in self.media_types:
             raise self._wrong_type()

@@ -1,8 +1,12 @@
-"""Around every request: its id and trace, a limit on how many are in flight, and one log line."""
+"""Around every request: its id and trace, a limit on how many are in flight, and one log line.
+
+Whoever answers it is called from here: the direct posts, whose reply goes out in one step where the server can do so,
+or else the application.
+"""
 
 import re
 import time
-from collections.abc import Awaitable, Mapping
+from collections.abc import Awaitable
 from contextvars import ContextVar
 from datetime import datetime
 from http import HTTPStatus
@@ -16,12 +20,10 @@ from structlog.contextvars import STRUCTLOG_KEY_PREFIX
 
 from adapters import wire
 from adapters.frequent_lines import FrequentLines
+from entrypoints.rest.headers import Headers, by_name
 from entrypoints.rest.posts import DirectPosts
 from entrypoints.rest.problems import HttpProblem, raw_path, reply_to
 from entrypoints.rest.whole_request import WHOLE_REQUEST, WholeRequest
-
-Headers = Mapping[bytes, bytes]
-"""By their names in lower case."""
 
 HEALTH_PATHS = frozenset({"/health", "/health/ready"})
 
@@ -66,8 +68,7 @@ class RequestMiddleware:
         if scope["type"] != ScopeType.HTTP:
             await self.app(scope, receive, send)
             return
-        # The first of several counts.
-        headers = dict(reversed([*scope["headers"]]))
+        headers = by_name(scope["headers"])
         request_id = request_id_of(headers)
         state = scope.setdefault("state", {})
         state["request_id"] = request_id
@@ -90,8 +91,7 @@ class RequestMiddleware:
         self._in_flight += is_admitted
         try:
             reply = await self._posts.reply(scope, receive, headers) if is_admitted else None
-            # It leads back to the scope: left there, both would stay until the collector of garbage finds them.
-            whole: WholeRequest | None = state.pop(WHOLE_REQUEST, None)
+            whole: WholeRequest | None = state.get(WHOLE_REQUEST)
             if reply is None:
                 await (self.app if is_admitted else _refuse)(scope, receive, send_with_id)
             elif whole is None:
@@ -100,6 +100,8 @@ class RequestMiddleware:
                 status = int(reply.status)
                 await whole.answer(status, [*reply.fields(), (b"x-request-id", request_id.encode())], reply.body)
         finally:
+            # It leads back to the scope: left there, both would stay until the collector of garbage finds them.
+            state.pop(WHOLE_REQUEST, None)
             self._in_flight -= is_admitted
             duration_ms = round((time.perf_counter() - started) * 1000, 1)
             method, path = scope["method"], raw_path(scope)

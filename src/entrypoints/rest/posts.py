@@ -12,6 +12,7 @@ from litestar.handlers import ASGIRouteHandler, asgi
 from litestar.response.base import ASGIResponse
 from litestar.types import Receive, Scope, Send
 
+from entrypoints.rest.headers import Headers
 from entrypoints.rest.problems import reply_to
 from entrypoints.rest.replies import Reply
 
@@ -27,7 +28,7 @@ class DirectPosts:
     def __init__(self, answers: Mapping[str, Answer]) -> None:
         self._answers = answers
 
-    async def reply(self, scope: Scope, receive: Receive, headers: Mapping[bytes, bytes]) -> Reply | None:
+    async def reply(self, scope: Scope, receive: Receive, headers: Headers) -> Reply | None:
         """Answer a request with these headers; None for what is left to the application.
 
         That is whatever is unusual: other paths or spellings of them, other methods, a host that may be none.

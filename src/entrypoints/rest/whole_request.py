@@ -14,6 +14,6 @@ class WholeRequest(NamedTuple):
     """A request of which nothing is awaited any more."""
 
     body: bytearray
-    """To be cleared by whoever takes it, as the connection keeps it otherwise."""
+    """All of it, unless some was received by ASGI's events. Whoever takes it clears it, as the connection keeps it."""
     answer: Callable[[int, Fields, bytes], Awaitable[None]]
-    """Sends the one answer whole: status, headers and body, which nobody checks any more."""
+    """Sends the one answer whole: status, headers and body, which nobody checks any more. Not for HEAD requests."""
