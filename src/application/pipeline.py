@@ -217,8 +217,7 @@ class Pipeline:
             else:
                 await self._persist(work)
         except Superseded:
-            logger.info("batch superseded: it is read again", extra={"records": len(work.batch.records)})
-            self._give_back(work)
+            self._supersede(work)
             return False
         except Unavailable as unavailable:
             self._hold(work, unavailable)
@@ -255,6 +254,10 @@ class Pipeline:
         self._held.hold(work, cause, self._clock())
         self._source.pause(work.batch.partitions)
 
+    def _supersede(self, work: Work) -> None:
+        logger.info("batch superseded: it is read again", extra={"records": len(work.batch.records)})
+        self._give_back(work)
+
     def _give_back(self, work: Work) -> None:
         self._source.rewind(work.batch)
         self._let_go(work)
@@ -269,7 +272,7 @@ class Pipeline:
         """Choose what to try again now; what another consumer has by now is given up."""
         for work in self._held.works:
             if not self._source.owns(work.batch):
-                self._give_back(work)
+                self._supersede(work)
         return self._held.due()
 
     def _notice_poll_trouble(self, cause: Unavailable) -> None:

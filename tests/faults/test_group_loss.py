@@ -41,7 +41,7 @@ async def test_08_zombie_wakes_after_its_session(stage: Stage) -> None:
 
 async def test_22_batch_slower_than_a_rebalance(stage: Stage) -> None:
     """The group shares anew without waiting for it for ever; the batch counts for nobody, and all is stored once."""
-    # A batch may take longer than the group waits for a member.
+    # A batch may take longer than the group waits for a member, and the other one does not end it either.
     patience = {"DB_STATEMENT_TIMEOUT_SECONDS": "80", "SHUTDOWN_GRACE_SECONDS": "120"}
     slow = await stage.run("consumer", **patience)
     async with stage.kafka_load(most=stage.events) as load:
@@ -49,7 +49,7 @@ async def test_22_batch_slower_than_a_rebalance(stage: Stage) -> None:
         commit = stage.db.hold("CopyDone")
         await commit.arrived()
         stage.struck_in_flight(load, "a batch becomes slow")
-        other = await stage.start("consumer")
+        other = await stage.start("consumer", **patience)
         await slow.logged("a rebalance did not wait any longer for the batch in flight")
         await asyncio.sleep(_REBALANCE_SECONDS)
         commit.release()

@@ -305,6 +305,29 @@ async def test_superseded_commit_is_no_outage(world: PipelineWorld) -> None:
         assert world.pipeline.holding is None
 
 
+async def test_held_batch_that_another_member_has_by_now_is_given_up_loudly(
+    world: PipelineWorld, caplog: pytest.LogCaptureFixture
+) -> None:
+    """As one whose commit comes too late: whoever reads the log of a rebalance finds the same line."""
+    caplog.set_level(logging.INFO)
+
+    def told() -> list[int]:
+        lines = [line for line in caplog.records if line.getMessage() == "batch superseded: it is read again"]
+        return [vars(line)["records"] for line in lines]
+
+    world.append(3)
+    world.store.outage = Unavailable("database: down")
+    async with world.running():
+        await until(lambda: world.pipeline.holding is not None)
+        other = MemorySource(world.log, "events", "group", Witness())
+        await other.open()
+        await until(lambda: bool(told()))
+        await other.close()
+        world.store.outage = None
+        await until(lambda: world.committed() == {0: 3})
+    assert set(told()) == {3}
+
+
 async def test_spent_retry_budget_parks_the_batch_as_exhausted() -> None:
     """Not a moment before, and the partition moves on."""
     world = PipelineWorld(Pace(poll_wait=0.01, backoff=Backoff(0.001, 0.005), retry_budget=60))
