@@ -18,7 +18,6 @@ _CONTENT_TYPE = ("content-type", b"application/json")
 _traceparent: ContextVar[bytes | None] = ContextVar("traceparent", default=None)
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_TO_THE_SECOND = len("1970-01-01T00:00:00")
 _ABSENT = msgspec.Raw(b"null")
 
 
@@ -118,11 +117,11 @@ def _undecodable(error: Exception) -> str:
 
 def render_time(moment: datetime) -> str:
     """Render a time in UTC as ISO 8601 with Z, in milliseconds as JavaScript does, finer only where there is more."""
-    # A quarter of the time that `isoformat` takes.
+    # A fifth of the time that `isoformat` takes; it writes all six digits of a fraction, or none.
     text = _encoder.encode(moment)[1:-1].decode()
     if moment.microsecond % 1000:
         return text
-    return f"{text[:_TO_THE_SECOND]}.{moment.microsecond // 1000:03}Z"
+    return text[:-4] + "Z" if moment.microsecond else text[:-1] + ".000Z"
 
 
 def from_milliseconds(milliseconds: int) -> datetime:

@@ -145,5 +145,5 @@ class BoundedProtocol(UpgradeIgnoringProtocol):
         logger.info("request refused", request_id=request_id, status=int(reply.status), detail=problem.detail)
 
     def _write(self, status: int, fields: Fields, body: bytes) -> None:
-        head = b"".join([b"%b: %b\r\n" % field for field in (*self.server_state.default_headers, *fields)])
-        self.transport.write(b"%b%b\r\n%b" % (STATUS_LINE[status], head, body))
+        lines = map(b": ".join, (*self.server_state.default_headers, *fields))
+        self.transport.write(STATUS_LINE[status] + b"\r\n".join([*lines, b"", body]))

@@ -14,6 +14,7 @@ from entrypoints.rest.batch_items import BatchSplitter, TooManyItems
 from entrypoints.rest.body import BodyReader
 from entrypoints.rest.event_body import Unreadable, parse
 from entrypoints.rest.generate import UNCONFIRMED
+from entrypoints.rest.headers import Headers
 from entrypoints.rest.posts import Answer
 from entrypoints.rest.problems import RETRY_AFTER, HttpProblem, unreadable
 from entrypoints.rest.replies import JSON, Reply
@@ -60,9 +61,9 @@ def batch_answer(publish: PublishEvent, body_reader: BodyReader, *, max_events: 
                 HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"A batch must not have more than {max_events} events."
             ) from None
 
-    async def batch(scope: Scope, receive: Receive) -> Reply:
+    async def batch(scope: Scope, receive: Receive, headers: Headers) -> Reply:
         with room.share() as take:
-            items = split(*await body_reader.read(scope, receive, take))
+            items = split(*await body_reader.read(scope, receive, headers, take))
             return await publish_items(items, publish, max_event_bytes)
 
     return batch

@@ -9,7 +9,7 @@ from http import HTTPStatus
 from litestar.types import Receive, Scope
 
 from entrypoints.rest.encodings import TooLarge, encoding_of, inflate
-from entrypoints.rest.headers import by_name
+from entrypoints.rest.headers import Headers
 from entrypoints.rest.problems import HttpProblem
 from entrypoints.rest.replies import JSON
 from entrypoints.rest.room import Take
@@ -29,12 +29,13 @@ class BodyReader:
     timeout: float
     media_types: Sequence[str] = (JSON,)
 
-    async def read(self, scope: Scope, receive: Receive, take: Take = lambda _: None) -> tuple[str, bytes]:
+    async def read(
+        self, scope: Scope, receive: Receive, headers: Headers, take: Take = lambda _: None
+    ) -> tuple[str, bytes]:
         """Return the media type and the whole body, inflated. Raises `HttpProblem` with 400, 408, 413 or 415.
 
         `take` is asked for room for what is kept.
         """
-        headers = by_name(scope["headers"])
         media_type = _utf8_type(headers.get(b"content-type", b""))
         if media_type not in self.media_types:
             raise self._wrong_type()

@@ -10,6 +10,7 @@ from application.publish_event import NotPublished, PublishEvent
 from domain.validation import Invalid
 from entrypoints.rest.body import BodyReader
 from entrypoints.rest.event_body import Unreadable, parse
+from entrypoints.rest.headers import Headers
 from entrypoints.rest.posts import Answer
 from entrypoints.rest.problems import HttpProblem, unavailable, unreadable
 from entrypoints.rest.replies import Reply
@@ -27,8 +28,8 @@ logger: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 def generate_answer(publish: PublishEvent, body_reader: BodyReader) -> Answer:
     """Make what publishes one event; 201 once the log has it."""
 
-    async def generate(scope: Scope, receive: Receive) -> Reply:
-        _, body = await body_reader.read(scope, receive)
+    async def generate(scope: Scope, receive: Receive, headers: Headers) -> Reply:
+        _, body = await body_reader.read(scope, receive, headers)
         try:
             draft = parse(body)
         except Unreadable as error:

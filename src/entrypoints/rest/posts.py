@@ -12,12 +12,12 @@ from litestar.handlers import ASGIRouteHandler, asgi
 from litestar.response.base import ASGIResponse
 from litestar.types import Receive, Scope, Send
 
-from entrypoints.rest.headers import Headers
+from entrypoints.rest.headers import Headers, by_name
 from entrypoints.rest.problems import reply_to
 from entrypoints.rest.replies import Reply
 
-Answer = Callable[[Scope, Receive], Awaitable[Reply]]
-"""Serves a POST request; what it raises is answered with a problem document."""
+Answer = Callable[[Scope, Receive, Headers], Awaitable[Reply]]
+"""Serves a POST request with these headers; what it raises is answered with a problem document."""
 
 _PLAIN_HOST = re.compile(rb"[0-9A-Za-z.:\[\]_-]*")
 
@@ -37,7 +37,7 @@ class DirectPosts:
         if answer is None or scope.get("method") != "POST" or not _PLAIN_HOST.fullmatch(headers.get(b"host", b"")):
             return None
         try:
-            return await answer(scope, receive)
+            return await answer(scope, receive, headers)
         except Exception as error:  # noqa: BLE001 - as any other route's
             return reply_to(error, scope)
 
@@ -48,7 +48,7 @@ def post_route(path: str, answer: Answer) -> ASGIRouteHandler:
     async def serve(scope: Scope, receive: Receive, send: Send) -> None:
         match scope.get("method"):
             case "POST":
-                reply = await answer(scope, receive)
+                reply = await answer(scope, receive, by_name(scope["headers"]))
                 await reply(scope, receive, send)
             case "OPTIONS":
                 await ASGIResponse(status_code=204, headers={"allow": "OPTIONS, POST"})(scope, receive, send)

@@ -10,6 +10,8 @@ from entrypoints.rest.problems import HttpProblem
 from entrypoints.rest.room import Take
 from entrypoints.rest.whole_request import WHOLE_REQUEST, WholeRequest
 
+HEADERS = {b"content-type": b"application/json"}
+
 
 async def receive() -> Any:
     raise AssertionError("nothing has to be waited for")
@@ -24,14 +26,13 @@ def refuse(_: int) -> None:
 
 
 def scope_with(whole: bytearray) -> Any:
-    state = {WHOLE_REQUEST: WholeRequest(whole, answer)}
-    return {"headers": [(b"content-type", b"application/json")], "state": state}
+    return {"headers": [*HEADERS.items()], "state": {WHOLE_REQUEST: WholeRequest(whole, answer)}}
 
 
 async def test_whole_body_is_taken_over() -> None:
     """Nothing is waited for."""
     whole = bytearray(b"x" * 10)
-    assert await BodyReader(10, 1.0).read(scope_with(whole), receive) == ("application/json", b"x" * 10)
+    assert await BodyReader(10, 1.0).read(scope_with(whole), receive, HEADERS) == ("application/json", b"x" * 10)
     assert not whole
 
 
@@ -40,6 +41,6 @@ async def test_refused_body_does_not_stay_with_the_connection(size: int, take: T
     """Idle connections would keep it."""
     whole = bytearray(b"x" * size)
     with pytest.raises(HttpProblem) as refused:
-        await BodyReader(10, 1.0).read(scope_with(whole), receive, take)
+        await BodyReader(10, 1.0).read(scope_with(whole), receive, HEADERS, take)
     assert refused.value.status == status
     assert not whole
