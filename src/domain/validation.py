@@ -152,7 +152,9 @@ def _check_payload(payload: bytes) -> bytes:
             payload.decode()
         except UnicodeDecodeError:
             raise ValueError("must be UTF-8") from None
-    if b"\\" in payload and b"\\u0000" in payload and any(escape[1] == b"0000" for escape in _ESCAPE.finditer(payload)):
+    # Found, since `in` first tries to take what it looks for as a number, and makes an error of that.
+    may_have_nul = payload.find(b"\\") >= 0 and payload.find(b"\\u0000") >= 0
+    if may_have_nul and any(escape[1] == b"0000" for escape in _ESCAPE.finditer(payload)):
         raise ValueError("must not hold a NUL character")
     # What is cheap to ask spares nearly every payload the search for its strings, whose contents do not count.
     may_be_deep = len(payload) > _LEAST_DEEP_BYTES and _opening_brackets(payload) > MAX_PAYLOAD_DEPTH
