@@ -58,8 +58,16 @@ class PublishEvent:
     async def __call__(self, drafts: Sequence[Draft]) -> list[Published | NotPublished | Invalid]:
         """Publish `drafts`; one outcome each, in order. A 2xx answer needs `Published`: the log's own word."""
         now = self._clock()
-        checked = [self._check(draft, now) for draft in drafts]
-        events = [event for event in checked if isinstance(event, UserEvent)]
+        checked: list[UserEvent | Invalid] = []
+        events: list[UserEvent] = []
+        for draft in drafts:
+            try:
+                event = self._complete(draft, now)
+            except Invalid as invalid:
+                checked.append(invalid)
+            else:
+                checked.append(event)
+                events.append(event)
         outcomes: Sequence[Receipt | Rejected | Unavailable] = ()
         try:
             if events:
@@ -70,17 +78,14 @@ class PublishEvent:
         following = iter(outcomes)
         return [_outcome(event, next(following)) if isinstance(event, UserEvent) else event for event in checked]
 
-    def _check(self, draft: Draft, now: datetime) -> UserEvent | Invalid:
-        try:
-            return validate(
-                self._new_id() if draft.event_id is None else draft.event_id,
-                draft.user_id,
-                draft.event_type,
-                now if draft.timestamp is None else draft.timestamp,
-                b"{}" if draft.payload is None else draft.payload,
-            )
-        except Invalid as invalid:
-            return invalid
+    def _complete(self, draft: Draft, now: datetime) -> UserEvent:
+        return validate(
+            self._new_id() if draft.event_id is None else draft.event_id,
+            draft.user_id,
+            draft.event_type,
+            now if draft.timestamp is None else draft.timestamp,
+            b"{}" if draft.payload is None else draft.payload,
+        )
 
 
 def _outcome(event: UserEvent, outcome: Receipt | Rejected | Unavailable) -> Published | NotPublished:

@@ -108,9 +108,14 @@ class Producer:
             self._in_flight.add(sizes)
         except Unavailable as unavailable:
             return [unavailable for _ in records]
+        appended: list[Sent | Rejected | Unavailable] = []
+        waiting: set[Pending] = set()
         # Without a pause, so that no other call's records come between.
-        appended = [self._append(client, topic, record, size) for record, size in zip(records, sizes, strict=True)]
-        waiting = {each.batch for each in appended if isinstance(each, Sent)}
+        for record, size in zip(records, sizes, strict=True):
+            one = self._append(client, topic, record, size)
+            appended.append(one)
+            if isinstance(one, Sent):
+                waiting.add(one.batch)
         await wait_for_all(waiting, end)
         outcomes = [
             self._outcome(client, topic, record, each) if isinstance(each, Sent) else each
