@@ -24,9 +24,9 @@ class Backoff:
         return random.uniform(0, min(self.most, self.first * 2 ** min(failures, 32)))  # noqa: S311 - no secret
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Work:
-    """A batch on its way, and how far it came."""
+    """A batch on its way, and how far it came; equal only to itself."""
 
     batch: Batch
     readings: Sequence[Reading] | None = None
@@ -71,6 +71,10 @@ class Held:
     def causes(self) -> list[str]:
         """What they wait for, each cause once."""
         return sorted({str(work.cause) for work in self._works.values()})
+
+    def beside(self, work: Work) -> set[int]:
+        """Name the partitions of `work` of which something else is held."""
+        return {partition for partition in work.batch.partitions if self._works.get(partition, work) is not work}
 
     def hold(self, work: Work, cause: Unavailable, now: datetime) -> None:
         """Keep `work` to be tried again after a pause."""

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -13,7 +13,6 @@ from application.process_event import Attempt, Outcome, ProcessEvent
 from application.stopping import finishing, pause
 from application.stops import Stops
 from application.watchdog import Pulse
-from domain.dead_letter import Record
 from domain.errors import Unavailable
 from domain.stop import Stop
 
@@ -22,7 +21,7 @@ logger = logging.getLogger(__name__)
 _AHEAD_SECONDS = 0.02
 """How long to wait for the next batch while one is being worked on, which may have to be tried again soon."""
 BATCHES_IN_HAND = 2
-"""One that is being worked on, and one that was read meanwhile."""
+"""One that is being stored, and beside it the one before, which is being committed, or else the next, being read."""
 _SUSPICIOUS_BATCH = 100
 """How many records are read at a time while they are taken one by one, so that polling goes on."""
 
@@ -65,9 +64,10 @@ class Pipeline:
         self._stops = Stops(source, custody, pace.look)
         self._poll_trouble: str | None = None
         self._poll_failures = 0
-        self._in_hand: Sequence[Record] = ()
-        self._ahead: Sequence[Record] = ()
-        """What was read and waits for the batch in hand."""
+        self._in_hand: set[Work] = set()
+        """What was read and is neither done with nor held."""
+        self._committing: asyncio.Future[None] | None = None
+        """The last commit that was left to go on beside the next batch."""
         self._committed_to: dict[int, int] = {}
         """By partition, the offset behind the last record that was committed."""
         self._turns = 0
@@ -117,12 +117,12 @@ class Pipeline:
 
     def _unfinished(self) -> int:
         """Count the records that were read, and are neither committed nor given back."""
-        held = (record for work in self._held.works for record in work.batch.records)
-        read = {(record.partition, record.offset) for record in (*held, *self._in_hand, *self._ahead)}
+        works = (*self._held.works, *self._in_hand)
+        read = {(record.partition, record.offset) for work in works for record in work.batch.records}
         return sum(offset >= self._committed_to.get(partition, 0) for partition, offset in read)
 
     async def _work(self, stop: asyncio.Event) -> None:
-        """Read and decode the next batch while the last one is stored and committed; never work on two at once."""
+        """Read the next batch while the last one is being stored, and store it while that one is being committed."""
         turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         turn.set_result(None)
         try:
@@ -133,13 +133,17 @@ class Pipeline:
                     await turn
                 work = await self._read(stop, is_ahead=not turn.done())
                 await turn
-                self._ahead = ()
                 if work is not None:
                     turn = asyncio.create_task(self._turn(work, stop))
+                # The one of the turn before, since this one has not begun: no third batch is read before it is over.
+                await self._last_commit()
             await turn
+            await self._last_commit()
         finally:
-            turn.cancel()
-            await asyncio.wait([turn])
+            under_way = [each for each in (turn, self._committing) if each is not None]
+            for each in under_way:
+                each.cancel()
+            await asyncio.gather(*under_way, return_exceptions=True)
 
     async def _read(self, stop: asyncio.Event, *, is_ahead: bool) -> Work | None:
         """Read the next batch; None after a pause where the log cannot be read."""
@@ -154,31 +158,37 @@ class Pipeline:
             return None
         self._poll_failures = 0
         self._poll_trouble = None
-        self._ahead = batch.records
-        return Work(batch, None if self._custody.is_suspicious else await self._process.read(batch))
+        work = Work(batch)
+        if batch.records:
+            self._in_hand.add(work)
+        if not self._custody.is_suspicious:
+            work.readings = await self._process.read(batch)
+        return work
 
     async def _turn(self, work: Work, stop: asyncio.Event) -> None:
         """Work on what was read, and on one batch of those that are held."""
         if stop.is_set() or not self._source.owns(work.batch):
             # Nothing is begun any more, since it may take long to end; or it will be read by another consumer.
             self._source.rewind(work.batch)
+            self._in_hand.discard(work)
         elif work.batch.records:
-            self._in_hand = work.batch.records
             await self._take(work, stop)
-            self._in_hand = ()
         if stop.is_set():
             return
         # One a turn, so that polling goes on, which keeps this member in its group.
         if (due := self._next_due()) is not None:
-            await self._try(due)
+            await self._try(due, self._carry_out)
         await self._stops.mind(self._held.partitions)
 
     async def _take(self, work: Work, stop: asyncio.Event) -> None:
         """Work on what was read: all at once, but the records of a suspect partition each alone."""
-        batch = work.batch
         if not (self._custody.stopped or self._held or self._custody.is_suspicious):
-            await self._try(work)
+            if await self._try(work, self._persist):
+                self._committing = asyncio.create_task(self._finish(work))
+            else:
+                self._in_hand.discard(work)
             return
+        batch = work.batch
         blocked, suspects, others = [], [], []
         for record in batch.records:
             if record.partition in self._custody.stopped or record.partition in self._held:
@@ -191,9 +201,10 @@ class Pipeline:
             # Read before the source was told to deliver nothing of their partitions.
             self._source.rewind(Batch(blocked, batch.assignment))
         if others:
-            await self._try(Work(Batch(others, batch.assignment)))
+            await self._try(Work(Batch(others, batch.assignment)), self._carry_out)
         if suspects:
             await self._take_one_by_one(Batch(suspects, batch.assignment), stop)
+        self._in_hand.discard(work)
 
     async def _take_one_by_one(self, batch: Batch, stop: asyncio.Event) -> None:
         for partition in sorted(batch.partitions):
@@ -203,42 +214,69 @@ class Pipeline:
                 if is_blocked or stop.is_set() or not self._source.owns(batch):
                     self._source.rewind(Batch(records[place:], batch.assignment))
                     break
-                if not await self._try(Work(Batch([record], batch.assignment), is_suspect=True)):
+                if not await self._try(Work(Batch([record], batch.assignment), is_suspect=True), self._carry_out):
                     # Nothing behind it may be committed before it.
-                    self._source.rewind(Batch(records[place:], batch.assignment))
+                    self._source.rewind(Batch(records[place + 1 :], batch.assignment))
                     break
 
-    async def _try(self, work: Work) -> bool:
-        """Persist `work`, or hold it; False where it was superseded."""
+    async def _try(self, work: Work, step: Callable[[Work], Awaitable[None]]) -> bool:
+        """Take a step with `work`; where that fails hold it, or give it up to whoever has it by now."""
         try:
-            if work.is_suspect:
-                async with self._custody.in_hand(work.batch.records[0]) as may_be_tried:
-                    await self._persist(work, is_condemned=not may_be_tried)
-            else:
-                await self._persist(work)
+            await step(work)
         except Superseded:
             self._supersede(work)
-            return False
         except Unavailable as unavailable:
             self._hold(work, unavailable)
         else:
-            self._let_go(work)
-        return True
+            return True
+        return False
+
+    async def _carry_out(self, work: Work) -> None:
+        """Persist and commit."""
+        if work.is_suspect:
+            async with self._custody.in_hand(work.batch.records[0]) as may_be_tried:
+                await self._persist(work, is_condemned=not may_be_tried)
+                await self._commit(work)
+        else:
+            await self._persist(work)
+            await self._commit(work)
+
+    async def _finish(self, work: Work) -> None:
+        """Commit what was persisted, beside the next batch."""
+        await self._try(work, self._commit)
+        self._in_hand.discard(work)
 
     async def _persist(self, work: Work, *, is_condemned: bool = False) -> None:
-        if not work.is_durable:
-            outcome = await (self._process.condemn(work.batch, work.attempt) if is_condemned else self._settle(work))
-            work.batch, work.stops, work.is_durable = outcome.batch, outcome.stops, True
-            if outcome.left.records:
-                self._source.rewind(outcome.left)
-        # Before the commit: whoever reads on from there must know.
-        for partition, stop in work.stops.items():
-            await self._custody.stop(partition, stop)
-        await self._source.commit(work.batch)
-        self.committed += len(work.batch.records)
-        self._committed_to |= work.batch.ends
+        """Make rows, letters and stops durable, and let the commit of the batch before end."""
+        try:
+            if not work.is_durable:
+                outcome = await self._settle(work, is_condemned=is_condemned)
+                work.batch, work.stops, work.is_durable = outcome.batch, outcome.stops, True
+                if outcome.left.records:
+                    self._source.rewind(outcome.left)
+            # Before the commit: whoever reads on from there must know.
+            for partition, stop in work.stops.items():
+                await self._custody.stop(partition, stop)
+        finally:
+            # What was read first is committed first, or held first.
+            await self._last_commit()
 
-    async def _settle(self, work: Work) -> Outcome:
+    async def _commit(self, work: Work) -> None:
+        self._step_back(work)
+        if work.batch.records:
+            await self._source.commit(work.batch)
+            self.committed += len(work.batch.records)
+            self._committed_to |= work.batch.ends
+            self._let_go(work)
+
+    async def _last_commit(self) -> None:
+        """Return when the last commit that was left to go on is over."""
+        if self._committing is not None:
+            await self._committing
+
+    async def _settle(self, work: Work, *, is_condemned: bool) -> Outcome:
+        if is_condemned:
+            return await self._process.condemn(work.batch, work.attempt)
         if work.cause is not None and self._is_spent(work.attempt):
             return await self._process.give_up(work.batch, work.cause, work.attempt)
         return await self._process(work.batch, work.attempt, work.readings)
@@ -249,10 +287,17 @@ class Pipeline:
         return (self._clock() - attempt.first_failed_at).total_seconds() >= self._pace.retry_budget
 
     def _hold(self, work: Work, cause: Unavailable) -> None:
+        self._step_back(work)
         if self.holding is None:
             logger.warning("holding", extra={"cause": str(cause), "partitions": sorted(work.batch.partitions)})
         self._held.hold(work, cause, self._clock())
         self._source.pause(work.batch.partitions)
+
+    def _step_back(self, work: Work) -> None:
+        """Give back what stands behind a batch that is held by now, since its commit failed meanwhile."""
+        if behind := self._held.beside(work):
+            self._source.rewind(work.batch.part(behind))
+            work.batch = work.batch.part(work.batch.partitions - behind)
 
     def _supersede(self, work: Work) -> None:
         logger.info("batch superseded: it is read again", extra={"records": len(work.batch.records)})

@@ -13,6 +13,7 @@ from application.pipeline import BATCHES_IN_HAND, Pace, Pipeline
 from application.ports import Batch, Custodian
 from application.process_event import ProcessEvent
 from application.storm import StormLimits, Storms
+from domain.errors import Unavailable
 from domain.event import UserEvent
 from tests.support.events import NOON, an_event
 from tests.support.watched import WatchedLetters, WatchedStore
@@ -32,6 +33,11 @@ class WatchedSource(MemorySource):
         """How many records were delivered."""
         self.commits: list[Batch] = []
         self.commit_outage: Exception | None = None
+        self.outage_of: set[int] = set()
+        """Partitions that cannot be committed."""
+        self.commit_gate = asyncio.Event()
+        """While it is not set commits do not end."""
+        self.commit_gate.set()
         self.paused: set[int] = self._paused
 
     async def poll(self, limit: int, wait: float) -> Batch:
@@ -42,8 +48,11 @@ class WatchedSource(MemorySource):
 
     async def commit(self, batch: Batch) -> None:
         self.commits.append(batch)
+        await self.commit_gate.wait()
         if self.commit_outage is not None:
             raise self.commit_outage
+        if self.outage_of & batch.partitions:
+            raise Unavailable("kafka: no coordinator")
         await super().commit(batch)
 
 
@@ -112,3 +121,9 @@ async def until(condition: Callable[[], bool]) -> None:
     async with asyncio.timeout(PATIENCE):
         while not condition():
             await asyncio.sleep(0.001)
+
+
+async def settled() -> None:
+    """Let the others work until all that is left waits for something outside."""
+    for _ in range(100):
+        await asyncio.sleep(0)

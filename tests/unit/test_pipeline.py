@@ -1,5 +1,6 @@
 """The consumer's loop: nothing is committed that is not durable, and an outage costs nothing but time."""
 
+import asyncio
 import logging
 from dataclasses import replace
 from datetime import timedelta
@@ -16,7 +17,7 @@ from domain.errors import Unavailable, WrongDeployment
 from domain.stop import Stop, StopKind
 from tests.support.custodians import Witness
 from tests.support.events import NOON
-from tests.support.pipeline import PACE, PipelineWorld, until
+from tests.support.pipeline import PACE, PipelineWorld, settled, until
 
 
 @pytest.fixture
@@ -50,6 +51,116 @@ async def test_next_batch_is_read_while_one_is_stored_and_waits_for_its_commit(w
         assert world.committed() == {}
         world.store.gate.set()
         await until(lambda: world.committed() == {0: 350})
+
+
+async def test_next_batch_is_stored_while_one_is_committed(world: PipelineWorld) -> None:
+    """But not the one after it, nor is that one read."""
+    world.append(350)
+    world.source.commit_gate.clear()
+    async with world.running():
+        await until(lambda: len(world.store.rows) == 200)
+        await settled()
+        assert world.source.polled == 200
+        assert [batch.ends for batch in world.source.commits] == [{0: 100}]
+        world.source.commit_gate.set()
+        await until(lambda: world.committed() == {0: 350})
+    assert [batch.ends[0] for batch in world.source.commits] == [100, 200, 300, 350]
+
+
+async def test_what_was_stored_while_a_commit_failed_waits_for_it(world: PipelineWorld) -> None:
+    """Given back, it comes again behind what is held: offsets never move backwards."""
+    events = world.append(250)
+    world.source.commit_gate.clear()
+    async with world.running():
+        await until(lambda: len(world.store.rows) == 200)
+        world.source.commit_outage = Unavailable("kafka: no coordinator")
+        world.source.commit_gate.set()
+        await until(lambda: len(world.source.commits) >= 3)
+        assert {tuple(batch.ends.items()) for batch in world.source.commits} == {((0, 100),)}
+        assert world.pipeline.holding == "kafka: no coordinator"
+        world.source.commit_outage = None
+        await until(lambda: world.committed() == {0: 250})
+    assert list(world.store.rows) == [event.id for event in events]
+    ends = [batch.ends[0] for batch in world.source.commits]
+    assert ends == sorted(ends)
+    assert world.pipeline.committed == 250
+
+
+async def test_batch_that_fails_while_the_one_before_is_committed_is_held_behind_it(world: PipelineWorld) -> None:
+    """Where that one fails as well it is held, and this one given back."""
+    events = world.append(100)
+    world.source.commit_gate.clear()
+    async with world.running():
+        await until(lambda: bool(world.source.commits))
+        world.store.outage = Unavailable("database: down")
+        events += world.append(50)
+        await until(lambda: len(world.store.calls) == 2)
+        world.source.commit_outage = Unavailable("kafka: no coordinator")
+        world.source.commit_gate.set()
+        await until(lambda: world.pipeline.holding == "kafka: no coordinator")
+        world.source.commit_outage = None
+        await until(lambda: world.committed() == {0: 100})
+        await until(lambda: world.pipeline.holding == "database: down")
+        world.store.outage = None
+        await until(lambda: world.committed() == {0: 150})
+    assert list(world.store.rows) == [event.id for event in events]
+    assert world.pipeline.committed == 150
+
+
+async def test_only_partitions_whose_commit_failed_wait_for_it(world: PipelineWorld) -> None:
+    """What was stored of others beside it is committed."""
+    world.append(100)
+    world.source.commit_gate.clear()
+    async with world.running():
+        await until(lambda: bool(world.source.commits))
+        world.append(50)
+        world.append(50, partition=1)
+        await until(lambda: len(world.store.rows) == 200)
+        world.source.outage_of = {0}
+        world.source.commit_gate.set()
+        await until(lambda: world.committed() == {1: 50})
+        assert world.pipeline.holding == "kafka: no coordinator"
+        world.source.outage_of = set()
+        await until(lambda: world.committed() == {0: 150, 1: 50})
+
+
+async def test_commit_that_ends_by_a_bug_ends_the_run(world: PipelineWorld) -> None:
+    """And nothing that was stored beside it is committed."""
+    world.append(200)
+    world.source.commit_gate.clear()
+    await world.source.open()
+    run = asyncio.create_task(world.pipeline.run(world.stop))
+    await until(lambda: len(world.store.rows) == 200)
+    world.source.commit_outage = RuntimeError("a bug")
+    world.source.commit_gate.set()
+    with pytest.raises(RuntimeError, match="a bug"):
+        await run
+    assert [batch.ends for batch in world.source.commits] == [{0: 100}]
+    assert world.committed() == {}
+
+
+async def test_stop_while_a_batch_is_committed_finishes_it_and_the_next(world: PipelineWorld) -> None:
+    """Which was begun already."""
+    world.append(350)
+    world.source.commit_gate.clear()
+    async with world.running():
+        await until(lambda: len(world.store.rows) == 200)
+        world.stop.set()
+        world.source.commit_gate.set()
+    assert world.committed() == {0: 200}
+    assert len(world.store.rows) == 200
+
+
+async def test_last_line_counts_what_was_stored_and_not_committed(caplog: pytest.LogCaptureFixture) -> None:
+    """Of the batch whose commit does not end, and of the one beside it."""
+    caplog.set_level(logging.INFO)
+    world = PipelineWorld(replace(PACE, finish=0.01))
+    world.append(250)
+    world.source.commit_gate.clear()
+    async with world.running():
+        await until(lambda: len(world.store.rows) == 200)
+    assert last_line(caplog) == ("WARNING", {"committed": 0, "unfinished": 200})
+    assert world.committed() == {}
 
 
 async def test_what_was_read_behind_a_batch_that_fails_waits_for_it(world: PipelineWorld) -> None:

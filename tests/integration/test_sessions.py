@@ -1,0 +1,92 @@
+"""Pooled sessions: one that is no good is replaced before anybody uses it."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from adapters.postgres import engine as pool
+from adapters.postgres.engine import Database, create_engine
+from tests.support.postgres import connect
+
+
+class Pings:
+    """How often a session was asked whether it is still good."""
+
+    def __init__(self, engine: AsyncEngine, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.count = 0
+        ping = engine.dialect.do_ping
+
+        def counted(session: object) -> bool:
+            self.count += 1
+            return ping(session)  # type: ignore[arg-type]  # it is the driver's own
+
+        monkeypatch.setattr(engine.dialect, "do_ping", counted)
+
+
+@pytest.fixture
+async def engine(database: Database) -> AsyncIterator[AsyncEngine]:
+    """An engine with a single session."""
+    made = create_engine(database, application_name="tests", pool_size=1)
+    yield made
+    await made.dispose()
+
+
+@pytest.fixture
+def pings(engine: AsyncEngine, monkeypatch: pytest.MonkeyPatch) -> Pings:
+    """Those of that engine."""
+    return Pings(engine, monkeypatch)
+
+
+async def _use(engine: AsyncEngine) -> int:
+    """Use the session; tell which one it is."""
+    async with engine.connect() as connection:
+        pid: int = (await connection.execute(text("SELECT pg_backend_pid()"))).scalar_one()
+    return pid
+
+
+async def _end(database: Database, pid: int) -> None:
+    """End a session from outside, and wait until it is gone."""
+    other = await connect(database)
+    try:
+        await other.fetchval("SELECT pg_terminate_backend($1, 5000)", pid)
+    finally:
+        await other.close()
+
+
+async def test_session_that_was_used_a_moment_ago_is_not_asked(engine: AsyncEngine, pings: Pings) -> None:
+    """Three round trips would be spent for each batch."""
+    first, again = await _use(engine), await _use(engine)
+    assert (again, pings.count) == (first, 0)
+
+
+async def test_idle_session_is_asked(engine: AsyncEngine, pings: Pings, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And used on when it answers."""
+    first = await _use(engine)
+    monkeypatch.setattr(pool, "_TRUSTED_SECONDS", 0.0)
+    again = await _use(engine)
+    assert (again, pings.count) == (first, 1)
+
+
+@pytest.mark.parametrize("trusted", [0.0, 60.0], ids=["idle", "used a moment ago"])
+async def test_session_that_the_server_has_ended_is_replaced(
+    engine: AsyncEngine, database: Database, monkeypatch: pytest.MonkeyPatch, trusted: float
+) -> None:
+    """Nobody notices."""
+    monkeypatch.setattr(pool, "_TRUSTED_SECONDS", trusted)
+    first = await _use(engine)
+    await _end(database, first)
+    assert await _use(engine) != first
+
+
+async def test_session_that_fails_when_asked_is_replaced(
+    engine: AsyncEngine, database: Database, pings: Pings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where the network has not told yet that it is closed."""
+    first = await _use(engine)
+    await _end(database, first)
+    monkeypatch.setattr(pool, "_TRUSTED_SECONDS", 0.0)
+    monkeypatch.setattr("asyncpg.Connection.is_closed", lambda _self: False)
+    assert await _use(engine) != first
+    assert pings.count == 1
