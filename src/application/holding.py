@@ -1,15 +1,19 @@
 """What is in hand: batches on their way, and those that the world cannot take now."""
 
 import asyncio
+import logging
 import random
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
-from application.ports import Batch
+from application.custody import Custody
+from application.ports import Batch, EventSource
 from application.process_event import Attempt, Reading
 from domain.errors import Unavailable
 from domain.stop import Stop
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,9 +49,17 @@ class Work:
 
 
 class Held:
-    """Works that are tried again later, each partition by itself: what troubles one may not trouble the others."""
+    """Works that are tried again later, each partition by itself: what troubles one may not trouble the others.
 
-    def __init__(self, backoff: Backoff) -> None:
+    The source delivers nothing of their partitions meanwhile.
+    """
+
+    def __init__(
+        self, source: EventSource, custody: Custody, clock: Callable[[], datetime], backoff: Backoff = Backoff()
+    ) -> None:
+        self._source = source
+        self._custody = custody
+        self._clock = clock
         self._backoff = backoff
         self._works: dict[int, Work] = {}
 
@@ -72,13 +84,12 @@ class Held:
         """What they wait for, each cause once."""
         return sorted({str(work.cause) for work in self._works.values()})
 
-    def beside(self, work: Work) -> set[int]:
-        """Name the partitions of `work` of which something else is held."""
-        return {partition for partition in work.batch.partitions if self._works.get(partition, work) is not work}
-
-    def hold(self, work: Work, cause: Unavailable, now: datetime) -> None:
+    def hold(self, work: Work, cause: Unavailable) -> None:
         """Keep `work` to be tried again after a pause."""
-        attempt = Attempt(work.attempt.number + 1, work.attempt.first_failed_at or now)
+        self.step_back(work)
+        if not self._works:
+            logger.warning("holding", extra={"cause": str(cause), "partitions": sorted(work.batch.partitions)})
+        attempt = Attempt(work.attempt.number + 1, work.attempt.first_failed_at or self._clock())
         for partition in work.batch.partitions:
             self._works[partition] = replace(
                 work,
@@ -89,13 +100,38 @@ class Held:
                 stops={each: stop for each, stop in work.stops.items() if each == partition},
                 not_before=_now() + self._backoff.after(work.attempt.number),
             )
+        self._source.pause(work.batch.partitions)
 
-    def let_go(self, work: Work) -> list[int]:
-        """Keep `work` no longer; answer the partitions of which nothing is held now, but was."""
-        return [partition for partition in work.batch.partitions if self._works.pop(partition, None)]
+    def step_back(self, work: Work) -> None:
+        """Give back what stands behind a batch that is held by now, since its commit failed meanwhile."""
+        behind = {partition for partition in work.batch.partitions if self._works.get(partition, work) is not work}
+        if behind:
+            self._source.rewind(work.batch.part(behind))
+            work.batch = work.batch.part(work.batch.partitions - behind)
+
+    def supersede(self, work: Work) -> None:
+        """Leave `work` to whoever has its partitions by now."""
+        logger.info("batch superseded: it is read again", extra={"records": len(work.batch.records)})
+        self.give_back(work)
+
+    def give_back(self, work: Work) -> None:
+        """Have `work` read again."""
+        self._source.rewind(work.batch)
+        self.let_go(work)
+
+    def let_go(self, work: Work) -> None:
+        """Hold `work` no longer, if it was held."""
+        freed = [partition for partition in work.batch.partitions if self._works.pop(partition, None)]
+        if freed:
+            self._source.resume([partition for partition in freed if partition not in self._custody.stopped])
+            if not self._works:
+                logger.info("going on")
 
     def due(self) -> Work | None:
-        """Choose what to try again now."""
+        """Choose what to try again now; what another consumer has by now is given up."""
+        for work in self.works:
+            if not self._source.owns(work.batch):
+                self.supersede(work)
         first = min(self._works.values(), key=lambda work: work.not_before, default=None)
         return first if first is not None and first.not_before <= _now() else None
 

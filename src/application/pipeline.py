@@ -59,8 +59,7 @@ class Pipeline:
         self._custody = custody
         self._clock = clock
         self._pace = pace
-        self._held = Held(pace.backoff)
-        """The source delivers nothing of these partitions meanwhile."""
+        self._held = Held(source, custody, clock, pace.backoff)
         self._stops = Stops(source, custody, pace.look)
         self._poll_trouble: str | None = None
         self._poll_failures = 0
@@ -111,7 +110,7 @@ class Pipeline:
         finally:
             unfinished = self._unfinished()
             for work in self._held.works:
-                self._give_back(work)
+                self._held.give_back(work)
             level = logging.WARNING if unfinished else logging.INFO
             logger.log(level, "drained", extra={"committed": self.committed, "unfinished": unfinished})
 
@@ -152,12 +151,16 @@ class Pipeline:
         try:
             batch = await self._source.poll(limit, wait)
         except Unavailable as unavailable:
+            if self._poll_trouble is None:
+                logger.warning("cannot read the log at present", extra={"cause": str(unavailable)})
+            self._poll_trouble = str(unavailable)
             self._poll_failures += 1
-            self._notice_poll_trouble(unavailable)
             await pause(self._pace.backoff.after(self._poll_failures), stop)
             return None
-        self._poll_failures = 0
+        if self._poll_trouble is not None:
+            logger.info("reading the log again", extra={"failures": self._poll_failures})
         self._poll_trouble = None
+        self._poll_failures = 0
         work = Work(batch)
         if batch.records:
             self._in_hand.add(work)
@@ -176,7 +179,7 @@ class Pipeline:
         if stop.is_set():
             return
         # One a turn, so that polling goes on, which keeps this member in its group.
-        if (due := self._next_due()) is not None:
+        if (due := self._held.due()) is not None:
             await self._try(due, self._carry_out)
         await self._stops.mind(self._held.partitions)
 
@@ -224,9 +227,9 @@ class Pipeline:
         try:
             await step(work)
         except Superseded:
-            self._supersede(work)
+            self._held.supersede(work)
         except Unavailable as unavailable:
-            self._hold(work, unavailable)
+            self._held.hold(work, unavailable)
         else:
             return True
         return False
@@ -262,12 +265,12 @@ class Pipeline:
             await self._last_commit()
 
     async def _commit(self, work: Work) -> None:
-        self._step_back(work)
+        self._held.step_back(work)
         if work.batch.records:
             await self._source.commit(work.batch)
             self.committed += len(work.batch.records)
             self._committed_to |= work.batch.ends
-            self._let_go(work)
+            self._held.let_go(work)
 
     async def _last_commit(self) -> None:
         """Return when the last commit that was left to go on is over."""
@@ -285,42 +288,3 @@ class Pipeline:
         if self._pace.retry_budget is None or attempt.first_failed_at is None:
             return False
         return (self._clock() - attempt.first_failed_at).total_seconds() >= self._pace.retry_budget
-
-    def _hold(self, work: Work, cause: Unavailable) -> None:
-        self._step_back(work)
-        if self.holding is None:
-            logger.warning("holding", extra={"cause": str(cause), "partitions": sorted(work.batch.partitions)})
-        self._held.hold(work, cause, self._clock())
-        self._source.pause(work.batch.partitions)
-
-    def _step_back(self, work: Work) -> None:
-        """Give back what stands behind a batch that is held by now, since its commit failed meanwhile."""
-        if behind := self._held.beside(work):
-            self._source.rewind(work.batch.part(behind))
-            work.batch = work.batch.part(work.batch.partitions - behind)
-
-    def _supersede(self, work: Work) -> None:
-        logger.info("batch superseded: it is read again", extra={"records": len(work.batch.records)})
-        self._give_back(work)
-
-    def _give_back(self, work: Work) -> None:
-        self._source.rewind(work.batch)
-        self._let_go(work)
-
-    def _let_go(self, work: Work) -> None:
-        if freed := self._held.let_go(work):
-            self._source.resume([partition for partition in freed if partition not in self._custody.stopped])
-            if self.holding is None:
-                logger.info("going on")
-
-    def _next_due(self) -> Work | None:
-        """Choose what to try again now; what another consumer has by now is given up."""
-        for work in self._held.works:
-            if not self._source.owns(work.batch):
-                self._supersede(work)
-        return self._held.due()
-
-    def _notice_poll_trouble(self, cause: Unavailable) -> None:
-        if self.holding is None:
-            logger.warning("cannot read the log at present", extra={"cause": str(cause)})
-        self._poll_trouble = str(cause)

@@ -237,13 +237,20 @@ async def test_outage_of_the_log_is_told_until_it_is_over(world: PipelineWorld) 
         assert world.pipeline.holding is None
 
 
-async def test_outage_of_an_idle_log_is_told_until_it_is_over(world: PipelineWorld) -> None:
-    """An empty answer is an answer."""
+async def test_outage_of_an_idle_log_is_told_until_it_is_over(
+    world: PipelineWorld, caplog: pytest.LogCaptureFixture
+) -> None:
+    """An empty answer is an answer; its beginning and its end have a line each."""
+    caplog.set_level(logging.INFO)
     world.source.outage = Unavailable("kafka: down")
     async with world.running():
         await until(lambda: world.pipeline.holding == "kafka: down")
+        polls = world.source.polls
+        await until(lambda: world.source.polls > polls + 2)
         world.source.outage = None
         await until(lambda: world.pipeline.holding is None)
+    told = [line.getMessage() for line in caplog.records]
+    assert told == ["cannot read the log at present", "reading the log again", "drained"]
 
 
 async def test_commit_that_fails_is_repeated_alone(world: PipelineWorld) -> None:
