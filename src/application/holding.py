@@ -86,7 +86,7 @@ class Held:
 
     def hold(self, work: Work, cause: Unavailable) -> None:
         """Keep `work` to be tried again after a pause."""
-        self.step_back(work)
+        self.line_up(work)
         if not self._works:
             logger.warning("holding", extra={"cause": str(cause), "partitions": sorted(work.batch.partitions)})
         attempt = Attempt(work.attempt.number + 1, work.attempt.first_failed_at or self._clock())
@@ -97,16 +97,25 @@ class Held:
                 readings=None,
                 attempt=attempt,
                 cause=cause,
-                stops={each: stop for each, stop in work.stops.items() if each == partition},
+                stops=_of(partition, work.stops),
                 not_before=_now() + self._backoff.after(work.attempt.number),
             )
         self._source.pause(work.batch.partitions)
 
-    def step_back(self, work: Work) -> None:
-        """Give back what stands behind a batch that is held by now, since its commit failed meanwhile."""
+    def line_up(self, work: Work) -> None:
+        """Take from `work` what stands behind a batch that is held by now, since its commit failed meanwhile.
+
+        What is durable is committed together with that batch, what is not is given back.
+        """
         behind = {partition for partition in work.batch.partitions if self._works.get(partition, work) is not work}
+        for partition in behind:
+            held, part = self._works[partition], work.batch.part({partition})
+            if work.is_durable and held.is_durable and held.batch.assignment is part.assignment:
+                held.batch = Batch([*held.batch.records, *part.records], part.assignment)
+                held.stops = {**held.stops, **_of(partition, work.stops)}
+            else:
+                self._source.rewind(part)
         if behind:
-            self._source.rewind(work.batch.part(behind))
             work.batch = work.batch.part(work.batch.partitions - behind)
 
     def supersede(self, work: Work) -> None:
@@ -121,8 +130,10 @@ class Held:
 
     def let_go(self, work: Work) -> None:
         """Hold `work` no longer, if it was held."""
-        freed = [partition for partition in work.batch.partitions if self._works.pop(partition, None)]
+        freed = [partition for partition in work.batch.partitions if self._works.get(partition) is work]
         if freed:
+            for partition in freed:
+                del self._works[partition]
             self._source.resume([partition for partition in freed if partition not in self._custody.stopped])
             if not self._works:
                 logger.info("going on")
@@ -138,6 +149,10 @@ class Held:
     def until_due(self, most: float) -> float:
         """Tell for how many seconds there is nothing to try again, `most` at most."""
         return min([most, *(max(0.0, work.not_before - _now()) for work in self._works.values())])
+
+
+def _of(partition: int, stops: Mapping[int, Stop]) -> Mapping[int, Stop]:
+    return {each: stop for each, stop in stops.items() if each == partition}
 
 
 def _now() -> float:

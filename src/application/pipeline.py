@@ -132,10 +132,12 @@ class Pipeline:
                     await turn
                 work = await self._read(stop, is_ahead=not turn.done())
                 await turn
+                committing = self._committing
                 if work is not None:
                     turn = asyncio.create_task(self._turn(work, stop))
-                # The one of the turn before, since this one has not begun: no third batch is read before it is over.
-                await self._last_commit()
+                if committing is not None:
+                    # No third batch is read before the first is done with.
+                    await committing
             await turn
             await self._last_commit()
         finally:
@@ -178,6 +180,9 @@ class Pipeline:
             await self._take(work, stop)
         if stop.is_set():
             return
+        if self._held:
+            # What is being committed may stand behind it.
+            await self._last_commit()
         # One a turn, so that polling goes on, which keeps this member in its group.
         if (due := self._held.due()) is not None:
             await self._try(due, self._carry_out)
@@ -191,18 +196,23 @@ class Pipeline:
             else:
                 self._in_hand.discard(work)
             return
+        await self._last_commit()
         batch = work.batch
         blocked, suspects, others = [], [], []
+        doubted = set()
         for record in batch.records:
             if record.partition in self._custody.stopped or record.partition in self._held:
                 blocked.append(record)
-            elif self._custody.is_suspicious and self._custody.is_suspect(record):
+            elif record.partition in doubted or self._custody.is_suspect(record):
+                # With all that stands behind it in its partition, which may not be committed before it.
+                doubted.add(record.partition)
                 suspects.append(record)
             else:
                 others.append(record)
         if blocked:
             # Read before the source was told to deliver nothing of their partitions.
             self._source.rewind(Batch(blocked, batch.assignment))
+            work.batch = Batch([*others, *suspects], batch.assignment)
         if others:
             await self._try(Work(Batch(others, batch.assignment)), self._carry_out)
         if suspects:
@@ -265,7 +275,7 @@ class Pipeline:
             await self._last_commit()
 
     async def _commit(self, work: Work) -> None:
-        self._held.step_back(work)
+        self._held.line_up(work)
         if work.batch.records:
             await self._source.commit(work.batch)
             self.committed += len(work.batch.records)

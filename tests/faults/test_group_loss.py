@@ -7,12 +7,16 @@ from signal import SIGCONT, SIGSTOP
 import pytest
 
 from tests.faults.evidence import Evidence
+from tests.faults.kafka_load import KafkaLoad
 from tests.faults.stage import Stage
+from tests.support.proxy import Held
 from tests.support.service import Service
 from tests.support.waiting import eventually
 
 _REBALANCE_SECONDS = 60.0
 """How long the group waits for a member to join again."""
+_PILE = 4_000
+"""More records than a COPY keeps to itself before it writes rows, which others then have to wait for."""
 
 
 @pytest.mark.quick
@@ -42,12 +46,11 @@ async def test_08_zombie_wakes_after_its_session(stage: Stage) -> None:
 async def test_22_batch_slower_than_a_rebalance(stage: Stage) -> None:
     """The group shares anew without waiting for it for ever; the batch counts for nobody, and all is stored once."""
     # A batch may take longer than the group waits for a member, and the other one does not end it either.
-    patience = {"DB_STATEMENT_TIMEOUT_SECONDS": "80", "SHUTDOWN_GRACE_SECONDS": "120"}
+    patience = {"DB_STATEMENT_TIMEOUT_SECONDS": "84", "SHUTDOWN_GRACE_SECONDS": "120"}
     slow = await stage.run("consumer", **patience)
     async with stage.kafka_load(most=stage.events) as load:
         await load.acknowledged(stage.events // 2)
-        commit = stage.db.hold("CopyDone")
-        await commit.arrived()
+        commit = await _commit_of_a_pile(stage, load)
         stage.struck_in_flight(load, "a batch becomes slow")
         other = await stage.start("consumer", **patience)
         await slow.logged("a rebalance did not wait any longer for the batch in flight")
@@ -61,6 +64,22 @@ async def test_22_batch_slower_than_a_rebalance(stage: Stage) -> None:
     stage.struck("partitions held by the other meanwhile", len(other.lines("holding")))
     _assert_no_commit_went_back(seen)
     assert seen.letters == []
+
+
+async def _commit_of_a_pile(stage: Stage, load: KafkaLoad) -> Held:
+    """Keep back the end of a COPY that holds many records.
+
+    Three hold what was fetched before there were many: the one that waits for the pile, the one that was read ahead
+    beside it, and the one that the client had fetched by then.
+    """
+    held = stage.db.hold("CopyDone")
+    await held.arrived()
+    await load.acknowledged(load.history.acknowledged + _PILE)
+    for _ in range(3):
+        before, held = held, stage.db.hold("CopyDone")
+        before.release()
+        await held.arrived()
+    return held
 
 
 async def _commits_of(stage: Stage, successor: Service) -> None:

@@ -35,6 +35,8 @@ class WatchedSource(MemorySource):
         self.commit_outage: Exception | None = None
         self.outage_of: set[int] = set()
         """Partitions that cannot be committed."""
+        self.is_revoking = False
+        """Whether its share is about to be taken away: what is in flight may still be committed."""
         self.commit_gate = asyncio.Event()
         """While it is not set commits do not end."""
         self.commit_gate.set()
@@ -45,6 +47,9 @@ class WatchedSource(MemorySource):
         batch = await super().poll(limit, wait)
         self.polled += len(batch.records)
         return batch
+
+    def owns(self, batch: Batch) -> bool:
+        return not self.is_revoking and super().owns(batch)
 
     async def commit(self, batch: Batch) -> None:
         self.commits.append(batch)

@@ -68,7 +68,7 @@ async def test_next_batch_is_stored_while_one_is_committed(world: PipelineWorld)
 
 
 async def test_what_was_stored_while_a_commit_failed_waits_for_it(world: PipelineWorld) -> None:
-    """Given back, it comes again behind what is held: offsets never move backwards."""
+    """It is held as well, and committed together with what stands before it."""
     events = world.append(250)
     world.source.commit_gate.clear()
     async with world.running():
@@ -76,11 +76,10 @@ async def test_what_was_stored_while_a_commit_failed_waits_for_it(world: Pipelin
         world.source.commit_outage = Unavailable("kafka: no coordinator")
         world.source.commit_gate.set()
         await until(lambda: len(world.source.commits) >= 3)
-        assert {tuple(batch.ends.items()) for batch in world.source.commits} == {((0, 100),)}
         assert world.pipeline.holding == "kafka: no coordinator"
         world.source.commit_outage = None
         await until(lambda: world.committed() == {0: 250})
-    assert list(world.store.rows) == [event.id for event in events]
+    assert world.store.calls == [[event.id for event in part] for part in (events[:100], events[100:200], events[200:])]
     ends = [batch.ends[0] for batch in world.source.commits]
     assert ends == sorted(ends)
     assert world.pipeline.committed == 250
@@ -105,6 +104,63 @@ async def test_batch_that_fails_while_the_one_before_is_committed_is_held_behind
         await until(lambda: world.committed() == {0: 150})
     assert list(world.store.rows) == [event.id for event in events]
     assert world.pipeline.committed == 150
+
+
+async def test_dead_letters_that_wait_for_a_commit_are_parked_and_counted_once(world: PipelineWorld) -> None:
+    """Twelve would be a storm of twenty if they were met again."""
+    world.append(100)
+    world.source.commit_gate.clear()
+    async with world.running():
+        await until(lambda: bool(world.source.commits))
+        world.append_garbage(12)
+        await until(lambda: len(world.letters.parked) == 12)
+        world.source.commit_outage = Unavailable("kafka: no coordinator")
+        world.source.commit_gate.set()
+        await until(lambda: world.pipeline.holding is not None)
+        world.source.commit_outage = None
+        await until(lambda: world.committed() == {0: 112})
+        assert world.pipeline.stopped == {}
+    assert len(world.letters.parked) == 12
+
+
+async def test_stop_that_waits_for_a_commit_is_kept_with_it(world: PipelineWorld) -> None:
+    """Where the state could not be written while the commit before it failed."""
+    world.append(100)
+    world.source.commit_gate.clear()
+    async with world.running():
+        await until(lambda: bool(world.source.commits))
+        world.states.outage = Unavailable("database: down")
+        world.append_garbage(30)
+        await until(lambda: len(world.letters.parked) == 20)
+        world.source.commit_outage = Unavailable("kafka: no coordinator")
+        world.source.commit_gate.set()
+        await until(lambda: world.pipeline.holding is not None)
+        world.source.commit_outage = None
+        world.states.outage = None
+        await until(lambda: world.committed() == {0: 120})
+        await until(lambda: world.another().table["events", "group"][0].stop is not None)
+    assert len(world.letters.parked) == 20
+    assert world.store.calls == [[*world.store.rows]]
+
+
+async def test_what_is_held_is_not_given_up_before_what_stands_behind_it_is_done_with(world: PipelineWorld) -> None:
+    """As in a rebalance: an offset that was committed behind what is given up would leave it out."""
+    world.append(100)
+    world.source.commit_gate.clear()
+    async with world.running():
+        await until(lambda: bool(world.source.commits))
+        world.append(50)
+        world.append(50, partition=1)
+        await until(lambda: len(world.store.rows) == 200)
+        world.source.outage_of = {0}
+        world.source.is_revoking = True
+        world.source.commit_gate.set()
+        await until(lambda: world.committed() == {1: 50})
+        await until(lambda: world.pipeline.holding is None)
+        assert [batch.ends for batch in world.source.commits] == [{0: 100}, {1: 50}]
+        world.source.outage_of = set()
+        world.source.is_revoking = False
+        await until(lambda: world.committed() == {0: 150, 1: 50})
 
 
 async def test_only_partitions_whose_commit_failed_wait_for_it(world: PipelineWorld) -> None:
@@ -350,6 +406,30 @@ async def test_last_line_counts_what_was_read_behind_a_batch_that_is_given_up(ca
     async with world.running():
         await until(lambda: world.source.polled == 200)
     assert last_line(caplog) == ("WARNING", {"committed": 0, "unfinished": 200})
+
+
+async def test_last_line_does_not_count_what_was_given_back(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Since it stands behind what is held; the rest of its batch does not end."""
+    world = PipelineWorld(replace(PACE, finish=0.01))
+    fails = asyncio.Event()
+
+    async def fail(_letters: object) -> None:
+        await fails.wait()
+        raise Unavailable("no broker")
+
+    monkeypatch.setattr(world.letters, "park", fail)
+    world.append_garbage(1, partition=1)
+    world.store.gate.clear()
+    async with world.running():
+        await until(lambda: world.source.polled == 1)
+        world.append(2, partition=1)
+        world.append(3, partition=2)
+        await until(lambda: world.source.polled == 6)
+        fails.set()
+        await until(lambda: bool(world.store.calls))
+    assert last_line(caplog) == ("WARNING", {"committed": 0, "unfinished": 1 + 3})
 
 
 async def test_last_line_counts_nothing_unfinished_where_all_was_committed(
@@ -621,6 +701,62 @@ async def test_suspicion_ends_behind_what_the_dead_may_have_had_in_hand(world: P
     async with world.running():
         await until(lambda: world.committed() == {0: 3 * PACE.batch_size})
     assert [len(call) for call in world.store.calls] == [*[1] * (2 * PACE.batch_size), PACE.batch_size]
+
+
+async def test_records_behind_a_suspect_are_not_committed_before_it(world: PipelineWorld) -> None:
+    """Also where the suspicion ends in the middle of a batch."""
+    await world.crash_before(0, times=2)
+    events = world.append(150)
+    async with world.running():
+        await until(lambda: world.committed() == {0: 150})
+        events += world.append(100)
+        world.store.outage = Unavailable("database: down")
+        await until(lambda: world.pipeline.holding is not None)
+        assert world.committed() == {0: 150}
+        world.store.outage = None
+        await until(lambda: world.committed() == {0: 250})
+    assert list(world.store.rows) == [event.id for event in events]
+    ends = [batch.ends[0] for batch in world.source.commits]
+    assert ends == sorted(ends)
+
+
+async def regain_as_suspect(world: PipelineWorld, position: int) -> None:
+    """Partition 0 goes to others, who die at a position, and comes back."""
+    other = MemorySource(world.log, "events", "group", Witness())
+    await other.open()
+    world.log.groups["events", "group"].committed[0] = position
+    await world.crash_before(position, times=3)
+    other.crash()
+
+
+async def test_suspect_is_not_tried_beside_a_commit(world: PipelineWorld) -> None:
+    """Nothing may happen beside it that could be blamed for its deaths."""
+    world.append(10)
+    world.source.commit_gate.clear()
+    async with world.running():
+        await until(lambda: bool(world.source.commits))
+        await regain_as_suspect(world, 0)
+        await until(lambda: world.custody.is_suspicious)
+        await settled()
+        assert len(world.store.calls) == 1
+        world.source.commit_gate.set()
+        await until(lambda: world.committed() == {0: 10})
+
+
+async def test_commit_that_was_superseded_takes_nothing_with_it(world: PipelineWorld) -> None:
+    """A suspect that is held by now, although its partition is the same."""
+    world.append(10)
+    world.source.commit_gate.clear()
+    async with world.running():
+        await until(lambda: bool(world.source.commits))
+        await regain_as_suspect(world, 10)
+        events = world.append(3)
+        world.states.outage = Unavailable("database: down")
+        world.source.commit_gate.set()
+        await until(lambda: world.pipeline.holding == "database: down")
+        world.states.outage = None
+        await until(lambda: world.committed() == {0: 13})
+    assert {event.id for event in events} <= set(world.store.rows)
 
 
 async def test_record_that_killed_three_times_is_parked_untried(world: PipelineWorld) -> None:

@@ -49,18 +49,18 @@ class MemorySource(Outage):
 
     async def commit(self, batch: Batch) -> None:
         await self._reach()
-        if not self.owns(batch):
+        if not self._is_current(batch):
             raise Superseded
         self._group.committed.update(batch.ends)
 
     def rewind(self, batch: Batch) -> None:
-        if self.owns(batch):
+        if self._is_current(batch):
             for record in batch.records:
                 if record.offset >= self._group.committed[record.partition]:
                     self._positions[record.partition] = min(record.offset, self._positions[record.partition])
 
     def owns(self, batch: Batch) -> bool:
-        return self in self._group.members and batch.assignment == self._group.generation
+        return self._is_current(batch)
 
     def stopped(self) -> dict[int, Stop]:
         return {
@@ -90,6 +90,9 @@ class MemorySource(Outage):
         await self._reach()
         if self not in self._group.members:
             raise Unavailable("this member is not in its group")
+
+    def _is_current(self, batch: Batch) -> bool:
+        return self in self._group.members and batch.assignment == self._group.generation
 
     async def _follow(self) -> None:
         """Take up the group's present generation, whose members start from what is committed."""
