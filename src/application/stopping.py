@@ -22,7 +22,9 @@ async def finishing(stop: asyncio.Event, within: float) -> AsyncIterator[asyncio
             limiting.cancel()
 
 
-async def pause(seconds: float, stop: asyncio.Event) -> None:
-    """Sleep, but wake up for a stop."""
+async def pause(seconds: float, wake: asyncio.Event) -> None:
+    """Sleep, but wake up for an event, such as a stop."""
+    # Not `wait_for`, which Python 3.11 lets swallow a cancellation that comes together with the event.
     with suppress(TimeoutError):
-        await asyncio.wait_for(stop.wait(), seconds)
+        async with asyncio.timeout(seconds):
+            await wake.wait()

@@ -117,7 +117,8 @@ class _Family:
             return
         child.terminate()
         try:
-            await asyncio.wait_for(child.wait(), self._settings.shutdown_grace_seconds + _STOP_MARGIN_SECONDS)
+            async with asyncio.timeout(self._settings.shutdown_grace_seconds + _STOP_MARGIN_SECONDS):
+                await child.wait()
         except TimeoutError:
             child.kill()
             await child.wait()

@@ -107,7 +107,8 @@ class MemoryLog:
     async def change(self, wait: float) -> bool:
         """Return when anything changed, or False after `wait` seconds."""
         try:
-            await asyncio.wait_for(self._changed.wait(), wait)
+            async with asyncio.timeout(wait):
+                await self._changed.wait()
         except TimeoutError:
             return False
         return True

@@ -15,6 +15,7 @@ from adapters.postgres.event_log.reader import Place, read
 from adapters.postgres.event_log.retention import trim
 from adapters.postgres.event_log.topics import partition_ids
 from adapters.postgres.event_log.writer import RECORDS_CHANNEL
+from application import stopping
 from application.ports import Batch, Custodian, Superseded
 from domain.dead_letter import Record
 from domain.errors import Unavailable
@@ -103,7 +104,7 @@ class PostgresEventSource:
             left = end - loop.time()
             if batch.records or left <= 0:
                 return batch
-            await _wait(self._news, min(left, self._look))
+            await stopping.pause(min(left, self._look), self._news)
 
     async def commit(self, batch: Batch) -> None:
         claims = _claims(batch)
@@ -217,7 +218,7 @@ class PostgresEventSource:
                 self._trouble = None
                 pause = min(self._heartbeat, self._membership.until_overdue())
             self._news.set()
-            await _wait(self._beat_due, pause)
+            await stopping.pause(pause, self._beat_due)
 
     async def _forget(self, older_than: float) -> None:
         """Delete old records of the partitions that this member holds, now and then until closed."""
@@ -225,7 +226,7 @@ class PostgresEventSource:
             with suppress(Unavailable):
                 ids = [claim.partition_id for claim in self._membership.claims.values()]
                 await trim(self._engine, ids, older_than)
-            await _wait(self._closing, _TRIM_SECONDS)
+            await stopping.pause(_TRIM_SECONDS, self._closing)
 
     async def _stop(self) -> None:
         self._closing.set()
@@ -241,8 +242,3 @@ def _claims(batch: Batch) -> Sequence[Claim]:
     """Tell the claims under which the records were read; those of a part of a batch are fewer than the batch's."""
     partitions = batch.partitions
     return [claim for claim in cast("tuple[Claim, ...]", batch.assignment) if claim.partition in partitions]
-
-
-async def _wait(event: asyncio.Event, seconds: float) -> None:
-    with suppress(TimeoutError):
-        await asyncio.wait_for(event.wait(), seconds)
