@@ -105,12 +105,12 @@ class Held:
     def line_up(self, work: Work) -> None:
         """Take from `work` what stands behind a batch that is held by now, since its commit failed meanwhile.
 
-        What is durable is committed together with that batch, what is not is given back.
+        What is durable is committed together with that batch, under the later one's claim, what is not is given back.
         """
         behind = {partition for partition in work.batch.partitions if self._works.get(partition, work) is not work}
         for partition in behind:
             held, part = self._works[partition], work.batch.part({partition})
-            if work.is_durable and held.is_durable and held.batch.assignment is part.assignment:
+            if work.is_durable and held.is_durable:
                 held.batch = Batch([*held.batch.records, *part.records], part.assignment)
                 held.stops = {**held.stops, **_of(partition, work.stops)}
             else:
