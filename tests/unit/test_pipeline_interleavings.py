@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from random import Random
 from typing import Any
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from adapters.memory import MemorySource
@@ -91,7 +91,6 @@ class Promises:
             self._committed[partition] = end
 
 
-@settings(max_examples=60)
 @given(st.integers(0, 2**32))
 def test_everything_is_stored_in_order_and_committed_behind_it(seed: int) -> None:
     """With storms, suspects, rebalances, and failures of every port."""
