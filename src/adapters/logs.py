@@ -68,6 +68,8 @@ class LoggedEventStore:
 
 def _told(deliveries: Sequence[Delivery], verdicts: Sequence[Verdict]) -> Iterator["_EventLine"]:
     process, logger_, level, timestamp = lines.common()
+    # Looked up once, as an enumeration's members are found by a function in Python 3.11.
+    stored = Verdict.STORED
     return (
         _EventLine(
             event.id,
@@ -77,7 +79,7 @@ def _told(deliveries: Sequence[Delivery], verdicts: Sequence[Verdict]) -> Iterat
             record.partition,
             record.offset,
             # An enumeration's members are slow keys.
-            "event stored" if verdict is Verdict.STORED else _OTHER_EVENTS[verdict],
+            "event stored" if verdict is stored else _OTHER_EVENTS[verdict],
             process,
             logger_,
             level,

@@ -127,15 +127,17 @@ class ProcessEvent:
         are_dead = [isinstance(fate, Failure) for fate in judged.fates]
         ruling = self._storms.judge(judged.batch.records, are_dead)
         done, left = _divide(judged, ruling.stops)
+        # Looked up once, as an enumeration's members are found by a function in Python 3.11.
+        conflict = Verdict.CONFLICT
         letters = [
             (record, reading, fate if isinstance(fate, Failure) else _CONFLICT)
             for record, reading, fate in zip(done.batch.records, done.readings, done.fates, strict=True)
-            if isinstance(fate, Failure) or fate is Verdict.CONFLICT
+            if isinstance(fate, Failure) or fate is conflict
         ]
         await self._park(letters, attempt)
         self._storms.accept(ruling)
-        stored, duplicate, conflict = map(done.fates.count, (Verdict.STORED, Verdict.DUPLICATE, Verdict.CONFLICT))
-        tally = Tally(stored, duplicate, conflict, dead=len(letters) - conflict)
+        stored, duplicate, conflicting = map(done.fates.count, (Verdict.STORED, Verdict.DUPLICATE, conflict))
+        tally = Tally(stored, duplicate, conflicting, dead=len(letters) - conflicting)
         _balance(tally, done.batch)
         return Outcome(tally, done.batch, left, ruling.stops)
 

@@ -3,8 +3,8 @@
 from asyncio import Future, TimerHandle
 from collections import deque
 from collections.abc import Iterable
-from typing import NamedTuple
 
+import msgspec
 from aiokafka.structs import RecordMetadata
 
 
@@ -52,7 +52,7 @@ class Pending:
             _wake(self._waiting.popleft()[1])
 
 
-class Sent(NamedTuple):
+class Sent(msgspec.Struct, gc=False):
     """Where a record stands."""
 
     batch: Pending

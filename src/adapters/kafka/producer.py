@@ -8,6 +8,7 @@ comes back, a new producer takes over.
 import asyncio
 import logging
 from collections.abc import Iterable, Sequence
+from functools import partial
 
 from aiokafka.errors import KafkaError
 
@@ -108,21 +109,13 @@ class Producer:
             self._in_flight.add(sizes)
         except Unavailable as unavailable:
             return [unavailable for _ in records]
-        appended: list[Sent | Rejected | Unavailable] = []
-        waiting: set[Pending] = set()
         # Without a pause, so that no other call's records come between.
-        for record, size in zip(records, sizes, strict=True):
-            one = self._append(client, topic, record, size)
-            appended.append(one)
-            if isinstance(one, Sent):
-                waiting.add(one.batch)
+        appended = [*map(partial(self._append, client, topic), records, sizes)]
+        waiting = {one.batch for one in appended if isinstance(one, Sent)}
         await wait_for_all(waiting, end)
-        outcomes = [
-            self._outcome(client, topic, record, each) if isinstance(each, Sent) else each
-            for record, each in zip(records, appended, strict=True)
-        ]
+        outcomes = [*map(partial(self._outcome, client, topic), records, appended)]
         if client is self._current:
-            self._judge(waiting, [outcome for outcome in outcomes if not isinstance(outcome, Receipt)])
+            self._judge(waiting, outcomes)
         return outcomes
 
     async def _learn(self, client: SendingClient, topic: str, end: float) -> None:
@@ -142,7 +135,11 @@ class Producer:
         self._in_flight.remove(size)
         return outcome
 
-    def _outcome(self, client: SendingClient, topic: str, record: Outgoing, sent: Sent) -> Outcome:
+    def _outcome(
+        self, client: SendingClient, topic: str, record: Outgoing, sent: Sent | Rejected | Unavailable
+    ) -> Outcome:
+        if not isinstance(sent, Sent):
+            return sent
         word = sent.batch.word
         if not word.done():
             return Unavailable(f"kafka: no acknowledgement within {self._deadline:g} s")
@@ -159,8 +156,9 @@ class Producer:
         self._batch_bytes = min(self._batch_bytes, client.batch_bytes // _SHRINKAGE)
         return Unavailable(f"{describe(error)}: batches become smaller")
 
-    def _judge(self, waiting: Iterable[Pending], failures: Sequence[Rejected | Unavailable]) -> None:
+    def _judge(self, waiting: Iterable[Pending], outcomes: Sequence[Outcome]) -> None:
         """Replace the client where it can no longer be trusted."""
+        failures = [outcome for outcome in outcomes if not isinstance(outcome, Receipt)]
         if not failures:
             self._trouble = ""
             return

@@ -10,8 +10,8 @@ from collections.abc import Sequence
 from copy import copy
 from functools import lru_cache, partial
 from random import choice
-from typing import NamedTuple
 
+import msgspec
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import (
     KafkaError,
@@ -38,7 +38,7 @@ _FRAME_BYTES_A_HEADER = 10
 """More than a frame ever takes: what fits with these need not be measured."""
 
 
-class Outgoing(NamedTuple):
+class Outgoing(msgspec.Struct, frozen=True, gc=False):
     """A record to be sent."""
 
     key: bytes | None

@@ -11,6 +11,7 @@ from contextvars import ContextVar
 from datetime import datetime
 from http import HTTPStatus
 from random import getrandbits
+from typing import Final
 
 import msgspec
 import structlog
@@ -27,6 +28,8 @@ from entrypoints.rest.whole_request import WHOLE_REQUEST, WholeRequest
 
 HEALTH_PATHS = frozenset({"/health", "/health/ready"})
 
+_HTTP: Final = ScopeType.HTTP
+"""Looked up once, as an enumeration's members are found by a function in Python 3.11."""
 _REQUEST_ID = re.compile(rb"[\x21-\x7e]{1,128}")
 _TRACEPARENT = re.compile(rb"(?!ff)[0-9a-f]{2}-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}")
 """Of W3C Trace Context; what does not fit is ignored, as it demands."""
@@ -65,7 +68,7 @@ class RequestMiddleware:
         self._in_flight = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != ScopeType.HTTP:
+        if scope["type"] != _HTTP:
             await self.app(scope, receive, send)
             return
         headers = by_name(scope["headers"])
@@ -74,15 +77,6 @@ class RequestMiddleware:
         state["request_id"] = request_id
         started = time.perf_counter_ns()
         status: int | None = None
-
-        def send_with_id(message: Message) -> Awaitable[None]:
-            nonlocal status
-            if message["type"] == "http.response.start":
-                # A framework's enumeration would be printed as such.
-                status = int(message["status"])
-                message["headers"] = [*message["headers"], (b"x-request-id", request_id.encode())]
-            return send(message)
-
         token = _request_id.set(request_id)
         # Also where there is none: on its connection a request inherits the context of the one before it.
         wire.trace(_traceparent(headers))
@@ -92,13 +86,15 @@ class RequestMiddleware:
         try:
             reply = await self._posts.reply(scope, receive, headers) if is_admitted else None
             whole: WholeRequest | None = state.get(WHOLE_REQUEST)
-            if reply is None:
-                await (self.app if is_admitted else _refuse)(scope, receive, send_with_id)
-            elif whole is None:
-                await reply(scope, receive, send_with_id)
-            else:
+            if reply is not None and whole is not None:
                 status = int(reply.status)
                 await whole.answer(status, [*reply.fields(), (b"x-request-id", request_id.encode())], reply.body)
+            else:
+                answer = _Answer(send, request_id)
+                try:
+                    await (reply or (self.app if is_admitted else _refuse))(scope, receive, answer)
+                finally:
+                    status = answer.status
         finally:
             # It leads back to the scope: left there, both would stay until the collector of garbage finds them.
             state.pop(WHOLE_REQUEST, None)
@@ -112,6 +108,22 @@ class RequestMiddleware:
                 line = _RequestLine("request", process, request_id, method, path, status, duration_ms, name, level, now)
                 lines.info(line)
             _request_id.reset(token)
+
+
+class _Answer:
+    """Sends an application's answer on with the request's id, and keeps its status."""
+
+    def __init__(self, send: Send, request_id: str) -> None:
+        self._send = send
+        self._request_id = request_id
+        self.status: int | None = None
+
+    def __call__(self, message: Message) -> Awaitable[None]:
+        if message["type"] == "http.response.start":
+            # A framework's enumeration would be printed as such.
+            self.status = int(message["status"])
+            message["headers"] = [*message["headers"], (b"x-request-id", self._request_id.encode())]
+        return self._send(message)
 
 
 async def _refuse(scope: Scope, receive: Receive, send: Send) -> None:
