@@ -2,14 +2,15 @@
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
 from application.custody import Custody
+from application.execution import Execution
 from application.holding import Backoff, Held, Work
-from application.ports import Batch, EventSource, Superseded
-from application.process_event import Attempt, Outcome, ProcessEvent
+from application.ports import Batch, EventSource
+from application.process_event import ProcessEvent
 from application.stopping import finishing, pause
 from application.stops import Stops
 from application.watchdog import Pulse
@@ -57,21 +58,13 @@ class Pipeline:
         self._source = source
         self._process = process
         self._custody = custody
-        self._clock = clock
         self._pace = pace
         self._held = Held(source, custody, clock, pace.backoff)
+        self._execution = Execution(source, process, custody, self._held, clock=clock, retry_budget=pace.retry_budget)
         self._stops = Stops(source, custody, pace.look)
         self._poll_trouble: str | None = None
         self._poll_failures = 0
-        self._in_hand: set[Work] = set()
-        """What was read and is neither done with nor held."""
-        self._committing: asyncio.Future[None] | None = None
-        """The last commit that was left to go on beside the next batch."""
-        self._committed_to: dict[int, int] = {}
-        """By partition, the offset behind the last record that was committed."""
         self._turns = 0
-        self.committed = 0
-        """How many records were committed so far."""
 
     @property
     def holding(self) -> str | None:
@@ -82,6 +75,11 @@ class Pipeline:
     def stopped(self) -> Mapping[int, Stop]:
         """The partitions that are not read on until a person resumes them."""
         return self._stops.standing
+
+    @property
+    def committed(self) -> int:
+        """How many records were committed so far."""
+        return self._execution.committed
 
     @property
     def pulse(self) -> Pulse:
@@ -108,17 +106,11 @@ class Pipeline:
                 raise
             logger.warning("the batch in hand is given up", extra={"seconds": self._pace.finish})
         finally:
-            unfinished = self._unfinished()
+            unfinished = self._execution.unfinished
             for work in self._held.works:
                 self._held.give_back(work)
             level = logging.WARNING if unfinished else logging.INFO
             logger.log(level, "drained", extra={"committed": self.committed, "unfinished": unfinished})
-
-    def _unfinished(self) -> int:
-        """Count the records that were read, and are neither committed nor given back."""
-        works = (*self._held.works, *self._in_hand)
-        read = {(record.partition, record.offset) for work in works for record in work.batch.records}
-        return sum(offset >= self._committed_to.get(partition, 0) for partition, offset in read)
 
     async def _work(self, stop: asyncio.Event) -> None:
         """Read the next batch while the last one is being stored, and store it while that one is being committed."""
@@ -132,16 +124,16 @@ class Pipeline:
                     await turn
                 work = await self._read(stop, is_ahead=not turn.done())
                 await turn
-                committing = self._committing
+                committing = self._execution.committing
                 if work is not None:
                     turn = asyncio.create_task(self._turn(work, stop))
                 if committing is not None:
                     # No third batch is read before the first is done with.
                     await committing
             await turn
-            await self._last_commit()
+            await self._execution.last_commit()
         finally:
-            under_way = [each for each in (turn, self._committing) if each is not None]
+            under_way = [each for each in (turn, self._execution.committing) if each is not None]
             for each in under_way:
                 each.cancel()
             await asyncio.gather(*under_way, return_exceptions=True)
@@ -165,7 +157,7 @@ class Pipeline:
         self._poll_failures = 0
         work = Work(batch)
         if batch.records:
-            self._in_hand.add(work)
+            self._execution.in_hand.add(work)
         if not self._custody.is_suspicious:
             work.readings = await self._process.read(batch)
         return work
@@ -175,28 +167,25 @@ class Pipeline:
         if stop.is_set() or not self._source.owns(work.batch):
             # Nothing is begun any more, since it may take long to end; or it will be read by another consumer.
             self._source.rewind(work.batch)
-            self._in_hand.discard(work)
+            self._execution.in_hand.discard(work)
         elif work.batch.records:
             await self._take(work, stop)
         if stop.is_set():
             return
         if self._held:
             # What is being committed may stand behind it.
-            await self._last_commit()
+            await self._execution.last_commit()
         # One a turn, so that polling goes on, which keeps this member in its group.
         if (due := self._held.due()) is not None:
-            await self._try(due, self._carry_out)
+            await self._execution.carry_out(due)
         await self._stops.mind(self._held.partitions)
 
     async def _take(self, work: Work, stop: asyncio.Event) -> None:
         """Work on what was read: all at once, but the records of a suspect partition each alone."""
         if not (self._custody.stopped or self._held or self._custody.is_suspicious):
-            if await self._try(work, self._persist):
-                self._committing = asyncio.create_task(self._finish(work))
-            else:
-                self._in_hand.discard(work)
+            await self._execution.begin(work)
             return
-        await self._last_commit()
+        await self._execution.last_commit()
         batch = work.batch
         blocked, suspects, others = [], [], []
         doubted = set()
@@ -214,10 +203,10 @@ class Pipeline:
             self._source.rewind(Batch(blocked, batch.assignment))
             work.batch = Batch([*others, *suspects], batch.assignment)
         if others:
-            await self._try(Work(Batch(others, batch.assignment)), self._carry_out)
+            await self._execution.carry_out(Work(Batch(others, batch.assignment)))
         if suspects:
             await self._take_one_by_one(Batch(suspects, batch.assignment), stop)
-        self._in_hand.discard(work)
+        self._execution.in_hand.discard(work)
 
     async def _take_one_by_one(self, batch: Batch, stop: asyncio.Event) -> None:
         for partition in sorted(batch.partitions):
@@ -227,74 +216,7 @@ class Pipeline:
                 if is_blocked or stop.is_set() or not self._source.owns(batch):
                     self._source.rewind(Batch(records[place:], batch.assignment))
                     break
-                if not await self._try(Work(Batch([record], batch.assignment), is_suspect=True), self._carry_out):
+                if not await self._execution.carry_out(Work(Batch([record], batch.assignment), is_suspect=True)):
                     # Nothing behind it may be committed before it.
                     self._source.rewind(Batch(records[place + 1 :], batch.assignment))
                     break
-
-    async def _try(self, work: Work, step: Callable[[Work], Awaitable[None]]) -> bool:
-        """Take a step with `work`; where that fails hold it, or give it up to whoever has it by now."""
-        try:
-            await step(work)
-        except Superseded:
-            self._held.supersede(work)
-        except Unavailable as unavailable:
-            self._held.hold(work, unavailable)
-        else:
-            return True
-        return False
-
-    async def _carry_out(self, work: Work) -> None:
-        """Persist and commit."""
-        if work.is_suspect:
-            async with self._custody.in_hand(work.batch.records[0]) as may_be_tried:
-                await self._persist(work, is_condemned=not may_be_tried)
-                await self._commit(work)
-        else:
-            await self._persist(work)
-            await self._commit(work)
-
-    async def _finish(self, work: Work) -> None:
-        """Commit what was persisted, beside the next batch."""
-        await self._try(work, self._commit)
-        self._in_hand.discard(work)
-
-    async def _persist(self, work: Work, *, is_condemned: bool = False) -> None:
-        """Make rows, letters and stops durable, and let the commit of the batch before end."""
-        try:
-            if not work.is_durable:
-                outcome = await self._settle(work, is_condemned=is_condemned)
-                work.batch, work.stops, work.is_durable = outcome.batch, outcome.stops, True
-                if outcome.left.records:
-                    self._source.rewind(outcome.left)
-            # Before the commit: whoever reads on from there must know.
-            for partition, stop in work.stops.items():
-                await self._custody.stop(partition, stop)
-        finally:
-            # What was read first is committed first, or held first.
-            await self._last_commit()
-
-    async def _commit(self, work: Work) -> None:
-        self._held.line_up(work)
-        if work.batch.records:
-            await self._source.commit(work.batch)
-            self.committed += len(work.batch.records)
-            self._committed_to |= work.batch.ends
-            self._held.let_go(work)
-
-    async def _last_commit(self) -> None:
-        """Return when the last commit that was left to go on is over."""
-        if self._committing is not None:
-            await self._committing
-
-    async def _settle(self, work: Work, *, is_condemned: bool) -> Outcome:
-        if is_condemned:
-            return await self._process.condemn(work.batch, work.attempt)
-        if work.cause is not None and self._is_spent(work.attempt):
-            return await self._process.give_up(work.batch, work.cause, work.attempt)
-        return await self._process(work.batch, work.attempt, work.readings)
-
-    def _is_spent(self, attempt: Attempt) -> bool:
-        if self._pace.retry_budget is None or attempt.first_failed_at is None:
-            return False
-        return (self._clock() - attempt.first_failed_at).total_seconds() >= self._pace.retry_budget
