@@ -32,6 +32,11 @@ KEEP_OUT = (
     "CREATE FUNCTION keep_out() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END'",
     "CREATE TRIGGER keep_out BEFORE INSERT ON events FOR EACH ROW EXECUTE FUNCTION keep_out()",
 )
+ROW_LEVEL_SECURITY = (
+    "ALTER TABLE events ENABLE ROW LEVEL SECURITY",
+    "CREATE POLICY everything ON events USING (true)",
+    "GRANT SELECT, INSERT ON events TO PUBLIC",
+)
 _INSERT_ID = text(
     "INSERT INTO events (id, user_id, event_type, payload) VALUES (:id, 'user-1', 'LOGIN', CAST(:payload AS jsonb))"
 )
@@ -137,6 +142,18 @@ async def test_row_that_a_trigger_keeps_out_is_not_stored(engine: AsyncEngine) -
     async with engine.begin() as connection:
         await connection.execute(text("DROP TRIGGER keep_out ON events"))
     assert await store.add(delivered(event_)) == [STORED]
+
+
+async def test_table_with_row_level_security_takes_events(engine: AsyncEngine, roles: list[Database]) -> None:
+    """It refuses every COPY of those to whom its policies apply."""
+    async with engine.begin() as connection:
+        for statement in ROW_LEVEL_SECURITY:
+            await connection.execute(text(statement))
+    writer = create_engine(roles[0], application_name="tests", pool_size=1)
+    store, first, second = PostgresEventStore(writer, settle=25.0), an_event(), an_event()
+    assert await store.add(delivered(first)) == [STORED]
+    assert await store.add(delivered(first, second)) == [DUPLICATE, STORED]
+    await writer.dispose()
 
 
 async def test_add_ends_in_time_whatever_it_waits_for(engine: AsyncEngine) -> None:

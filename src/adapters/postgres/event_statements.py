@@ -47,7 +47,7 @@ _VERDICTS = {True: Verdict.DUPLICATE, False: Verdict.CONFLICT, None: None}
 class Taken(Exception):
     """Not all was written: a value that has to be unique stands in the table already, an id most probably.
 
-    Or a trigger of somebody else's kept rows out.
+    Or a trigger of somebody else's kept rows out, or the table takes no COPY, as under row-level security.
     """
 
 
@@ -61,7 +61,7 @@ async def copy(connection: AsyncConnection, deliveries: Sequence[Delivery]) -> N
     assert driver is not None
     try:
         written = await driver.copy_records_to_table(EVENTS, columns=_COLUMNS, records=map(_row, deliveries))
-    except asyncpg.UniqueViolationError as error:
+    except (asyncpg.UniqueViolationError, asyncpg.FeatureNotSupportedError) as error:
         raise Taken from error
     except BaseException as error:
         # The pool does not see what happens here; cut short, the COPY might even be committed later.
