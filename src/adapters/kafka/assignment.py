@@ -13,7 +13,6 @@ from collections.abc import Collection, Iterable, Mapping
 import cramjam
 from aiokafka import AIOKafkaConsumer, OffsetAndMetadata, TopicPartition
 from aiokafka.errors import CorruptRecordException, UnsupportedCodecError
-from aiokafka.structs import ConsumerRecord
 
 from application.ports import Custodian
 from domain.dead_letter import Record
@@ -35,7 +34,7 @@ _PORTION_RECORDS = 200
 _DOUBT_SECONDS = 60.0
 """Within which a record that cannot be read is met a second time, unlike one that was damaged on its way."""
 
-Fetched = Mapping[TopicPartition, list[ConsumerRecord]]
+Fetched = Mapping[TopicPartition, list[Record]]
 
 logger = logging.getLogger(__name__)
 
@@ -129,7 +128,7 @@ class Assignment:
             else:
                 self._consumer.resume(tp)
 
-    def advance(self, fetched: Fetched) -> list[ConsumerRecord]:
+    def advance(self, fetched: Fetched) -> list[Record]:
         """Move the cursor behind `fetched` and answer its records."""
         for tp, records in fetched.items():
             self._cursor[tp.partition] = records[-1].offset + 1
@@ -218,7 +217,7 @@ class Assignment:
         if self.single_fetches == 0:
             return await self._getmany_by_portions(timeout_ms, max_records)
         self.single_fetches -= 1
-        singles: dict[TopicPartition, list[ConsumerRecord]] = {}
+        singles: dict[TopicPartition, list[Record]] = {}
         readable = self._consumer.assignment() - self._consumer.paused()
         for tp in readable:
             cursor = self._cursor[tp.partition]
@@ -234,7 +233,7 @@ class Assignment:
 
     async def _getmany_by_portions(self, timeout_ms: int, max_records: int) -> Fetched:
         """Read as the client does, which takes records apart without a pause, and let others work in between."""
-        fetched: dict[TopicPartition, list[ConsumerRecord]] = {}
+        fetched: dict[TopicPartition, list[Record]] = {}
         left = max_records
         while left > 0:
             portion: Fetched = await self._consumer.getmany(

@@ -7,14 +7,14 @@ from datetime import UTC, datetime, timedelta
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import OffsetOutOfRangeError
-from aiokafka.structs import ConsumerRecord
 
 from adapters.kafka.assignment import is_unreadable
 from adapters.kafka.connection import Brokers, translated
+from adapters.kafka.fetched_records import adapt_consumers
 from adapters.kafka.membership import stop_consumer
 from adapters.kafka.topics import partition_numbers
-from adapters.kafka.unreadable_records import pass_by_unreadable_records
 from application.ports import Span, Stretch
+from domain.dead_letter import Record
 from domain.errors import Unavailable, WrongDeployment
 
 _CALL_LIMIT_SECONDS = 15.0
@@ -73,7 +73,7 @@ class KafkaLogReader:
 
     @asynccontextmanager
     async def _connected(self, group: str | None = None) -> AsyncIterator[AIOKafkaConsumer]:
-        pass_by_unreadable_records()
+        adapt_consumers()
         consumer = AIOKafkaConsumer(
             **self._brokers.options(),
             group_id=group,
@@ -125,7 +125,7 @@ class _Reading:
             return Stretch(0, ())
         return Stretch(0, [record for record in records if record.offset < self._end])
 
-    async def _fetch(self) -> Sequence[ConsumerRecord]:
+    async def _fetch(self) -> Sequence[Record]:
         """Wait for records, or for the client to pass over offsets without any, which it does not tell."""
         start = self.position
         try:
@@ -135,7 +135,7 @@ class _Reading:
                     self.position = min(await self._consumer.position(self._at), self._end)
         except TimeoutError:
             raise Unavailable(f"kafka: {self._place}: nothing came within {_SILENCE_SECONDS:g} s") from None
-        records: Sequence[ConsumerRecord] = fetched.get(self._at, ())
+        records: Sequence[Record] = fetched.get(self._at, ())
         return records
 
     def _go_to(self, position: int) -> None:

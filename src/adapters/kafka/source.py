@@ -17,8 +17,8 @@ from aiokafka.errors import (
 from adapters.kafka.assignment import Assignment, is_unreadable
 from adapters.kafka.assignor import AssignorName
 from adapters.kafka.connection import Brokers, describe, translated
+from adapters.kafka.fetched_records import adapt_consumers
 from adapters.kafka.membership import RebalanceListener, membership_options, stop_consumer
-from adapters.kafka.unreadable_records import pass_by_unreadable_records
 from application.ports import Batch, Custodian, Superseded
 from domain.errors import Unavailable
 from domain.stop import Stop
@@ -203,7 +203,7 @@ class KafkaEventSource:
             await self._disconnect()
 
     async def _connect(self) -> AIOKafkaConsumer:
-        pass_by_unreadable_records()
+        adapt_consumers()
         consumer = AIOKafkaConsumer(**self._brokers.options(), **self._options)
         try:
             async with asyncio.timeout(_CALL_LIMIT_SECONDS):

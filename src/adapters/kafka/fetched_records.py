@@ -1,11 +1,14 @@
-"""Lets the Kafka client read on behind a record that it cannot take apart.
+"""What the Kafka client makes of a broker's answer.
 
 A broker hands out whole batches, and the client takes apart every record of a batch, also those before the place that
-it was told to read from: such a record would bar the way to all that stand behind it in its batch.
+it was told to read from. One that it cannot take apart would bar the way to all that stand behind it in its batch; here
+it is passed by. And the client's own record takes as long to make as all else that is done to read it.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
+import msgspec
 from aiokafka.consumer import fetcher
 from aiokafka.record.default_records import _DefaultRecordBatchPy, _DefaultRecordPy
 from aiokafka.record.memory_records import _MemoryRecordsPy
@@ -14,7 +17,19 @@ from aiokafka.record.util import decode_varint
 _DEFAULT_FORMAT = 2
 
 
-def pass_by_unreadable_records() -> None:
+class FetchedRecord(msgspec.Struct, frozen=True, gc=False):
+    """A `Record`: of what the client knows of one, as much as is used."""
+
+    topic: str
+    partition: int
+    offset: int
+    timestamp: int
+    key: bytes | None
+    value: bytes | None
+    headers: Sequence[tuple[str, bytes | None]]
+
+
+def adapt_consumers() -> None:
     """Let every consumer of this process use the classes below: the client makes them by these names."""
     fetcher.MemoryRecords = _Batches
     fetcher.PartitionRecords = _PartitionRecords
@@ -26,6 +41,10 @@ class _PartitionRecords(fetcher.PartitionRecords):  # type: ignore[misc]  # aiok
     def __init__(self, tp: Any, batches: "_Batches", aborted: Any, fetch_offset: int, *options: Any) -> None:
         batches.begin = fetch_offset
         super().__init__(tp, batches, aborted, fetch_offset, *options)
+
+    def _consumer_record(self, tp: Any, record: Any) -> FetchedRecord:
+        headers = tuple(record.headers)
+        return FetchedRecord(tp.topic, tp.partition, record.offset, record.timestamp, record.key, record.value, headers)
 
 
 class _Batches(_MemoryRecordsPy):  # type: ignore[misc]
