@@ -68,7 +68,7 @@ class LoggedEventStore:
 
 def _told(deliveries: Sequence[Delivery], verdicts: Sequence[Verdict]) -> Iterator["_EventLine"]:
     process, logger_, level, timestamp = lines.common()
-    # Looked up once, as an enumeration's members are found by a function in Python 3.11.
+    # Looked up once, as looking up an enumeration's member is slow in Python 3.11.
     stored = Verdict.STORED
     return (
         _EventLine(

@@ -52,7 +52,10 @@ class Execution:
         return await self._try(work, self._persist_and_commit)
 
     async def begin(self, work: Work) -> None:
-        """Persist `work`, which is in hand, and leave its commit to go on beside the next one."""
+        """Persist `work`, which is in hand, and leave its commit to go on beside the next one.
+
+        Where either fails it is held or given up, and in hand no longer.
+        """
         if await self._try(work, self._persist):
             self.committing = asyncio.create_task(self._finish(work))
         else:
@@ -89,7 +92,7 @@ class Execution:
         self.in_hand.discard(work)
 
     async def _persist(self, work: Work, *, is_condemned: bool = False) -> None:
-        """Make rows, letters and stops durable, and let the commit of the work before end."""
+        """Make rows, letters and stops durable, and wait for the commit of the work before."""
         try:
             if not work.is_durable:
                 outcome = await self._settle(work, is_condemned=is_condemned)

@@ -127,7 +127,7 @@ class ProcessEvent:
         are_dead = [isinstance(fate, Failure) for fate in judged.fates]
         ruling = self._storms.judge(judged.batch.records, are_dead)
         done, left = _divide(judged, ruling.stops)
-        # Looked up once, as an enumeration's members are found by a function in Python 3.11.
+        # Looked up once, as looking up an enumeration's member is slow in Python 3.11.
         conflict = Verdict.CONFLICT
         letters = [
             (record, reading, fate if isinstance(fate, Failure) else _CONFLICT)

@@ -1,8 +1,8 @@
 """What the Kafka client makes of a broker's answer.
 
 A broker hands out whole batches, and the client takes apart every record of a batch, also those before the place that
-it was told to read from. One that it cannot take apart would bar the way to all that stand behind it in its batch; here
-it is passed by. And the client's own record takes as long to make as all else that is done to read it.
+it was told to read from. Such an earlier one that it cannot take apart would bar the way to all that stand behind it in
+its batch; here it is passed by. And its own record takes a third of the time that reading one does.
 """
 
 from collections.abc import Sequence
@@ -30,7 +30,10 @@ class FetchedRecord(msgspec.Struct, frozen=True, gc=False):
 
 
 def adapt_consumers() -> None:
-    """Let every consumer of this process use the classes below: the client makes them by these names."""
+    """Let every consumer of this process use the classes below: the client makes them by these names.
+
+    Deserializers do nothing then.
+    """
     fetcher.MemoryRecords = _Batches
     fetcher.PartitionRecords = _PartitionRecords
 

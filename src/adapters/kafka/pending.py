@@ -52,7 +52,7 @@ class Pending:
             _wake(self._waiting.popleft()[1])
 
 
-class Sent(msgspec.Struct, gc=False):
+class Sent(msgspec.Struct, frozen=True, gc=False):
     """Where a record stands."""
 
     batch: Pending

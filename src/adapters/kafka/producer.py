@@ -136,20 +136,20 @@ class Producer:
         return outcome
 
     def _outcome(
-        self, client: SendingClient, topic: str, record: Outgoing, sent: Sent | Rejected | Unavailable
+        self, client: SendingClient, topic: str, record: Outgoing, appended: Sent | Rejected | Unavailable
     ) -> Outcome:
-        if not isinstance(sent, Sent):
-            return sent
-        word = sent.batch.word
+        if not isinstance(appended, Sent):
+            return appended
+        word = appended.batch.word
         if not word.done():
             return Unavailable(f"kafka: no acknowledgement within {self._deadline:g} s")
         error = word.exception()
         if error is None:
             first = word.result()
-            return Receipt(first.partition, first.offset + sent.place if first.offset >= 0 else None)
+            return Receipt(first.partition, first.offset + appended.place if first.offset >= 0 else None)
         if not isinstance(error, TOO_LARGE):
             return Unavailable(describe(error))
-        if sent.batch.records == 1:
+        if appended.batch.records == 1:
             self._refused_sizes.note(topic, record)
             return Rejected(describe(error))
         # With less company, or alone in the end, each of them may fit.

@@ -44,25 +44,35 @@ WHERE datname = current_database() AND usename = current_user AND state = 'activ
 _VERDICTS = {True: Verdict.DUPLICATE, False: Verdict.CONFLICT, None: None}
 
 
-class Taken(Exception):
-    """Not all was written: a value that has to be unique stands in the table already, an id most probably.
+class NotCopied(Exception):
+    """Not all was written, and another way of writing may do better."""
 
-    Or a trigger of somebody else's kept rows out, or the table takes no COPY, as under row-level security.
+
+class Taken(NotCopied):
+    """A value that has to be unique stands in the table already, an id most probably.
+
+    Or a trigger of somebody else's kept rows out.
     """
+
+
+class CopyRefused(NotCopied):
+    """The table takes no COPY, as under row-level security."""
 
 
 async def copy(connection: AsyncConnection, deliveries: Sequence[Delivery]) -> None:
     """Write deliveries in one COPY, which is a transaction of its own unless `connection` is in one already.
 
-    SQLAlchemy begins a transaction with the first statement that it is given itself. Raises `Taken`, and the driver's
-    own errors.
+    SQLAlchemy begins a transaction with the first statement that it is given itself. Raises `NotCopied`, and the
+    driver's own errors.
     """
     driver = (await connection.get_raw_connection()).driver_connection
     assert driver is not None
     try:
         written = await driver.copy_records_to_table(EVENTS, columns=_COLUMNS, records=map(_row, deliveries))
-    except (asyncpg.UniqueViolationError, asyncpg.FeatureNotSupportedError) as error:
+    except asyncpg.UniqueViolationError as error:
         raise Taken from error
+    except asyncpg.FeatureNotSupportedError as error:
+        raise CopyRefused from error
     except BaseException as error:
         # The pool does not see what happens here; cut short, the COPY might even be committed later.
         if driver.is_closed() or not isinstance(error, asyncpg.PostgresError):

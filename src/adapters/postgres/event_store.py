@@ -47,6 +47,8 @@ class PostgresEventStore:
         self._settle = settle
         self._wary_for = 0
         """For how many batches more the ids are looked up before they are written."""
+        self._takes_copies = True
+        """Whether the table has refused no COPY so far."""
         self._is_held_up = False
         """Whether the last batch could not be written: a COPY that was abandoned may stand in the way."""
 
@@ -75,7 +77,7 @@ class PostgresEventStore:
                 await connection.commit()
         verdicts = [Verdict.STORED if place in new else next(compared) for place in range(len(deliveries))]
         if None in verdicts:
-            raise Unavailable("database: a row was deleted while it was compared")
+            raise Unavailable("database: a row was deleted while it was compared, or this role may not see it")
         return [verdict for verdict in verdicts if verdict is not None]
 
     async def _copied(self, connection: AsyncConnection, unique: Sequence[Delivery]) -> bool:
@@ -84,22 +86,27 @@ class PostgresEventStore:
             self._wary_for -= 1
             return False
         try:
-            await statements.copy(connection, unique)
+            if self._takes_copies:
+                await statements.copy(connection, unique)
         except statements.Taken:
             # One taken id costs a whole COPY, and seldom comes alone.
             self._wary_for = _WARY_BATCHES
             return False
-        return True
+        except statements.CopyRefused:
+            self._takes_copies = False
+        return self._takes_copies
 
     async def _write(self, connection: AsyncConnection, unique: Sequence[Delivery]) -> Collection[UUID]:
         """Write what is new of events of which some may be known; answer the new ids."""
+        if not self._takes_copies:
+            return await statements.insert(connection, unique)
         known = await statements.known(connection, unique)
         new = [delivery for delivery in unique if delivery.event.id not in known]
         try:
             if new:
                 await statements.copy(connection, new)
-        except statements.Taken:
-            # Another writer came in between, or it is not the id that is taken.
+        except statements.NotCopied:
+            # Another writer came in between, for instance, or it is not the id that is taken.
             await connection.rollback()
             return await statements.insert(connection, unique)
         return [delivery.event.id for delivery in new]

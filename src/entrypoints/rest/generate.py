@@ -20,7 +20,7 @@ UNCONFIRMED = (
 )
 
 _CREATED = HTTPStatus.CREATED.value
-"""Looked up once, as an enumeration's members are found by a function in Python 3.11."""
+"""Looked up once, as looking up an enumeration's member is slow in Python 3.11."""
 
 logger: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 

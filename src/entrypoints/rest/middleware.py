@@ -29,7 +29,7 @@ from entrypoints.rest.whole_request import WHOLE_REQUEST, WholeRequest
 HEALTH_PATHS = frozenset({"/health", "/health/ready"})
 
 _HTTP: Final = ScopeType.HTTP
-"""Looked up once, as an enumeration's members are found by a function in Python 3.11."""
+"""Looked up once, as looking up an enumeration's member is slow in Python 3.11."""
 _REQUEST_ID = re.compile(rb"[\x21-\x7e]{1,128}")
 _TRACEPARENT = re.compile(rb"(?!ff)[0-9a-f]{2}-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}")
 """Of W3C Trace Context; what does not fit is ignored, as it demands."""
