@@ -16,6 +16,8 @@ _STOP_LIMIT_SECONDS = 2.5
 _ABANDON_LIMIT_SECONDS = 0.5
 _FETCH_BYTES = 2 * 1024 * 1024
 """Of one partition at a time: two full batches of ordinary events from four partitions."""
+_FETCH_WAIT_SECONDS = 0.2
+"""How long a broker waits for records: what else it is asked, such as where the log ends, waits behind that."""
 _REBALANCE_TIMEOUT_SECONDS = 60.0
 
 
@@ -28,6 +30,7 @@ def membership_options(group: str, assignor: AssignorName, session_timeout: floa
         "auto_offset_reset": "none",
         "isolation_level": "read_committed",
         "max_partition_fetch_bytes": _FETCH_BYTES,
+        "fetch_max_wait_ms": round(_FETCH_WAIT_SECONDS * 1000),
         "partition_assignment_strategy": [assignor_for(assignor)],
         "session_timeout_ms": round(session_timeout * 1000),
         "heartbeat_interval_ms": round(session_timeout * 100),
