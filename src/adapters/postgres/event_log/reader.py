@@ -1,13 +1,12 @@
 """Reads records of one topic of the embedded log."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import NamedTuple
 
 import msgspec
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from adapters import wire
+from adapters.log_record import LogRecord
 from adapters.postgres.engine import translated
 
 _READ_BYTES = 32 * 1024 * 1024
@@ -35,19 +34,6 @@ FROM (
 WHERE before < $5
 """
 _decode = msgspec.json.Decoder(tuple[tuple[str, bytes | None], ...]).decode
-
-
-@dataclass(frozen=True, slots=True)
-class LogRecord:
-    """A record; `timestamp` is in milliseconds since the epoch."""
-
-    topic: str
-    partition: int
-    offset: int
-    timestamp: int
-    key: bytes | None
-    value: bytes | None
-    headers: wire.Headers
 
 
 class Place(NamedTuple):

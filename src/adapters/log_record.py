@@ -1,0 +1,17 @@
+"""A record as read from a log."""
+
+import msgspec
+
+from adapters import wire
+
+
+class LogRecord(msgspec.Struct, frozen=True, gc=False):
+    """A `Record`; `timestamp` is in milliseconds since the epoch."""
+
+    topic: str
+    partition: int
+    offset: int
+    timestamp: int
+    key: bytes | None
+    value: bytes | None
+    headers: wire.Headers
