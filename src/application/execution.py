@@ -3,16 +3,17 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 from datetime import datetime
+from functools import partial
 
 from application.custody import Custody
 from application.holding import Held, Work
-from application.ports import EventSource, Superseded
+from application.ports import BeforeCommit, EventSource, Superseded, at_once
 from application.process_event import Attempt, Outcome, ProcessEvent
 from domain.errors import Unavailable
 
 
 class Execution:
-    """Carries works out; of two in a row the second may become durable while the first is being committed."""
+    """Carries works out; of two in a row the second is begun while the first is being stored or committed."""
 
     def __init__(
         self,
@@ -51,12 +52,13 @@ class Execution:
         """Persist and commit; False where that failed, so that `work` is held or given up."""
         return await self._try(work, self._persist_and_commit)
 
-    async def begin(self, work: Work) -> None:
+    async def begin(self, work: Work, before_commit: BeforeCommit = at_once) -> None:
         """Persist `work`, which is in hand, and leave its commit to go on beside the next one.
 
-        Where either fails it is held or given up, and in hand no longer.
+        Where either fails it is held or given up, and in hand no longer. Nothing of it is seen before `before_commit`
+        returns; where that raises `Withdrawn` nothing was done.
         """
-        if await self._try(work, self._persist):
+        if await self._try(work, partial(self._persist, before_commit=before_commit)):
             self.committing = asyncio.create_task(self._finish(work))
         else:
             self.in_hand.discard(work)
@@ -91,19 +93,23 @@ class Execution:
         await self._try(work, self._commit)
         self.in_hand.discard(work)
 
-    async def _persist(self, work: Work, *, is_condemned: bool = False) -> None:
+    async def _persist(self, work: Work, *, is_condemned: bool = False, before_commit: BeforeCommit = at_once) -> None:
         """Make rows, letters and stops durable, and wait for the commit of the work before."""
         try:
             if not work.is_durable:
-                outcome = await self._settle(work, is_condemned=is_condemned)
+                outcome = await self._settle(work, is_condemned=is_condemned, before_commit=before_commit)
                 work.batch, work.stops, work.is_durable = outcome.batch, outcome.stops, True
                 if outcome.left.records:
                     self._source.rewind(outcome.left)
             # Before the commit: whoever reads on from there must know.
             for partition, stop in work.stops.items():
                 await self._custody.stop(partition, stop)
+        except Unavailable:
+            # What was read first is held first.
+            await before_commit()
+            raise
         finally:
-            # What was read first is committed first, or held first.
+            # And committed first.
             await self.last_commit()
 
     async def _commit(self, work: Work) -> None:
@@ -114,12 +120,12 @@ class Execution:
             self._committed_to |= work.batch.ends
             self._held.let_go(work)
 
-    async def _settle(self, work: Work, *, is_condemned: bool) -> Outcome:
+    async def _settle(self, work: Work, *, is_condemned: bool, before_commit: BeforeCommit) -> Outcome:
         if is_condemned:
             return await self._process.condemn(work.batch, work.attempt)
         if work.cause is not None and self._is_spent(work.attempt):
             return await self._process.give_up(work.batch, work.cause, work.attempt)
-        return await self._process(work.batch, work.attempt, work.readings)
+        return await self._process(work.batch, work.attempt, work.readings, before_commit=before_commit)
 
     def _is_spent(self, attempt: Attempt) -> bool:
         if self._retry_budget is None or attempt.first_failed_at is None:

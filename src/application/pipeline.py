@@ -3,13 +3,14 @@
 import asyncio
 import logging
 from collections.abc import Callable, Collection, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 
 from application.custody import Custody
 from application.execution import Execution
 from application.holding import Backoff, Held, Work
-from application.ports import Batch, EventSource
+from application.ports import Batch, EventSource, Withdrawn
 from application.process_event import ProcessEvent
 from application.stopping import finishing, pause
 from application.stops import Stops
@@ -22,7 +23,7 @@ logger = logging.getLogger(__name__)
 _AHEAD_SECONDS = 0.02
 """How long to wait for the next batch while one is being worked on, which may have to be tried again soon."""
 BATCHES_IN_HAND = 2
-"""One that is being stored, and beside it the one before, which is being committed, or else the next, being read."""
+"""One that is being stored, and beside it the one before, which is being committed, or else the next, on its way."""
 _SUSPICIOUS_BATCH = 100
 """How many records are read at a time while they are taken one by one, so that polling goes on."""
 
@@ -113,7 +114,7 @@ class Pipeline:
             logger.log(level, "drained", extra={"committed": self.committed, "unfinished": unfinished})
 
     async def _work(self, stop: asyncio.Event) -> None:
-        """Read the next batch while the last one is being stored, and store it while that one is being committed."""
+        """Read the next batch while the last one is being stored, and store it behind that one."""
         turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         turn.set_result(None)
         try:
@@ -123,12 +124,12 @@ class Pipeline:
                     # Nothing may happen beside a record that kills, lest another one is blamed.
                     await turn
                 work = await self._read(stop, is_ahead=not turn.done())
-                await turn
-                committing = self._execution.committing
+                before = turn
                 if work is not None:
-                    turn = asyncio.create_task(self._turn(work, stop))
-                if committing is not None:
-                    # No third batch is read before the first is done with.
+                    turn = asyncio.create_task(self._turn(work, before, stop))
+                # No third batch is read before the first is done with.
+                await before
+                if (committing := self._execution.committing) is not None:
                     await committing
             await turn
             await self._execution.last_commit()
@@ -162,13 +163,10 @@ class Pipeline:
             work.readings = await self._process.read(batch)
         return work
 
-    async def _turn(self, work: Work, stop: asyncio.Event) -> None:
-        """Work on what was read, and on one batch of those that are held."""
-        if stop.is_set() or not self._source.owns(work.batch):
-            # Nothing is begun any more, since it may take long to end; or it will be read by another consumer.
-            self._source.rewind(work.batch)
-            self._execution.in_hand.discard(work)
-        elif work.batch.records:
+    async def _turn(self, work: Work, before: asyncio.Future[None], stop: asyncio.Event) -> None:
+        """Work on what was read, behind the turn before, and on one batch of those that are held."""
+        if not await self._begun_early(work, before, stop):
+            await before
             await self._take(work, stop)
         if stop.is_set():
             return
@@ -180,9 +178,42 @@ class Pipeline:
             await self._execution.carry_out(due)
         await self._stops.mind(self._held.partitions)
 
+    async def _begun_early(self, work: Work, before: asyncio.Future[None], stop: asyncio.Event) -> bool:
+        """Begin a batch while the one before it is being stored; False where it has to wait for what becomes of that.
+
+        It is carried out behind that one, and only if that one has left nothing that needs a closer look.
+        """
+        may_follow: bool | None = None
+
+        async def before_commit() -> None:
+            nonlocal may_follow
+            # Not `await before`: a batch that runs out of time would cancel it.
+            await asyncio.wait([before])
+            if may_follow is None:
+                went_well = not before.cancelled() and before.exception() is None
+                may_follow = went_well and self._is_ordinary(work)
+            if not may_follow:
+                raise Withdrawn
+
+        with suppress(Withdrawn):
+            if not stop.is_set() and self._is_ordinary(work):
+                await self._execution.begin(work, before_commit)
+                return True
+        return False
+
+    def _is_ordinary(self, work: Work) -> bool:
+        """Tell whether there is anything to carry out, and nothing to be careful about."""
+        is_ours = bool(work.batch.records) and self._source.owns(work.batch)
+        return is_ours and not (self._custody.stopped or self._held or self._custody.is_suspicious)
+
     async def _take(self, work: Work, stop: asyncio.Event) -> None:
         """Work on what was read: all at once, but the records of a suspect partition each alone."""
-        if not (self._custody.stopped or self._held or self._custody.is_suspicious):
+        if stop.is_set() or not self._source.owns(work.batch):
+            # Nothing is begun any more, since it may take long to end; or it will be read by another consumer.
+            self._source.rewind(work.batch)
+            self._execution.in_hand.discard(work)
+            return
+        if self._is_ordinary(work):
             await self._execution.begin(work)
             return
         await self._execution.last_commit()

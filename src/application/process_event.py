@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple
 
-from application.ports import Batch, DeadLetters, Delivery, EventStore, Verdict
+from application.ports import Batch, BeforeCommit, DeadLetters, Delivery, EventStore, Verdict, Withdrawn, at_once
 from application.storm import Storms
 from domain.dead_letter import DeadLetter, Failure, FailureKind, Record
 from domain.errors import Rejected, Unavailable, WrongDeployment
@@ -95,15 +95,23 @@ class ProcessEvent:
         return readings
 
     async def __call__(
-        self, batch: Batch, attempt: Attempt = Attempt(), readings: Sequence[Reading] | None = None
+        self,
+        batch: Batch,
+        attempt: Attempt = Attempt(),
+        readings: Sequence[Reading] | None = None,
+        *,
+        before_commit: BeforeCommit = at_once,
     ) -> Outcome:
         """Store and park. Raises `Unavailable` when the world cannot take it now: nothing is to be committed then.
 
-        `readings` is what `read` has said of this batch, if it was asked already.
+        `readings` is what `read` has said of this batch, if it was asked already. Nothing is seen of what is done
+        before `before_commit` returns; `Withdrawn` where it never does.
         """
         readings = await self.read(batch) if readings is None else readings
         deliveries = [reading for reading in readings if isinstance(reading, Delivery)]
-        added = await self._add(deliveries) if deliveries else ()
+        added = await self._add(deliveries, before_commit) if deliveries else ()
+        # Dead letters are seen as well, and may be all there is.
+        await before_commit()
         if len(added) != len(deliveries):
             raise AssertionError(f"the store judged {len(added)} of {len(deliveries)} events")
         verdicts = iter(added)
@@ -141,12 +149,12 @@ class ProcessEvent:
         _balance(tally, done.batch)
         return Outcome(tally, done.batch, left, ruling.stops)
 
-    async def _add(self, deliveries: Sequence[Delivery]) -> Sequence[Fate]:
+    async def _add(self, deliveries: Sequence[Delivery], before_commit: BeforeCommit) -> Sequence[Fate]:
         """Add `deliveries`; on a refusal halve them, in offset order, until the culprits stand alone."""
         self.asked += 1
         try:
-            return await self._store.add(deliveries)
-        except (Unavailable, WrongDeployment):
+            return await self._store.add(deliveries, before_commit)
+        except (Unavailable, WrongDeployment, Withdrawn):
             raise
         except Rejected as rejected:
             failure = Failure(FailureKind.REJECTED, str(rejected), _root_cause(rejected))
@@ -154,7 +162,8 @@ class ProcessEvent:
             failure = Failure(FailureKind.UNEXPECTED, "the store failed on this event alone", type(error).__name__)
         if len(deliveries) > 1:
             middle = len(deliveries) // 2
-            return [*await self._add(deliveries[:middle]), *await self._add(deliveries[middle:])]
+            first = await self._add(deliveries[:middle], before_commit)
+            return [*first, *await self._add(deliveries[middle:], before_commit)]
         if failure.kind is FailureKind.UNEXPECTED:
             await self._blame()
         return [failure]

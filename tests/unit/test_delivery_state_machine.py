@@ -27,7 +27,7 @@ from adapters.memory import (
 )
 from adapters.memory.states import StateTable
 from application.custody import Custody
-from application.ports import Batch, Delivery, Receipt, Superseded, Verdict
+from application.ports import Batch, BeforeCommit, Delivery, Receipt, Superseded, Verdict, at_once
 from application.process_event import Attempt, Outcome, ProcessEvent, Tally
 from application.storm import StormLimits, Storms
 from domain.dead_letter import Failure
@@ -56,13 +56,13 @@ which = st.integers(0, 9)
 class PickyStore(MemoryEventStore):
     """Refuses the events of one user, and has a bug that meets those of another."""
 
-    async def add(self, deliveries: Sequence[Delivery]) -> list[Verdict]:
+    async def add(self, deliveries: Sequence[Delivery], before_commit: BeforeCommit = at_once) -> list[Verdict]:
         users = {delivery.event.user_id for delivery in deliveries}
         if self.outage is None and REFUSED in users:
             raise Rejected("refused")
         if self.outage is None and BUG in users:
             raise RuntimeError("a bug")
-        return await super().add(deliveries)
+        return await super().add(deliveries, before_commit)
 
 
 class Killed(Exception):

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
 
@@ -11,7 +12,7 @@ from adapters import wire
 from adapters.memory import MemorySource
 from application.holding import Backoff
 from application.pipeline import Pace
-from application.ports import Batch
+from application.ports import Batch, BeforeCommit, Delivery, Verdict
 from domain.dead_letter import FailureKind
 from domain.errors import Unavailable, WrongDeployment
 from domain.stop import Stop, StopKind
@@ -41,16 +42,113 @@ async def test_records_are_stored_and_committed_to_the_end(world: PipelineWorld)
     assert max(map(len, world.store.calls)) <= 100
 
 
-async def test_next_batch_is_read_while_one_is_stored_and_waits_for_its_commit(world: PipelineWorld) -> None:
+async def test_next_batch_is_on_its_way_while_one_is_stored(world: PipelineWorld) -> None:
     """One and no more, so that a bounded number of records is in hand."""
     world.append(350)
     world.store.gate.clear()
     async with world.running():
-        await until(lambda: world.source.polled == 200)
-        assert [len(call) for call in world.store.calls] == [100]
-        assert world.committed() == {}
+        await until(lambda: len(world.store.calls) == 2)
+        await settled()
+        assert [len(call) for call in world.store.calls] == [100, 100]
+        assert world.source.polled == 200
+        assert world.store.rows == {}
         world.store.gate.set()
         await until(lambda: world.committed() == {0: 350})
+
+
+async def test_next_batch_is_not_seen_before_the_one_that_is_stored(
+    world: PipelineWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However long that takes, and even where it holds nothing but dead letters."""
+    first, parked = asyncio.Event(), world.letters.parked
+    add = world.store.add
+
+    async def add_slowly(deliveries: Sequence[Delivery], before_commit: BeforeCommit) -> Sequence[Verdict]:
+        if not world.store.calls:
+            await first.wait()
+        return await add(deliveries, before_commit)
+
+    monkeypatch.setattr(world.store, "add", add_slowly)
+    events = world.append(100)
+    async with world.running():
+        await until(lambda: world.source.polled == 100)
+        world.append_garbage(3)
+        await until(lambda: world.source.polled == 103)
+        await settled()
+        assert (world.store.rows, parked) == ({}, [])
+        first.set()
+        await until(lambda: world.committed() == {0: 103})
+    assert list(world.store.rows) == [event.id for event in events]
+    assert len(parked) == 3
+
+
+async def test_next_batch_is_withdrawn_where_the_one_before_stops_its_partition(world: PipelineWorld) -> None:
+    """It is read again when a person has resumed it."""
+    world.append_garbage(30)
+    world.append(70)
+    events = world.append(100)
+    world.store.gate.clear()
+    async with world.running():
+        await until(lambda: len(world.store.calls) == 2)
+        world.store.gate.set()
+        await until(lambda: world.pipeline.stopped.keys() == {0})
+        await settled()
+        assert {event.id for event in events}.isdisjoint(world.store.rows)
+        assert world.committed() == {0: 20}
+        await until(lambda: world.source.paused == {0})
+        await world.another().resume()
+        await until(lambda: world.committed() == {0: 200})
+
+
+async def test_next_batch_that_runs_out_of_time_is_held_behind_the_one_before(
+    world: PipelineWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Which is committed, although it was not stored when the other failed."""
+    first, second = asyncio.Event(), asyncio.Event()
+    add, calls = world.store.add, 0
+
+    async def add_slowly(deliveries: Sequence[Delivery], before_commit: BeforeCommit) -> Sequence[Verdict]:
+        nonlocal calls
+        calls = number = calls + 1
+        if number == 1:
+            await first.wait()
+        if number == 2:
+            try:
+                async with asyncio.timeout(0.001):
+                    await before_commit()
+            except TimeoutError as error:
+                second.set()
+                raise Unavailable("database: TimeoutError") from error
+        return await add(deliveries, before_commit)
+
+    monkeypatch.setattr(world.store, "add", add_slowly)
+    events = world.append(200)
+    async with world.running():
+        await second.wait()
+        await settled()
+        assert world.pipeline.holding is None
+        first.set()
+        await until(lambda: world.committed() == {0: 200})
+    assert calls == 3
+    assert list(world.store.rows) == [event.id for event in events]
+
+
+async def test_bug_in_a_batch_lets_nothing_follow_it(world: PipelineWorld, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It ends the run, and what was on its way behind it is neither stored nor committed."""
+
+    async def fail(_partition: int, _stop: Stop) -> None:
+        await until(lambda: len(world.store.calls) == 2)
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(world.custody, "stop", fail)
+    world.append_garbage(30)
+    world.append(70)
+    events = world.append(100)
+    await world.source.open()
+    with pytest.raises(ZeroDivisionError):
+        await world.pipeline.run(world.stop)
+    assert {event.id for event in events}.isdisjoint(world.store.rows)
+    assert world.committed() == {}
 
 
 async def test_next_batch_is_stored_while_one_is_committed(world: PipelineWorld) -> None:
@@ -227,14 +325,15 @@ async def test_what_was_read_behind_a_batch_that_fails_waits_for_it(world: Pipel
         await until(lambda: world.source.polled == 200)
         world.store.outage = Unavailable("database: down")
         world.store.gate.set()
-        await until(lambda: len(world.store.calls) >= 3)
-        assert {event.id for event in events[100:]}.isdisjoint(each for call in world.store.calls for each in call)
+        await until(lambda: len(world.store.calls) >= 4)
+        _first, _on_its_way, *again = world.store.calls
+        assert {event.id for event in events[100:]}.isdisjoint(each for call in again for each in call)
         world.store.outage = None
         await until(lambda: world.committed() == {0: 250})
     assert list(world.store.rows) == [event.id for event in events]
 
 
-async def test_what_was_read_behind_a_batch_that_was_lost_is_not_begun(world: PipelineWorld) -> None:
+async def test_what_was_read_behind_a_batch_that_was_lost_is_withdrawn(world: PipelineWorld) -> None:
     """Its share is gone too: it is read again by whoever has it now."""
     world.append(200)
     world.store.gate.clear()
@@ -246,8 +345,8 @@ async def test_what_was_read_behind_a_batch_that_was_lost_is_not_begun(world: Pi
         await until(lambda: bool(world.source.commits))
         await other.close()
         await until(lambda: world.committed() == {0: 200})
-    first, again, *_ = world.store.calls
-    assert again == first
+    first, second, *again = world.store.calls
+    assert again[:2] == [first, second]
 
 
 async def test_outage_of_the_store_holds_and_parks_nothing(world: PipelineWorld) -> None:
@@ -340,15 +439,15 @@ async def test_other_partitions_wait_for_the_end_of_the_outage(world: PipelineWo
 
 
 async def test_stop_finishes_the_batch_in_flight(world: PipelineWorld) -> None:
-    """It is stored and committed, and nothing is begun after it."""
-    world.append(150)
+    """It is stored and committed, as is the one on its way behind it; nothing is begun after them."""
+    world.append(250)
     world.store.gate.clear()
     async with world.running():
-        await until(lambda: bool(world.store.calls))
+        await until(lambda: len(world.store.calls) == 2)
         world.stop.set()
         world.store.gate.set()
-    assert world.committed() == {0: 100}
-    assert len(world.store.rows) == 100
+    assert world.committed() == {0: 200}
+    assert len(world.store.rows) == 200
 
 
 async def test_stop_while_polling_gives_back_what_was_read(world: PipelineWorld) -> None:
@@ -421,14 +520,14 @@ async def test_last_line_does_not_count_what_was_given_back(
 
     monkeypatch.setattr(world.letters, "park", fail)
     world.append_garbage(1, partition=1)
-    world.store.gate.clear()
+    world.source.commit_gate.clear()
     async with world.running():
         await until(lambda: world.source.polled == 1)
         world.append(2, partition=1)
         world.append(3, partition=2)
         await until(lambda: world.source.polled == 6)
         fails.set()
-        await until(lambda: bool(world.store.calls))
+        await until(lambda: bool(world.source.commits))
     assert last_line(caplog) == ("WARNING", {"committed": 0, "unfinished": 1 + 3})
 
 

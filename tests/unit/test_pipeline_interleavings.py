@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from adapters.memory import MemorySource
 from application.holding import Backoff
 from application.pipeline import Pace
-from application.ports import Delivery
+from application.ports import BeforeCommit, Delivery
 from domain.dead_letter import DeadLetter
 from domain.errors import Unavailable
 from tests.support.custodians import Witness
@@ -68,7 +68,7 @@ class Promises:
         """Note where new events stand in the log."""
         self._awaited[partition] += offsets
 
-    def store(self, deliveries: Sequence[Delivery]) -> None:
+    def store(self, deliveries: Sequence[Delivery], _before_commit: BeforeCommit) -> None:
         """Note what is stored now: of a partition in the log's order, for the first time."""
         self.park(deliveries)
         for partition, awaited in self._awaited.items():

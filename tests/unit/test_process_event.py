@@ -8,7 +8,7 @@ import pytest
 
 from adapters import wire
 from adapters.memory import MemoryEventStore
-from application.ports import Batch, DeadLetters, Delivery, EventStore, Verdict
+from application.ports import Batch, BeforeCommit, DeadLetters, Delivery, EventStore, Verdict, at_once
 from application.process_event import Attempt, ProcessEvent, Tally
 from application.storm import StormLimits, Storms
 from domain.dead_letter import Failure, FailureKind
@@ -212,7 +212,7 @@ async def test_giving_up_parks_the_whole_batch(
 class ForgetfulStore(MemoryEventStore):
     """A store that breaks its contract: no verdicts."""
 
-    async def add(self, deliveries: Sequence[Delivery]) -> list[Verdict]:
+    async def add(self, deliveries: Sequence[Delivery], before_commit: BeforeCommit = at_once) -> list[Verdict]:
         return []
 
 

@@ -9,7 +9,7 @@ from uuid import UUID
 
 from adapters.memory.outage import Outage
 from application.listing import PAGE_PAYLOAD, Cursor, EventFilter, Page, StoredEvent
-from application.ports import Delivery, Verdict
+from application.ports import BeforeCommit, Delivery, Verdict, at_once
 from domain.errors import Rejected
 from domain.event import UserEvent
 from domain.validation import Invalid, validate
@@ -24,8 +24,9 @@ class MemoryEventStore(Outage):
         self.rows: dict[UUID, StoredEvent] = {}
         self._clock = clock
 
-    async def add(self, deliveries: Sequence[Delivery]) -> list[Verdict]:
+    async def add(self, deliveries: Sequence[Delivery], before_commit: BeforeCommit = at_once) -> list[Verdict]:
         await self._reach()
+        await before_commit()
         created_at = self._clock()
         rows = [_row(delivery.event, created_at) for delivery in deliveries]
         return [self._insert(row) for row in rows]

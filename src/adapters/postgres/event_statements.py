@@ -59,12 +59,14 @@ class CopyRefused(NotCopied):
     """The table takes no COPY, as under row-level security."""
 
 
-async def copy(connection: AsyncConnection, deliveries: Sequence[Delivery]) -> None:
-    """Write deliveries in one COPY, which is a transaction of its own unless `connection` is in one already.
+async def begin(connection: AsyncConnection) -> None:
+    """Begin the transaction: now is the `created_at` of what it writes."""
+    # SQLAlchemy begins one with the first statement that it is given itself, and a COPY is given to the driver.
+    await connection.exec_driver_sql("SELECT 1")
 
-    SQLAlchemy begins a transaction with the first statement that it is given itself. Raises `NotCopied`, and the
-    driver's own errors.
-    """
+
+async def copy(connection: AsyncConnection, deliveries: Sequence[Delivery]) -> None:
+    """Write deliveries in one COPY. Raises `NotCopied`, and the driver's own errors."""
     driver = (await connection.get_raw_connection()).driver_connection
     assert driver is not None
     try:

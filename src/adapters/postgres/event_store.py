@@ -1,8 +1,9 @@
 """The table of events."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Collection, Sequence
-from contextlib import aclosing
+from collections.abc import AsyncGenerator, Collection, Iterator, Sequence
+from collections.abc import Set as AbstractSet
+from contextlib import aclosing, contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
@@ -15,7 +16,7 @@ from adapters.postgres import event_statements as statements
 from adapters.postgres.engine import translated
 from adapters.postgres.schema import events
 from application.listing import PAGE_PAYLOAD, Cursor, EventFilter, Page, StoredEvent
-from application.ports import Delivery, Verdict
+from application.ports import BeforeCommit, Delivery, Verdict, at_once
 from domain.errors import Unavailable
 
 _FETCH_ROWS = 50
@@ -51,53 +52,93 @@ class PostgresEventStore:
         """Whether the table has refused no COPY so far."""
         self._is_held_up = False
         """Whether the last batch could not be written: a COPY that was abandoned may stand in the way."""
+        self._under_way: list[AbstractSet[int]] = []
+        """The ids of each call to `add` that has not ended."""
+        self._beginning = asyncio.Lock()
+        self._begun = 0
+        """How many transactions that write have begun so far."""
+        self._newest = 0
+        """Of those that were committed, which one began last."""
 
-    async def add(self, deliveries: Sequence[Delivery]) -> Sequence[Verdict]:
+    async def add(self, deliveries: Sequence[Delivery], before_commit: BeforeCommit = at_once) -> Sequence[Verdict]:
         try:
-            return await self._add(deliveries)
+            return await self._add(deliveries, before_commit)
         except Unavailable:
             self._is_held_up = True
             raise
 
-    async def _add(self, deliveries: Sequence[Delivery]) -> Sequence[Verdict]:
+    async def _add(self, deliveries: Sequence[Delivery], before_commit: BeforeCommit) -> Sequence[Verdict]:
         first = {delivery.event.id.int: place for place, delivery in reversed([*enumerate(deliveries)])}
         # Sorted by id, so that writers of the same ids wait for each other instead of deadlocking.
         unique = [deliveries[place] for _, place in sorted(first.items())]
-        with translated():
+        with translated(), self._alone(first.keys()) as is_alone:
             # Cancelled when the time is up, the driver closes the connection: what was not committed never will be.
             async with asyncio.timeout(self._settle), self._engine.connect() as connection:
                 if self._is_held_up:
                     await statements.end_abandoned(connection, self._settle)
                     self._is_held_up = False
-                if len(unique) == len(deliveries) and await self._copied(connection, unique):
+                is_plain = is_alone and len(unique) == len(deliveries)
+                if is_plain and await self._copied(connection, unique, before_commit):
                     return [Verdict.STORED] * len(deliveries)
+                await before_commit()
                 new = {first[each.int] for each in await self._write(connection, unique)}
                 rest = [delivery for place, delivery in enumerate(deliveries) if place not in new]
                 compared = iter(await statements.compare(connection, rest))
                 await connection.commit()
+                # If the next call has begun meanwhile this says too much, and that one begins again.
+                self._newest = self._begun
         verdicts = [Verdict.STORED if place in new else next(compared) for place in range(len(deliveries))]
         if None in verdicts:
             raise Unavailable("database: a row was deleted while it was compared, or this role may not see it")
         return [verdict for verdict in verdicts if verdict is not None]
 
-    async def _copied(self, connection: AsyncConnection, unique: Sequence[Delivery]) -> bool:
-        """Write all in one COPY, which commits itself, unless ids of late have been taken or one is now."""
+    @contextmanager
+    def _alone(self, ids: AbstractSet[int]) -> Iterator[bool]:
+        """Tell whether no call that has not ended has any of the ids: one of the two would wait for the other."""
+        is_alone = all(map(ids.isdisjoint, self._under_way))
+        self._under_way.append(ids)
+        try:
+            yield is_alone
+        finally:
+            self._under_way = [each for each in self._under_way if each is not ids]
+
+    async def _begin(self, connection: AsyncConnection) -> int:
+        """Begin a transaction that writes, and number it; those that begin later have younger rows."""
+        async with self._beginning:
+            self._begun += 1
+            await statements.begin(connection)
+            return self._begun
+
+    async def _copied(
+        self, connection: AsyncConnection, unique: Sequence[Delivery], before_commit: BeforeCommit
+    ) -> bool:
+        """Write all in one COPY, unless ids of late have been taken or one is now."""
         if self._wary_for:
             self._wary_for -= 1
             return False
+        if not self._takes_copies:
+            return False
+        number = await self._begin(connection)
         try:
-            if self._takes_copies:
-                await statements.copy(connection, unique)
+            await statements.copy(connection, unique)
         except statements.Taken:
             # One taken id costs a whole COPY, and seldom comes alone.
             self._wary_for = _WARY_BATCHES
-            return False
         except statements.CopyRefused:
             self._takes_copies = False
-        return self._takes_copies
+        else:
+            await before_commit()
+            # What was to be committed before it may have been begun again since, and would look younger.
+            if number > self._newest:
+                await connection.commit()
+                self._newest = number
+                return True
+        await connection.rollback()
+        return False
 
     async def _write(self, connection: AsyncConnection, unique: Sequence[Delivery]) -> Collection[UUID]:
         """Write what is new of events of which some may be known; answer the new ids."""
+        await self._begin(connection)
         if not self._takes_copies:
             return await statements.insert(connection, unique)
         known = await statements.known(connection, unique)
@@ -108,6 +149,7 @@ class PostgresEventStore:
         except statements.NotCopied:
             # Another writer came in between, for instance, or it is not the id that is taken.
             await connection.rollback()
+            await self._begin(connection)
             return await statements.insert(connection, unique)
         return [delivery.event.id for delivery in new]
 

@@ -10,10 +10,11 @@ from application.ports.publisher import EventPublisher, Receipt
 from application.ports.reader import LogReader, Span, Stretch
 from application.ports.source import Batch, Custodian, EventSource, Superseded
 from application.ports.states import PartitionState, PartitionStates
-from application.ports.store import Delivery, EventStore, Verdict
+from application.ports.store import BeforeCommit, Delivery, EventStore, Verdict, Withdrawn, at_once
 
 __all__ = [
     "Batch",
+    "BeforeCommit",
     "Custodian",
     "DeadLetters",
     "Delivery",
@@ -30,4 +31,6 @@ __all__ = [
     "Stretch",
     "Superseded",
     "Verdict",
+    "Withdrawn",
+    "at_once",
 ]
