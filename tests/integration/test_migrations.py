@@ -61,6 +61,27 @@ async def test_schema_of_a_later_release_is_left_alone_with_a_warning(
     assert "later release" in line.getMessage()
 
 
+@pytest.mark.parametrize("parts", ["", "PARTITION BY HASH (id)"], ids=["one table", "partitioned"])
+async def test_index_of_an_earlier_release_makes_room_for_ours(empty_database: Database, parts: str) -> None:
+    """A partitioned table knows no building beside its writers."""
+    await migrate(empty_database)
+    await execute(
+        empty_database,
+        f"""
+        ALTER TABLE events RENAME TO events_before;
+        CREATE TABLE events (LIKE events_before INCLUDING DEFAULTS) {parts};
+        DROP TABLE events_before;
+        ALTER TABLE events ADD PRIMARY KEY (id);
+        CREATE INDEX events_created_at_id_idx ON events (created_at, id);
+        CREATE INDEX events_user_id_created_at_id_idx ON events (user_id, created_at, id);
+        UPDATE user_events_version SET version_num = '0005'
+        """,
+    )
+    await migrate(empty_database)
+    await assert_ours(empty_database)
+    await check(empty_database)
+
+
 async def test_limits_on_statements_are_for_queries_and_not_for_migrations(empty_database: Database) -> None:
     """An index takes as long as it takes, whatever is set for the database."""
     await execute(empty_database, f'ALTER DATABASE "{empty_database.name}" SET statement_timeout TO 1')

@@ -28,7 +28,7 @@ OUR_COLUMNS = ["id", "user_id", "event_type", "payload", "created_at", "occurred
 OUR_INDEXES = [
     ("events_created_at_id_idx", True),
     ("events_pkey", True),
-    ("events_user_id_created_at_id_idx", True),
+    ("events_user_id_created_at_idx", True),
 ]
 
 

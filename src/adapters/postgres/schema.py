@@ -36,7 +36,7 @@ events = Table(
     Column("log_partition", Integer),
     Column("log_offset", BigInteger),
     Index("events_created_at_id_idx", "created_at", "id"),
-    Index("events_user_id_created_at_id_idx", "user_id", "created_at", "id"),
+    Index("events_user_id_created_at_idx", "user_id", "created_at"),
 )
 
 oversize_letters = Table(

@@ -4,15 +4,11 @@ The predecessor may be writing meanwhile: columns are nullable, and indexes are 
 """
 
 from alembic import op
-from sqlalchemy import text
+
+from adapters.postgres.migrations import indexes
 
 revision = "0002"
 down_revision = "0001"
-
-INDEXES = {
-    "events_created_at_id_idx": "events (created_at, id)",
-    "events_user_id_created_at_id_idx": "events (user_id, created_at, id)",
-}
 
 
 def upgrade() -> None:
@@ -36,19 +32,6 @@ def upgrade() -> None:
             CONSTRAINT oversize_letters_origin_key UNIQUE (topic, partition, "offset", "timestamp")
         )
     """)
-    with op.get_context().autocommit_block():
-        # A build waits for every transaction that was open when it began, and blocks no writer meanwhile.
-        op.execute("SET lock_timeout = 0")
-        for name, definition in INDEXES.items():
-            # A build that was interrupted leaves an invalid index, which IF NOT EXISTS would take for a good one.
-            if _is_invalid(name):
-                op.execute(f"DROP INDEX CONCURRENTLY {name}")
-            op.execute(f"CREATE INDEX CONCURRENTLY IF NOT EXISTS {name} ON {definition}")
-        op.execute("RESET lock_timeout")
-
-
-def _is_invalid(index: str) -> bool:
-    found = op.get_bind().execute(
-        text("SELECT 1 FROM pg_index WHERE indexrelid = to_regclass(:name) AND NOT indisvalid"), {"name": index}
-    )
-    return found.first() is not None
+    with indexes.unhurried():
+        indexes.build("events_created_at_id_idx", "events", "created_at, id")
+        indexes.build("events_user_id_created_at_idx", "events", "user_id, created_at")

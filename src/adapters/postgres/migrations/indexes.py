@@ -1,0 +1,44 @@
+"""Indexes that are made and dropped while others write to the table."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from alembic import op
+from sqlalchemy import text
+
+
+@contextmanager
+def unhurried() -> Iterator[None]:
+    """Outside a transaction and without a limit: a build waits for every transaction that was open when it began."""
+    with op.get_context().autocommit_block():
+        op.execute("SET lock_timeout = 0")
+        yield
+        op.execute("RESET lock_timeout")
+
+
+def build(name: str, table: str, columns: str) -> None:
+    """Make an index where it does not stand."""
+    # A build that was interrupted leaves an invalid index, which IF NOT EXISTS would take for a good one.
+    if _is_invalid(name):
+        drop(name)
+    op.execute(f"CREATE INDEX {_concurrently(table)} IF NOT EXISTS {name} ON {table} ({columns})")
+
+
+def drop(name: str) -> None:
+    """Drop an index where it stands."""
+    op.execute(f"DROP INDEX {_concurrently(name)} IF EXISTS {name}")
+
+
+def _concurrently(relation: str) -> str:
+    """Block no writer, which a partitioned table does not know."""
+    found = op.get_bind().execute(
+        text("SELECT 1 FROM pg_class WHERE oid = to_regclass(:name) AND relkind IN ('p', 'I')"), {"name": relation}
+    )
+    return "CONCURRENTLY" if found.first() is None else ""
+
+
+def _is_invalid(index: str) -> bool:
+    found = op.get_bind().execute(
+        text("SELECT 1 FROM pg_index WHERE indexrelid = to_regclass(:name) AND NOT indisvalid"), {"name": index}
+    )
+    return found.first() is not None
