@@ -39,7 +39,7 @@ class Pace:
     retry_budget: float | None = None
     """How long a batch is tried before it is parked as `exhausted`; None means for ever."""
     finish: float = 20.0
-    """For how long after a stop the batch in hand may go on."""
+    """For how long after a stop the batches in hand may go on."""
     look: float = 2.0
     """How often to look whether a person has resumed what is stopped."""
 
@@ -98,14 +98,14 @@ class Pipeline:
         return {*self._held.partitions, *self.stopped}
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Work until `stop` is set; then finish the batch in hand, within a limit. The rest will be read again."""
+        """Work until `stop` is set; then finish what is begun, within a limit. The rest will be read again."""
         try:
             async with finishing(stop, self._pace.finish) as limit:
                 await self._work(stop)
         except TimeoutError:
             if not limit.expired():
                 raise
-            logger.warning("the batch in hand is given up", extra={"seconds": self._pace.finish})
+            logger.warning("what was begun is given up", extra={"seconds": self._pace.finish})
         finally:
             unfinished = self._execution.unfinished
             for work in self._held.works:
@@ -196,18 +196,20 @@ class Pipeline:
                 raise Withdrawn
 
         with suppress(Withdrawn):
-            if not stop.is_set() and self._is_ordinary(work):
+            if work.batch.records and not stop.is_set() and self._is_ordinary(work):
                 await self._execution.begin(work, before_commit)
                 return True
         return False
 
     def _is_ordinary(self, work: Work) -> bool:
-        """Tell whether there is anything to carry out, and nothing to be careful about."""
-        is_ours = bool(work.batch.records) and self._source.owns(work.batch)
-        return is_ours and not (self._custody.stopped or self._held or self._custody.is_suspicious)
+        """Tell whether there is nothing to be careful about."""
+        is_careful = self._custody.stopped or self._held or self._custody.is_suspicious
+        return self._source.owns(work.batch) and not is_careful
 
     async def _take(self, work: Work, stop: asyncio.Event) -> None:
         """Work on what was read: all at once, but the records of a suspect partition each alone."""
+        if not work.batch.records:
+            return
         if stop.is_set() or not self._source.owns(work.batch):
             # Nothing is begun any more, since it may take long to end; or it will be read by another consumer.
             self._source.rewind(work.batch)

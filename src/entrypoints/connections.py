@@ -77,7 +77,7 @@ def largest_letter_bytes(settings: Settings) -> int:
 
 
 def finish_seconds(settings: Settings) -> float:
-    """For how long after a stop the consumer may work on the batch in hand."""
+    """For how long after a stop the consumer may work on what it has begun."""
     return settings.shutdown_grace_seconds - AFTER_BATCH_SECONDS
 
 

@@ -16,7 +16,7 @@ from application.storm import StormLimits, Storms
 from domain.errors import Unavailable
 from domain.event import UserEvent
 from tests.support.events import NOON, an_event
-from tests.support.watched import WatchedLetters, WatchedStore
+from tests.support.watched import UNSTORABLE, WatchedLetters, WatchedStore
 
 PACE = Pace(batch_size=100, poll_wait=0.01, backoff=Backoff(0.001, 0.005), look=0.01)
 LIMITS = StormLimits(in_a_row=20, share=0.5, of_at_least=200, window=60)
@@ -90,6 +90,11 @@ class PipelineWorld:
         """Append what is no event to a partition."""
         for _ in range(count):
             self.log.append("events", None, b"[]", partition=partition)
+
+    def append_unstorable(self, count: int, partition: int = 0) -> None:
+        """Append events that the store refuses to a partition."""
+        for _ in range(count):
+            self.log.append("events", None, wire.encode(an_event(payload=UNSTORABLE)), partition=partition)
 
     def another(self) -> MemoryPartitionStates:
         """What a process beside this consumer sees and does."""

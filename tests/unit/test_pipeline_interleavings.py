@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from adapters.memory import MemorySource
 from application.holding import Backoff
 from application.pipeline import Pace
-from application.ports import BeforeCommit, Delivery
+from application.ports import BeforeCommit, Delivery, Verdict
 from domain.dead_letter import DeadLetter
 from domain.errors import Unavailable
 from tests.support.custodians import Witness
@@ -68,7 +68,7 @@ class Promises:
         """Note where new events stand in the log."""
         self._awaited[partition] += offsets
 
-    def store(self, deliveries: Sequence[Delivery], _before_commit: BeforeCommit) -> None:
+    def store(self, deliveries: Sequence[Delivery]) -> None:
         """Note what is stored now: of a partition in the log's order, for the first time."""
         self.park(deliveries)
         for partition, awaited in self._awaited.items():
@@ -102,7 +102,22 @@ async def play(random: Random) -> None:
     world, chaos, promises = PipelineWorld(PACE), Chaos(random), Promises()
     chaos.around(world.source, "poll")
     chaos.around(world.source, "commit", lambda batch: promises.commit(batch.ends))
-    chaos.around(world.store, "add", promises.store)
+    add = world.store.add
+
+    async def add_somehow(deliveries: Sequence[Delivery], before_commit: BeforeCommit) -> Sequence[Verdict]:
+        await chaos.strike("write")
+        try:
+            async with asyncio.timeout(None if chaos.is_over else random.choice((None, None, 0.0005))):
+                await before_commit()
+        except TimeoutError as error:
+            raise Unavailable("time is up") from error
+        await chaos.strike("commit of rows")
+        verdicts = await add(deliveries)
+        promises.store(deliveries)
+        await chaos.strike("answer of add")
+        return verdicts
+
+    world.store.add = add_somehow  # type: ignore[method-assign,assignment]  # the pipeline always says before what
     chaos.around(world.letters, "park", promises.park)
     for step in ("begin", "stop", "mark", "unmark"):
         chaos.around(world.states, step)
@@ -115,8 +130,11 @@ async def play(random: Random) -> None:
                 await share(world, random)
                 continue
             partition, count = random.randrange(PARTITIONS), random.choice((1, 4, 25))
-            if random.random() < 0.2:
+            kind = random.random()
+            if kind < 0.2:
                 world.append_garbage(count, partition)
+            elif kind < 0.3:
+                world.append_unstorable(count, partition)
             else:
                 promises.append(partition, range(appended[partition], appended[partition] + count))
                 events |= {event.id for event in world.append(count, partition)}

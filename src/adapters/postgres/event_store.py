@@ -1,9 +1,9 @@
 """The table of events."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Collection, Iterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Collection, Iterator, Sequence
 from collections.abc import Set as AbstractSet
-from contextlib import aclosing, contextmanager
+from contextlib import aclosing, asynccontextmanager, contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
@@ -22,6 +22,8 @@ from domain.errors import Unavailable
 _FETCH_ROWS = 50
 """How many rows of a listing are asked for at a time, since nobody knows beforehand how large they are."""
 _WARY_BATCHES = 20
+_WAITING_SECONDS = 2.0
+"""For how long rows may stand written and not committed, before they are written again in their turn."""
 _SHOWING_SECONDS = 0.05
 """How long after its beginning a transaction may not show yet in `pg_stat_activity`."""
 
@@ -71,22 +73,17 @@ class PostgresEventStore:
         first = {delivery.event.id.int: place for place, delivery in reversed([*enumerate(deliveries)])}
         # Sorted by id, so that writers of the same ids wait for each other instead of deadlocking.
         unique = [deliveries[place] for _, place in sorted(first.items())]
-        with translated(), self._alone(first.keys()) as is_alone:
-            # Cancelled when the time is up, the driver closes the connection: what was not committed never will be.
-            async with asyncio.timeout(self._settle), self._engine.connect() as connection:
-                if self._is_held_up:
-                    await statements.end_abandoned(connection, self._settle)
-                    self._is_held_up = False
-                is_plain = is_alone and len(unique) == len(deliveries)
-                if is_plain and await self._copied(connection, unique, before_commit):
-                    return [Verdict.STORED] * len(deliveries)
-                await before_commit()
-                new = {first[each.int] for each in await self._write(connection, unique)}
+        with self._alone(first.keys()) as is_alone:
+            is_plain = is_alone and len(unique) == len(deliveries)
+            if is_plain and await self._copied(unique, before_commit):
+                return [Verdict.STORED] * len(deliveries)
+            await before_commit()
+            async with self._session() as connection:
+                written, number = await self._write(connection, unique)
+                new = {first[each.int] for each in written}
                 rest = [delivery for place, delivery in enumerate(deliveries) if place not in new]
                 compared = iter(await statements.compare(connection, rest))
-                await connection.commit()
-                # If the next call has begun meanwhile this says too much, and that one begins again.
-                self._newest = self._begun
+                await self._commit(connection, number)
         verdicts = [Verdict.STORED if place in new else next(compared) for place in range(len(deliveries))]
         if None in verdicts:
             raise Unavailable("database: a row was deleted while it was compared, or this role may not see it")
@@ -102,6 +99,17 @@ class PostgresEventStore:
         finally:
             self._under_way = [each for each in self._under_way if each is not ids]
 
+    @asynccontextmanager
+    async def _session(self) -> AsyncIterator[AsyncConnection]:
+        """Take a session for as long as a writer's transaction may last."""
+        with translated():
+            # Cancelled when the time is up, the driver closes the connection: what was not committed never will be.
+            async with asyncio.timeout(self._settle), self._engine.connect() as connection:
+                if self._is_held_up:
+                    await statements.end_abandoned(connection, self._settle)
+                    self._is_held_up = False
+                yield connection
+
     async def _begin(self, connection: AsyncConnection) -> int:
         """Begin a transaction that writes, and number it; those that begin later have younger rows."""
         async with self._beginning:
@@ -109,38 +117,39 @@ class PostgresEventStore:
             await statements.begin(connection)
             return self._begun
 
-    async def _copied(
-        self, connection: AsyncConnection, unique: Sequence[Delivery], before_commit: BeforeCommit
-    ) -> bool:
-        """Write all in one COPY, unless ids of late have been taken or one is now."""
+    async def _commit(self, connection: AsyncConnection, number: int) -> None:
+        await connection.commit()
+        self._newest = max(self._newest, number)
+
+    async def _copied(self, unique: Sequence[Delivery], before_commit: BeforeCommit) -> bool:
+        """Write all in one COPY, unless ids of late have been taken or one is now, or its commit has to wait long."""
         if self._wary_for:
             self._wary_for -= 1
             return False
         if not self._takes_copies:
             return False
-        number = await self._begin(connection)
-        try:
-            await statements.copy(connection, unique)
-        except statements.Taken:
-            # One taken id costs a whole COPY, and seldom comes alone.
-            self._wary_for = _WARY_BATCHES
-        except statements.CopyRefused:
-            self._takes_copies = False
-        else:
-            await before_commit()
+        async with self._session() as connection:
+            number = await self._begin(connection)
+            try:
+                await statements.copy(connection, unique)
+            except statements.Taken:
+                # One taken id costs a whole COPY, and seldom comes alone.
+                self._wary_for = _WARY_BATCHES
+                return False
+            except statements.CopyRefused:
+                self._takes_copies = False
+                return False
             # What was to be committed before it may have been begun again since, and would look younger.
-            if number > self._newest:
-                await connection.commit()
-                self._newest = number
-                return True
-        await connection.rollback()
-        return False
+            if not await _soon(before_commit) or number < self._newest:
+                return False
+            await self._commit(connection, number)
+            return True
 
-    async def _write(self, connection: AsyncConnection, unique: Sequence[Delivery]) -> Collection[UUID]:
-        """Write what is new of events of which some may be known; answer the new ids."""
-        await self._begin(connection)
+    async def _write(self, connection: AsyncConnection, unique: Sequence[Delivery]) -> tuple[Collection[UUID], int]:
+        """Write what is new of events of which some may be known; answer the new ids, and the transaction's number."""
+        number = await self._begin(connection)
         if not self._takes_copies:
-            return await statements.insert(connection, unique)
+            return await statements.insert(connection, unique), number
         known = await statements.known(connection, unique)
         new = [delivery for delivery in unique if delivery.event.id not in known]
         try:
@@ -149,9 +158,9 @@ class PostgresEventStore:
         except statements.NotCopied:
             # Another writer came in between, for instance, or it is not the id that is taken.
             await connection.rollback()
-            await self._begin(connection)
-            return await statements.insert(connection, unique)
-        return [delivery.event.id for delivery in new]
+            number = await self._begin(connection)
+            return await statements.insert(connection, unique), number
+        return [delivery.event.id for delivery in new], number
 
     async def check(self, deliveries: Sequence[Delivery]) -> Sequence[Verdict | None]:
         with translated():
@@ -210,6 +219,16 @@ _ROWS = select(
     events.c.created_at,
     events.c.occurred_at,
 )
+
+
+async def _soon(before_commit: BeforeCommit) -> bool:
+    """Wait, but not for long: others want the ids and the session, perhaps even what this waits for."""
+    try:
+        async with asyncio.timeout(_WAITING_SECONDS):
+            await before_commit()
+    except TimeoutError:
+        return False
+    return True
 
 
 def _listing(wanted: EventFilter, after: Cursor | None) -> Sequence[Select[Any]]:

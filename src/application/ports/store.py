@@ -51,8 +51,8 @@ class EventStore(Protocol):
         event of the call can never be stored: nothing of the call is stored then.
 
         Nothing of the call is seen by anybody, or compared with what stands, before `before_commit` has returned; what
-        can be done until then is done meanwhile. What it raises, this raises, and nothing of the call is stored. Of two
-        calls the one that was made first, and whose end the second waits for so, has no later `created_at`.
+        can be done until then is done meanwhile. What it raises, this raises, and nothing of the call is stored. Where
+        a call waits so for the end of one made before, its rows have no earlier `created_at` than that one's.
         """
         ...
 
