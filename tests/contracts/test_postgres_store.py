@@ -9,6 +9,7 @@ import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from adapters.memory import MemoryRecord
+from adapters.postgres import event_store
 from adapters.postgres.erasures import PostgresErasures
 from adapters.postgres.event_store import PostgresEventStore
 from adapters.postgres.oversize_letters import PostgresOversizeLetters
@@ -89,6 +90,14 @@ class _OnPostgres:
 
 class TestPostgresAdd(_OnPostgres, AddContract):
     """`PostgresEventStore`, written."""
+
+
+class TestPostgresAddEarly(_OnPostgres, AddContract):
+    """`PostgresEventStore`, written before its turn has come, however little."""
+
+    @pytest.fixture(autouse=True)
+    def early(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(event_store, "EARLY_ROWS", 1)
 
 
 class TestPostgresListing(_OnPostgres, ListingContract):

@@ -66,7 +66,10 @@ async def begin(connection: AsyncConnection) -> None:
 
 
 async def copy(connection: AsyncConnection, deliveries: Sequence[Delivery]) -> None:
-    """Write deliveries in one COPY. Raises `NotCopied`, and the driver's own errors."""
+    """Write deliveries in one COPY, a transaction of its own unless one was begun.
+
+    Raises `NotCopied`, and the driver's own errors.
+    """
     driver = (await connection.get_raw_connection()).driver_connection
     assert driver is not None
     try:

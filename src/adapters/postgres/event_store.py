@@ -22,6 +22,8 @@ from domain.errors import Unavailable
 _FETCH_ROWS = 50
 """How many rows of a listing are asked for at a time, since nobody knows beforehand how large they are."""
 _WARY_BATCHES = 20
+EARLY_ROWS = 500
+"""From how many on rows are written before their turn has come: a transaction that waits takes more round trips."""
 _WAITING_SECONDS = 2.0
 """For how long rows may stand written and not committed, before they are written again in their turn."""
 _SHOWING_SECONDS = 0.05
@@ -128,22 +130,37 @@ class PostgresEventStore:
             return False
         if not self._takes_copies:
             return False
+        try:
+            if len(unique) >= EARLY_ROWS:
+                return await self._copied_early(unique, before_commit)
+            await before_commit()
+            await self._copy_in_turn(unique)
+        except statements.Taken:
+            # One taken id costs a whole COPY, and seldom comes alone.
+            self._wary_for = _WARY_BATCHES
+            return False
+        except statements.CopyRefused:
+            self._takes_copies = False
+            return False
+        return True
+
+    async def _copied_early(self, unique: Sequence[Delivery], before_commit: BeforeCommit) -> bool:
+        """Write first and wait then; False where others may be waiting for this meanwhile."""
         async with self._session() as connection:
             number = await self._begin(connection)
-            try:
-                await statements.copy(connection, unique)
-            except statements.Taken:
-                # One taken id costs a whole COPY, and seldom comes alone.
-                self._wary_for = _WARY_BATCHES
-                return False
-            except statements.CopyRefused:
-                self._takes_copies = False
-                return False
+            await statements.copy(connection, unique)
             # What was to be committed before it may have been begun again since, and would look younger.
             if not await _soon(before_commit) or number < self._newest:
                 return False
             await self._commit(connection, number)
             return True
+
+    async def _copy_in_turn(self, unique: Sequence[Delivery]) -> None:
+        """Write and commit in one round trip."""
+        async with self._session() as connection, self._beginning:
+            self._begun += 1
+            await statements.copy(connection, unique)
+            self._newest = self._begun
 
     async def _write(self, connection: AsyncConnection, unique: Sequence[Delivery]) -> tuple[Collection[UUID], int]:
         """Write what is new of events of which some may be known; answer the new ids, and the transaction's number."""
