@@ -8,8 +8,8 @@ from datetime import datetime
 import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from adapters.memory import MemoryRecord
-from adapters.postgres import event_store
+from adapters.log_record import LogRecord
+from adapters.postgres import event_writer
 from adapters.postgres.erasures import PostgresErasures
 from adapters.postgres.event_store import PostgresEventStore
 from adapters.postgres.oversize_letters import PostgresOversizeLetters
@@ -55,11 +55,11 @@ class PostgresOversizeUnderTest:
         self.letters = PostgresOversizeLetters(engine)
         self._engine = engine
 
-    async def kept(self) -> Sequence[MemoryRecord]:
+    async def kept(self) -> Sequence[LogRecord]:
         async with self._engine.connect() as connection:
             rows = await connection.exec_driver_sql(_KEPT)
             return [
-                MemoryRecord(
+                LogRecord(
                     row.topic, row.partition, row.offset, row.timestamp, row.key, row.value, _headers(row.headers)
                 )
                 for row in rows
@@ -97,7 +97,7 @@ class TestPostgresAddEarly(_OnPostgres, AddContract):
 
     @pytest.fixture(autouse=True)
     def early(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(event_store, "EARLY_ROWS", 1)
+        monkeypatch.setattr(event_writer, "EARLY_ROWS", 1)
 
 
 class TestPostgresListing(_OnPostgres, ListingContract):

@@ -14,7 +14,7 @@ from sqlalchemy import event, text
 from sqlalchemy.exc import NoResultFound
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from adapters.postgres import event_store
+from adapters.postgres import event_writer
 from adapters.postgres.engine import Database, Limits, create_engine, translated
 from adapters.postgres.event_store import PostgresEventStore
 from application.ports import Verdict
@@ -61,10 +61,10 @@ async def _is_copying(engine: AsyncEngine) -> None:
     await eventually(is_copying, "a COPY under way")
 
 
-@pytest.fixture(params=[1, event_store.EARLY_ROWS], ids="early from {} on".format, autouse=True)
+@pytest.fixture(params=[1, event_writer.EARLY_ROWS], ids="early from {} on".format, autouse=True)
 def early(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> int:
     """Write from so many rows on before their turn has come."""
-    monkeypatch.setattr(event_store, "EARLY_ROWS", request.param)
+    monkeypatch.setattr(event_writer, "EARLY_ROWS", request.param)
     return int(request.param)
 
 
