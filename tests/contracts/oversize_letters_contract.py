@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import Protocol
 
 import pytest
+from msgspec import structs
 
 from adapters import letter_headers
 from application.ports import OversizeLetters
@@ -52,6 +53,6 @@ class OversizeLettersContract:
     async def test_records_of_a_topic_that_was_made_anew_are_others(self, oversize: OversizeUnderTest) -> None:
         """Their offsets begin again; their times do not."""
         first = a_record(b"first")
-        for record in (first, replace(first, timestamp=first.timestamp + 1, value=b"second")):
+        for record in (first, structs.replace(first, timestamp=first.timestamp + 1, value=b"second")):
             await oversize.letters.keep(a_letter(record))
         assert {record.value for record in await oversize.kept()} == {b"first", b"second"}

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 import pytest
 
 from adapters import letter_headers
+from adapters.log_record import LogRecord
 from adapters.memory import (
     MemoryDeadLetters,
     MemoryErasures,
@@ -15,7 +16,6 @@ from adapters.memory import (
     MemoryOversizeLetters,
     MemoryPartitionStates,
     MemoryPublisher,
-    MemoryRecord,
     MemorySource,
 )
 from adapters.memory.states import StateTable
@@ -76,7 +76,7 @@ class MemoryLogUnderTest:
         for value in values:
             self._log.append("events", None, value, partition=partition)
 
-    async def records(self) -> Sequence[MemoryRecord]:
+    async def records(self) -> Sequence[LogRecord]:
         return self._log.records("events")
 
     async def committed(self) -> Mapping[int, int]:
@@ -85,7 +85,7 @@ class MemoryLogUnderTest:
     async def dead_letters(self) -> MemoryDeadLetters:
         return MemoryDeadLetters(self._log, "events-dlq")
 
-    async def parked(self) -> Sequence[MemoryRecord]:
+    async def parked(self) -> Sequence[LogRecord]:
         return self._log.records("events-dlq")
 
 
@@ -115,9 +115,9 @@ class MemoryOversizeUnderTest:
     def __init__(self) -> None:
         self.letters = MemoryOversizeLetters()
 
-    async def kept(self) -> Sequence[MemoryRecord]:
+    async def kept(self) -> Sequence[LogRecord]:
         return [
-            MemoryRecord(*place, letter.record.key, letter.record.value, letter_headers.render(letter))
+            LogRecord(*place, letter.record.key, letter.record.value, letter_headers.render(letter))
             for place, letter in self.letters.kept.items()
         ]
 

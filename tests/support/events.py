@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 from uuid import UUID, uuid4
 
-from adapters.memory import MemoryRecord
+from adapters.log_record import LogRecord
 from application.ports import Delivery
 from domain.dead_letter import DeadLetter, Failure, FailureKind, Record
 from domain.event import EventType, UserEvent
@@ -25,9 +25,9 @@ def an_event(
 
 def a_record(
     value: bytes | None, *, partition: int = 0, offset: int = 0, headers: tuple[tuple[str, bytes | None], ...] = ()
-) -> MemoryRecord:
+) -> LogRecord:
     """Make a record of the topic `events`."""
-    return MemoryRecord("events", partition, offset, int(NOON.timestamp() * 1000), b"key", value, headers)
+    return LogRecord("events", partition, offset, int(NOON.timestamp() * 1000), b"key", value, headers)
 
 
 def delivered(*events: UserEvent) -> list[Delivery]:

@@ -16,13 +16,13 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from adapters import wire
+from adapters.log_record import LogRecord
 from adapters.memory import (
     MemoryDeadLetters,
     MemoryEventStore,
     MemoryLog,
     MemoryPartitionStates,
     MemoryPublisher,
-    MemoryRecord,
     MemorySource,
 )
 from adapters.memory.states import StateTable
@@ -330,7 +330,7 @@ class Delivering(RuleBasedStateMachine):
             self.run(member.source.commit(member.batch))
         member.stage = Stage.IDLE
 
-    def parked(self) -> list[tuple[int, int, MemoryRecord]]:
+    def parked(self) -> list[tuple[int, int, LogRecord]]:
         """List the letters with the partition and offset that each names as its origin."""
         letters = []
         for letter in self.log.records(LETTERS):
@@ -350,7 +350,7 @@ class Kept:
     store: MemoryEventStore
     letters: set[tuple[int, int]]
 
-    def __contains__(self, record: MemoryRecord) -> bool:
+    def __contains__(self, record: LogRecord) -> bool:
         """Tell whether `record` was parked, or stands in the table with the same content."""
         if (record.partition, record.offset) in self.letters:
             return True

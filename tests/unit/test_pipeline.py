@@ -52,6 +52,7 @@ async def test_next_batch_is_on_its_way_while_one_is_stored(world: PipelineWorld
         assert [len(call) for call in world.store.calls] == [100, 100]
         assert world.source.polled == 200
         assert world.store.rows == {}
+        assert world.committed() == {}
         world.store.gate.set()
         await until(lambda: world.committed() == {0: 350})
 

@@ -2,13 +2,13 @@
 
 import json
 from base64 import b64decode
-from dataclasses import replace
 from datetime import UTC, datetime
 from uuid import UUID
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import structs
 
 from adapters import wire
 from domain.dead_letter import Failure, FailureKind, Record
@@ -170,7 +170,7 @@ def test_headers_as_json_keep_every_byte(headers: list[tuple[str, bytes | None]]
 
 def test_records_time_counts_where_the_event_states_none() -> None:
     """Also one that no calendar holds."""
-    record: Record = replace(a_record(fields()), timestamp=-1)
+    record: Record = structs.replace(a_record(fields()), timestamp=-1)
     event = wire.decode(record)
     assert isinstance(event, UserEvent)
     assert event.occurred_at == datetime(1970, 1, 1, tzinfo=UTC)

@@ -5,7 +5,7 @@ Each adapter has an attribute `outage`: while it holds an exception, every call 
 
 from adapters.memory.erasures import MemoryErasures
 from adapters.memory.letters import MemoryDeadLetters, MemoryOversizeLetters
-from adapters.memory.log import MemoryLog, MemoryPublisher, MemoryRecord
+from adapters.memory.log import MemoryLog, MemoryPublisher
 from adapters.memory.reader import MemoryLogReader
 from adapters.memory.source import MemorySource
 from adapters.memory.states import MemoryPartitionStates
@@ -20,6 +20,5 @@ __all__ = [
     "MemoryOversizeLetters",
     "MemoryPartitionStates",
     "MemoryPublisher",
-    "MemoryRecord",
     "MemorySource",
 ]

@@ -8,23 +8,11 @@ from datetime import UTC, datetime
 from zlib import crc32
 
 from adapters import wire
+from adapters.log_record import LogRecord
 from adapters.memory.outage import Outage
 from application.ports import Receipt
 from domain.errors import Rejected, Unavailable
 from domain.event import UserEvent
-
-
-@dataclass(frozen=True, slots=True)
-class MemoryRecord:
-    """A record; `timestamp` is in milliseconds since the epoch."""
-
-    topic: str
-    partition: int
-    offset: int
-    timestamp: int
-    key: bytes | None
-    value: bytes | None
-    headers: wire.Headers = ()
 
 
 @dataclass(slots=True)
@@ -52,7 +40,7 @@ class MemoryLog:
 
     def __init__(self, partitions: int = 3, clock: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
         self.partitions = partitions
-        self.topics: dict[str, list[list[MemoryRecord]]] = defaultdict(lambda: [[] for _ in range(partitions)])
+        self.topics: dict[str, list[list[LogRecord]]] = defaultdict(lambda: [[] for _ in range(partitions)])
         self.beginnings: dict[str, dict[int, int]] = defaultdict(lambda: defaultdict(int))
         """By topic and partition, the first offset that still stands."""
         self.groups: dict[tuple[str, str], Group] = defaultdict(Group)
@@ -70,17 +58,17 @@ class MemoryLog:
         value: bytes | None,
         headers: wire.Headers = (),
         partition: int | None = None,
-    ) -> MemoryRecord:
+    ) -> LogRecord:
         """Append one record to the partition of its key, or to the one named."""
         place = crc32(key or b"") % self.partitions if partition is None else partition
         records = self.topics[topic][place]
         timestamp = int(self._clock().timestamp() * 1000)
-        record = MemoryRecord(topic, place, len(records), timestamp, key, value, tuple(headers))
+        record = LogRecord(topic, place, len(records), timestamp, key, value, tuple(headers))
         records.append(record)
         self.announce()
         return record
 
-    def records(self, topic: str) -> list[MemoryRecord]:
+    def records(self, topic: str) -> list[LogRecord]:
         """List all records of `topic`, partition by partition."""
         return [record for partition in self.topics[topic] for record in partition]
 

@@ -3,7 +3,8 @@
 import asyncio
 from collections.abc import Collection, Iterator
 
-from adapters.memory.log import MemoryLog, MemoryRecord
+from adapters.log_record import LogRecord
+from adapters.memory.log import MemoryLog
 from adapters.memory.outage import Outage
 from application.ports import Batch, Custodian, Superseded
 from domain.errors import Unavailable
@@ -106,7 +107,7 @@ class MemorySource(Outage):
             await self._custodian.begin(positions)
             self._generation, self._positions = generation, positions
 
-    def _take(self, limit: int) -> Iterator[MemoryRecord]:
+    def _take(self, limit: int) -> Iterator[LogRecord]:
         for partition, position in list(self._positions.items()):
             if partition in self._paused or position < self._beginnings[partition]:
                 continue
