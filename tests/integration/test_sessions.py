@@ -1,6 +1,7 @@
 """Pooled sessions: one that is no good is replaced before anybody uses it."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import replace
 
 import pytest
 from sqlalchemy import text
@@ -9,7 +10,19 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from adapters.postgres import engine as pool
 from adapters.postgres.engine import Database, create_engine
+from adapters.postgres.event_store import PostgresEventStore
+from domain.errors import Unavailable
+from tests.support.events import an_event, delivered
+from tests.support.framing import postgres_messages
 from tests.support.postgres import connect
+from tests.support.proxy import proxied
+from tests.support.waiting import eventually
+
+USES: dict[str, Callable[[PostgresEventStore], Awaitable[object]]] = {
+    "statement": lambda store: store.ping(),
+    "COPY": lambda store: store.add(delivered(an_event())),
+    "COPY before its turn": lambda store: store.add(delivered(*(an_event() for _ in range(1_000)))),
+}
 
 
 class Pings:
@@ -93,3 +106,21 @@ async def test_session_that_fails_when_asked_is_replaced(
     pings.fail = True
     assert await _use(engine) != first
     assert pings.count == 1
+
+
+@pytest.mark.parametrize("use", USES)
+async def test_session_that_the_server_is_just_ending_counts_as_lost(database: Database, use: str) -> None:
+    """Its last word comes a moment before the end of the connection, which is when the driver knows."""
+    async with proxied(database.port, postgres_messages) as proxy:
+        proxy.outlives_server = True
+        engine = create_engine(replace(database, port=proxy.port), application_name="tests", pool_size=1)
+        ending, heard = await _use(engine), proxy.answers.passed
+
+        async def has_spoken() -> bool:
+            return proxy.answers.passed > heard
+
+        await _end(database, ending)
+        await eventually(has_spoken, "the server's last word")
+        with pytest.raises(Unavailable):
+            await USES[use](PostgresEventStore(engine, settle=25.0))
+        await engine.dispose()

@@ -55,6 +55,8 @@ class Proxy:
         self.connections_cut = 0
         self.requests = Way()
         self.answers = Way()
+        self.outlives_server = False
+        """Whether a client's connection stays when the server has ended its own."""
         self._server_port = server_port
         self._framing = framing
         self._held: dict[str, Held] = {}
@@ -126,7 +128,8 @@ class Proxy:
             asyncio.create_task(self.answers.carry(_read_chunks(answers), writer)),
         ]
         try:
-            await asyncio.wait(pumps, return_when=asyncio.FIRST_COMPLETED)
+            ending = pumps[:1] if self.outlives_server else pumps
+            await asyncio.wait(ending, return_when=asyncio.FIRST_COMPLETED)
         finally:
             # First, since a relay that ends may be cut while it waits here.
             server.close()

@@ -21,6 +21,8 @@ from domain.errors import Rejected, Unavailable, WrongDeployment
 _TRUSTED_SECONDS = 1.0
 """For how long a session that was given back counts as good, unless it is known to be closed."""
 _RETURNED_AT = "returned_at"
+_LOST = (OSError, TimeoutError, asyncpg.InternalClientError)
+"""The driver raises the last where a session is used that the server has said it ends, before the connection does."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +124,7 @@ def translated() -> Iterator[None]:
     except asyncpg.PostgresError as error:
         # Of the driver itself, past SQLAlchemy.
         raise _told(error.sqlstate, error) from error
-    except (OSError, TimeoutError, PoolExhausted) as error:
+    except (*_LOST, PoolExhausted) as error:
         # Connection refused escapes SQLAlchemy as it is. Its other errors tell of wrong use, never of an outage.
         raise Unavailable(f"database: {type(error).__name__}: {error}") from error
 
@@ -136,7 +138,7 @@ def _meaning(error: DBAPIError) -> Exception:
     cause = getattr(error.orig, "__cause__", None) or error.orig
     state = sqlstate(error)
     if state is None:
-        if error.connection_invalidated or isinstance(cause, OSError | TimeoutError):
+        if error.connection_invalidated or isinstance(cause, _LOST):
             return Unavailable(f"database: {type(cause).__name__}: {cause}")
         return cause if isinstance(cause, Exception) else error
     return _told(state, cause)

@@ -9,6 +9,10 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 _PAUSE_SECONDS = 1.0
+_NO_CONNECTION = (
+    *(OSError, TimeoutError, SQLAlchemyError),
+    *(asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError),
+)
 
 
 async def listen(engine: AsyncEngine, topic: str, channels: Mapping[str, Callable[[], None]]) -> None:
@@ -25,7 +29,7 @@ async def listen(engine: AsyncEngine, topic: str, channels: Mapping[str, Callabl
     while True:
         try:
             await _listen_once(engine, channels, hear)
-        except (OSError, TimeoutError, SQLAlchemyError, asyncpg.PostgresError, asyncpg.InterfaceError):
+        except _NO_CONNECTION:
             await asyncio.sleep(_PAUSE_SECONDS)
 
 
