@@ -1,6 +1,7 @@
 """Pooled sessions: one that is no good is replaced before anybody uses it."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import suppress
 from dataclasses import replace
 
 import pytest
@@ -11,13 +12,15 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from adapters.postgres import engine as pool
 from adapters.postgres.engine import Database, create_engine
 from adapters.postgres.event_store import PostgresEventStore
-from domain.errors import Unavailable
+from application.ports import Verdict
+from domain.errors import Unavailable, WrongDeployment
 from tests.support.events import an_event, delivered
 from tests.support.framing import postgres_messages
 from tests.support.postgres import connect
 from tests.support.proxy import proxied
 from tests.support.waiting import eventually
 
+STORED = Verdict.STORED
 USES: dict[str, Callable[[PostgresEventStore], Awaitable[object]]] = {
     "statement": lambda store: store.ping(),
     "COPY": lambda store: store.add(delivered(an_event())),
@@ -123,4 +126,23 @@ async def test_session_that_the_server_is_just_ending_counts_as_lost(database: D
         await eventually(has_spoken, "the server's last word")
         with pytest.raises(Unavailable):
             await USES[use](PostgresEventStore(engine, settle=25.0))
+        await engine.dispose()
+
+
+@pytest.mark.parametrize("word", [b"BEGIN", b"COMMIT", b"ROLLBACK"])
+async def test_session_whose_transaction_went_wrong_is_replaced(database: Database, word: bytes) -> None:
+    """Where the server has refused its begin or end, driver and server disagree on whether there is one."""
+    async with proxied(database.port, postgres_messages) as proxy:
+        engine = create_engine(replace(database, port=proxy.port), application_name="tests", pool_size=1)
+        store = PostgresEventStore(engine, settle=25.0)
+        await store.add(delivered(an_event()))
+        proxy.requests.damage = (word + b";", word[:-1] + b"X;")
+        with suppress(WrongDeployment):
+            await (store.probe() if word == b"COMMIT" else store.ping())
+        assert proxy.requests.damaged == 1
+        with suppress(Unavailable):
+            await store.ping()
+        for _ in range(3):
+            await store.ping()
+            assert await store.add(delivered(an_event())) == [STORED]
         await engine.dispose()

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 import asyncpg
 from sqlalchemy import URL, event
 from sqlalchemy.engine import Dialect
-from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.engine.interfaces import DBAPIConnection, ExceptionContext
 from sqlalchemy.exc import DBAPIError, InvalidatePoolError
 from sqlalchemy.exc import TimeoutError as PoolExhausted
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
@@ -84,7 +84,7 @@ def create_engine(database: Database, *, application_name: str, pool_size: int) 
 
 
 def _check_sessions(engine: AsyncEngine) -> None:
-    """Replace a pooled session that is no good when it is taken out.
+    """Replace a pooled session that is no good when it is taken out, or when that shows.
 
     Unlike `pool_pre_ping`, which asks every time: three round trips, in which a busy consumer's database does nothing.
     """
@@ -97,7 +97,8 @@ def _check_sessions(engine: AsyncEngine) -> None:
     @event.listens_for(engine.sync_engine, "checkout")
     def check(session: DBAPIConnection, record: ConnectionPoolEntry, _proxy: object) -> None:
         driver = record.driver_connection
-        if driver is None or driver.is_closed():
+        # Still in a transaction, its COMMIT or ROLLBACK was refused: nobody knows of that transaction any more.
+        if driver is None or driver.is_closed() or driver.is_in_transaction():
             raise InvalidatePoolError
         # A new one has never been returned.
         if time.monotonic() - record.info.get(_RETURNED_AT, math.inf) > _TRUSTED_SECONDS:
@@ -105,6 +106,13 @@ def _check_sessions(engine: AsyncEngine) -> None:
                 dialect.do_ping(session)
             except dialect.loaded_dbapi.Error as error:
                 raise InvalidatePoolError from error
+
+    @event.listens_for(engine.sync_engine, "handle_error")
+    def give_up(context: ExceptionContext) -> None:
+        # The server sees another transaction than the driver, or none, as after a BEGIN that was refused.
+        if str(getattr(context.original_exception, "sqlstate", None)).startswith(_INVALID_TRANSACTION_STATE):
+            context.is_disconnect = True
+            context.invalidate_pool_on_disconnect = False
 
 
 def _milliseconds(seconds: float) -> str:
@@ -130,6 +138,7 @@ def translated() -> Iterator[None]:
 
 
 # Classes of SQLSTATE: https://www.postgresql.org/docs/current/errcodes-appendix.html
+_INVALID_TRANSACTION_STATE = "25"
 _NEVER_STORABLE = ("22", "23", "54000", "54001")
 _WRONG_DEPLOYMENT = ("42", "3F000")
 
