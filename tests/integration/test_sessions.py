@@ -1,10 +1,12 @@
 """Pooled sessions: one that is no good is replaced before anybody uses it."""
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import suppress
 from dataclasses import replace
 
 import pytest
+import uvloop
 from sqlalchemy import text
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -146,3 +148,32 @@ async def test_session_whose_transaction_went_wrong_is_replaced(database: Databa
             await store.ping()
             assert await store.add(delivered(an_event())) == [STORED]
         await engine.dispose()
+
+
+async def _breaks_a_large_copy(database: Database) -> None:
+    """Cut the connection while a COPY waits for it to take more."""
+    async with proxied(database.port, postgres_messages) as proxy:
+        engine = create_engine(replace(database, port=proxy.port), application_name="tests", pool_size=1)
+        store = PostgresEventStore(engine, settle=25.0)
+        copying = proxy.hold("d")
+        large = [an_event(payload=b'{"a":"%s"}' % (b"x" * 900_000)) for _ in range(16)]
+        adding = asyncio.create_task(store.add(delivered(*large)))
+        await copying.arrived()
+        await proxy.cut()
+        async with asyncio.timeout(5.0):
+            with pytest.raises(Unavailable):
+                await adding
+        await engine.dispose()
+
+
+@pytest.mark.parametrize("loop", [asyncio.new_event_loop, uvloop.new_event_loop], ids=["asyncio", "uvloop"])
+async def test_copy_whose_connection_breaks_is_lost_at_once(
+    database: Database, loop: Callable[[], asyncio.AbstractEventLoop]
+) -> None:
+    """The driver would wait for the rest of the batch's time, for a connection that is gone to take more."""
+
+    def run() -> None:
+        with asyncio.Runner(loop_factory=loop) as runner:
+            runner.run(_breaks_a_large_copy(database))
+
+    await asyncio.to_thread(run)

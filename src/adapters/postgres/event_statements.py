@@ -1,6 +1,7 @@
 """The statements that write and compare events, each over one connection."""
 
-from collections.abc import Iterator, Sequence
+import asyncio
+from collections.abc import Coroutine, Iterator, Sequence
 from uuid import UUID
 
 import asyncpg
@@ -73,7 +74,9 @@ async def copy(connection: AsyncConnection, deliveries: Sequence[Delivery]) -> N
     driver = (await connection.get_raw_connection()).driver_connection
     assert driver is not None
     try:
-        written = await driver.copy_records_to_table(EVENTS, columns=_COLUMNS, records=map(_row, deliveries))
+        written = await _ended_with(
+            driver, driver.copy_records_to_table(EVENTS, columns=_COLUMNS, records=map(_row, deliveries))
+        )
     except asyncpg.UniqueViolationError as error:
         raise Taken from error
     except asyncpg.FeatureNotSupportedError as error:
@@ -82,11 +85,32 @@ async def copy(connection: AsyncConnection, deliveries: Sequence[Delivery]) -> N
         # The pool does not see what happens here; cut short, the COPY might even be committed later.
         if driver.is_closed() or not isinstance(error, asyncpg.PostgresError):
             await connection.invalidate()
-        if isinstance(error, asyncpg.InterfaceError) and driver.is_closed():
-            raise ConnectionResetError(str(error)) from error
         raise
     if written != f"COPY {len(deliveries)}":
         raise Taken
+
+
+async def _ended_with(driver: asyncpg.Connection, copying: Coroutine[None, None, str]) -> str:
+    """Await a COPY, but no longer than its connection lasts: the driver may wait for that to take more even then."""
+    task, this = asyncio.create_task(copying), asyncio.current_task()
+
+    def end(_driver: object) -> None:
+        task.cancel()
+
+    driver.add_termination_listener(end)
+    try:
+        return await task
+    except asyncpg.PostgresError:
+        raise
+    except (Exception, asyncio.CancelledError) as error:
+        if not driver.is_closed():
+            raise
+        # What the driver raises then depends on the loop and on what it was at, even where this itself is cancelled.
+        if this is not None and this.cancelling():
+            raise asyncio.CancelledError from error
+        raise ConnectionResetError(f"{type(error).__name__}: {error}") from error
+    finally:
+        driver.remove_termination_listener(end)
 
 
 async def end_abandoned(connection: AsyncConnection, age: float) -> None:
