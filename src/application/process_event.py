@@ -9,7 +9,7 @@ from typing import NamedTuple
 from application.ports import Batch, BeforeCommit, DeadLetters, Delivery, EventStore, Verdict, Withdrawn, at_once
 from application.storm import Storms
 from domain.dead_letter import DeadLetter, Failure, FailureKind, Record
-from domain.errors import Rejected, Unavailable, WrongDeployment
+from domain.errors import LimitExceeded, Rejected, Unavailable, WrongDeployment
 from domain.event import UserEvent
 from domain.stop import Stop
 
@@ -158,13 +158,15 @@ class ProcessEvent:
             raise
         except Rejected as rejected:
             failure = Failure(FailureKind.REJECTED, str(rejected), _root_cause(rejected))
+            is_to_blame = not isinstance(rejected, LimitExceeded)
         except Exception as error:  # noqa: BLE001 - whatever it is, it must cost one event at most, not the partition
             failure = Failure(FailureKind.UNEXPECTED, "the store failed on this event alone", type(error).__name__)
+            is_to_blame = False
         if len(deliveries) > 1:
             middle = len(deliveries) // 2
             first = await self._add(deliveries[:middle], before_commit)
             return [*first, *await self._add(deliveries[middle:], before_commit)]
-        if failure.kind is FailureKind.UNEXPECTED:
+        if not is_to_blame:
             await self._blame()
         return [failure]
 

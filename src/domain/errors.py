@@ -5,6 +5,10 @@ class Rejected(Exception):
     """The event can never be stored or published: trying again gives the same answer."""
 
 
+class LimitExceeded(Rejected):
+    """A limit was exceeded, the event's or the whole store's: rejected only if the store takes another one."""
+
+
 class Unavailable(Exception):
     """Not now: the outcome is unknown, and the same call may succeed later. Never a reason to park an event."""
 

@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from adapters.postgres.engine import Database, create_engine
 from adapters.postgres.event_log import PostgresEventPublisher, PostgresEventSource, PostgresLogReader, ensure_topic
+from adapters.postgres.event_log import source as event_log_source
 from adapters.postgres.event_log.retention import trim
 from adapters.postgres.event_log.topics import partition_ids
 from adapters.postgres.event_log.writer import LogWriter, NewRecord
@@ -161,6 +162,24 @@ async def test_retention_forgets_only_what_is_old_and_committed_by_every_group(e
     assert await newcomer.lag() == {0: 4}
     assert [record.offset for record in await read(newcomer, 4)] == [6, 7, 8, 9]
     await newcomer.close()
+
+
+async def test_retention_that_fails_is_tried_again(engine: AsyncEngine, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever it failed on: records would otherwise be kept for ever, and nobody told."""
+    await ensure_topic(engine, "events", 1)
+    tries, is_over = 0, asyncio.Event()
+
+    async def trim_at_last(*_: object) -> None:
+        nonlocal tries
+        tries += 1
+        if tries == 1:
+            raise WrongDeployment("no right to delete")
+        is_over.set()
+
+    monkeypatch.setattr(event_log_source, "trim", trim_at_last)
+    monkeypatch.setattr(event_log_source, "_TRIM_SECONDS", 0.01)
+    async with member(engine, retention=1.0), asyncio.timeout(PATIENCE):
+        await is_over.wait()
 
 
 async def test_calls_at_once_share_transactions(engine: AsyncEngine) -> None:

@@ -18,7 +18,7 @@ from adapters.postgres import event_writer
 from adapters.postgres.engine import Database, Limits, create_engine, translated
 from adapters.postgres.event_store import PostgresEventStore
 from application.ports import Verdict
-from domain.errors import Rejected, Unavailable
+from domain.errors import LimitExceeded, Rejected, Unavailable
 from tests.contracts.harness import PATIENCE
 from tests.support.events import an_event, delivered
 from tests.support.postgres import PostgresServer, connect
@@ -137,6 +137,19 @@ async def test_violation_of_another_constraint_is_no_duplicate(engine: AsyncEngi
     with pytest.raises(Rejected):
         await store.add(delivered(an_event("only-once")))
     assert await store.add(delivered(event_)) == [DUPLICATE]
+
+
+async def test_entry_that_is_too_large_for_an_index_exceeds_a_limit(engine: AsyncEngine) -> None:
+    """Whoever adds it has to see whether another event can be stored."""
+    store, large = (
+        PostgresEventStore(engine, settle=25.0),
+        an_event(payload=b'{"a":"%s"}' % secrets.token_hex(10_000).encode()),
+    )
+    async with engine.begin() as connection:
+        await connection.execute(text("CREATE INDEX ON events ((payload ->> 'a'))"))
+    with pytest.raises(LimitExceeded):
+        await store.add(delivered(large))
+    assert await store.add(delivered(an_event())) == [STORED]
 
 
 async def test_row_that_a_trigger_keeps_out_is_not_stored(engine: AsyncEngine) -> None:

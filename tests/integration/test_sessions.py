@@ -177,3 +177,18 @@ async def test_copy_whose_connection_breaks_is_lost_at_once(
             runner.run(_breaks_a_large_copy(database))
 
     await asyncio.to_thread(run)
+
+
+async def test_statement_whose_result_has_changed_its_type_may_be_tried_again(database: Database) -> None:
+    """As after a migration."""
+    engine = create_engine(database, application_name="tests", pool_size=1)
+    store, stored = PostgresEventStore(engine, settle=25.0), an_event()
+    await store.add(delivered(stored))
+    assert await store.get(stored.id) is not None
+    other = await connect(database)
+    await other.execute("ALTER TABLE events ALTER COLUMN user_id TYPE varchar(300)")
+    await other.close()
+    with suppress(Unavailable):
+        await store.get(stored.id)
+    assert await store.get(stored.id) is not None
+    await engine.dispose()

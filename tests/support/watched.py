@@ -21,6 +21,7 @@ class WatchedStore(MemoryEventStore):
         super().__init__(lambda: NOON)
         self.calls: list[list[UUID]] = []
         self.bugs: set[UUID] = set()
+        self.bug: Exception = ZeroDivisionError("the payload was: secret")
         self.probe_outage: Exception | None = None
         self.gate = asyncio.Event()
         """Calls to add wait here for as long as it is cleared."""
@@ -31,7 +32,7 @@ class WatchedStore(MemoryEventStore):
         self.calls.append(ids)
         await self.gate.wait()
         if not self.bugs.isdisjoint(ids):
-            raise ZeroDivisionError("the payload was: secret")
+            raise self.bug
         if any(delivery.event.payload == UNSTORABLE for delivery in deliveries):
             raise Rejected("the store refuses the event") from ValueError()
         return await super().add(deliveries, before_commit)

@@ -12,7 +12,7 @@ from application.ports import Batch, BeforeCommit, DeadLetters, Delivery, EventS
 from application.process_event import Attempt, ProcessEvent, Tally
 from application.storm import StormLimits, Storms
 from domain.dead_letter import Failure, FailureKind
-from domain.errors import Rejected, Unavailable, WrongDeployment
+from domain.errors import LimitExceeded, Rejected, Unavailable, WrongDeployment
 from domain.event import UserEvent
 from domain.stop import Stop, StopKind
 from tests.support.events import NOON, a_record, an_event, delivered
@@ -163,6 +163,21 @@ async def test_bug_while_nothing_can_be_written_is_no_events_fault(
     with pytest.raises(Unavailable, match=r"read-only|everything"):
         await process(a_batch(*events))
     assert letters.parked == []
+
+
+async def test_limit_that_every_event_exceeds_is_no_events_fault(
+    process: ProcessEvent, store: WatchedStore, letters: WatchedLetters
+) -> None:
+    """As of a database that is out of transaction ids, whose code is that of an entry too large for an index, too."""
+    events = [an_event() for _ in range(4)]
+    store.bugs, store.bug = {events[2].id}, LimitExceeded("too much")
+    store.probe_outage = store.bug
+    with pytest.raises(Unavailable, match="everything"):
+        await process(a_batch(*events))
+    assert letters.parked == []
+    store.probe_outage = None
+    assert (await process(a_batch(*events))).tally == Tally(stored=1, duplicate=2, conflict=0, dead=1)
+    assert kinds(letters) == [(2, FailureKind.REJECTED)]
 
 
 async def test_refused_letter_is_held(process: ProcessEvent, letters: WatchedLetters) -> None:

@@ -16,7 +16,7 @@ from sqlalchemy.exc import TimeoutError as PoolExhausted
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.pool import ConnectionPoolEntry
 
-from domain.errors import Rejected, Unavailable, WrongDeployment
+from domain.errors import LimitExceeded, Rejected, Unavailable, WrongDeployment
 
 _TRUSTED_SECONDS = 1.0
 """For how long a session that was given back counts as good, unless it is known to be closed."""
@@ -128,7 +128,9 @@ def translated() -> Iterator[None]:
     try:
         yield
     except DBAPIError as error:
-        raise _meaning(error) from error.orig
+        meaning = _meaning(error)
+        # The driver's own error is the cause of `orig`, which may not become its cause as well.
+        raise meaning from None if meaning is _cause(error) else error.orig
     except asyncpg.PostgresError as error:
         # Of the driver itself, past SQLAlchemy.
         raise _told(error.sqlstate, error) from error
@@ -139,18 +141,24 @@ def translated() -> Iterator[None]:
 
 # Classes of SQLSTATE: https://www.postgresql.org/docs/current/errcodes-appendix.html
 _INVALID_TRANSACTION_STATE = "25"
-_NEVER_STORABLE = ("22", "23", "54000", "54001")
+_NEVER_STORABLE = ("22", "23", "54001")
+# Of an index's entry as well as of the database's transaction ids.
+_LIMIT_EXCEEDED = "54000"
 _WRONG_DEPLOYMENT = ("42", "3F000")
 
 
-def _meaning(error: DBAPIError) -> Exception:
-    cause = getattr(error.orig, "__cause__", None) or error.orig
-    state = sqlstate(error)
-    if state is None:
-        if error.connection_invalidated or isinstance(cause, _LOST):
-            return Unavailable(f"database: {type(cause).__name__}: {cause}")
-        return cause if isinstance(cause, Exception) else error
-    return _told(state, cause)
+def _meaning(error: DBAPIError) -> BaseException:
+    state, cause = sqlstate(error), _cause(error)
+    if state is not None:
+        return _told(state, cause)
+    if error.connection_invalidated or isinstance(cause, _LOST):
+        return Unavailable(f"database: {type(cause).__name__}: {cause}")
+    return cause
+
+
+def _cause(error: DBAPIError) -> BaseException:
+    """Find what the driver has raised itself, behind SQLAlchemy's wrappers."""
+    return getattr(error.orig, "__cause__", None) or error.orig or error
 
 
 def _told(state: str, cause: object) -> Exception:
@@ -158,6 +166,8 @@ def _told(state: str, cause: object) -> Exception:
     text = f"database: SQLSTATE {state}: {getattr(cause, 'message', None) or type(cause).__name__}"
     if state.startswith(_NEVER_STORABLE):
         return Rejected(text)
+    if state == _LIMIT_EXCEEDED:
+        return LimitExceeded(text)
     if state.startswith(_WRONG_DEPLOYMENT):
         return WrongDeployment(text)
     return Unavailable(text)
@@ -165,5 +175,5 @@ def _told(state: str, cause: object) -> Exception:
 
 def sqlstate(error: DBAPIError) -> str | None:
     """Read the server's five-character code; None when the server did not speak."""
-    state = getattr(error.orig, "sqlstate", None)
+    state = getattr(_cause(error), "sqlstate", None)
     return state if isinstance(state, str) else None

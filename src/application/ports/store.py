@@ -48,7 +48,8 @@ class EventStore(Protocol):
 
         Atomic and idempotent, safe under any number of concurrent writers of the same ids. Of equal ids within a call
         the first counts. Payloads are compared as JSON values, timestamps not at all. Raises `Rejected` when an
-        event of the call can never be stored: nothing of the call is stored then.
+        event of the call can never be stored (`LimitExceeded` when that may be the store's fault): nothing of the call
+        is stored then.
 
         Nothing of the call is seen by anybody, or compared with what stands, before `before_commit` has returned; what
         can be done until then is done meanwhile. What it raises, this raises, and nothing of the call is stored. Where

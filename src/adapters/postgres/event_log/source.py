@@ -3,7 +3,6 @@
 import asyncio
 import logging
 from collections.abc import Collection, Mapping, Sequence
-from contextlib import suppress
 from typing import cast
 
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -223,9 +222,11 @@ class PostgresEventSource:
     async def _forget(self, older_than: float) -> None:
         """Delete old records of the partitions that this member holds, now and then until closed."""
         while not self._closing.is_set():
-            with suppress(Unavailable):
-                ids = [claim.partition_id for claim in self._membership.claims.values()]
+            ids = [claim.partition_id for claim in self._membership.claims.values()]
+            try:
                 await trim(self._engine, ids, older_than)
+            except Exception as error:  # noqa: BLE001 - whatever it is, old records may stand a while longer
+                logger.warning("old records are not deleted at present", extra={"cause": str(error)})
             await stopping.pause(_TRIM_SECONDS, self._closing)
 
     async def _stop(self) -> None:
