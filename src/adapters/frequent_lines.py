@@ -7,7 +7,7 @@ from contextlib import nullcontext, suppress
 from contextvars import ContextVar
 from datetime import UTC, datetime
 from itertools import islice
-from typing import NamedTuple, TextIO
+from typing import TextIO
 
 import msgspec
 import structlog
@@ -18,6 +18,10 @@ from structlog.stdlib import ProcessorFormatter
 PROCESS: ContextVar[str] = ContextVar(f"{STRUCTLOG_KEY_PREFIX}process")
 """Which process of the service logs; bound to the context as by `bind_contextvars`, but found without a search."""
 
+COMMON_FIELDS = ("process", "logger", "level", "timestamp")
+Common = tuple[str | msgspec.UnsetType, str, str, datetime]
+"""What the lines of a moment have in common: the values of `COMMON_FIELDS`."""
+
 _LINES_A_WRITE = 500
 """As many as fit a processor's cache; more cost more."""
 
@@ -25,19 +29,10 @@ _encoder = msgspec.json.Encoder()
 _root = logging.getLogger()
 
 
-class Common(NamedTuple):
-    """What the lines of a moment have in common."""
-
-    process: str | msgspec.UnsetType
-    logger: str
-    level: str
-    timestamp: datetime
-
-
 class FrequentLines:
     """A logger's lines at level info; where lines are JSON they are rendered here.
 
-    A line has all its fields: its own, among them `event` and what is bound to the context, and those of `Common`.
+    A line has all its fields: its own, among them `event` and what is bound to the context, and `COMMON_FIELDS`.
     Texts have no lone surrogates.
     """
 
@@ -55,7 +50,7 @@ class FrequentLines:
 
     def common(self) -> Common:
         """Tell what the lines of this moment have in common."""
-        return Common(PROCESS.get(msgspec.UNSET), self._name, "info", datetime.now(UTC))
+        return PROCESS.get(msgspec.UNSET), self._name, "info", datetime.now(UTC)
 
     def info(self, line: msgspec.Struct) -> None:
         """Log one line; those of one turn of the event loop are one write, to where the first of them belongs."""
@@ -91,7 +86,7 @@ class FrequentLines:
 
     def _log(self, line: msgspec.Struct) -> None:
         fields = msgspec.to_builtins(line)
-        own = {name: value for name, value in fields.items() if name not in Common._fields}
+        own = {name: value for name, value in fields.items() if name not in COMMON_FIELDS}
         self._logger.info(own.pop("event"), **own)
 
 

@@ -9,13 +9,11 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from datetime import UTC, datetime
 from inspect import isawaitable
-from time import monotonic, time_ns
+from time import monotonic
 from typing import Literal, TypeVar
 
 from dependency_injector import containers, providers
-from uuid_utils.compat import uuid7
 
 from adapters import letter_headers, wire
 from adapters.kafka.dead_letters import KafkaDeadLetters
@@ -48,6 +46,7 @@ from entrypoints.consumer import Consumer
 from entrypoints.lifecycle import Preparation
 from entrypoints.parts import closed, disposed, opened
 from entrypoints.settings import Settings
+from entrypoints.stamps import new_id, utc_now
 from entrypoints.watch import Watch
 
 _RootT = TypeVar("_RootT")
@@ -62,18 +61,12 @@ _CLOSING_SECONDS = 9.0
 """How long the end of all parts may take together."""
 
 
-def utc_now() -> datetime:
-    """Tell the time, in milliseconds as the predecessor's producers do."""
-    # The quotient is less than half a microsecond off, which `fromtimestamp` rounds away.
-    return datetime.fromtimestamp(time_ns() // 1_000_000 / 1000, UTC)
-
-
 class Container(containers.DeclarativeContainer):
     """Every part of all processes; nothing is made before it is asked for."""
 
     settings: providers.Dependency[Settings] = providers.Dependency(instance_of=Settings)
     clock = providers.Object(utc_now)
-    new_id = providers.Object(uuid7)
+    new_id = providers.Object(new_id)
 
     # What the world looks like.
     database = providers.Singleton(connections.database, settings)

@@ -11,10 +11,10 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, RequestResponseCy
 
 from entrypoints.http_upgrades import UpgradeIgnoringProtocol
 from entrypoints.rest import problems
-from entrypoints.rest.headers import by_name
+from entrypoints.rest.headers import Fields, by_name
 from entrypoints.rest.middleware import request_id_of
 from entrypoints.rest.problems import HttpProblem
-from entrypoints.rest.whole_request import WHOLE_REQUEST, Fields, WholeRequest
+from entrypoints.rest.whole_request import WHOLE_REQUEST, WholeRequest
 
 _CLOSE = (b"connection", b"close")
 HEAD_SECONDS = 10.0
@@ -38,7 +38,7 @@ class BoundedProtocol(UpgradeIgnoringProtocol):
 
     def connection_made(self, transport: Transport) -> None:  # type: ignore[override]  # as uvicorn has it
         super().connection_made(transport)
-        self._begin_head()
+        self._is_in_head = True
         self._start_timer()
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -67,14 +67,16 @@ class BoundedProtocol(UpgradeIgnoringProtocol):
     def on_message_begin(self) -> None:
         super().on_message_begin()
         if not self._is_in_head:
-            self._begin_head()
+            self._is_in_head = True
+            self._head_bytes = 0
 
     def on_headers_complete(self) -> None:
         super().on_headers_complete()
         # The parser reports a chunked body's trailers like headers, which they are not.
         self.scope["headers"] = [*self.headers]
         self._is_in_head = False
-        self._stop_timer()
+        if self._head_timer is not None:
+            self._stop_timer()
 
     def on_message_complete(self) -> None:
         super().on_message_complete()
@@ -95,10 +97,6 @@ class BoundedProtocol(UpgradeIgnoringProtocol):
         if not cycle.keep_alive:
             self.transport.close()
         cycle.on_response()
-
-    def _begin_head(self) -> None:
-        self._is_in_head = True
-        self._head_bytes = 0
 
     def _await_rest_of_head(self) -> None:
         if self._head_bytes > MAX_HEAD_BYTES:

@@ -21,7 +21,15 @@ class UpgradeIgnoringProtocol(OneWriteProtocol):
         self._unset_keepalive_if_required()
         try:
             while data:
-                data = self._parse(data)
+                try:
+                    self.parser.feed_data(data)
+                except httptools.HttpParserUpgrade as offer:
+                    # The data up to the end of a head with an offer has been parsed.
+                    data = data[offer.args[0] :]
+                    if framing := self._framing():
+                        self._repeat_head(framing)
+                else:
+                    break
         except httptools.HttpParserError as error:
             # Of a callback's error the parser says nothing; it can only be one about the target.
             reason = "Invalid target" if isinstance(error, httptools.HttpParserCallbackError) else error
@@ -34,16 +42,6 @@ class UpgradeIgnoringProtocol(OneWriteProtocol):
     def on_message_complete(self) -> None:
         if not (self.parser.should_upgrade() and self._framing()):
             super().on_message_complete()
-
-    def _parse(self, data: bytes) -> bytes:
-        """Have `data` parsed up to the end of a head with an offer, if there is one; return what is left."""
-        try:
-            self.parser.feed_data(data)
-        except httptools.HttpParserUpgrade as offer:
-            if framing := self._framing():
-                self._repeat_head(framing)
-            return data[offer.args[0] :]
-        return b""
 
     def _repeat_head(self, framing: list[tuple[bytes, bytes]]) -> None:
         # The request has been made of the head already: what the parser's other callbacks collect now is of no use.

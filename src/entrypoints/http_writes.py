@@ -9,12 +9,14 @@ import asyncio
 from collections.abc import Callable
 from typing import cast
 
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
+from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
+
+from entrypoints.http_keep_alive import KeepAliveProtocol
 
 _MAX_HELD_BYTES = 64 * 1024
 
 
-class OneWriteProtocol(HttpToolsProtocol):
+class OneWriteProtocol(KeepAliveProtocol):
     """Writes through a transport that gathers."""
 
     _gathering: "GatheringTransport"

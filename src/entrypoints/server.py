@@ -15,6 +15,8 @@ from entrypoints.http_protocol import BoundedProtocol
 logger = logging.getLogger(__name__)
 
 _BACKLOG = 2048
+KEEP_ALIVE_SECONDS = 5
+"""How long a connection may be idle between requests."""
 
 
 class CannotListen(Exception):
@@ -41,6 +43,7 @@ async def serve(app: ASGIApp, listener: socket, stop: asyncio.Event, *, drain: f
         # Nothing here asks where a request came from.
         proxy_headers=False,
         backlog=_BACKLOG,
+        timeout_keep_alive=KEEP_ALIVE_SECONDS,
         timeout_graceful_shutdown=max(1, round(drain)),
     )
     server = _Server(config)

@@ -16,14 +16,14 @@ import msgspec
 import structlog
 
 from entrypoints.logs import configure_logging
-from adapters.frequent_lines import PROCESS, Common, FrequentLines
+from adapters.frequent_lines import COMMON_FIELDS, PROCESS, FrequentLines
 
 configure_logging(*sys.argv[1:])
 PROCESS.set("api")
 structlog.contextvars.bind_contextvars(request_id="r-1")
 lines = FrequentLines("requests")
 
-Line = msgspec.defstruct("Line", ["event", "request_id", "path", "status", "duration_ms", "nothing", *Common._fields])
+Line = msgspec.defstruct("Line", ["event", "request_id", "path", "status", "duration_ms", "nothing", *COMMON_FIELDS])
 
 def log_line():
     lines.info(Line("request", "r-1", "/ä%00", 201, 1.5, None, *lines.common()))

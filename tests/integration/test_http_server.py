@@ -468,7 +468,7 @@ async def test_problem_that_ends_the_connection_is_the_last_answer(api: Api, mon
     """What was asked behind it is not answered."""
 
     async def publish(_: object) -> Sequence[Receipt]:
-        raise HttpProblem(HTTPStatus.REQUEST_TIMEOUT, "too late", headers={"connection": "close"})
+        raise HttpProblem(HTTPStatus.REQUEST_TIMEOUT, "too late", headers=[(b"connection", b"close")])
 
     monkeypatch.setattr(api.publisher, "publish", publish)
     async with served(api.app) as port, connection(port) as (reader, writer):
@@ -563,7 +563,7 @@ async def test_export_to_a_client_that_stopped_reading_breaks_off() -> None:
         await asyncio.Event().wait()
 
     scope: Any = {"type": "http", "method": "GET"}
-    await Stream(chunks(), {}, stall_seconds=0.01)(scope, receive, send)
+    await Stream(chunks(), (), stall_seconds=0.01)(scope, receive, send)
     assert [message.get("more_body") for message in sent] == [None, True, True]
 
 

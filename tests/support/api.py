@@ -9,7 +9,6 @@ from typing import Any, cast
 
 import httpx
 from litestar.types import ASGIApp
-from uuid_utils.compat import uuid7
 
 from adapters.memory import MemoryEventStore, MemoryLog, MemoryPublisher
 from application.list_processed import ListProcessed
@@ -17,6 +16,7 @@ from application.publish_event import PublishEvent
 from entrypoints.health import Readiness
 from entrypoints.rest.app import create_app
 from entrypoints.rest.openapi import document
+from entrypoints.stamps import new_id
 from tests.support.events import NOON
 
 TOPIC = "events"
@@ -69,7 +69,7 @@ async def an_api(*, body_timeout: float = 5.0, max_in_flight: int = 100) -> Asyn
     store = MemoryEventStore(clock)
     readiness = Readiness({"log": publisher.ping, "database": store.ping}, timeout=0.05)
     app = create_app(
-        PublishEvent(publisher, uuid7, clock),
+        PublishEvent(publisher, new_id, clock),
         ListProcessed(store),
         readiness,
         max_body_bytes=MAX_BODY_BYTES,

@@ -24,7 +24,7 @@ from application.audit import AuditRange
 from application.publish_event import Draft, Published, PublishEvent
 from entrypoints.api import Api
 from entrypoints.consumer import Consumer
-from entrypoints.container import Container, assembled, assembled_audit, utc_now
+from entrypoints.container import Container, assembled, assembled_audit
 from entrypoints.environment import load_settings
 from tests.support.custodians import Witness
 from tests.support.events import NOON
@@ -145,9 +145,3 @@ def test_settings_must_be_settings() -> None:
     made = Container(settings=providers.Object({"port": 3000}))
     with pytest.raises(Exception, match="is not an instance of"):
         made.settings()
-
-
-def test_time_is_told_in_milliseconds_and_utc() -> None:
-    """As the predecessor's producers do."""
-    now = utc_now()
-    assert (now.microsecond % 1000, now.utcoffset()) == (0, NOON.utcoffset())

@@ -5,7 +5,7 @@ import asyncio
 import pytest
 from aiokafka.structs import RecordMetadata, TopicPartition
 
-from adapters.kafka.pending import Pending, wait_for_all
+from adapters.kafka.pending import Pending, join
 
 WORD = RecordMetadata("events", 0, TopicPartition("events", 0), 7, -1, 0, None)
 
@@ -55,9 +55,9 @@ async def test_word_that_has_come_is_not_waited_for(word: asyncio.Future[RecordM
 async def test_several_batches_take_no_longer_than_one() -> None:
     """Whoever joins the second one while the first is waited for has a later end."""
     first, second = (Pending(asyncio.get_running_loop().create_future()) for _ in range(2))
-    waiting = asyncio.create_task(wait_for_all([first, second], now() + 0.02))
-    await asyncio.sleep(0)
+    waiters = join([first, second], now() + 0.02)
     joined = second.wait(now() + 60)
     async with asyncio.timeout(5):
-        await waiting
+        for waiter in waiters:
+            await waiter
     assert not joined.done()

@@ -52,19 +52,18 @@ class Pending:
             _wake(self._waiting.popleft()[1])
 
 
+def join(batches: Iterable[Pending], end: float) -> list[Future[None]]:
+    """Begin to wait for some batches, each until `end`: awaited in turn, all take no longer than the longest."""
+    # In all queues before the first pause: those who join later have a later end.
+    return [batch.wait(end) for batch in batches]
+
+
 class Sent(msgspec.Struct, frozen=True, gc=False):
     """Where a record stands."""
 
     batch: Pending
     place: int
     """In the batch, counted from 0."""
-
-
-async def wait_for_all(batches: Iterable[Pending], end: float) -> None:
-    """Return once the log has answered for all of some batches, or at `end`."""
-    # In all queues before the first pause: those who join later have a later end.
-    for waiter in [batch.wait(end) for batch in batches]:
-        await waiter
 
 
 def _wake(waiter: Future[None]) -> None:

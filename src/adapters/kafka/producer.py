@@ -14,7 +14,7 @@ from aiokafka.errors import KafkaError
 
 from adapters.in_flight import InFlight, size_of
 from adapters.kafka.connection import Brokers, describe, translated
-from adapters.kafka.pending import Pending, Sent, wait_for_all
+from adapters.kafka.pending import Pending, Sent, join
 from adapters.kafka.record_batches import TOO_LARGE, Outgoing
 from adapters.kafka.refused_sizes import RefusedSizes
 from adapters.kafka.sending_client import SendingClient
@@ -112,7 +112,8 @@ class Producer:
         # Without a pause, so that no other call's records come between.
         appended = [*map(partial(self._append, client, topic), records, sizes)]
         waiting = {one.batch for one in appended if isinstance(one, Sent)}
-        await wait_for_all(waiting, end)
+        for waiter in join(waiting, end):
+            await waiter
         outcomes = [*map(partial(self._outcome, client, topic), records, appended)]
         if client is self._current:
             self._judge(waiting, outcomes)

@@ -1,6 +1,6 @@
 """Publish events to a topic."""
 
-from collections.abc import Sequence
+from collections.abc import Coroutine, Sequence
 
 from adapters import wire
 from adapters.kafka.producer import Outcome, Producer
@@ -15,9 +15,9 @@ class KafkaEventPublisher:
         self._producer = producer
         self._topic = topic
 
-    async def publish(self, events: Sequence[UserEvent]) -> Sequence[Outcome]:
+    def publish(self, events: Sequence[UserEvent]) -> Coroutine[None, None, Sequence[Outcome]]:
         headers = wire.record_headers()
-        return await self._producer.send(
+        return self._producer.send(
             self._topic, [Outgoing(wire.encode_key(event), wire.encode(event), headers) for event in events]
         )
 

@@ -78,7 +78,7 @@ async def publish_items(items: Sequence[bytes], publish: PublishEvent, max_event
     lost = [outcome.cause for outcome in outcomes if isinstance(outcome, NotPublished) and outcome.is_unknown]
     if lost:
         logger.warning("events not acknowledged", events=len(lost), cause=str(lost[0]))
-    return Reply(HTTPStatus.OK, msgspec.json.encode({"results": results}), RETRY_AFTER if lost else {})
+    return Reply(HTTPStatus.OK, msgspec.json.encode({"results": results}), RETRY_AFTER if lost else ())
 
 
 def _read(item: bytes, max_bytes: int) -> Draft | _Rejected:

@@ -74,7 +74,7 @@ class BodyReader:
             raise HttpProblem(
                 HTTPStatus.REQUEST_TIMEOUT,
                 f"The body did not arrive within {self.timeout:g} seconds.",
-                headers={"connection": "close"},
+                headers=[(b"connection", b"close")],
             ) from None
 
     async def _collect(self, receive: Receive, take: Take) -> bytes:
@@ -102,7 +102,7 @@ class BodyReader:
         return HttpProblem(
             HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
             f"The content type must be {' or '.join(self.media_types)} in UTF-8.",
-            headers={"accept": ", ".join(self.media_types)},
+            headers=[(b"accept", ", ".join(self.media_types).encode())],
         )
 
 

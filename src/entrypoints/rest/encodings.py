@@ -33,7 +33,7 @@ def encoding_of(headers: Iterable[tuple[bytes, bytes]]) -> str:
         raise HttpProblem(
             HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
             "The body may be compressed once, by gzip or by zstd.",
-            headers={"accept-encoding": "gzip, zstd"},
+            headers=[(b"accept-encoding", b"gzip, zstd")],
         )
     return encoding
 

@@ -40,16 +40,16 @@ def generate_answer(publish: PublishEvent, body_reader: BodyReader) -> Answer:
         if isinstance(outcome, NotPublished):
             raise _problem_of(outcome)
         # As `str` would, in a third of the time.
-        return _created(msgspec.to_builtins(outcome.event_id))
+        return _created(msgspec.to_builtins(outcome.event_id).encode())
 
     return generate
 
 
-def _created(event_id: str) -> Reply:
+def _created(event_id: bytes) -> Reply:
     return Reply(
         _CREATED,
-        b'{"message":"Event published successfully","eventId":"%s"}' % event_id.encode(),
-        {"location": f"/events/{event_id}"},
+        b'{"message":"Event published successfully","eventId":"%s"}' % event_id,
+        [(b"location", b"/events/" + event_id)],
     )
 
 

@@ -1,9 +1,11 @@
-"""A request's headers by name."""
+"""Headers as they are read and as they are sent."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 Headers = Mapping[bytes, bytes]
-"""By their names in lower case."""
+"""A request's, by their names in lower case."""
+Fields = Sequence[tuple[bytes, bytes]]
+"""In order, their names in lower case."""
 
 
 def by_name(fields: Iterable[tuple[bytes, bytes]]) -> Headers:

@@ -1,6 +1,6 @@
 """`GET /events/processed` and `GET /events/{id}`."""
 
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
 from http import HTTPStatus
 from typing import Any
 from uuid import UUID
@@ -14,6 +14,7 @@ from application.list_processed import ListProcessed
 from application.listing import StoredEvent
 from entrypoints.rest import query, rows
 from entrypoints.rest.accept import negotiate
+from entrypoints.rest.headers import Fields
 from entrypoints.rest.problems import HttpProblem
 from entrypoints.rest.replies import JSON, Reply, Stream
 
@@ -21,14 +22,14 @@ MEDIA_TYPES = (JSON, rows.NDJSON, rows.CSV)
 DEFAULT_LIMIT = 100
 MAX_LIMIT = 1_000
 
-_VARY = {"vary": "Accept"}
-_EXPORT_HEADERS = {
-    rows.NDJSON: {"content-type": rows.NDJSON, **_VARY},
-    rows.CSV: {
-        "content-type": f"{rows.CSV}; charset=utf-8; header=present",
-        "content-disposition": 'attachment; filename="events.csv"',
-        **_VARY,
-    },
+_VARY = (b"vary", b"Accept")
+_EXPORT_HEADERS: Mapping[str, Fields] = {
+    rows.NDJSON: [(b"content-type", rows.NDJSON.encode()), _VARY],
+    rows.CSV: [
+        (b"content-type", f"{rows.CSV}; charset=utf-8; header=present".encode()),
+        (b"content-disposition", b'attachment; filename="events.csv"'),
+        _VARY,
+    ],
 }
 
 
@@ -57,9 +58,10 @@ async def get_event(event_id: FromPath[UUID], listing: NamedDependency[ListProce
 async def page(wanted: query.Query, listing: ListProcessed) -> Reply:
     """Answer with one page, and a link to the next if there is one."""
     found = await listing.page(wanted.wanted, wanted.after, wanted.limit or DEFAULT_LIMIT)
-    headers = dict(_VARY)
+    headers = [_VARY]
     if found.following is not None:
-        headers["link"] = f'</events/processed?{wanted.for_page_after(found.following)}>; rel="next"'
+        link = f'</events/processed?{wanted.for_page_after(found.following)}>; rel="next"'
+        headers.append((b"link", link.encode()))
     return Reply(HTTPStatus.OK, rows.to_json(found.rows), headers)
 
 

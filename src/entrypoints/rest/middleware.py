@@ -24,6 +24,7 @@ from adapters.frequent_lines import FrequentLines
 from entrypoints.rest.headers import Headers, by_name
 from entrypoints.rest.posts import DirectPosts
 from entrypoints.rest.problems import HttpProblem, raw_path, reply_to
+from entrypoints.rest.replies import Reply
 from entrypoints.rest.whole_request import WHOLE_REQUEST, WholeRequest
 
 HEALTH_PATHS = frozenset({"/health", "/health/ready"})
@@ -78,23 +79,28 @@ class RequestMiddleware:
         started = time.perf_counter_ns()
         status: int | None = None
         token = _request_id.set(request_id)
-        # Also where there is none: on its connection a request inherits the context of the one before it.
+        # A trace also where there is none: on its connection a request inherits the context of the one before it.
         wire.trace(_traceparent(headers))
         is_health = scope["path"] in HEALTH_PATHS
         is_admitted = is_health or self._in_flight < self._max_in_flight
         self._in_flight += is_admitted
         try:
-            reply = await self._posts.reply(scope, receive, headers) if is_admitted else None
+            reply: Reply | None = None
+            if is_admitted and (answer := self._posts.find(scope, headers)) is not None:
+                try:
+                    reply = await answer(scope, receive, headers)
+                except Exception as error:  # noqa: BLE001 - as any other route's
+                    reply = reply_to(error, scope)
             whole: WholeRequest | None = state.get(WHOLE_REQUEST)
             if reply is not None and whole is not None:
                 status = int(reply.status)
                 await whole.answer(status, [*reply.fields(), (b"x-request-id", request_id.encode())], reply.body)
             else:
-                answer = _Answer(send, request_id)
+                sending = _Answer(send, request_id)
                 try:
-                    await (reply or (self.app if is_admitted else _refuse))(scope, receive, answer)
+                    await (reply or (self.app if is_admitted else _refuse))(scope, receive, sending)
                 finally:
-                    status = answer.status
+                    status = sending.status
         finally:
             # It leads back to the scope: left there, both would stay until the collector of garbage finds them.
             state.pop(WHOLE_REQUEST, None)
@@ -127,7 +133,9 @@ class _Answer:
 
 
 async def _refuse(scope: Scope, receive: Receive, send: Send) -> None:
-    busy = HttpProblem(HTTPStatus.SERVICE_UNAVAILABLE, "Too many requests are in flight.", headers={"retry-after": "1"})
+    busy = HttpProblem(
+        HTTPStatus.SERVICE_UNAVAILABLE, "Too many requests are in flight.", headers=[(b"retry-after", b"1")]
+    )
     await reply_to(busy, scope)(scope, receive, send)
 
 

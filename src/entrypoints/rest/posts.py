@@ -13,7 +13,6 @@ from litestar.response.base import ASGIResponse
 from litestar.types import Receive, Scope, Send
 
 from entrypoints.rest.headers import Headers, by_name
-from entrypoints.rest.problems import reply_to
 from entrypoints.rest.replies import Reply
 
 Answer = Callable[[Scope, Receive, Headers], Awaitable[Reply]]
@@ -23,23 +22,20 @@ _PLAIN_HOST = re.compile(rb"[0-9A-Za-z.:\[\]_-]*")
 
 
 class DirectPosts:
-    """Answers plain POST requests for certain paths in the application's place."""
+    """What answers plain POST requests for certain paths in the application's place."""
 
     def __init__(self, answers: Mapping[str, Answer]) -> None:
         self._answers = answers
 
-    async def reply(self, scope: Scope, receive: Receive, headers: Headers) -> Reply | None:
-        """Answer a request with these headers; None for what is left to the application.
+    def find(self, scope: Scope, headers: Headers) -> Answer | None:
+        """Find what answers a request with these headers; None for what is left to the application.
 
         That is whatever is unusual: other paths or spellings of them, other methods, a host that may be none.
         """
         answer = self._answers.get(scope["path"])
         if answer is None or scope.get("method") != "POST" or not _PLAIN_HOST.fullmatch(headers.get(b"host", b"")):
             return None
-        try:
-            return await answer(scope, receive, headers)
-        except Exception as error:  # noqa: BLE001 - as any other route's
-            return reply_to(error, scope)
+        return answer
 
 
 def post_route(path: str, answer: Answer) -> ASGIRouteHandler:

@@ -1,6 +1,6 @@
 """Errors as RFC 9457 problem documents, the same for every route and for what never reaches one."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from http import HTTPStatus
 from typing import Any
 from uuid import UUID
@@ -13,10 +13,11 @@ from litestar.types import Scope
 
 from domain.errors import Unavailable, WrongDeployment
 from domain.validation import Invalid, Problem
+from entrypoints.rest.headers import Fields
 from entrypoints.rest.replies import Reply, is_head
 
 MEDIA_TYPE = "application/problem+json"
-RETRY_AFTER = {"retry-after": "5"}
+RETRY_AFTER: Fields = ((b"retry-after", b"5"),)
 """For an outage, in seconds."""
 
 logger: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
@@ -32,14 +33,14 @@ class HttpProblem(Exception):
         *,
         errors: Sequence[Problem] = (),
         event_id: UUID | None = None,
-        headers: Mapping[str, str] | None = None,
+        headers: Fields = (),
     ) -> None:
         super().__init__(detail)
         self.status = status
         self.detail = detail
         self.errors = errors
         self.event_id = event_id
-        self.headers = headers or {}
+        self.headers = headers
 
 
 class _Document(msgspec.Struct, rename="camel", kw_only=True):
@@ -58,7 +59,8 @@ def handle(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]
     reply = reply_to(error, request.scope)
     # Litestar refuses a body here even for a HEAD request.
     body = b"" if is_head(request.scope) else reply.body
-    return Response(body, status_code=reply.status, headers=dict(reply.headers), media_type=reply.media_type)
+    headers = {name.decode(): value.decode() for name, value in reply.headers}
+    return Response(body, status_code=reply.status, headers=headers, media_type=reply.media_type)
 
 
 def reply_to(error: Exception, scope: Scope) -> Reply:
@@ -125,4 +127,5 @@ def _framework_problem(error: HTTPException) -> HttpProblem:
         detail = "This path does not support this method."
     else:
         detail = f"{error.detail}."
-    return HttpProblem(status, detail, headers=error.headers)
+    headers = [(name.lower().encode(), value.encode()) for name, value in (error.headers or {}).items()]
+    return HttpProblem(status, detail, headers=headers)

@@ -1,14 +1,15 @@
 """Answers as plain ASGI applications, so that routes, middleware and error handlers of any kind can send them."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import AsyncGenerator
+from dataclasses import dataclass
 
 import structlog
 from litestar.types import Receive, Scope, Send
 from litestar.types.asgi_types import HTTPResponseBodyEvent, HTTPResponseStartEvent
 
 from domain.errors import Unavailable
+from entrypoints.rest.headers import Fields
 
 JSON = "application/json"
 STALL_SECONDS = 60.0
@@ -23,7 +24,8 @@ class Reply:
 
     status: int
     body: bytes
-    headers: Mapping[str, str] = field(default_factory=dict)
+    headers: Fields = ()
+    """Beside those that describe the body."""
     media_type: str = JSON
 
     async def __call__(self, scope: Scope, _receive: Receive, send: Send) -> None:
@@ -35,7 +37,7 @@ class Reply:
         return [
             (b"content-type", self.media_type.encode()),
             (b"content-length", b"%d" % len(self.body)),
-            *_encoded(self.headers),
+            *self.headers,
         ]
 
 
@@ -48,13 +50,13 @@ class Stream:
     """
 
     chunks: AsyncGenerator[bytes, None]
-    headers: Mapping[str, str]
+    headers: Fields
     stall_seconds: float = STALL_SECONDS
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         gone = asyncio.create_task(_until_gone(receive))
         try:
-            await send(_start(200, _encoded(self.headers)))
+            await send(_start(200, self.headers))
             if is_head(scope) or await self._send_chunks(send, gone):
                 await send(_body(b"", more=False))
         except (TimeoutError, Unavailable) as error:
@@ -83,12 +85,8 @@ async def _until_gone(receive: Receive) -> None:
         pass
 
 
-def _encoded(headers: Mapping[str, str]) -> list[tuple[bytes, bytes]]:
-    return [(name.encode(), value.encode()) for name, value in headers.items()]
-
-
-def _start(status: int, headers: list[tuple[bytes, bytes]]) -> HTTPResponseStartEvent:
-    return {"type": "http.response.start", "status": int(status), "headers": headers}
+def _start(status: int, headers: Fields) -> HTTPResponseStartEvent:
+    return {"type": "http.response.start", "status": int(status), "headers": [*headers]}
 
 
 def _body(body: bytes, *, more: bool) -> HTTPResponseBodyEvent:

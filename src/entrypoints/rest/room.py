@@ -28,7 +28,7 @@ class Room:
                 raise HttpProblem(
                     HTTPStatus.SERVICE_UNAVAILABLE,
                     "Too many large requests are in flight.",
-                    headers={"retry-after": "1"},
+                    headers=[(b"retry-after", b"1")],
                 )
             own += size
             self._taken += size

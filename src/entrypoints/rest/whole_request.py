@@ -1,10 +1,9 @@
 """What the server offers for a request that has come whole, beside ASGI's events, which take several times as long."""
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from typing import NamedTuple
 
-Fields = Sequence[tuple[bytes, bytes]]
-"""Headers, their names in lower case."""
+from entrypoints.rest.headers import Fields
 
 WHOLE_REQUEST = "whole_request"
 """Where a request's state has its `WholeRequest`, once it is one."""
