@@ -1,7 +1,8 @@
 """What the server offers for a request that has come whole, beside ASGI's events, which take several times as long."""
 
 from collections.abc import Awaitable, Callable
-from typing import NamedTuple
+
+import msgspec
 
 from entrypoints.rest.headers import Fields
 
@@ -9,7 +10,7 @@ WHOLE_REQUEST = "whole_request"
 """Where a request's state has its `WholeRequest`, once it is one."""
 
 
-class WholeRequest(NamedTuple):
+class WholeRequest(msgspec.Struct, frozen=True):
     """A request of which nothing is awaited any more."""
 
     body: bytearray
