@@ -1,6 +1,6 @@
 """From the 201 to the row, at a steady rate."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from benchmarks.bench import Bench, difference
 from benchmarks.consumption import until
@@ -16,7 +16,13 @@ _MILLISECONDS = 1_000
 
 
 async def measure(bench: Bench) -> list[Figure]:
-    """Send at the rate for a while; the beginning does not count."""
+    """Send at the rate for a while, each time with new processes; the beginning does not count."""
+    runs = [await _run(bench) for _ in range(bench.counts.runs)]
+    return [of_runs("latency_ms", variant, "ms", [run[variant] for run in runs]) for variant in runs[0]]
+
+
+async def _run(bench: Bench) -> Mapping[str, Run]:
+    """Tell each variant of the figure."""
     counts = bench.counts
     plan = Plan(_PER_SECOND, counts.steady_warm_up_seconds + counts.steady_seconds)
     topic = await new_topic(bench)
@@ -47,16 +53,15 @@ async def measure(bench: Bench) -> list[Figure]:
         f"publish_p{rank}_ms": percentile([each.at - each.intended for each in warm], rank) * _MILLISECONDS
         for rank in (50, 99)
     }
-    return [
-        *_figures("", warm, lambda each: stored[each.event_id] - each.at, Run(0.0, cpu, publishing)),
-        *_figures("-from-intended", warm, lambda each: stored[each.event_id] - each.intended, Run(0.0, cpu)),
-    ]
+    return {
+        **_variants("", warm, lambda each: stored[each.event_id] - each.at, Run(0.0, cpu, publishing)),
+        **_variants("-from-intended", warm, lambda each: stored[each.event_id] - each.intended, Run(0.0, cpu)),
+    }
 
 
-def _figures(suffix: str, events: Sequence[Accepted], latency: Callable[[Accepted], float], seen: Run) -> list[Figure]:
+def _variants(
+    suffix: str, events: Sequence[Accepted], latency: Callable[[Accepted], float], seen: Run
+) -> dict[str, Run]:
     latencies = [latency(each) * _MILLISECONDS for each in events]
     values = {"p50": percentile(latencies, 50), "p99": percentile(latencies, 99), "max": max(latencies)}
-    return [
-        of_runs("latency_ms", name + suffix, "ms", [Run(value, seen.cpu_seconds, seen.also)])
-        for name, value in values.items()
-    ]
+    return {name + suffix: Run(value, seen.cpu_seconds, seen.also) for name, value in values.items()}

@@ -64,7 +64,8 @@ class PublishEvent:
             try:
                 event = self._complete(draft, now)
             except Invalid as invalid:
-                checked.append(invalid)
+                # Anew: this one's traceback leads back here, and both would stay until the collector of garbage comes.
+                checked.append(Invalid(*invalid.problems))
             else:
                 checked.append(event)
                 events.append(event)
@@ -73,8 +74,8 @@ class PublishEvent:
             if events:
                 outcomes = await self._publisher.publish(events)
         except Unavailable as unavailable:
-            # Told by event, so that each client hears the id to retry with.
-            outcomes = [unavailable] * len(events)
+            # Told by event, so that each client hears the id to retry with; anew, as above.
+            outcomes = [Unavailable(str(unavailable))] * len(events)
         following = iter(outcomes)
         return [_outcome(event, next(following)) if isinstance(event, UserEvent) else event for event in checked]
 

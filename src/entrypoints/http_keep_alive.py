@@ -7,16 +7,23 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 
 class KeepAliveProtocol(HttpToolsProtocol):
-    """Ends a connection on which nothing has come for the server's time after an answer."""
+    """Ends a connection on which nothing has come for the server's time, after an answer and before the next request.
+
+    The server's own timer, `timeout_keep_alive_task`, is not used.
+    """
 
     _idle_until = math.inf
-    """By the loop's clock; for ever while a request is read or answered."""
+    """By the loop's clock; for ever from the beginning of a request until its answer."""
     _idle_timer: TimerHandle | None = None
 
     def connection_lost(self, exc: Exception | None) -> None:
         super().connection_lost(exc)
         if self._idle_timer is not None:
             self._idle_timer.cancel()
+
+    def on_message_begin(self) -> None:
+        super().on_message_begin()
+        self._idle_until = math.inf
 
     def on_response_complete(self) -> None:
         """Go on as the server does, its timer aside."""
@@ -32,8 +39,9 @@ class KeepAliveProtocol(HttpToolsProtocol):
             self._idle_timer = self.loop.call_at(self._idle_until, self._end_if_idle)
 
     def _unset_keepalive_if_required(self) -> None:
-        """Called by the server when something has come."""
-        self._idle_until = math.inf
+        """Called when something has come, which may be no request but the rest of a body that was refused."""
+        if self._idle_until < math.inf:
+            self._idle_until = self.loop.time() + self.timeout_keep_alive
 
     def _end_if_idle(self) -> None:
         self._idle_timer = None

@@ -64,6 +64,11 @@ class BoundedProtocol(UpgradeIgnoringProtocol):
             self._stop_timer()
             self._start_timer()
 
+    def timeout_keep_alive_handler(self) -> None:
+        # A head that has begun has a time of its own.
+        if not self._is_in_head:
+            super().timeout_keep_alive_handler()
+
     def on_message_begin(self) -> None:
         super().on_message_begin()
         if not self._is_in_head:

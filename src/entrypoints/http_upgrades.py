@@ -18,7 +18,6 @@ class UpgradeIgnoringProtocol(OneWriteProtocol):
     _is_repeating_head = False
 
     def data_received(self, data: bytes) -> None:
-        self._unset_keepalive_if_required()
         try:
             while data:
                 try:
@@ -32,8 +31,9 @@ class UpgradeIgnoringProtocol(OneWriteProtocol):
                     break
         except httptools.HttpParserError as error:
             # Of a callback's error the parser says nothing; it can only be one about the target.
-            reason = "Invalid target" if isinstance(error, httptools.HttpParserCallbackError) else error
+            reason = "Invalid target" if isinstance(error, httptools.HttpParserCallbackError) else str(error)
             self.send_400_response(f"The request is not valid HTTP/1.1: {reason}.")
+        self._unset_keepalive_if_required()
 
     def on_headers_complete(self) -> None:
         if not self._is_repeating_head:

@@ -22,6 +22,7 @@ from application.listing import Cursor, EventFilter, Page, StoredEvent
 from application.ports import Receipt
 from domain.errors import Unavailable
 from domain.event import UserEvent
+from domain.validation import Invalid
 from entrypoints import http_protocol
 from entrypoints.rest.problems import HttpProblem
 from entrypoints.rest.replies import Stream
@@ -436,14 +437,43 @@ async def test_answered_request_leaves_nothing_to_the_collector(
             assert len(living(RequestResponseCycle)) <= 2
 
 
-async def test_connection_that_ended_leaves_nothing_to_the_collector(api: Api) -> None:
+@pytest.mark.parametrize(
+    ("request_", "status"),
+    [
+        (WHOLE_POST.replace(b"/events/generate", b"/nothing"), 404),
+        (WHOLE_POST.replace(b"LOGIN", b"LOGON"), 422),
+        (POST.replace(b"generate", b"batch") + b"Content-Length: 4\r\n\r\n[{}]", 200),
+        (WHOLE_POST.replace(b"}", b","), 400),
+        (WHOLE_POST.replace(b"application/json", b"text/plain"), 415),
+        (b"nonsense\r\n\r\n", 400),
+        (b"GET nonsense HTTP/1.1\r\n\r\n", 400),
+    ],
+    ids=["no-route", "invalid", "invalid-item", "no-json", "wrong-type", "no-http", "no-target"],
+)
+async def test_connection_that_ended_leaves_nothing_to_the_collector(api: Api, request_: bytes, status: int) -> None:
     """With it would stay what of its last request nobody wanted to read."""
-    request = POST.replace(b"/events/generate", b"/nothing") + b"Content-Length: %d\r\n\r\n" % len(BODY) + BODY
     with without_collector() as living:
         async with served(api.app) as port:
             for _ in range(5):
-                assert (await exchange(port, request))[0] == 404
+                assert (await exchange(port, request_))[0] == status
         assert living(http_protocol.BoundedProtocol) == []
+        assert living(Invalid) == []
+
+
+async def test_failed_event_leaves_nothing_to_the_collector(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As a client may send many of them while the log is away."""
+
+    async def publish(_: object) -> Sequence[Receipt]:
+        raise Unavailable("the log is away")
+
+    monkeypatch.setattr(api.publisher, "publish", publish)
+    with without_collector() as living:
+        others = living(Unavailable)
+        async with served(api.app) as port:
+            for _ in range(5):
+                assert (await exchange(port, WHOLE_POST))[0] == 503
+        assert living(http_protocol.BoundedProtocol) == []
+        assert len(living(Unavailable)) == len(others)
 
 
 async def test_body_that_has_come_is_not_asked_for(api: Api) -> None:
@@ -465,9 +495,12 @@ async def test_trailer_is_no_header(api: Api, trailer: bytes) -> None:
 
 
 async def test_problem_that_ends_the_connection_is_the_last_answer(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What was asked behind it is not answered."""
+    """What was asked behind it is neither answered nor done."""
+    asked = 0
 
     async def publish(_: object) -> Sequence[Receipt]:
+        nonlocal asked
+        asked += 1
         raise HttpProblem(HTTPStatus.REQUEST_TIMEOUT, "too late", headers=[(b"connection", b"close")])
 
     monkeypatch.setattr(api.publisher, "publish", publish)
@@ -476,6 +509,7 @@ async def test_problem_that_ends_the_connection_is_the_last_answer(api: Api, mon
         answers = await asyncio.wait_for(reader.read(), 10)
     assert answers.count(b"HTTP/1.1 ") == answers.count(b"HTTP/1.1 408 ") == 1
     assert answers.count(b"\r\nconnection: close\r\n") == 1
+    assert asked == 1
 
 
 async def test_head_that_the_server_does_not_read_is_not_late(

@@ -76,6 +76,37 @@ async def test_request_that_takes_long_is_answered(api: Api, monkeypatch: pytest
         assert await asyncio.wait_for(reader.read(), 10) == b""
 
 
+@pytest.mark.parametrize(
+    ("request_", "status", "stray"),
+    [
+        (POST, 201, b"\r\n"),
+        (POST.replace(b"Content-Length: ", b"Content-Length: 999"), 413, b" "),
+    ],
+    ids=["an empty line", "the rest of a body that was refused"],
+)
+async def test_stray_bytes_are_no_request(api: Api, request_: bytes, status: int, stray: bytes) -> None:
+    """They begin the time anew, no more."""
+    async with served(api.app) as port, connection(port) as (reader, writer):
+        writer.write(request_)
+        assert await answered(reader) == status
+        await asyncio.sleep(SECONDS / 2)
+        writer.write(stray)
+        since = now()
+        assert await asyncio.wait_for(reader.read(), 10) == b""
+    assert now() - since >= SECONDS * 0.9
+
+
+async def test_head_that_began_before_the_answer_has_its_own_time(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The answer is that to the request before it."""
+    monkeypatch.setattr(http_protocol, "HEAD_SECONDS", 3 * SECONDS)
+    async with served(api.app) as port, connection(port) as (reader, writer):
+        writer.write(POST + GET[:10])
+        assert await answered(reader) == 201
+        since = now()
+        assert await answered(reader) == 408
+        assert now() - since >= 2 * SECONDS
+
+
 async def test_head_that_has_begun_has_its_own_time(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
     """It is refused with an answer, and not before that time is over."""
     monkeypatch.setattr(http_protocol, "HEAD_SECONDS", 3 * SECONDS)

@@ -1,6 +1,7 @@
 """Publish events to a topic."""
 
 from collections.abc import Coroutine, Sequence
+from typing import Any
 
 from adapters import wire
 from adapters.kafka.producer import Outcome, Producer
@@ -15,7 +16,7 @@ class KafkaEventPublisher:
         self._producer = producer
         self._topic = topic
 
-    def publish(self, events: Sequence[UserEvent]) -> Coroutine[None, None, Sequence[Outcome]]:
+    def publish(self, events: Sequence[UserEvent]) -> Coroutine[Any, Any, Sequence[Outcome]]:
         headers = wire.record_headers()
         return self._producer.send(
             self._topic, [Outgoing(wire.encode_key(event), wire.encode(event), headers) for event in events]

@@ -36,7 +36,8 @@ def generate_answer(publish: PublishEvent, body_reader: BodyReader) -> Answer:
             raise unreadable(str(error)) from None
         [outcome] = await publish([draft])
         if isinstance(outcome, Invalid):
-            raise outcome
+            # Anew: the traceback of what is raised leads to this frame, which has the outcome.
+            raise Invalid(*outcome.problems)
         if isinstance(outcome, NotPublished):
             raise _problem_of(outcome)
         # As `str` would, in a third of the time.
