@@ -1,4 +1,4 @@
-"""How long a connection may be idle between requests."""
+"""How long a connection may be idle between requests: time itself is what passes here, nothing to be awaited."""
 
 import asyncio
 from collections.abc import Sequence
