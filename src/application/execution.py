@@ -100,7 +100,7 @@ class Execution:
                 outcome = await self._settle(work, is_condemned=is_condemned, before_commit=before_commit)
                 work.batch, work.stops, work.is_durable = outcome.batch, outcome.stops, True
                 if outcome.left.records:
-                    self._source.rewind(outcome.left)
+                    self._held.rewind(outcome.left)
             # Before the commit: whoever reads on from there must know.
             for partition, stop in work.stops.items():
                 await self._custody.stop(partition, stop)

@@ -3,7 +3,9 @@
 import asyncio
 import logging
 import random
+from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
@@ -35,6 +37,8 @@ class Work:
     batch: Batch
     readings: Sequence[Reading] | None = None
     """What its records hold, where that was looked at already."""
+    rewinds: Mapping[int, int] = field(default_factory=dict)
+    """How often something of each partition had been given back when `batch` was read; of what was just read alone."""
     is_suspect: bool = False
     """Whether it is a single record that may kill this process."""
     attempt: Attempt = field(default_factory=Attempt)
@@ -51,7 +55,8 @@ class Work:
 class Held:
     """Works that are tried again later, each partition by itself: what troubles one may not trouble the others.
 
-    The source delivers nothing of their partitions meanwhile.
+    The source delivers nothing of their partitions meanwhile. Whatever is given back to it, is given back here, since
+    what was read behind that must not overtake it.
     """
 
     def __init__(
@@ -62,6 +67,8 @@ class Held:
         self._clock = clock
         self._backoff = backoff
         self._works: dict[int, Work] = {}
+        self._rewinds: Counter[int] = Counter()
+        """How often something of each partition was given back."""
 
     def __contains__(self, partition: int) -> bool:
         return partition in self._works
@@ -83,6 +90,27 @@ class Held:
     def causes(self) -> list[str]:
         """What they wait for, each cause once."""
         return sorted({str(work.cause) for work in self._works.values()})
+
+    @property
+    def rewinds(self) -> Mapping[int, int]:
+        """How often something of each partition was given back so far; to be kept with what is read now."""
+        return dict(self._rewinds)
+
+    def rewind(self, batch: Batch) -> None:
+        """Have `batch` read again, and with it all of its partitions that was read behind it."""
+        self._rewinds.update(self._source.rewind(batch))
+
+    def stale_partitions(self, work: Work) -> AbstractSet[int]:
+        """Name those of `work` of which something was given back after it was read: that is read again with it."""
+        if work.rewinds == self._rewinds:
+            return frozenset()
+        return {each for each in work.batch.partitions if work.rewinds.get(each, 0) != self._rewinds[each]}
+
+    def drop_stale(self, work: Work) -> None:
+        """Take from `work` what is stale; the source stands before it already."""
+        if stale := self.stale_partitions(work):
+            work.batch = work.batch.part(work.batch.partitions - stale)
+            work.readings = None
 
     def hold(self, work: Work, cause: Unavailable) -> None:
         """Keep `work` to be tried again after a pause."""
@@ -114,7 +142,7 @@ class Held:
                 held.batch = Batch([*held.batch.records, *part.records], part.assignment)
                 held.stops = {**held.stops, **_of(partition, work.stops)}
             else:
-                self._source.rewind(part)
+                self.rewind(part)
         if behind:
             work.batch = work.batch.part(work.batch.partitions - behind)
 
@@ -125,7 +153,7 @@ class Held:
 
     def give_back(self, work: Work) -> None:
         """Have `work` read again."""
-        self._source.rewind(work.batch)
+        self.rewind(work.batch)
         self.let_go(work)
 
     def let_go(self, work: Work) -> None:

@@ -22,8 +22,10 @@ logger = logging.getLogger(__name__)
 
 _AHEAD_SECONDS = 0.02
 """How long to wait for the next batch while one is being worked on, which may have to be tried again soon."""
-BATCHES_IN_HAND = 2
-"""One that is being stored, and beside it the one before, which is being committed, or else the next, on its way."""
+BATCHES_IN_HAND = 3
+"""One that is being stored or committed, the next, which is on its way, and one behind that, which is being read."""
+_LARGE_SHARE = 0.1
+"""From what share of a full batch on a batch tells that more records are waiting."""
 _SUSPICIOUS_BATCH = 100
 """How many records are read at a time while they are taken one by one, so that polling goes on."""
 
@@ -114,9 +116,10 @@ class Pipeline:
             logger.log(level, "drained", extra={"committed": self.committed, "unfinished": unfinished})
 
     async def _work(self, stop: asyncio.Event) -> None:
-        """Read the next batch while the last one is being stored, and store it behind that one."""
+        """Read on while two batches are being stored, one behind the other."""
         turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         turn.set_result(None)
+        earlier = turn
         try:
             while not stop.is_set():
                 self._turns += 1
@@ -124,17 +127,20 @@ class Pipeline:
                     # Nothing may happen beside a record that kills, lest another one is blamed.
                     await turn
                 work = await self._read(stop, is_ahead=not turn.done())
-                before = turn
+                await earlier
+                earlier = turn
                 if work is not None:
-                    turn = asyncio.create_task(self._turn(work, before, stop))
-                # No third batch is read before the first is done with.
-                await before
+                    turn = asyncio.create_task(self._turn(work, earlier, stop))
+                if work is None or len(work.batch.records) < _LARGE_SHARE * self._pace.batch_size:
+                    # What comes meanwhile had better be stored together.
+                    await earlier
+                # No fourth batch is read before the first is done with.
                 if (committing := self._execution.committing) is not None:
                     await committing
             await turn
             await self._execution.last_commit()
         finally:
-            under_way = [each for each in (turn, self._execution.committing) if each is not None]
+            under_way = [each for each in (earlier, turn, self._execution.committing) if each is not None]
             for each in under_way:
                 each.cancel()
             await asyncio.gather(*under_way, return_exceptions=True)
@@ -156,7 +162,7 @@ class Pipeline:
             logger.info("reading the log again", extra={"failures": self._poll_failures})
         self._poll_trouble = None
         self._poll_failures = 0
-        work = Work(batch)
+        work = Work(batch, rewinds=self._held.rewinds)
         if batch.records:
             self._execution.in_hand.add(work)
         if not self._custody.is_suspicious:
@@ -204,21 +210,24 @@ class Pipeline:
     def _is_ordinary(self, work: Work) -> bool:
         """Tell whether there is nothing to be careful about."""
         is_careful = self._custody.stopped or self._held or self._custody.is_suspicious
-        return self._source.owns(work.batch) and not is_careful
+        return self._source.owns(work.batch) and not is_careful and not self._held.stale_partitions(work)
 
     async def _take(self, work: Work, stop: asyncio.Event) -> None:
         """Work on what was read: all at once, but the records of a suspect partition each alone."""
+        self._held.drop_stale(work)
         if not work.batch.records:
+            self._execution.in_hand.discard(work)
             return
         if stop.is_set() or not self._source.owns(work.batch):
             # Nothing is begun any more, since it may take long to end; or it will be read by another consumer.
-            self._source.rewind(work.batch)
+            self._held.rewind(work.batch)
             self._execution.in_hand.discard(work)
             return
         if self._is_ordinary(work):
             await self._execution.begin(work)
             return
         await self._execution.last_commit()
+        self._held.drop_stale(work)
         batch = work.batch
         blocked, suspects, others = [], [], []
         doubted = set()
@@ -233,7 +242,7 @@ class Pipeline:
                 others.append(record)
         if blocked:
             # Read before the source was told to deliver nothing of their partitions.
-            self._source.rewind(Batch(blocked, batch.assignment))
+            self._held.rewind(Batch(blocked, batch.assignment))
             work.batch = Batch([*others, *suspects], batch.assignment)
         if others:
             await self._execution.carry_out(Work(Batch(others, batch.assignment)))
@@ -247,9 +256,9 @@ class Pipeline:
             for place, record in enumerate(records):
                 is_blocked = partition in self._held or partition in self._custody.stopped
                 if is_blocked or stop.is_set() or not self._source.owns(batch):
-                    self._source.rewind(Batch(records[place:], batch.assignment))
+                    self._held.rewind(Batch(records[place:], batch.assignment))
                     break
                 if not await self._execution.carry_out(Work(Batch([record], batch.assignment), is_suspect=True)):
                     # Nothing behind it may be committed before it.
-                    self._source.rewind(Batch(records[place + 1 :], batch.assignment))
+                    self._held.rewind(Batch(records[place + 1 :], batch.assignment))
                     break

@@ -116,7 +116,7 @@ class Settings(BaseModel):
     )
     db_sslcert: FilePath | None = Field(None, description="Client certificate in PEM.")
     db_sslkey: FilePath | None = Field(None, description="Client key in PEM.")
-    db_pool_size: Annotated[int, Field(ge=3, le=200)] = Field(10, description="Connections of one process at most.")
+    db_pool_size: Annotated[int, Field(ge=4, le=200)] = Field(10, description="Connections of one process at most.")
     db_statement_timeout_seconds: Seconds = Field(10, description="Longest that one statement may take.")
     db_lock_timeout_seconds: Seconds = Field(
         5, description="Longest that a statement may wait for a lock; below the limit of a statement."

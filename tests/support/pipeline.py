@@ -10,7 +10,7 @@ from adapters.memory import MemoryLog, MemoryPartitionStates, MemorySource
 from application.custody import Custody
 from application.holding import Backoff
 from application.pipeline import BATCHES_IN_HAND, Pace, Pipeline
-from application.ports import Batch, Custodian
+from application.ports import Batch, Custodian, Superseded
 from application.process_event import ProcessEvent
 from application.storm import StormLimits, Storms
 from domain.errors import Unavailable
@@ -35,6 +35,8 @@ class WatchedSource(MemorySource):
         self.commit_outage: Exception | None = None
         self.outage_of: set[int] = set()
         """Partitions that cannot be committed."""
+        self.lost: set[int] = set()
+        """Partitions that another member has for a moment; the others of a batch are committed."""
         self.is_revoking = False
         """Whether its share is about to be taken away: what is in flight may still be committed."""
         self.commit_gate = asyncio.Event()
@@ -58,7 +60,10 @@ class WatchedSource(MemorySource):
             raise self.commit_outage
         if self.outage_of & batch.partitions:
             raise Unavailable("kafka: no coordinator")
-        await super().commit(batch)
+        await super().commit(batch.part(batch.partitions - self.lost))
+        if self.lost & batch.partitions:
+            self.lost = set()
+            raise Superseded
 
 
 class PipelineWorld:

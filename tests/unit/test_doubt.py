@@ -19,7 +19,7 @@ class Client:
     """Has one partition, in which the record at 7 cannot be read; `meanwhile` happens while it is tried."""
 
     def __init__(self) -> None:
-        self.meanwhile: Callable[[], None] = lambda: None
+        self.meanwhile: Callable[[], object] = lambda: None
 
     def assignment(self) -> set[TopicPartition]:
         return {WHERE}

@@ -11,7 +11,7 @@ import pytest
 from adapters import wire
 from adapters.memory import MemorySource
 from application.holding import Backoff
-from application.pipeline import Pace
+from application.pipeline import BATCHES_IN_HAND, Pace
 from application.ports import Batch, BeforeCommit, Delivery, Verdict
 from domain.dead_letter import FailureKind
 from domain.errors import Unavailable, WrongDeployment
@@ -43,18 +43,33 @@ async def test_records_are_stored_and_committed_to_the_end(world: PipelineWorld)
 
 
 async def test_next_batch_is_on_its_way_while_one_is_stored(world: PipelineWorld) -> None:
-    """One and no more, so that a bounded number of records is in hand."""
-    world.append(350)
+    """One and no more, and one more is read, so that a bounded number of records is in hand."""
+    world.append(450)
     world.store.gate.clear()
     async with world.running():
-        await until(lambda: len(world.store.calls) == 2)
+        await until(lambda: world.source.polled == 300)
         await settled()
         assert [len(call) for call in world.store.calls] == [100, 100]
-        assert world.source.polled == 200
+        assert world.source.polled == 300
         assert world.store.rows == {}
         assert world.committed() == {}
         world.store.gate.set()
-        await until(lambda: world.committed() == {0: 350})
+        await until(lambda: world.committed() == {0: 450})
+
+
+async def test_small_batches_are_not_read_far_ahead(world: PipelineWorld) -> None:
+    """What comes slowly while one is stored is stored together, the sooner."""
+    world.append(9)
+    world.store.gate.clear()
+    async with world.running():
+        await until(lambda: len(world.store.calls) == 1)
+        for _ in range(3):
+            world.append(9)
+            await settled()
+        assert world.source.polled <= 18
+        world.store.gate.set()
+        await until(lambda: world.committed() == {0: 36})
+    assert len(world.store.calls) <= 3
 
 
 async def test_next_batch_is_not_seen_before_the_one_that_is_stored(
@@ -153,32 +168,34 @@ async def test_bug_in_a_batch_lets_nothing_follow_it(world: PipelineWorld, monke
 
 
 async def test_next_batch_is_stored_while_one_is_committed(world: PipelineWorld) -> None:
-    """But not the one after it, nor is that one read."""
-    world.append(350)
+    """But not the one after it, which is on its way, and behind that one nothing is read."""
+    world.append(450)
     world.source.commit_gate.clear()
     async with world.running():
-        await until(lambda: len(world.store.rows) == 200)
+        await until(lambda: len(world.store.calls) == 3)
         await settled()
-        assert world.source.polled == 200
+        assert world.source.polled == 300
+        assert len(world.store.rows) == 200
         assert [batch.ends for batch in world.source.commits] == [{0: 100}]
         world.source.commit_gate.set()
-        await until(lambda: world.committed() == {0: 350})
-    assert [batch.ends[0] for batch in world.source.commits] == [100, 200, 300, 350]
+        await until(lambda: world.committed() == {0: 450})
+    assert [batch.ends[0] for batch in world.source.commits] == [100, 200, 300, 400, 450]
 
 
 async def test_what_was_stored_while_a_commit_failed_waits_for_it(world: PipelineWorld) -> None:
-    """It is held as well, and committed together with what stands before it."""
+    """It is held as well, and committed together with what stands before it; what was on its way begins again."""
     events = world.append(250)
     world.source.commit_gate.clear()
     async with world.running():
-        await until(lambda: len(world.store.rows) == 200)
+        await until(lambda: len(world.store.calls) == 3)
         world.source.commit_outage = Unavailable("kafka: no coordinator")
         world.source.commit_gate.set()
         await until(lambda: len(world.source.commits) >= 3)
         assert world.pipeline.holding == "kafka: no coordinator"
         world.source.commit_outage = None
         await until(lambda: world.committed() == {0: 250})
-    assert world.store.calls == [[event.id for event in part] for part in (events[:100], events[100:200], events[200:])]
+    first, second, third = ([event.id for event in part] for part in (events[:100], events[100:200], events[200:]))
+    assert world.store.calls == [first, second, third, third]
     ends = [batch.ends[0] for batch in world.source.commits]
     assert ends == sorted(ends)
     assert world.pipeline.committed == 250
@@ -294,27 +311,28 @@ async def test_commit_that_ends_by_a_bug_ends_the_run(world: PipelineWorld) -> N
     assert world.committed() == {}
 
 
-async def test_stop_while_a_batch_is_committed_finishes_it_and_the_next(world: PipelineWorld) -> None:
-    """Which was begun already."""
-    world.append(350)
+async def test_stop_while_a_batch_is_committed_finishes_it_and_the_next_two(world: PipelineWorld) -> None:
+    """Which were begun already."""
+    world.append(450)
     world.source.commit_gate.clear()
     async with world.running():
-        await until(lambda: len(world.store.rows) == 200)
+        await until(lambda: len(world.store.calls) == 3)
         world.stop.set()
         world.source.commit_gate.set()
-    assert world.committed() == {0: 200}
-    assert len(world.store.rows) == 200
+    assert world.committed() == {0: 300}
+    assert len(world.store.rows) == 300
 
 
 async def test_last_line_counts_what_was_stored_and_not_committed(caplog: pytest.LogCaptureFixture) -> None:
-    """Of the batch whose commit does not end, and of the one beside it."""
+    """Of the batch whose commit does not end, of the one beside it, and of what was on its way."""
     caplog.set_level(logging.INFO)
     world = PipelineWorld(replace(PACE, finish=0.01))
-    world.append(250)
+    world.append(350)
     world.source.commit_gate.clear()
     async with world.running():
-        await until(lambda: len(world.store.rows) == 200)
-    assert last_line(caplog) == ("WARNING", {"committed": 0, "unfinished": 200})
+        await until(lambda: len(world.store.calls) == 3)
+        assert len(world.store.rows) == 200
+    assert last_line(caplog) == ("WARNING", {"committed": 0, "unfinished": 300})
     assert world.committed() == {}
 
 
@@ -323,7 +341,7 @@ async def test_what_was_read_behind_a_batch_that_fails_waits_for_it(world: Pipel
     events = world.append(250)
     world.store.gate.clear()
     async with world.running():
-        await until(lambda: world.source.polled == 200)
+        await until(lambda: world.source.polled == 250)
         world.store.outage = Unavailable("database: down")
         world.store.gate.set()
         await until(lambda: len(world.store.calls) >= 4)
@@ -504,8 +522,8 @@ async def test_last_line_counts_what_was_read_behind_a_batch_that_is_given_up(ca
     world.append(250)
     world.store.gate.clear()
     async with world.running():
-        await until(lambda: world.source.polled == 200)
-    assert last_line(caplog) == ("WARNING", {"committed": 0, "unfinished": 200})
+        await until(lambda: world.source.polled == 250)
+    assert last_line(caplog) == ("WARNING", {"committed": 0, "unfinished": 250})
 
 
 async def test_last_line_does_not_count_what_was_given_back(
@@ -590,6 +608,21 @@ async def test_batch_lost_before_its_commit_is_left_to_the_heir(world: PipelineW
         heir = MemorySource(world.log, "events", "group", Witness())
         await heir.open()
         assert len((await heir.poll(10, 0)).records) == 3
+
+
+async def test_batch_that_is_lost_in_part_takes_nothing_along_of_what_was_committed(world: PipelineWorld) -> None:
+    """As in the embedded log, whose members lose partitions one by one: what was read behind it goes on."""
+    world.append(350)
+    world.append(50, partition=1)
+    world.source.lost = {1}
+    world.source.commit_gate.clear()
+    async with world.running():
+        await until(lambda: len(world.store.calls) == 3)
+        world.source.commit_gate.set()
+        await until(lambda: world.committed() == {0: 350, 1: 50})
+    _first, in_part, *_rest = world.source.commits
+    assert in_part.partitions == {0, 1}
+    assert sum(map(len, world.store.calls)) == 350 + 2 * 50
 
 
 async def test_superseded_commit_is_no_outage(world: PipelineWorld) -> None:
@@ -797,10 +830,11 @@ async def test_from_the_third_attempt_on_records_are_taken_one_by_one(world: Pip
 async def test_suspicion_ends_behind_what_the_dead_may_have_had_in_hand(world: PipelineWorld) -> None:
     """From there on batches are as large as ever."""
     await world.crash_before(0, times=2)
-    world.append(3 * PACE.batch_size)
+    suspected = BATCHES_IN_HAND * PACE.batch_size
+    world.append(suspected + PACE.batch_size)
     async with world.running():
-        await until(lambda: world.committed() == {0: 3 * PACE.batch_size})
-    assert [len(call) for call in world.store.calls] == [*[1] * (2 * PACE.batch_size), PACE.batch_size]
+        await until(lambda: world.committed() == {0: suspected + PACE.batch_size})
+    assert [len(call) for call in world.store.calls] == [*[1] * suspected, PACE.batch_size]
 
 
 async def test_records_behind_a_suspect_are_not_committed_before_it(world: PipelineWorld) -> None:

@@ -110,7 +110,7 @@ def test_text_becomes_a_value(variable: str, text: str, value: object) -> None:
         ("KAFKA_MAX_MESSAGE_BYTES", "65535"),
         ("KAFKA_SSL_CAFILE", "/nonexistent/ca.pem"),
         ("DB_SSLMODE", "prefer"),
-        ("DB_POOL_SIZE", "2"),
+        ("DB_POOL_SIZE", "3"),
         ("DB_STATEMENT_TIMEOUT_SECONDS", "nan"),
         # PostgreSQL would take less than a millisecond for no limit at all.
         ("DB_LOCK_TIMEOUT_SECONDS", "0.0001"),

@@ -134,10 +134,10 @@ class Assignment:
             self._cursor[tp.partition] = records[-1].offset + 1
         return [record for records in fetched.values() for record in records]
 
-    def rewind(self, records: Iterable[Record]) -> None:
+    def rewind(self, records: Iterable[Record]) -> Collection[int]:
         """Move the cursor back to the first of `records` that is not committed; in each partition they are in order.
 
-        It stays where it stands before them already: an earlier batch was given back.
+        It stays where it stands before them already: an earlier batch was given back. Names the partitions of these.
         """
         first: dict[int, int] = {}
         for record in records:
@@ -149,6 +149,7 @@ class Assignment:
             self.stopped.pop(partition, None)
             self._skipping.pop(partition, None)
         self.is_positioned = False
+        return first.keys()
 
     async def is_behind(self) -> bool:
         """Tell whether the log has more than the client has read, in a partition that it should be reading."""

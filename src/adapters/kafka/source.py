@@ -117,10 +117,12 @@ class KafkaEventSource:
                 raise Superseded from error
         self._note_landing()
 
-    def rewind(self, batch: Batch) -> None:
-        if self._assignment is not None and batch.assignment is self._assignment:
-            self._assignment.rewind(batch.records)
-            self._note_landing()
+    def rewind(self, batch: Batch) -> Collection[int]:
+        if self._assignment is None or batch.assignment is not self._assignment:
+            return ()
+        rewound = self._assignment.rewind(batch.records)
+        self._note_landing()
+        return rewound
 
     def owns(self, batch: Batch) -> bool:
         assignment = self._assignment

@@ -54,11 +54,13 @@ class MemorySource(Outage):
             raise Superseded
         self._group.committed.update(batch.ends)
 
-    def rewind(self, batch: Batch) -> None:
-        if self._is_current(batch):
-            for record in batch.records:
-                if record.offset >= self._group.committed[record.partition]:
-                    self._positions[record.partition] = min(record.offset, self._positions[record.partition])
+    def rewind(self, batch: Batch) -> Collection[int]:
+        rewound = set()
+        for record in batch.records if self._is_current(batch) else ():
+            if record.offset >= self._group.committed[record.partition]:
+                self._positions[record.partition] = min(record.offset, self._positions[record.partition])
+                rewound.add(record.partition)
+        return rewound
 
     def owns(self, batch: Batch) -> bool:
         return self._is_current(batch)

@@ -60,7 +60,8 @@ class EventSource(Protocol):
         """Read on: at most `limit` records, an empty batch when none came within `wait` seconds.
 
         Advances a read position that is the source's own: a record is not returned twice unless its batch was
-        rewound or its partition was lost in between. What the custodian raises, this raises.
+        rewound or its partition was lost in between. Nothing else happens between the position's last move and the
+        return. What the custodian raises, this raises.
         """
         ...
 
@@ -71,10 +72,11 @@ class EventSource(Protocol):
         """
         ...
 
-    def rewind(self, batch: Batch) -> None:
+    def rewind(self, batch: Batch) -> Collection[int]:
         """Deliver `batch`, or the end of one, again from its first uncommitted record on.
 
-        Nothing where its assignment is gone.
+        Names the partitions in which that is so: the position stands there or before it from now on, also for a poll
+        under way. None where its assignment is gone.
         """
         ...
 

@@ -120,15 +120,18 @@ class PostgresEventSource:
         if len(moved) < len(claims):
             raise Superseded
 
-    def rewind(self, batch: Batch) -> None:
+    def rewind(self, batch: Batch) -> Collection[int]:
         claims = {claim.partition: claim for claim in _claims(batch) if self._holds(claim)}
+        rewound = set()
         for record in batch.records:
             claim = claims.get(record.partition)
             # What is committed stays so: a batch may be superseded in some of its partitions alone.
             if claim is not None and record.offset >= claim.committed:
                 claim.position = min(claim.position, record.offset)
+                rewound.add(record.partition)
         self._let_go()
         self._news.set()
+        return rewound
 
     def owns(self, batch: Batch) -> bool:
         return all(self._holds(claim) for claim in _claims(batch))
