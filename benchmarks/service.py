@@ -7,14 +7,13 @@ import time
 from asyncio.subprocess import PIPE, STDOUT, Process
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, suppress
-from http import HTTPStatus
 from pathlib import Path
 from typing import Literal
 from uuid import uuid4
 
 from adapters.postgres.engine import Database
 from benchmarks import usage
-from tests.support.server import exchange
+from tests.support.server import connection
 from tools.kafka import probe
 
 Kind = Literal["api", "consumer"]
@@ -26,6 +25,7 @@ _END_SECONDS = 40.0
 _LOOK_SECONDS = 0.01
 _SHOWN_BYTES = 2_000
 _GET_READY = b"GET /health/ready HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n"
+_ALL_IS_UP = b'{"status":"UP","parts"'
 
 
 class Service:
@@ -78,8 +78,9 @@ class Service:
 
     async def _is_ready(self) -> bool:
         with suppress(OSError, EOFError):
-            status, _head = await exchange(self.port, _GET_READY)
-            return status == HTTPStatus.OK
+            async with connection(self.port) as (reader, writer):
+                writer.write(_GET_READY)
+                return _ALL_IS_UP in await reader.read()
         return False
 
 

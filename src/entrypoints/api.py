@@ -42,7 +42,8 @@ class Api:
         """Serve until `stop`. The server is up at once: events are taken while the database is still down."""
         with listen(self._settings.host, self._settings.port, "PORT") as listener:
             serving = partial(self._serve, listener)
-            await run_together(stop, self._preparation.run, serving, self._readiness.drain_on)
+            readiness = (self._readiness.drain_on, self._readiness.watch)
+            await run_together(stop, self._preparation.run, serving, *readiness)
 
     async def _serve(self, listener: socket, stop: asyncio.Event) -> None:
         # Whoever waits for the log's acknowledgement gets an answer; a body on its way has no more time than that.

@@ -36,7 +36,8 @@ class Consumer:
         """Consume until `stop`, once all is prepared."""
         with listen(self._settings.host, self._settings.consumer_port, "CONSUMER_PORT") as listener:
             serving = partial(self._serve, listener)
-            await run_together(stop, self._work, serving, self._readiness.drain_on, self._watch.run)
+            readiness = (self._readiness.drain_on, self._readiness.watch)
+            await run_together(stop, self._work, serving, *readiness, self._watch.run)
 
     async def _work(self, stop: asyncio.Event) -> None:
         await self._preparation.run(stop)

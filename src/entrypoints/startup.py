@@ -13,7 +13,7 @@ from adapters.postgres.migrate import migrate
 from application.pipeline import Pipeline
 from application.ports import DeadLetters, EventPublisher, EventSource, EventStore
 from domain.errors import Unavailable
-from entrypoints.health import Readiness
+from entrypoints.health import Check, Degraded, Readiness
 from entrypoints.lifecycle import Preparation, Step
 from entrypoints.settings import Settings
 
@@ -53,31 +53,52 @@ def postgres_steps(settings: Settings, database: Database, engine: AsyncEngine) 
 
 
 def api_readiness(store: EventStore, publisher: EventPublisher, preparation: Preparation) -> Readiness:
-    """The api is ready when events can be published and rows be read."""
-    return Readiness({"database": store.ping, "event_log": publisher.ping, "preparation": preparation.ping})
+    """The api is ready when events can be published: an outage of the database must not become one of ingestion.
+
+    Where the log is kept in PostgreSQL, the log is down with the database.
+    """
+    reads_fail = "events are published as long as the log takes them; reads answer 503 until it is back"
+    return Readiness(
+        {
+            "event_log": Check(publisher.ping, "publishing answers 503, to be retried with the eventId; reconnecting"),
+            "database": Check(store.ping, reads_fail, is_required=False),
+            "preparation": Check(preparation.ping, "the schema and the topics are tried again", is_required=False),
+        }
+    )
 
 
 def consumer_readiness(
     store: EventStore, dead_letters: DeadLetters, source: EventSource, pipeline: Pipeline, preparation: Preparation
 ) -> Readiness:
-    """The consumer is ready when it takes part in the group and every partition moves."""
+    """The consumer is ready when it takes part in the group and reaches what it writes to.
+
+    A halted or paused partition only degrades it: a release that mends the cause has to become ready.
+    """
+    retried = "batches are kept and retried with backoff; their partitions are paused meanwhile"
 
     async def progress() -> None:
-        if pipeline.holding is not None:
-            raise Unavailable(f"holding: {pipeline.holding}")
+        if not pipeline.is_reading:
+            raise Unavailable(f"cannot read the log: {pipeline.holding}")
         if pipeline.stopped:
             told = (
-                f"partition {number} is stopped at offset {stop.offset}: {stop.reason}"
+                f"partition {number} is halted at offset {stop.offset}: {stop.reason}"
                 for number, stop in pipeline.stopped.items()
             )
-            raise Unavailable(f"{'; '.join(told)} (`user-events resume` goes on)")
+            halted = ", ".join(map(str, pipeline.stopped))
+            raise Degraded(
+                f"halted: partition {halted}",
+                "; ".join(filter(None, [*told, pipeline.holding])),
+                "a person has to look: `user-events resume` lists them and has them read on; the others flow",
+            )
+        if pipeline.holding is not None:
+            raise Degraded("paused: a dependency is unavailable", pipeline.holding, retried)
 
     return Readiness(
         {
-            "database": store.ping,
-            "event_log": source.ping,
-            "dead_letters": dead_letters.ping,
-            "progress": progress,
-            "preparation": preparation.ping,
+            "database": Check(store.ping, retried),
+            "event_log": Check(source.ping, "joining the group again"),
+            "dead_letters": Check(dead_letters.ping, "what would become a dead letter is retried with its partition"),
+            "progress": Check(progress, retried),
+            "preparation": Check(preparation.ping, "the schema and the topics are tried again"),
         }
     )

@@ -73,7 +73,7 @@ async def test_19_table_is_locked_for_a_minute(stage: Stage) -> None:
             stage.struck_in_flight(load, "table locked")
             until = time.monotonic() + _LOCKED_SECONDS
             await consumer.logged("holding")
-            await consumer.not_ready()
+            await consumer.degraded()
             await asyncio.sleep(until - time.monotonic())
         stage.healed()
         await load.acknowledged(stage.events)

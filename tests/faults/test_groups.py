@@ -103,7 +103,7 @@ async def test_31_retention_passes_an_unread_offset(stage: Stage) -> None:
         stage.struck_in_flight(load, "unread records deleted")
         successor = await stage.start("consumer")
         await successor.logged("partition stopped")
-        await successor.not_ready()
+        await successor.degraded()
         await stage.flows(1)
         await stage.resume()
         stage.healed()

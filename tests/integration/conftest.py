@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from adapters.postgres.engine import Database
+from entrypoints.local_postgres import LocalPostgres
 from tests.support.api import Api, an_api
 from tests.support.framing import kafka_requests
 from tests.support.kafka import KafkaServer, running
@@ -24,6 +25,16 @@ async def api() -> AsyncIterator[Api]:
     """Make an API over empty adapters, to be served on a real socket."""
     async with an_api() as made:
         yield made
+
+
+@pytest.fixture(scope="module")
+def local() -> Iterator[LocalPostgres]:
+    """A server that these tests may stop."""
+    with (
+        tempfile.TemporaryDirectory(prefix="user-events-postgres-") as directory,
+        LocalPostgres(Path(directory) / "data", options={"fsync": "off"}) as server,
+    ):
+        yield server
 
 
 @pytest.fixture

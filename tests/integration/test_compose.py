@@ -87,6 +87,15 @@ def test_processes_start_after_the_jobs_have_succeeded(stack: dict[str, Service]
         )
 
 
+def test_processes_are_healthy_when_they_are_ready(stack: dict[str, Service]) -> None:
+    """`docker compose up --wait` returns when events can be published and are stored."""
+    for name, port in (("api", Settings.model_fields["port"]), ("consumer", Settings.model_fields["consumer_port"])):
+        probe = stack[name].definition["healthcheck"]
+        assert f"HTTPConnection('127.0.0.1', {port.default})" in probe["test"][-1]
+        assert "'/health/ready'" in probe["test"][-1]
+        compile(probe["test"][-1], name, "exec")
+
+
 def test_ports_are_published_on_loopback_alone(stack: dict[str, Service]) -> None:
     """A stack with well-known passwords is not for the network to see."""
     for service in stack.values():

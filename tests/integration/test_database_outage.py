@@ -2,10 +2,8 @@
 
 import asyncio
 import secrets
-import tempfile
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from dataclasses import replace
-from pathlib import Path
 from uuid import uuid4
 
 import pytest
@@ -23,16 +21,6 @@ from tests.support.world import World
 from tools.kafka import probe
 
 CUTS = 25
-
-
-@pytest.fixture(scope="module")
-def local() -> Iterator[LocalPostgres]:
-    """A server that these tests may stop."""
-    with (
-        tempfile.TemporaryDirectory(prefix="user-events-postgres-") as directory,
-        LocalPostgres(Path(directory) / "data", options={"fsync": "off"}) as server,
-    ):
-        yield server
 
 
 @pytest.fixture
@@ -56,7 +44,7 @@ async def database(admin: PostgresServer) -> AsyncIterator[Database]:
 async def hold(world: World, consumer: Service) -> dict[int, int]:
     """Wait until the consumer holds on and says so; tell the offsets, which are not to move any more."""
     await consumer.logged("holding")
-    await consumer.not_ready()
+    await consumer.not_up()
     return await world.committed()
 
 
@@ -142,14 +130,42 @@ async def end_sessions(admin: PostgresServer, database: Database) -> None:
     )
 
 
+async def test_the_database_may_be_down_and_the_api_is_ready_to_publish(world: World, local: LocalPostgres) -> None:
+    """A balancer that goes by readiness keeps sending events; the consumer, which has nowhere to store them, is not."""
+    api, consumer = await asyncio.gather(world.run("api"), world.run("consumer"))
+    await asyncio.to_thread(local.stop)
+    try:
+        await asyncio.gather(api.degraded(), consumer.not_ready())
+        async with load(api) as posted:
+            await posted.more(20)
+        assert (await api.client.get("/events/processed")).status_code == 503
+        report = await api.client.get("/health/ready")
+        database = report.json()["parts"]["database"]
+        assert (database["status"], database["error"]) == ("DOWN", "unavailable")
+        assert database["since"].endswith("Z")
+        assert "reads answer 503" in database["action"]
+        # The api's port is for strangers, the consumer's for operators; the api's own log has it all.
+        address = [local.host, str(local.port), world.database.user]
+        assert [word for word in address if word in report.text] == []
+        assert (await consumer.parts())["database"]["detail"].startswith("database: ")
+        await api.logged("readiness changed")
+        (line,) = api.lines("readiness changed")
+        assert (line["part"], line["status"]) == ("database", "DOWN")
+        assert line["cause"].startswith("database: ")
+    finally:
+        await asyncio.to_thread(local.start)
+    await flow_again(world, consumer, posted)
+    await api.ready()
+
+
 async def test_an_api_that_starts_without_a_database_takes_events(
     services: Services, database: Database, kafka: KafkaServer
 ) -> None:
-    """It is alive and not ready, answers 201, and the events are stored later."""
+    """It is alive and degraded, answers 201, and the events are stored later."""
     (nobody,) = probe.free_ports(1)
     world = World(services, database, Topics(kafka.bootstrap))
     api = await world.start("api", DB_PORT=str(nobody))
-    await api.not_ready()
+    await api.degraded()
     assert (await api.client.get("/health")).json() == {"status": "UP"}
     async with load(api) as posted:
         await posted.more(20)

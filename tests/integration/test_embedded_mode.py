@@ -7,6 +7,7 @@ from uuid import UUID, uuid4
 import pytest
 
 from adapters.postgres.engine import Database
+from entrypoints.local_postgres import LocalPostgres
 from tests.support.load import load
 from tests.support.records import Topics
 from tests.support.service import Kind, Service, Services
@@ -71,6 +72,19 @@ async def test_a_request_is_one_line_with_its_id_and_its_process(world: World) -
         ("logger", "entrypoints.rest.middleware"),
         ("level", "info"),
     ]
+
+
+async def test_without_the_database_the_api_is_not_ready(services: Services, local: LocalPostgres) -> None:
+    """The log is in it: no request can be served."""
+    database = Database(local.host, local.port, local.user, local.password, local.database)
+    world = World(services, database, Topics(NOWHERE))
+    api, consumer = await run(world, "api", "consumer")
+    await asyncio.to_thread(local.stop)
+    await asyncio.gather(api.not_ready(), consumer.not_ready())
+    answer = await api.client.post("/events/generate", json={"userId": "user-1", "eventType": "LOGIN"})
+    assert answer.status_code == 503
+    await asyncio.to_thread(local.start)
+    await asyncio.gather(api.ready(), consumer.ready())
 
 
 async def test_a_killed_consumer_costs_nothing(world: World) -> None:

@@ -43,8 +43,9 @@ async def test_records_deleted_before_they_were_read_stop_their_partition_alone(
     assert (line["level"], line["partition"], line["kind"], line["offset"]) == ("error", 0, "gap", 2)
     assert line["reason"] == "retention deleted 3 records before they were read"
     progress = (await consumer.parts())["progress"]
-    assert progress["status"] == "DOWN"
-    assert f"partition 0 is stopped at offset 2: {line['reason']}" in progress["error"]
+    assert (progress["status"], progress["error"]) == ("DEGRADED", "halted: partition 0")
+    assert f"partition 0 is halted at offset 2: {line['reason']}" in progress["detail"]
+    await consumer.degraded()
 
     later = [an_event() for _ in range(2)]
     await world.send(*as_records(later, partitions=2))

@@ -13,7 +13,7 @@ from litestar.types import ASGIApp
 from adapters.memory import MemoryEventStore, MemoryLog, MemoryPublisher
 from application.list_processed import ListProcessed
 from application.publish_event import PublishEvent
-from entrypoints.health import Readiness
+from entrypoints.health import Check, Readiness
 from entrypoints.rest.app import create_app
 from entrypoints.rest.openapi import document
 from entrypoints.stamps import new_id
@@ -67,7 +67,11 @@ async def an_api(*, body_timeout: float = 5.0, max_in_flight: int = 100) -> Asyn
     log = MemoryLog(clock=clock)
     publisher = MemoryPublisher(log, TOPIC)
     store = MemoryEventStore(clock)
-    readiness = Readiness({"log": publisher.ping, "database": store.ping}, timeout=0.05)
+    checks = {
+        "log": Check(publisher.ping, "reconnecting"),
+        "database": Check(store.ping, "reads answer 503", is_required=False),
+    }
+    readiness = Readiness(checks, timeout=0.05, clock=clock)
     app = create_app(
         PublishEvent(publisher, new_id, clock),
         ListProcessed(store),
@@ -142,3 +146,6 @@ def _assert_fits(value: Any, schema: dict[str, Any], schemas: dict[str, Any]) ->
         assert set(schema.get("required", ())) <= set(value) <= set(schema["properties"])
         for key, inner in value.items():
             _assert_fits(inner, schema["properties"][key], schemas)
+    elif isinstance(value, dict) and isinstance(schema.get("additionalProperties"), dict):
+        for inner in value.values():
+            _assert_fits(inner, schema["additionalProperties"], schemas)

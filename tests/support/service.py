@@ -62,27 +62,44 @@ class Service:
         lines = [json.loads(line) for line in candidates if line.startswith("{") and line.endswith("}")]
         return [line for line in lines if event in {None, line["event"]}]
 
+    async def readiness(self) -> tuple[int, dict[str, Any]]:
+        """The answer to whether it is ready, and its status code; (0, no parts) while it does not answer."""
+        try:
+            answer = await self.client.get("/health/ready")
+        except httpx.TransportError:
+            return 0, {"status": None, "parts": {}}
+        return answer.status_code, answer.json()
+
     async def parts(self) -> dict[str, Any]:
         """The parts that it is ready or not ready with, by name; empty while it does not answer."""
-        try:
-            parts: dict[str, Any] = (await self.client.get("/health/ready")).json()["parts"]
-        except httpx.TransportError:
-            return {}
+        parts: dict[str, Any] = (await self.readiness())[1]["parts"]
         return parts
 
     async def is_ready(self) -> bool:
         """Whether all parts are up."""
-        parts = await self.parts()
-        return bool(parts) and all(part["status"] == "UP" for part in parts.values())
+        code, report = await self.readiness()
+        return code == 200 and report["status"] == "UP"
 
     async def ready(self) -> None:
-        """Return when it is ready for work."""
+        """Return when it is ready for all of its work."""
         await eventually(self._is_ready_or_ended, "ready", within=READY_SECONDS)
         assert self._process.returncode is None, f"it ended: {self.text}"
 
+    async def degraded(self) -> None:
+        """Return when it is ready for its own work, but not for all, or waits for a person."""
+        await self._answers(200, "DEGRADED")
+
+    async def not_up(self) -> None:
+        """Return when it answers that something is wrong, whether it is ready or not."""
+
+        async def something_is_wrong() -> bool:
+            return (await self.readiness())[1]["status"] in {"DEGRADED", "DOWN"}
+
+        await eventually(something_is_wrong, "not up")
+
     async def not_ready(self) -> None:
         """Return when it answers that it is not."""
-        await eventually(self._answers_not_ready, "not ready")
+        await self._answers(503, "DOWN")
 
     async def refuses(self) -> None:
         """Return when it takes no connections any more."""
@@ -125,9 +142,12 @@ class Service:
     async def _is_ready_or_ended(self) -> bool:
         return self._process.returncode is not None or await self.is_ready()
 
-    async def _answers_not_ready(self) -> bool:
-        parts = await self.parts()
-        return any(part["status"] == "DOWN" for part in parts.values())
+    async def _answers(self, code: int, status: str) -> None:
+        async def does() -> bool:
+            answered, report = await self.readiness()
+            return (answered, report["status"]) == (code, status)
+
+        await eventually(does, status, within=READY_SECONDS)
 
 
 class Services:

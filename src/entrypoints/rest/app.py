@@ -14,7 +14,7 @@ from entrypoints.health import Readiness
 from entrypoints.rest.batch import BATCH_MEDIA_TYPES, batch_answer
 from entrypoints.rest.body import BodyReader
 from entrypoints.rest.generate import generate_answer
-from entrypoints.rest.health import alive, ready
+from entrypoints.rest.health import alive, ready, ready_in_full
 from entrypoints.rest.listing import get_event, list_events
 from entrypoints.rest.middleware import RequestMiddleware
 from entrypoints.rest.openapi import get_openapi
@@ -51,8 +51,9 @@ def create_app(
 
 
 def health_app(readiness: Readiness, *, max_in_flight: int = 16) -> ASGIApp:
-    """Make the application for the consumer's own port: health and nothing else."""
-    return _application([alive, ready], {"readiness": Provide(lambda: readiness, sync_to_thread=False)}, max_in_flight)
+    """Make the application for the consumer's own port, which is for operators: health and nothing else."""
+    dependencies = {"readiness": Provide(lambda: readiness, sync_to_thread=False)}
+    return _application([alive, ready_in_full], dependencies, max_in_flight)
 
 
 def _application(

@@ -7,7 +7,7 @@ from litestar import route
 from litestar.di import NamedDependency
 from litestar.types import ASGIApp
 
-from entrypoints.health import Readiness
+from entrypoints.health import Readiness, Report
 from entrypoints.rest.replies import Reply
 
 _NO_STORE = ((b"cache-control", b"no-store"),)
@@ -23,7 +23,16 @@ async def alive(readiness: NamedDependency[Readiness]) -> ASGIApp:
 
 @route("/health/ready", http_method=["GET", "HEAD"])
 async def ready(readiness: NamedDependency[Readiness]) -> ASGIApp:
-    """Tell whether the process can work, part by part."""
-    report = await readiness.report()
-    status = HTTPStatus.OK if report.status == "UP" else HTTPStatus.SERVICE_UNAVAILABLE
+    """Tell strangers whether the process can work, part by part; the causes are in the log."""
+    return _rendered((await readiness.report()).for_strangers)
+
+
+@route("/health/ready", http_method=["GET", "HEAD"])
+async def ready_in_full(readiness: NamedDependency[Readiness]) -> ASGIApp:
+    """Tell operators the same with the causes, which name addresses and users."""
+    return _rendered(await readiness.report())
+
+
+def _rendered(report: Report) -> Reply:
+    status = HTTPStatus.SERVICE_UNAVAILABLE if report.status == "DOWN" else HTTPStatus.OK
     return Reply(status, msgspec.json.encode(report), _NO_STORE)

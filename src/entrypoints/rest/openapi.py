@@ -170,7 +170,10 @@ def _ready() -> Schema:
     return {
         "operationId": "ready",
         "summary": "Is the process ready for work, and its parts?",
-        "responses": {"200": _answer("It is", readiness), "503": _answer("It is not", readiness)},
+        "responses": {
+            "200": _answer("It is, in full (UP) or in part (DEGRADED)", readiness),
+            "503": _answer("It is not (DOWN)", readiness),
+        },
     }
 
 

@@ -118,21 +118,23 @@ _PROBLEM: Schema = {
     },
 }
 
-_STATUS: Schema = {"type": "string", "enum": ["UP", "DOWN"]}
-_READINESS: Schema = {
+_STATUS: Schema = {"type": "string", "enum": ["UP", "DEGRADED", "DOWN"]}
+_PART: Schema = {
     "type": "object",
-    "required": ["status", "parts"],
+    "required": ["status", "since"],
     "properties": {
         "status": _STATUS,
-        "parts": {
-            "type": "object",
-            "additionalProperties": {
-                "type": "object",
-                "required": ["status"],
-                "properties": {"status": _STATUS, "error": {"type": "string"}},
-            },
-        },
+        "since": {"type": "string", "format": "date-time", "description": "When it was first seen in this state."},
+        "error": {"type": "string", "description": "What is wrong."},
+        "detail": {"type": "string", "description": "The cause in full: on the consumer's own port only."},
+        "action": {"type": "string", "description": "What is being done, or what goes on without this part."},
     },
+}
+_READINESS: Schema = {
+    "type": "object",
+    "description": "DEGRADED: ready for its own work, but not for all of it, or a person has to act.",
+    "required": ["status", "parts"],
+    "properties": {"status": _STATUS, "parts": {"type": "object", "additionalProperties": _PART}},
 }
 
 SCHEMAS: Schema = {

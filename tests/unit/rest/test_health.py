@@ -2,13 +2,20 @@
 
 import asyncio
 import json
+import logging
+from datetime import timedelta
 
 import pytest
 
 from domain.errors import Unavailable, WrongDeployment
-from entrypoints.health import Readiness
+from entrypoints import health
+from entrypoints.health import Check, Degraded, Readiness
 from entrypoints.rest.app import health_app
 from tests.support.api import Api, a_client, call
+from tests.support.events import NOON
+
+NEXT_DAY = (NOON + timedelta(days=1)).isoformat().replace("+00:00", "Z")
+"""The time of an API of these tests."""
 
 
 async def test_alive_process_says_up_whatever_its_parts(api: Api) -> None:
@@ -19,35 +26,113 @@ async def test_alive_process_says_up_whatever_its_parts(api: Api) -> None:
 
 
 async def test_process_whose_parts_answer_is_ready(api: Api) -> None:
-    """Each part is listed."""
+    """Each part is listed, and since when it is so."""
     response = await api.client.get("/health/ready")
     assert response.status_code == 200
-    assert response.json() == {"status": "UP", "parts": {"log": {"status": "UP"}, "database": {"status": "UP"}}}
+    part = {"status": "UP", "since": NEXT_DAY}
+    assert response.json() == {"status": "UP", "parts": {"log": part, "database": part}}
 
 
 @pytest.mark.parametrize(
-    ("outage", "error"),
+    ("outage", "error", "detail"),
     [
-        (Unavailable("no answer from the database"), "Unavailable: no answer from the database"),
-        (WrongDeployment("no such table"), "WrongDeployment: no such table"),
-        (ValueError("password=secret"), "ValueError"),
+        (Unavailable("no answer from the database"), "unavailable", "no answer from the database"),
+        (WrongDeployment("no such table"), "incompatible deployment", "no such table"),
+        (ValueError("password=secret"), "ValueError", None),
     ],
 )
-async def test_process_with_a_failing_part_is_not_ready_and_says_why(api: Api, outage: Exception, error: str) -> None:
-    """Our own messages are shown; a foreign one may hold secrets."""
-    api.store.outage = outage
+async def test_part_that_fails_tells_operators_more_than_strangers(
+    api: Api, outage: Exception, error: str, detail: str | None
+) -> None:
+    """Details hold addresses and users; a foreign text may hold secrets and is shown to nobody."""
+    api.publisher.outage = outage
+    stranger = await api.client.get("/health/ready")
+    operator = await call(health_app(api.readiness), "GET", "/health/ready")
+    shown = {"status": "DOWN", "since": NEXT_DAY, "error": error, "action": "reconnecting"}
+    assert (stranger.status_code, stranger.json()["status"]) == (503, "DOWN")
+    assert stranger.json()["parts"]["log"] == shown
+    expected = shown if detail is None else shown | {"detail": detail}
+    assert json.loads(operator.body)["parts"]["log"] == expected
+
+
+async def test_part_that_can_be_done_without_degrades_the_process(api: Api) -> None:
+    """Whoever routes by readiness must not stop what still works."""
+    api.store.outage = Unavailable("no answer")
     response = await api.client.get("/health/ready")
-    assert response.status_code == 503
-    assert response.json() == {
-        "status": "DOWN",
-        "parts": {"log": {"status": "UP"}, "database": {"status": "DOWN", "error": error}},
+    assert (response.status_code, response.json()["status"]) == (200, "DEGRADED")
+    assert {name: part["status"] for name, part in response.json()["parts"].items()} == {
+        "log": "UP",
+        "database": "DOWN",
     }
+
+
+async def test_part_that_works_in_part_degrades_the_process_though_it_is_required() -> None:
+    """It says what it is that a person has to do."""
+
+    async def progress() -> None:
+        raise Degraded("halted: partition 0", "partition 0 is halted at offset 7", "resume it")
+
+    report = await Readiness({"progress": Check(progress, "retried")}).report()
+    part = report.parts["progress"]
+    assert (report.status, part.status, part.error, part.action) == (
+        *("DEGRADED", "DEGRADED"),
+        "halted: partition 0",
+        "resume it",
+    )
+
+
+async def test_part_says_since_when_it_is_in_its_state() -> None:
+    """Not when its cause last changed."""
+    times = iter(NOON + timedelta(seconds=second) for second in range(10))
+    outages: list[Exception | None] = [None, Unavailable("a"), Unavailable("b"), None, None]
+
+    async def ping() -> None:
+        if (outage := outages.pop(0)) is not None:
+            raise outage
+
+    readiness = Readiness({"log": Check(ping, "reconnecting")}, clock=lambda: next(times))
+    seen = [(await readiness.report()).parts["log"] for _ in range(5)]
+    assert [part.status for part in seen] == ["UP", "DOWN", "DOWN", "UP", "UP"]
+    assert [(part.since - NOON).seconds for part in seen] == [0, 1, 1, 2, 2]
+
+
+async def test_change_is_logged_with_its_cause_though_nobody_asks(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Once, and once more when it is over."""
+    monkeypatch.setattr(health, "_LOOK_SECONDS", 0.01)
+    caplog.set_level(logging.INFO)
+    outage: Unavailable | None = Unavailable("database: no answer from 10.0.0.1")
+    asked = 0
+
+    async def ping() -> None:
+        nonlocal asked
+        asked += 1
+        if outage is not None:
+            raise outage
+
+    async def asked_thrice_more() -> None:
+        before = asked
+        while asked < before + 3:
+            await asyncio.sleep(0.01)
+
+    stop = asyncio.Event()
+    watching = asyncio.create_task(Readiness({"database": Check(ping, "reads answer 503")}).watch(stop))
+    await asked_thrice_more()
+    outage = None
+    await asked_thrice_more()
+    stop.set()
+    await watching
+    down, up = [vars(record) for record in caplog.records if record.getMessage() == "readiness changed"]
+    assert (down["levelname"], down["part"], down["status"]) == ("WARNING", "database", "DOWN")
+    assert (down["cause"], down["action"]) == ("database: no answer from 10.0.0.1", "reads answer 503")
+    assert (up["levelname"], up["part"], up["status"]) == ("INFO", "database", "UP")
 
 
 async def test_part_that_never_answers_is_down_in_time() -> None:
     """A probe gets its answer before its own patience ends."""
-    report = await Readiness({"log": asyncio.Event().wait}, timeout=0.01).report()
-    assert report.parts["log"].error == "TimeoutError: no answer within 0.01 s"
+    report = await Readiness({"log": Check(asyncio.Event().wait, "reconnecting")}, timeout=0.01).report()
+    assert report.parts["log"].error == "no answer within 0.01 s"
 
 
 async def test_draining_process_is_not_ready_and_leaves_its_parts_alone(api: Api) -> None:
@@ -56,7 +141,9 @@ async def test_draining_process_is_not_ready_and_leaves_its_parts_alone(api: Api
     api.readiness.draining = True
     response = await api.client.get("/health/ready")
     assert response.status_code == 503
-    assert response.json() == {"status": "DOWN", "parts": {"process": {"status": "DOWN", "error": "draining"}}}
+    assert response.json()["status"] == "DOWN"
+    assert response.json()["parts"].keys() == {"process"}
+    assert response.json()["parts"]["process"]["error"] == "draining"
 
 
 async def test_process_that_has_to_be_replaced_is_not_even_alive() -> None:
@@ -80,7 +167,7 @@ async def test_probes_at_the_same_time_share_one_ping() -> None:
         asked.set()
         await answer.wait()
 
-    readiness = Readiness({"log": ping})
+    readiness = Readiness({"log": Check(ping, "reconnecting")})
     first, *others = [asyncio.create_task(readiness.report()) for _ in range(5)]
     await asked.wait()
     first.cancel()
