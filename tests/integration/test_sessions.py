@@ -12,13 +12,14 @@ from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from adapters.postgres import engine as pool
+from adapters.postgres import event_writer
 from adapters.postgres.engine import Database, create_engine
 from adapters.postgres.event_store import PostgresEventStore
 from application.ports import Verdict
 from domain.errors import Unavailable, WrongDeployment
 from tests.support.events import an_event, delivered
 from tests.support.framing import postgres_messages
-from tests.support.postgres import connect
+from tests.support.postgres import PostgresServer, connect
 from tests.support.proxy import proxied
 from tests.support.waiting import eventually
 
@@ -191,4 +192,39 @@ async def test_statement_whose_result_has_changed_its_type_may_be_tried_again(da
     with suppress(Unavailable):
         await store.get(stored.id)
     assert await store.get(stored.id) is not None
+    await engine.dispose()
+
+
+# What was done to a database while sessions began, and what undoes it for the sessions that begin later.
+MISTAKES = {
+    "read-only": ("default_transaction_read_only = on", "default_transaction_read_only"),
+    "another schema": ("search_path = nowhere", "search_path"),
+}
+
+
+@pytest.mark.parametrize("mistake", MISTAKES)
+@pytest.mark.parametrize("way", ["COPY", "COPY before its turn", "INSERT"])
+async def test_session_that_began_under_a_mistake_is_replaced(
+    database: Database, postgres: PostgresServer, monkeypatch: pytest.MonkeyPatch, mistake: str, way: str
+) -> None:
+    """It would keep the settings of its start, and every retry would fail, until the process is restarted."""
+    impose, lift = MISTAKES[mistake]
+    await postgres.execute(f'ALTER DATABASE "{database.name}" SET {impose}')
+    engine = create_engine(database, application_name="tests", pool_size=1)
+    store = PostgresEventStore(engine, settle=25.0)
+    monkeypatch.setattr(store._writer, "_takes_copies", way != "INSERT")
+    monkeypatch.setattr(event_writer, "EARLY_ROWS", 1 if way == "COPY before its turn" else 1_000)
+    with pytest.raises((Unavailable, WrongDeployment)):
+        await store.add(delivered(an_event()))
+    await postgres.execute(f'ALTER DATABASE "{database.name}" RESET {lift}')
+    assert await store.add(delivered(an_event())) == [STORED]
+    await engine.dispose()
+
+
+async def test_old_session_is_replaced(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its address may lead elsewhere by now, which nobody notices who only reads."""
+    monkeypatch.setattr(pool, "_RECYCLE_SECONDS", 0)
+    engine = create_engine(database, application_name="tests", pool_size=1)
+    first = await _use(engine)
+    assert await _use(engine) != first
     await engine.dispose()

@@ -21,6 +21,8 @@ from domain.errors import LimitExceeded, Rejected, Unavailable, WrongDeployment
 _TRUSTED_SECONDS = 1.0
 """For how long a session that was given back counts as good, unless it is known to be closed."""
 _RETURNED_AT = "returned_at"
+_RECYCLE_SECONDS = 600
+"""After how long a session is replaced: its settings, and where its address led, are those of its start."""
 _LOST = (OSError, TimeoutError, asyncpg.InternalClientError)
 """The driver raises the last where a session is used that the server has said it ends, before the connection does."""
 
@@ -64,6 +66,7 @@ def create_engine(database: Database, *, application_name: str, pool_size: int) 
         pool_size=pool_size,
         max_overflow=0,
         pool_timeout=limits.connect,
+        pool_recycle=_RECYCLE_SECONDS,
         # An exception's text would otherwise hold the parameters: payloads.
         hide_parameters=True,
         connect_args={
@@ -109,10 +112,18 @@ def _check_sessions(engine: AsyncEngine) -> None:
 
     @event.listens_for(engine.sync_engine, "handle_error")
     def give_up(context: ExceptionContext) -> None:
-        # The server sees another transaction than the driver, or none, as after a BEGIN that was refused.
-        if str(getattr(context.original_exception, "sqlstate", None)).startswith(_INVALID_TRANSACTION_STATE):
+        if may_be_the_session(context.original_exception):
             context.is_disconnect = True
             context.invalidate_pool_on_disconnect = False
+
+
+def may_be_the_session(error: BaseException) -> bool:
+    """Tell whether a new session may do better: then this one has to be closed, lest every retry fails like the first.
+
+    The server of a session may be read-only, or a standby; its transaction may be another than the driver's; it keeps
+    the search path, the role and the defaults that it began with, whatever was mended since.
+    """
+    return str(getattr(error, "sqlstate", None)).startswith(_OF_THE_SESSION)
 
 
 def _milliseconds(seconds: float) -> str:
@@ -140,7 +151,9 @@ def translated() -> Iterator[None]:
 
 
 # Classes of SQLSTATE: https://www.postgresql.org/docs/current/errcodes-appendix.html
-_INVALID_TRANSACTION_STATE = "25"
+# Transaction state (read-only among it), prepared statement, schema, access or name, internal error ("cannot assign
+# TransactionIds during recovery").
+_OF_THE_SESSION = ("25", "26", "3F", "42", "XX")
 _NEVER_STORABLE = ("22", "23", "54001")
 # Of an index's entry as well as of the database's transaction ids.
 _LIMIT_EXCEEDED = "54000"

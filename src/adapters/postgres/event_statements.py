@@ -7,6 +7,7 @@ from uuid import UUID
 import asyncpg
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from adapters.postgres.engine import may_be_the_session
 from adapters.postgres.schema import EVENTS
 from application.ports import Delivery, Verdict
 
@@ -83,7 +84,7 @@ async def copy(connection: AsyncConnection, deliveries: Sequence[Delivery]) -> N
         raise CopyRefused from error
     except BaseException as error:
         # The pool does not see what happens here; cut short, the COPY might even be committed later.
-        if driver.is_closed() or not isinstance(error, asyncpg.PostgresError):
+        if driver.is_closed() or not isinstance(error, asyncpg.PostgresError) or may_be_the_session(error):
             await connection.invalidate()
         raise
     if written != f"COPY {len(deliveries)}":
