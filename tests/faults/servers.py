@@ -3,7 +3,7 @@
 import asyncio
 import os
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from functools import partial
@@ -52,6 +52,13 @@ class KafkaNodes:
         """Start a broker again, stopping it first in order if it is up; returns when it serves."""
         self.thaw(node)
         await _in_thread(lambda: self._cluster.restart(node))
+
+    async def move(self, advertised: Mapping[int, int]) -> None:
+        """Restart all brokers, which send their clients to these ports from then on, by node."""
+        await _in_thread(lambda: self._cluster.advertise([advertised[node] for node in self.nodes]))
+        for node in self.nodes:
+            await self.restart(node)
+        await self.heal()
 
     def freeze(self, node: int) -> None:
         """Stop a broker in its tracks; its connections stay open."""

@@ -5,12 +5,17 @@ import asyncio
 import pytest
 
 from tests.faults.evidence import partition_of
-from tests.faults.http_load import CONNECTIONS
+from tests.faults.http_load import CONNECTIONS, HttpLoad
+from tests.faults.network import broker_proxies
 from tests.faults.servers import OFFSETS_TOPIC
 from tests.faults.stage import Stage
+from tests.support.framing import kafka_requests
+from tests.support.proxy import proxied
 from tests.support.waiting import eventually
+from tools.kafka import probe
 
 _FREEZE_SECONDS = 60.0
+_FOUND_SECONDS = 60.0
 
 
 async def test_09_leader_frozen_for_a_minute(stage: Stage) -> None:
@@ -103,3 +108,27 @@ async def test_13_coordinator_killed_during_a_commit(stage: Stage) -> None:
         load.pause = 0.0
         await load.acknowledged(stage.events)
     await stage.prove(load)
+
+
+async def test_39_brokers_at_new_addresses(stage: Stage) -> None:
+    """Behind the same bootstrap address, and nothing is published meanwhile: both are ready again by themselves."""
+    servers = {node: proxy.server_port for node, proxy in stage.brokers.items()}
+    ports = dict(zip(servers, probe.free_ports(len(servers)), strict=True))
+    async with proxied(servers[1], kafka_requests) as bootstrap, broker_proxies(servers, ports) as moved:
+        api, consumer = await stage.run_both(KAFKA_BROKER=f"127.0.0.1:{bootstrap.port}")
+        async with stage.http_load(api, most=stage.events // 2) as load:
+            await load.acknowledged(stage.events // 2)
+        await stage.brokers.refuse()
+        await asyncio.gather(api.not_ready(), consumer.not_ready())
+        await stage.kafka.move(ports)
+
+        async def are_ready() -> bool:
+            return await api.is_ready() and await consumer.is_ready()
+
+        await eventually(are_ready, "ready at the new addresses", within=_FOUND_SECONDS)
+        stage.struck("connections to the old addresses ended", stage.brokers.connections_cut)
+        async with HttpLoad(f"{stage.seed}/moved", api.port) as later:
+            await later.acknowledged(stage.events // 2)
+        stage.struck("events published at the new addresses", moved.seen["Produce"])
+        stage.healed()
+        await stage.prove(load, later)

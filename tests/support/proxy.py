@@ -57,7 +57,8 @@ class Proxy:
         self.answers = Way()
         self.outlives_server = False
         """Whether a client's connection stays when the server has ended its own."""
-        self._server_port = server_port
+        self.server_port = server_port
+        """Where new connections lead to."""
         self._framing = framing
         self._held: dict[str, Held] = {}
         self._listener: asyncio.Server | None = None
@@ -119,7 +120,7 @@ class Proxy:
 
     async def _relay(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
-            answers, server = await asyncio.open_connection("127.0.0.1", self._server_port)
+            answers, server = await asyncio.open_connection("127.0.0.1", self.server_port)
         except OSError:
             # The server is down: the client is told so by the end of its connection.
             return

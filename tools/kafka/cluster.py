@@ -4,6 +4,7 @@ import atexit
 import fcntl
 import time
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Final, Self
@@ -117,6 +118,11 @@ class KafkaCluster:
         """Start a node again on its old ports, stopping it first if it is up; returns when it serves."""
         processes.stop([self.process(node)], _STOP_SECONDS)
         self._run([node])
+
+    def advertise(self, ports: Sequence[int]) -> None:
+        """Send clients to other ports, one a broker, from the next start of each on."""
+        self._layout = replace(self._layout, advertised_ports=ports)
+        self._nodes = nodes.prepare(self._layout, self._listening)
 
     def wait(self) -> None:
         """Block for as long as all nodes run; raises KafkaFailed when one ends unasked."""

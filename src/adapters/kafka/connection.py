@@ -9,6 +9,7 @@ from typing import Any
 from aiokafka.errors import InconsistentGroupProtocolError, KafkaError
 
 from adapters.kafka.broken_connections import mind_broken_connections
+from adapters.kafka.rebootstrap import use_rebootstrapping_clients
 from domain.errors import Unavailable, WrongDeployment
 
 
@@ -30,6 +31,7 @@ class Brokers:
     def options(self) -> dict[str, Any]:
         """Render the arguments that every aiokafka client takes."""
         mind_broken_connections()
+        use_rebootstrapping_clients()
         return {
             "bootstrap_servers": self.bootstrap,
             "client_id": self.client_id,

@@ -1,0 +1,55 @@
+"""Lets every Kafka client find brokers that have moved (KIP-899).
+
+The client asks only the brokers that it knows for metadata. Once none of them is left at its address it would never
+learn the new ones, although the bootstrap addresses lead there.
+"""
+
+import asyncio
+from contextlib import suppress
+from typing import Any
+
+import aiokafka.admin.client
+import aiokafka.consumer.consumer
+import aiokafka.producer.producer
+from aiokafka.client import AIOKafkaClient
+from aiokafka.cluster import ClusterMetadata
+from aiokafka.errors import KafkaError
+
+_PAUSE_SECONDS = 1.0
+"""Between two tries, since in an outage the client asks for metadata many times a second."""
+_REQUESTS = 2
+"""For how many time-outs of a request the known brokers are asked; addresses that are silent would take one each."""
+
+
+def use_rebootstrapping_clients() -> None:
+    """Let all clients of this process use `_Client`: they make it by this name."""
+    for module in (aiokafka.admin.client, aiokafka.consumer.consumer, aiokafka.producer.producer):
+        module.AIOKafkaClient = _Client
+
+
+class _Client(AIOKafkaClient):  # type: ignore[misc]  # aiokafka publishes no types
+    """Bootstraps again when none of the known brokers returns metadata."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self._options = options
+        self._bootstrapped_at = float("-inf")
+
+    async def _metadata_update(self, cluster: ClusterMetadata, topics: Any) -> bool:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_REQUESTS * self._request_timeout_ms / 1000):
+                if await super()._metadata_update(cluster, topics):
+                    return True
+        now = self._loop.time()
+        if now - self._bootstrapped_at < _PAUSE_SECONDS:
+            return False
+        self._bootstrapped_at = now
+        # A client of its own, since bootstrapping forgets all topics, on which a member would join its group again.
+        guide = AIOKafkaClient(**self._options)
+        try:
+            await guide.bootstrap()
+            return bool(await guide._metadata_update(cluster, topics))  # noqa: SLF001 - of the same class
+        except KafkaError:
+            return False
+        finally:
+            await guide.close()
