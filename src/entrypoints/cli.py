@@ -21,13 +21,13 @@ from domain.errors import Unavailable, WrongDeployment
 from domain.validation import parse_time
 from entrypoints import connections
 from entrypoints.audit import print_audit
-from entrypoints.container import assembled, assembled_audit
+from entrypoints.container import assembled, assembled_audit, assembled_halts
 from entrypoints.dev import ChildFailed, dev_environment, run_dev
 from entrypoints.environment import SettingsError, load_settings
 from entrypoints.lifecycle import repeat_until_up, run_until_signal
 from entrypoints.local_postgres import LocalPostgresError
 from entrypoints.logs import configure_logging
-from entrypoints.resume import NotStopped, states_of
+from entrypoints.resume import Consent, NotConfirmed, NotStopped
 from entrypoints.resume import resume as resume_partitions
 from entrypoints.server import CannotListen
 from entrypoints.settings import Settings
@@ -121,16 +121,24 @@ def resume(
     *,
     partition: Annotated[list[int] | None, typer.Option(min=0, help="Only this one; may be given again.")] = None,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only list what is stopped.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only list what is halted.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """List the partitions that were stopped for a person to look, and have them read on."""
+    """List the partitions that were halted for a person to look, ask, and have them read on.
+
+    Without a terminal to ask on nothing is changed unless --yes is given.
+    """
     settings = _settings()
+    if dry_run:
+        consent = Consent.NOT_WANTED
+    elif yes:
+        consent = Consent.GIVEN
+    else:
+        consent = Consent.ASKED if sys.stdin.isatty() else Consent.MISSING
 
     async def list_and_resume() -> None:
-        asks = sys.stdin.isatty() and not yes
-        async with states_of(settings) as states:
-            await resume_partitions(states, partition, asks=asks, acts=not dry_run, as_json=as_json)
+        async with assembled_halts(settings) as halts:
+            await resume_partitions(halts, partition, consent, as_json=as_json)
 
     _run(list_and_resume())
 
@@ -191,7 +199,7 @@ def _failures_told() -> Iterator[None]:
         for problem in error.problems:
             typer.echo(problem, err=True)
         sys.exit(_MISUSED)
-    except NotStopped as error:
+    except (NotStopped, NotConfirmed) as error:
         typer.echo(str(error), err=True)
         sys.exit(_MISUSED)
     except typer.Abort:

@@ -1,7 +1,7 @@
 """The wiring: the only file that knows dependency-injector.
 
-Ask for a root (`api`, `consumer`, `audit`) and await it if it is awaitable: what depends on an opened resource comes
-as one.
+Ask for a root (`api`, `consumer`, `audit`, `halts`) and await it if it is awaitable: what depends on an opened resource
+comes as one.
 A test overrides a part by name on a container of its own: `Container(settings=..., publisher=providers.Object(fake))`.
 """
 
@@ -45,6 +45,7 @@ from entrypoints.api import Api
 from entrypoints.consumer import Consumer
 from entrypoints.lifecycle import Preparation
 from entrypoints.parts import closed, disposed, opened
+from entrypoints.resume import Halts
 from entrypoints.settings import Settings
 from entrypoints.stamps import new_id, utc_now
 from entrypoints.watch import Watch
@@ -226,6 +227,14 @@ class Container(containers.DeclarativeContainer):
         origins=letter_headers.origins,
     )
 
+    halts = providers.Singleton(
+        Halts,
+        partition_states,
+        log_reader,
+        topic=settings.provided.kafka_topic,
+        group=settings.provided.kafka_consumer_group,
+    )
+
     # Processes.
     preparation = providers.Singleton(
         Preparation,
@@ -264,6 +273,11 @@ def assembled(settings: Settings, process: Literal["api", "consumer"]) -> Abstra
 def assembled_audit(settings: Settings) -> AbstractAsyncContextManager[AuditRange]:
     """Assemble what an audit needs, likewise."""
     return _assembled(settings, lambda container: container.audit())
+
+
+def assembled_halts(settings: Settings) -> AbstractAsyncContextManager[Halts]:
+    """Assemble what `user-events resume` needs, likewise."""
+    return _assembled(settings, lambda container: container.halts())
 
 
 @asynccontextmanager

@@ -1,6 +1,7 @@
 """The contract of `PartitionStates`."""
 
 import asyncio
+from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
 import pytest
@@ -9,6 +10,8 @@ from application.ports import PartitionState, PartitionStates, Superseded
 from domain.stop import Stop, StopKind
 
 STORM = Stop(StopKind.STORM, 7, "100 dead letters in a row")
+_ODDS = timedelta(minutes=1)
+"""By how much the clocks may differ."""
 
 
 class StatesUnderTest(Protocol):
@@ -219,6 +222,17 @@ class StopsContract(_StatesContract):
         assert await table.states().stops() == {0: stop}
         begun = await table.states().begin({0: 5, 1: 5})
         assert begun == {0: PartitionState(1, stop), 1: PartitionState(1, None)}
+
+    async def test_open_stop_tells_since_when_it_stands(self, states: PartitionStates) -> None:
+        """Met again it is as old as before; resumed it is gone."""
+        before = datetime.now(UTC) - _ODDS
+        await states.stop(0, STORM)
+        await states.stop(1, STORM)
+        since = await states.stopped_since()
+        assert before < since[0] <= since[1] < datetime.now(UTC) + _ODDS
+        await states.stop(0, STORM)
+        await states.resume([1])
+        assert await states.stopped_since() == {0: since[0]}
 
     async def test_stop_outlasts_ends_and_markers(self, states: PartitionStates) -> None:
         """Only a person ends it."""

@@ -54,6 +54,8 @@ async def test_records_deleted_before_they_were_read_stop_their_partition_alone(
 
     (stop,) = await world.resume("--partition", "0")
     assert (stop["partition"], stop["kind"], stop["offset"]) == (0, "gap", 2)
+    # Of offsets 2 to 7 three were deleted, and one came later.
+    assert stop["waiting"] == 3
     await world.stored({event.id for event in [*before, *after[6::2], *after[1::2], *later]})
     await consumer.ready()
     assert await world.committed() == {0: 8, 1: 8}

@@ -1,5 +1,8 @@
 """A topic of nothing but poison: its partition is stopped instead of being drained into the dead letters."""
 
+from datetime import UTC, datetime
+
+from tests.support.command import user_events
 from tests.support.events import an_event
 from tests.support.records import NewRecord
 from tests.support.service import Service
@@ -25,7 +28,7 @@ async def told(consumer: Service) -> None:
 
 async def test_a_storm_of_dead_letters_stops_its_partition_until_a_person_resumes_it(world: World) -> None:
     """Exactly as many letters as the limit; other partitions flow on, a restart changes nothing, a resume does."""
-    events = [an_event() for _ in range(30)]
+    events, began = [an_event() for _ in range(30)], datetime.now(UTC)
     await world.make_topic(partitions=2)
     await world.send(*(NewRecord(b"{oops") for _ in range(POISON)))
     await world.send(*(record._replace(partition=1) for record in as_records(events[:10])))
@@ -45,6 +48,16 @@ async def test_a_storm_of_dead_letters_stops_its_partition_until_a_person_resume
     await world.stored({event.id for event in events})
     await told(consumer)
     assert len(await world.letters()) == IN_A_ROW
+
+    unasked = await user_events("resume", environment=world.environment)
+    assert unasked.exit_code == 2
+    assert "--yes" in unasked.stderr
+    place, halted = unasked.stdout.splitlines()
+    assert (world.topic in place, world.group in place) == (True, True)
+    since = datetime.fromisoformat(halted.split(" since ")[1].partition(",")[0])
+    assert began <= since <= datetime.now(UTC)
+    assert f", {POISON - IN_A_ROW} records wait: storm" in halted
+    await told(consumer)
 
     (stop,) = await world.resume()
     assert (stop["partition"], stop["kind"], stop["offset"]) == (0, "storm", IN_A_ROW)

@@ -61,7 +61,7 @@ class World:
 
     async def resume(self, *options: str) -> list[dict[str, Any]]:
         """Run `user-events resume`, as a script would, and read what it printed."""
-        finished = await user_events("resume", "--json", *options, environment=self.environment)
+        finished = await user_events("resume", "--yes", "--json", *options, environment=self.environment)
         assert finished.exit_code == 0, finished.stderr
         stops: list[dict[str, Any]] = json.loads(finished.stdout)
         return stops

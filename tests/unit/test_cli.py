@@ -11,12 +11,14 @@ import pytest
 import typer
 from typer.testing import CliRunner, Result
 
-from adapters.memory import MemoryPartitionStates
+from adapters.memory import MemoryLog, MemoryLogReader, MemoryPartitionStates
+from domain.errors import Unavailable
 from domain.stop import Stop, StopKind
 from entrypoints import cli
 from entrypoints.environment import load_settings
-from entrypoints.resume import resume
+from entrypoints.resume import Consent, Halts, resume
 from entrypoints.settings import Settings
+from tests.support.events import NOON
 
 # Nobody listens there.
 NOWHERE = {"KAFKA_BROKER": "127.0.0.1:1", "DB_HOST": "127.0.0.1", "DB_PORT": "1"}
@@ -111,76 +113,103 @@ def test_topics_of_the_embedded_log_are_none_of_kafkas() -> None:
 STORM, GAP = Stop(StopKind.STORM, 7, "100 dead letters in a row"), Stop(StopKind.GAP, 3, "2 records expired")
 
 
-class _Stopped:
-    """Partitions 0 and 2 are stopped; what was resumed can be asked for."""
+class _Halted:
+    """Partitions 0 and 2 are halted since noon, with three records behind the first; the log has no partition 2."""
 
     def __init__(self) -> None:
-        self.states = MemoryPartitionStates("events", "group")
+        self.states = MemoryPartitionStates("events", "group", clock=lambda: NOON)
         for partition, stop in {0: STORM, 2: GAP}.items():
             asyncio.run(self.states.stop(partition, stop))
+        log = MemoryLog(partitions=1, clock=lambda: NOON)
+        for _ in range(10):
+            log.append("events", None, b"", partition=0)
+        self.reader = MemoryLogReader(log, "events")
+        self.halts = Halts(self.states, self.reader, "events", "group")
 
     def left(self) -> set[int]:
         return set(asyncio.run(self.states.stops()))
 
     @asynccontextmanager
-    async def open(self, _settings: Settings) -> AsyncIterator[MemoryPartitionStates]:
-        yield self.states
+    async def open(self, _settings: Settings) -> AsyncIterator[Halts]:
+        yield self.halts
 
 
 @pytest.fixture
-def stopped(monkeypatch: pytest.MonkeyPatch) -> _Stopped:
-    """What the command finds in the place of the database."""
-    stopped = _Stopped()
-    monkeypatch.setattr(cli, "states_of", stopped.open)
-    return stopped
+def halted(monkeypatch: pytest.MonkeyPatch) -> _Halted:
+    """What the command finds in the place of the database and the log."""
+    halted = _Halted()
+    monkeypatch.setattr(cli, "assembled_halts", halted.open)
+    return halted
 
 
-def test_resume_lists_what_is_stopped_and_resumes_it(stopped: _Stopped) -> None:
-    """Where nobody can be asked the call is the answer; again, there is nothing left to do, which is no failure."""
+LISTED = [
+    "topic events, group group",
+    "partition 0: halted at offset 7 since 2026-11-22T12:00:00.000Z, 3 records wait: storm: 100 dead letters in a row",
+    "partition 2: halted at offset 3 since 2026-11-22T12:00:00.000Z, ? records wait: gap: 2 records expired",
+]
+
+
+def test_resume_without_a_terminal_changes_nothing_unless_told_to(halted: _Halted) -> None:
+    """A pipe or a job is no consent: exit code 2, with what would be resumed, and how."""
     result = run("resume")
-    assert (result.exit_code, stopped.left()) == (0, set())
-    assert result.stdout.splitlines() == [
-        "partition 0: storm at offset 7: 100 dead letters in a row",
-        "partition 2: gap at offset 3: 2 records expired",
-    ]
+    assert (result.exit_code, halted.left()) == (2, {0, 2})
+    assert result.stdout.splitlines() == LISTED
+    assert result.stderr == "nothing was resumed: there is no terminal to ask on; --yes resumes without asking\n"
+
+
+def test_resume_lists_what_is_halted_and_resumes_it(halted: _Halted) -> None:
+    """Again, there is nothing left to do, which is no failure, and needs nobody's consent."""
+    result = run("resume", "--yes")
+    assert (result.exit_code, halted.left()) == (0, set())
+    assert result.stdout.splitlines() == LISTED
     assert "resumed: 2" in result.stderr
     again = run("resume", "--json")
-    assert (again.exit_code, json.loads(again.stdout), again.stderr) == (0, [], "nothing is stopped\n")
+    assert (again.exit_code, json.loads(again.stdout)) == (0, [])
+    assert again.stderr == "nothing is halted: topic events, group group\n"
 
 
-def test_resume_takes_only_the_partitions_that_it_is_given(stopped: _Stopped) -> None:
-    """The other one stays stopped."""
-    result = run("resume", "--partition", "2", "--json")
-    assert (result.exit_code, stopped.left()) == (0, {0})
-    assert json.loads(result.stdout) == [
-        {"partition": 2, "kind": "gap", "offset": 3, "reason": "2 records expired"},
-    ]
+def test_resume_takes_only_the_partitions_that_it_is_given(halted: _Halted) -> None:
+    """The other one stays halted."""
+    result = run("resume", "--yes", "--partition", "0", "--json")
+    assert (result.exit_code, halted.left()) == (0, {2})
+    place = {"topic": "events", "group": "group", "partition": 0}
+    stop = {"kind": "storm", "offset": 7, "reason": "100 dead letters in a row"}
+    assert json.loads(result.stdout) == [{**place, **stop, "since": "2026-11-22T12:00:00.000Z", "waiting": 3}]
 
 
-def test_resume_of_what_is_not_stopped_is_misuse(stopped: _Stopped) -> None:
-    """Nothing is resumed, not even what is stopped beside it."""
+def test_resume_works_while_the_log_cannot_tell_how_many_records_wait(halted: _Halted) -> None:
+    """Which it says."""
+    halted.reader.outage = Unavailable("kafka: no answer")
+    result = run("resume", "--yes", "--json")
+    assert (result.exit_code, halted.left()) == (0, set())
+    assert [each["waiting"] for each in json.loads(result.stdout)] == [None, None]
+    assert "how many records wait is unknown: kafka: no answer" in result.stderr
+
+
+def test_resume_of_what_is_not_halted_is_misuse(halted: _Halted) -> None:
+    """Nothing is resumed, not even what is halted beside it."""
     result = run("resume", "--partition", "1", "--partition", "0", "--yes")
-    assert (result.exit_code, stopped.left()) == (2, {0, 2})
-    assert (result.stdout, result.stderr) == ("", "not stopped: partition 1\n")
+    assert (result.exit_code, halted.left()) == (2, {0, 2})
+    assert (result.stdout, result.stderr) == ("", "not halted: partition 1 of topic events, group group\n")
 
 
-def test_dry_run_of_resume_only_lists(stopped: _Stopped) -> None:
+def test_dry_run_of_resume_only_lists(halted: _Halted) -> None:
     """Exit code 0: it did what it was asked for."""
-    result = run("resume", "--dry-run", "--partition", "0")
-    assert (result.exit_code, stopped.left()) == (0, {0, 2})
-    assert result.stdout.startswith("partition 0: storm")
+    result = run("resume", "--dry-run", "--yes", "--partition", "0")
+    assert (result.exit_code, halted.left()) == (0, {0, 2})
+    assert result.stdout.splitlines() == LISTED[:2]
     assert "dry run" in result.stderr
 
 
 @pytest.mark.parametrize(("answer", "left"), [("y\n", set()), ("n\n", {0, 2}), ("", {0, 2})])
-def test_resume_asks_on_a_terminal(stopped: _Stopped, answer: str, left: set[int]) -> None:
+def test_resume_asks_on_a_terminal(halted: _Halted, answer: str, left: set[int]) -> None:
     """The question goes to stderr, and all but a yes leaves things as they are."""
     with CliRunner().isolation(input=answer) as (stdout, stderr, _):
         with suppress(typer.Abort):
-            asyncio.run(resume(stopped.states, None, asks=True, acts=True, as_json=True))
+            asyncio.run(resume(halted.halts, None, Consent.ASKED, as_json=True))
         assert [each["partition"] for each in json.loads(stdout.getvalue().splitlines()[0])] == [0, 2]
         assert b"Resume these partitions?" in stderr.getvalue()
-    assert stopped.left() == left
+    assert halted.left() == left
 
 
 @pytest.mark.parametrize("command", ["migrate", "api"])

@@ -1,8 +1,9 @@
 """What outlives a consumer, in memory."""
 
 from collections import defaultdict
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 from adapters.memory.outage import Outage
 from application.ports import PartitionState, Superseded
@@ -21,6 +22,7 @@ class StateRow:
     deaths: int = 0
     stop: Stop | None = None
     """The last one; open until it is resumed."""
+    stopped_at: datetime | None = None
     is_resumed: bool = False
 
 
@@ -31,8 +33,16 @@ StateTable = dict[tuple[str, str], defaultdict[int, StateRow]]
 class MemoryPartitionStates(Outage):
     """The `PartitionStates` of one consumer; those made on the same `table` share what stands in it."""
 
-    def __init__(self, topic: str, group: str, table: StateTable | None = None) -> None:
+    def __init__(
+        self,
+        topic: str,
+        group: str,
+        table: StateTable | None = None,
+        *,
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
         self.table = {} if table is None else table
+        self._clock = clock
         self._rows = self.table.setdefault((topic, group), defaultdict(StateRow))
 
     async def begin(self, positions: Mapping[int, int]) -> dict[int, PartitionState]:
@@ -65,11 +75,15 @@ class MemoryPartitionStates(Outage):
         await self._reach()
         row = self._rows[partition]
         if row.stop is None or (row.stop.kind, row.stop.offset) != (stop.kind, stop.offset):
-            row.stop, row.is_resumed = stop, False
+            row.stop, row.stopped_at, row.is_resumed = stop, self._clock(), False
 
     async def stops(self) -> dict[int, Stop]:
         await self._reach()
         return {partition: stop for partition, row in self._rows.items() if (stop := _open_stop(row)) is not None}
+
+    async def stopped_since(self) -> dict[int, datetime]:
+        open_stops = await self.stops()
+        return {each: at for each in open_stops if (at := self._rows[each].stopped_at) is not None}
 
     async def resume(self, partitions: Collection[int] | None = None) -> dict[int, Stop]:
         stops = await self.stops()

@@ -1,6 +1,7 @@
 """What outlives a consumer, in the table `partition_states`; every row is made by the first who needs it."""
 
 from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime
 from typing import Any
 from uuid import uuid4
 
@@ -64,7 +65,7 @@ ON CONFLICT (group_name, topic, partition) DO UPDATE SET
 WHERE (state.stop_kind, state.stop_offset) IS DISTINCT FROM (excluded.stop_kind, excluded.stop_offset)
 """
 _STOPS = """
-SELECT partition, stop_kind, stop_offset, stop_reason FROM partition_states
+SELECT partition, stop_kind, stop_offset, stop_reason, stopped_at FROM partition_states
 WHERE group_name = $1 AND topic = $2 AND stop_kind IS NOT NULL AND resumed_at IS NULL
 ORDER BY partition
 """
@@ -111,6 +112,9 @@ class PostgresPartitionStates:
 
     async def stops(self) -> Mapping[int, Stop]:
         return {row.partition: _stop(row) for row in await self._run(_STOPS)}
+
+    async def stopped_since(self) -> Mapping[int, datetime]:
+        return {row.partition: row.stopped_at for row in await self._run(_STOPS)}
 
     async def resume(self, partitions: Collection[int] | None = None) -> Mapping[int, Stop]:
         rows = await self._run(_RESUME, None if partitions is None else list(partitions))

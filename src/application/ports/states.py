@@ -1,6 +1,7 @@
 """What outlives a consumer."""
 
 from collections.abc import Collection, Mapping
+from datetime import datetime
 from typing import NamedTuple, Protocol
 
 from domain.stop import Stop
@@ -50,6 +51,10 @@ class PartitionStates(Protocol):
 
     async def stops(self) -> Mapping[int, Stop]:
         """List the stops that nobody has resumed."""
+        ...
+
+    async def stopped_since(self) -> Mapping[int, datetime]:
+        """Tell since when each of these stands."""
         ...
 
     async def resume(self, partitions: Collection[int] | None = None) -> Mapping[int, Stop]:
