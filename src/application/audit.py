@@ -8,7 +8,7 @@ from enum import StrEnum
 from typing import NamedTuple
 from uuid import UUID
 
-from application.ports import Delivery, Erasures, EventStore, LogReader, Span, Stretch, Verdict
+from application.ports import Delivery, Erasures, EventStore, LogReader, Span, Verdict
 from domain.dead_letter import Failure, Origin, Record
 from domain.errors import Rejected
 from domain.event import UserEvent
@@ -31,7 +31,9 @@ class Fate(StrEnum):
     EXPIRED = "expired"
     """Retention took it before the audit came to it."""
     EMPTY = "empty"
-    """No record stands there, although retention took nothing: compaction, or a transaction's marks."""
+    """It never held an event: a transaction's end, or a record of an aborted transaction."""
+    COMPACTED = "compacted"
+    """Compaction took it: nobody can tell any more whether it held an acknowledged event."""
     MISSING = "missing"
     """None of these: it is lost."""
 
@@ -104,16 +106,17 @@ class AuditRange:
             position = span.start
             async with aclosing(self._log.read(partition, *span)) as stretches:
                 async for stretch in stretches:
-                    start, position = position, _end(position, stretch)
+                    start, position = position, stretch.end
                     suspects, counts = await self._judge(stretch.records, committed.get(partition), parked)
                     missing = await self._missing(suspects)
                     counts[Fate.MISSING] = len(missing)
                     counts[Fate.ERASED] = len(suspects) - len(missing)
                     counts[Fate.EXPIRED] = stretch.deleted
-                    counts[Fate.EMPTY] = position - start - stretch.deleted - len(stretch.records)
+                    counts[Fate.EMPTY] = stretch.transaction_marks
+                    counts[Fate.COMPACTED] = (
+                        position - start - stretch.deleted - len(stretch.records) - stretch.transaction_marks
+                    )
                     yield _balanced(Finding(partition, Span(start, position), counts, missing))
-            if position < span.end:
-                yield Finding(partition, Span(position, span.end), {Fate.EMPTY: span.end - position}, ())
 
     async def _ranges(self, since: datetime | None, until: datetime | None) -> Mapping[int, Span]:
         starts = {} if since is None else await self._log.offsets_at(since)
@@ -185,10 +188,6 @@ class AuditRange:
         users = {each.content.user_id for each in suspects if isinstance(each.content, UserEvent)}
         erased_at = await self._erasures.erased_at(users) if users else {}
         return [_named(each) for each in suspects if not _is_erased(each, erased_at)]
-
-
-def _end(position: int, stretch: Stretch) -> int:
-    return stretch.records[-1].offset + 1 if stretch.records else position + stretch.deleted
 
 
 def _is_erased(suspect: _Suspect, erased_at: Mapping[str, datetime]) -> bool:

@@ -15,7 +15,7 @@ _PROGRESS_SECONDS = 5.0
 
 
 async def print_audit(findings: AsyncGenerator[Finding, None], *, as_json: bool) -> bool:
-    """Print to stdout, and the progress to stderr; tell whether nothing is missing."""
+    """Print to stdout, and the progress to stderr; tell whether nothing is missing, or may be."""
     printer = _JsonPrinter() if as_json else _TextPrinter()
     counts: Counter[Fate] = Counter()
     told_at = monotonic()
@@ -28,7 +28,13 @@ async def print_audit(findings: AsyncGenerator[Finding, None], *, as_json: bool)
                 told_at = monotonic()
                 typer.echo(f"partition {finding.partition}: audited up to offset {finding.span.end}", err=True)
     printer.end({fate: counts[fate] for fate in Fate})
-    return counts[Fate.MISSING] == 0
+    if counts[Fate.COMPACTED]:
+        typer.echo(
+            f"{counts[Fate.COMPACTED]} records were deleted by compaction: acknowledged events may be among them "
+            "(`user-events topics` names the remedy)",
+            err=True,
+        )
+    return counts[Fate.MISSING] == counts[Fate.COMPACTED] == 0
 
 
 class _TextPrinter:
@@ -45,8 +51,8 @@ class _TextPrinter:
 
     def end(self, counts: dict[Fate, int]) -> None:
         for fate, count in counts.items():
-            typer.echo(f"{fate:<8} {count}")
-        typer.echo(f"{'offsets':<8} {sum(counts.values())}")
+            typer.echo(f"{fate:<9} {count}")
+        typer.echo(f"{'offsets':<9} {sum(counts.values())}")
 
 
 class _JsonPrinter:

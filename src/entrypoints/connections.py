@@ -3,7 +3,8 @@
 import ssl
 
 from adapters.kafka.connection import Brokers
-from adapters.kafka.topics import LETTER_MARGIN_BYTES, Topic
+from adapters.kafka.topic_settings import Topic
+from adapters.kafka.topics import LETTER_MARGIN_BYTES
 from adapters.postgres.engine import Database, Limits
 from application.pipeline import BATCHES_IN_HAND
 from entrypoints.environment import SettingsError

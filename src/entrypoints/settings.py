@@ -70,7 +70,9 @@ class Settings(BaseModel):
     kafka_session_timeout_seconds: Annotated[float, Field(ge=6, le=300)] = Field(
         30, description="How long a silent member keeps its partitions."
     )
-    kafka_create_topics: bool = Field(True, description="Make missing topics at start, and check the others.")
+    kafka_create_topics: bool = Field(
+        True, description="Make missing topics at start. Those that exist are checked in any case."
+    )
     kafka_partitions: Annotated[int, Field(ge=1, le=10_000)] | None = Field(
         None, description="Partitions of the events' topic. Unset: 4 for a new one, and whatever an existing one has."
     )

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from adapters.kafka.connection import Brokers
-from adapters.kafka.topics import Topic, ensure_topics
+from adapters.kafka.topic_settings import Topic
+from adapters.kafka.topics import ensure_topics
 from adapters.postgres.engine import Database
 from adapters.postgres.event_log import ensure_topic
 from adapters.postgres.migrate import migrate
@@ -23,14 +24,12 @@ logger = logging.getLogger(__name__)
 def kafka_steps(settings: Settings, database: Database, brokers: Brokers, topics: Sequence[Topic]) -> list[Step]:
     """List the steps where the log is Kafka."""
 
-    async def make_topics() -> None:
-        for report in await ensure_topics(brokers, topics):
+    async def check_topics() -> None:
+        for report in await ensure_topics(brokers, topics, creates=settings.kafka_create_topics):
             for warning in report.warnings:
-                logger.warning("topic differs from the settings", extra={"topic": report.name, "difference": warning})
+                logger.warning("topic settings need attention", extra={"topic": report.name, "warning": warning})
 
-    steps: list[Step] = []
-    if settings.kafka_create_topics:
-        steps.append(make_topics)
+    steps: list[Step] = [check_topics]
     if settings.db_migrate:
         steps.append(lambda: migrate(database))
     return steps

@@ -4,6 +4,7 @@ import json
 from typing import Any
 
 import pytest
+from aiokafka import AIOKafkaProducer
 
 from adapters import wire
 from domain.event import UserEvent
@@ -99,6 +100,43 @@ async def test_erased_and_expired_records_are_told_apart_from_missing_ones(world
     assert [(each["partition"], each["offset"], each["eventId"]) for each in result["missing"]] == [
         (1, 4, str(events[9].id))
     ]
+
+
+async def test_what_compaction_took_proves_nothing(world: World) -> None:
+    """With exit code 1: acknowledged events may be among it. Transaction marks are no loss, here or elsewhere."""
+    await world.topics.make(world.topic, cleanup_policy="compact", segment_ms="100", min_cleanable_dirty_ratio="0.001")
+    await world.topics.make(world.letters_topic)
+    async with AIOKafkaProducer(bootstrap_servers=world.topics.bootstrap, transactional_id=world.topic) as producer:
+        async with producer.transaction():
+            await producer.send_and_wait(world.topic, wire.encode(an_event()), b"transaction")
+    await world.send(*(as_record(an_event()) for _ in range(51)))
+    everything = 53
+
+    async def is_compacted() -> bool:
+        # Only what is rolled off the end is compacted.
+        await world.send(as_record(an_event()))
+        return len(await world.records()) < everything
+
+    await eventually(is_compacted, "a compacted topic", within=90)
+    result = result_of(await audit(world, "--json"), 1)
+    assert result["missing"] == []
+    counts = result["counts"]
+    assert counts.keys() == {"pending", "empty", "compacted"}
+    assert counts["empty"] <= 1
+    assert counts["compacted"] + counts["pending"] + counts["empty"] == result["offsets"]
+    assert "acknowledged events may be among them" in (await audit(world)).stderr
+
+
+async def test_transaction_marks_are_no_loss(world: World) -> None:
+    """Neither the ends of transactions nor what was aborted, at the edges of the range either."""
+    await world.make_topic()
+    await world.topics.make(world.letters_topic)
+    async with AIOKafkaProducer(bootstrap_servers=world.topics.bootstrap, transactional_id=world.topic) as producer:
+        for is_wanted in (False, True, False):
+            await producer.begin_transaction()
+            await producer.send_and_wait(world.topic, wire.encode(an_event()), b"transaction")
+            await (producer.commit_transaction if is_wanted else producer.abort_transaction)()
+    assert result_of(await audit(world, "--json"), 0)["counts"] == {"pending": 1, "empty": 5}
 
 
 async def test_poison_that_was_never_parked_is_missing(world: World) -> None:

@@ -19,7 +19,9 @@ async def offsets(reader: KafkaLogReader, start: int, end: int) -> list[int]:
     async with aclosing(reader.read(0, start, end)) as reading:
         stretches = [stretch async for stretch in reading]
     assert sum(stretch.deleted for stretch in stretches) == 0
-    return [record.offset for stretch in stretches for record in stretch.records]
+    found = [record.offset for stretch in stretches for record in stretch.records]
+    assert len(found) + sum(stretch.transaction_marks for stretch in stretches) == max(end - start, 0)
+    return found
 
 
 async def test_transactions_leave_gaps_that_are_passed_over(kafka: KafkaServer) -> None:

@@ -1,14 +1,19 @@
 """Topics in Kafka: made where they are missing, checked where they stand."""
 
+from dataclasses import replace
 from uuid import uuid4
 
 import pytest
 
 from adapters.kafka.connection import Brokers
-from adapters.kafka.topics import Topic, ensure_topics
+from adapters.kafka.topic_settings import Topic
+from adapters.kafka.topics import ensure_topics
 from domain.errors import WrongDeployment
+from tests.support.command import user_events
 from tests.support.kafka import KafkaServer
 from tests.support.records import Topics
+from tests.support.service import Kind
+from tests.support.world import World
 
 KAFKAS_OWN_LIMIT = "1048588"
 
@@ -45,9 +50,7 @@ async def test_number_of_partitions_is_demanded_only_where_order_is_kept(kafka: 
 
 async def test_topic_that_takes_more_than_is_wanted_is_fine(kafka: KafkaServer, name: str) -> None:
     """As one with Kafka's own limit does."""
-    await Topics(kafka.bootstrap).make(
-        name, max_message_bytes=KAFKAS_OWN_LIMIT, min_insync_replicas="2", retention_ms="3600000"
-    )
+    await Topics(kafka.bootstrap).make(name, max_message_bytes=KAFKAS_OWN_LIMIT, retention_ms="3600000")
     (report,) = await ensure_topics(Brokers(kafka.bootstrap), [a_topic(name)])
     assert report.warnings == []
 
@@ -62,3 +65,76 @@ async def test_topic_that_falls_short_is_told_and_left_alone(kafka: KafkaServer,
             "min.insync.replicas is 1, wanted 2",
             "retention.ms is 7200000, wanted 3600000",
         ]
+
+
+async def test_new_topic_is_not_made_with_the_clusters_risky_defaults(kafka: KafkaServer, name: str) -> None:
+    """What protects events is set with the topic itself."""
+    await ensure_topics(Brokers(kafka.bootstrap), [a_topic(name), replace(a_topic(f"{name}-dlq"), retention_ms=-1)])
+    settings = {topic: await Topics(kafka.bootstrap).settings(topic) for topic in (name, f"{name}-dlq")}
+    for standing in settings.values():
+        assert (standing["cleanup.policy"], standing["message.timestamp.type"]) == ("delete", "CreateTime")
+    assert (settings[f"{name}-dlq"]["retention.ms"], settings[f"{name}-dlq"]["retention.bytes"]) == ("-1", "-1")
+
+
+async def test_every_risk_of_a_topic_that_stands_is_told(world: World) -> None:
+    """By `user-events topics`, which changes nothing and succeeds: the service can work on it."""
+    await world.topics.make(
+        world.topic,
+        retention_bytes="1000000",
+        unclean_leader_election_enable="true",
+        min_insync_replicas="2",
+        message_timestamp_type="LogAppendTime",
+    )
+    await world.topics.make(world.letters_topic, retention_ms="-1", retention_bytes="5000000", max_message_bytes="1000")
+    before = await world.topics.settings(world.topic)
+    finished = await user_events("topics", environment=world.environment)
+    assert finished.exit_code == 0, finished
+    told = [line for line in finished.stderr.splitlines() if line.startswith(world.topic)]
+    assert [line.removeprefix(f"{world.topic}").split(" is ")[0] for line in told] == [
+        ": retention.bytes",
+        ": unclean.leader.election.enable",
+        ": min.insync.replicas",
+        ": message.timestamp.type",
+        "-dlq: max.message.bytes",
+        "-dlq: retention.bytes",
+    ]
+    assert "nothing can be published" in finished.stderr
+    assert await world.topics.settings(world.topic) == before
+
+
+@pytest.mark.parametrize("compacted", ["topic", "letters_topic"])
+@pytest.mark.parametrize("creates", ["true", "false"])
+async def test_compacted_topic_is_refused_with_the_remedy(world: World, compacted: str, creates: str) -> None:
+    """By the command and at start, whoever makes topics; once it is mended both go on."""
+    name: str = getattr(world, compacted)
+    for topic in (world.topic, world.letters_topic):
+        await world.topics.make(topic, cleanup_policy="compact,delete" if topic == name else "delete")
+    remedy = f"--entity-name {name} --add-config cleanup.policy=delete"
+    finished = await user_events("topics", environment=world.environment)
+    assert (finished.exit_code, finished.stdout) == (1, "")
+    (line,) = finished.stderr.splitlines()
+    assert f"topic {name} has cleanup.policy=compact,delete: compaction deletes all acknowledged records" in line
+    assert line.count(remedy) == 1
+    kinds: tuple[Kind, Kind] = ("api", "consumer")
+    for kind in kinds:
+        process = await world.start(kind, KAFKA_CREATE_TOPICS=creates)
+        assert await process.ended() == 1
+        (last,) = [line for line in process.lines() if line["level"] == "critical"]
+        assert remedy in last["event"]
+        assert "Traceback" not in process.text
+    await world.topics.configure(name, cleanup_policy="delete")
+    assert (await user_events("topics", environment=world.environment)).exit_code == 0
+    await world.run("consumer", KAFKA_CREATE_TOPICS=creates)
+
+
+async def test_topics_that_are_missing_are_not_made_where_that_is_off(world: World) -> None:
+    """A line says so; the process waits for them as for everything else."""
+    consumer = await world.start("consumer", KAFKA_CREATE_TOPICS="false")
+    await consumer.logged("topic settings need attention")
+    assert {line["topic"] for line in consumer.lines("topic settings need attention")} == {
+        world.topic,
+        world.letters_topic,
+    }
+    assert await world.topics.partitions(world.topic) == {}
+    assert await user_events("topics", environment=world.environment)
+    await consumer.ready()

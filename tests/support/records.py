@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewPartitions, NewTopic, RecordsToDelete
+from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.structs import ConsumerRecord
 
 _REQUEST_MS = 10_000
@@ -42,6 +43,19 @@ class Topics:
         named = {config.replace("_", "."): value for config, value in configs.items()}
         async with self._admin() as admin:
             await admin.create_topics([NewTopic(name, partitions, -1, {}, topic_configs=named)])
+
+    async def configure(self, name: str, **configs: str) -> None:
+        """Replace what is set for a topic; a config's name is written with underscores."""
+        named = {config.replace("_", "."): value for config, value in configs.items()}
+        async with self._admin() as admin:
+            await admin.alter_configs([ConfigResource(ConfigResourceType.TOPIC, name, named)])
+
+    async def settings(self, name: str) -> dict[str, str]:
+        """All settings of a topic, as they are in force."""
+        async with self._admin() as admin:
+            (response,) = await admin.describe_configs([ConfigResource(ConfigResourceType.TOPIC, name)])
+        ((_code, _message, _type, _name, configs),) = response.resources
+        return {config: value for config, value, *_ in configs}
 
     async def grow(self, name: str, *, partitions: int) -> None:
         """Add partitions to a topic, up to so many in all."""

@@ -23,7 +23,7 @@ LOSSY = (
     Finding(0, Span(7, 9), {Fate.MISSING: 1, Fate.ERASED: 1}, (LOST,)),
     Finding(1, Span(3, 5), {Fate.MISSING: 1, Fate.EMPTY: 1}, (UNREADABLE,)),
 )
-COUNTS = {"stored": 5, "dead": 1, "pending": 2, "erased": 0, "expired": 2, "empty": 0, "missing": 0}
+COUNTS = {"stored": 5, "dead": 1, "pending": 2, "erased": 0, "expired": 2, "empty": 0, "compacted": 0, "missing": 0}
 
 
 async def each(findings: tuple[Finding, ...]) -> AsyncGenerator[Finding, None]:
@@ -48,6 +48,15 @@ async def test_what_is_missing_is_told_first(capsys: pytest.CaptureFixture[str])
     )
     assert second.startswith("missing: partition=1 offset=2 timestamp=1970-01-01T00:00:00.000Z eventId=unknown: undec")
     assert [line.split() for line in counts][-2:] == [["missing", "2"], ["offsets", "14"]]
+
+
+async def test_compaction_leaves_nothing_proved(capsys: pytest.CaptureFixture[str]) -> None:
+    """What it took may have been acknowledged events; a script's data stay clean."""
+    compacted = Finding(0, Span(0, 4), {Fate.STORED: 1, Fate.COMPACTED: 3}, ())
+    assert not await print_audit(each((compacted,)), as_json=True)
+    printed = capsys.readouterr()
+    assert json.loads(printed.out)["counts"]["compacted"] == 3
+    assert printed.err.startswith("3 records were deleted by compaction: acknowledged events may be among them")
 
 
 @pytest.mark.parametrize(("findings", "is_clean"), [(CLEAN, True), (LOSSY, False), ((), True)])

@@ -6,6 +6,7 @@ its batch; here it is passed by. The client's own records hold more than is used
 reading; here they are a `LogRecord` each.
 """
 
+from collections.abc import Callable
 from typing import Any
 
 from aiokafka.consumer import fetcher
@@ -17,11 +18,14 @@ from adapters.log_record import LogRecord
 
 _DEFAULT_FORMAT = 2
 
+NotePassedOver = Callable[[int, int], None]
+"""Learns that a transaction's end or aborted records take the offsets from the first up to the second."""
+
 
 def adapt_consumers() -> None:
     """Let every consumer of this process use the classes below: the client makes them by these names.
 
-    Deserializers do nothing then.
+    Deserializers do nothing then. In the place of one for values a consumer may have a `NotePassedOver`.
     """
     fetcher.MemoryRecords = _Batches
     fetcher.PartitionRecords = _PartitionRecords
@@ -32,7 +36,16 @@ class _PartitionRecords(fetcher.PartitionRecords):  # type: ignore[misc]  # aiok
 
     def __init__(self, tp: Any, batches: "_Batches", aborted: Any, fetch_offset: int, *options: Any) -> None:
         batches.begin = fetch_offset
-        super().__init__(tp, batches, aborted, fetch_offset, *options)
+        self._batches = batches
+        self._note_passed_over: NotePassedOver | None = options[1]
+        super().__init__(tp, batches, aborted, fetch_offset, None, None, *options[2:])
+
+    def _consume_aborted_up_to(self, batch_offset: int) -> None:
+        super()._consume_aborted_up_to(batch_offset)
+        batch = self._batches.last
+        is_aborted = batch.is_transactional and batch.producer_id in self._aborted_producers
+        if self._note_passed_over is not None and (is_aborted or batch.is_control_batch):
+            self._note_passed_over(batch.base_offset, batch.next_offset)
 
     def _consumer_record(self, tp: Any, record: Any) -> LogRecord:
         headers = tuple(record.headers)
@@ -43,13 +56,16 @@ class _Batches(_MemoryRecordsPy):  # type: ignore[misc]
     """The batches of an answer, of which the first may begin before what is wanted."""
 
     begin = 0
+    last: Any = None
+    """The batch that was handed out last."""
 
     def next_batch(self) -> Any:
         data = self._next_slice
         batch = super().next_batch()
-        if batch.magic < _DEFAULT_FORMAT or batch.base_offset >= self.begin:
-            return batch
-        return _EndOfBatch(data, self.begin)
+        if batch.magic >= _DEFAULT_FORMAT and batch.base_offset < self.begin:
+            batch = _EndOfBatch(data, self.begin)
+        self.last = batch
+        return batch
 
 
 class _EndOfBatch(_DefaultRecordBatchPy):  # type: ignore[misc]

@@ -10,7 +10,7 @@ from aiokafka.errors import OffsetOutOfRangeError
 
 from adapters.kafka.assignment import is_unreadable
 from adapters.kafka.connection import Brokers, translated
-from adapters.kafka.fetched_records import adapt_consumers
+from adapters.kafka.fetched_records import NotePassedOver, adapt_consumers
 from adapters.kafka.membership import stop_consumer
 from adapters.kafka.topics import partition_numbers
 from application.ports import Span, Stretch
@@ -57,9 +57,10 @@ class KafkaLogReader:
         if start >= end:
             # The client cannot be stopped in order before it has done anything for its assignment.
             return
+        passed_over: dict[int, int] = {}
         with translated():
-            async with self._connected() as consumer:
-                reading = _Reading(consumer, TopicPartition(self._topic, partition), start, end)
+            async with self._connected(note_passed_over=passed_over.__setitem__) as consumer:
+                reading = _Reading(consumer, TopicPartition(self._topic, partition), start, end, passed_over)
                 while reading.position < end:
                     yield await reading.next()
 
@@ -72,7 +73,9 @@ class KafkaLogReader:
                 yield consumer, [TopicPartition(self._topic, number) for number in numbers]
 
     @asynccontextmanager
-    async def _connected(self, group: str | None = None) -> AsyncIterator[AIOKafkaConsumer]:
+    async def _connected(
+        self, group: str | None = None, note_passed_over: NotePassedOver | None = None
+    ) -> AsyncIterator[AIOKafkaConsumer]:
         adapt_consumers()
         consumer = AIOKafkaConsumer(
             **self._brokers.options(),
@@ -81,6 +84,7 @@ class KafkaLogReader:
             # Never skip in silence what retention took.
             auto_offset_reset="none",
             isolation_level="read_committed",
+            value_deserializer=note_passed_over,
         )
         try:
             async with asyncio.timeout(_CALL_LIMIT_SECONDS):
@@ -93,8 +97,12 @@ class KafkaLogReader:
 class _Reading:
     """One way through a partition; the client is told where to read on after each of its errors."""
 
-    def __init__(self, consumer: AIOKafkaConsumer, at: TopicPartition, start: int, end: int) -> None:
+    def __init__(
+        self, consumer: AIOKafkaConsumer, at: TopicPartition, start: int, end: int, passed_over: dict[int, int]
+    ) -> None:
+        """`passed_over` is where the client notes what transactions take: from which offset, up to which one."""
         self.position = start
+        self._passed_over = passed_over
         self._consumer = consumer
         self._at = at
         self._end = end
@@ -104,6 +112,8 @@ class _Reading:
 
     async def next(self) -> Stretch:
         """Read on."""
+        start = self.position
+        self._passed_over.clear()
         try:
             records = await self._fetch()
         except OffsetOutOfRangeError:
@@ -113,7 +123,7 @@ class _Reading:
                 raise WrongDeployment(f"kafka: {self._place}: the log was truncated or made anew") from None
             deleted = min(beginning, self._end) - self.position
             self._go_to(self.position + deleted)
-            return Stretch(deleted, ())
+            return Stretch(deleted, (), self.position)
         except Exception as error:
             if not is_unreadable(error):
                 raise
@@ -122,8 +132,9 @@ class _Reading:
             # The client drops what it has read beside a record that it fails on: one by one, that record is found.
             self._limit = 1
             self._go_to(self.position)
-            return Stretch(0, ())
-        return Stretch(0, [record for record in records if record.offset < self._end])
+            return Stretch(0, (), self.position)
+        marks = sum(max(min(last, self._end) - max(first, start), 0) for first, last in self._passed_over.items())
+        return Stretch(0, [record for record in records if record.offset < self._end], self.position, marks)
 
     async def _fetch(self) -> Sequence[Record]:
         """Wait for records, or for the client to pass over offsets without any, which it does not tell."""

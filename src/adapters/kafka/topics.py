@@ -7,9 +7,15 @@ from typing import Any
 
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
-from aiokafka.errors import TopicAlreadyExistsError, UnknownTopicOrPartitionError, for_code
+from aiokafka.errors import (
+    TopicAlreadyExistsError,
+    TopicAuthorizationFailedError,
+    UnknownTopicOrPartitionError,
+    for_code,
+)
 
 from adapters.kafka.connection import Brokers, translated
+from adapters.kafka.topic_settings import Topic
 from domain.errors import Unavailable, WrongDeployment
 
 LETTER_MARGIN_BYTES = 64 * 1024
@@ -17,33 +23,11 @@ LETTER_MARGIN_BYTES = 64 * 1024
 _DEFAULT_PARTITIONS = 4
 _KNOWN_WITHIN_SECONDS = 10.0
 _ASK_AGAIN_AFTER_SECONDS = 0.1
-_AT_LEAST = {"max.message.bytes", "min.insync.replicas"}
-"""Where a topic that stands may have more than is wanted."""
-
-
-@dataclass(frozen=True, slots=True)
-class Topic:
-    """A topic as it should be; None where the cluster's default or what stands already will do."""
-
-    name: str
-    partitions: int | None
-    replication: int | None
-    min_isr: int | None
-    retention_ms: int
-    """-1 for ever."""
-    max_message_bytes: int
-    is_ordered: bool = True
-    """Whether keys must keep their partitions, so that a topic with another number of them is refused."""
-
-    @property
-    def configs(self) -> dict[str, str]:
-        configs = {"retention.ms": str(self.retention_ms), "max.message.bytes": str(self.max_message_bytes)}
-        return configs if self.min_isr is None else configs | {"min.insync.replicas": str(self.min_isr)}
 
 
 @dataclass(frozen=True, slots=True)
 class TopicReport:
-    """What stands, and where it differs from what should."""
+    """What stands, none of it where `partitions` is 0, and what a person should know of it."""
 
     name: str
     is_new: bool
@@ -52,18 +36,23 @@ class TopicReport:
     warnings: Sequence[str]
 
 
-async def ensure_topics(brokers: Brokers, topics: Sequence[Topic]) -> list[TopicReport]:
-    """Make the topics that are missing; a topic that stands is checked and never changed.
+async def ensure_topics(brokers: Brokers, topics: Sequence[Topic], *, creates: bool = True) -> list[TopicReport]:
+    """Make the topics that are missing, if `creates`; a topic that stands is checked and never changed.
 
-    Raises `WrongDeployment` when the number of partitions was asked for and is another: keys would move.
+    Raises `WrongDeployment` when a topic is compacted, which loses events, or when the number of partitions was asked
+    for and is another: keys would move.
     """
     admin = AIOKafkaAdminClient(**brokers.options())
+    refusals: list[str] = []
     with translated():
         try:
             await admin.start()
-            return [await _ensure(admin, topic) for topic in topics]
+            reports = [await _ensure(admin, topic, brokers.bootstrap, refusals, creates=creates) for topic in topics]
         finally:
             await admin.close()
+    if refusals:
+        raise WrongDeployment(f"kafka: {'; '.join(refusals)}")
+    return reports
 
 
 async def partition_numbers(brokers: Brokers, name: str) -> list[int]:
@@ -80,18 +69,28 @@ async def partition_numbers(brokers: Brokers, name: str) -> list[int]:
     return sorted(partition["partition"] for partition in partitions)
 
 
-async def _ensure(admin: AIOKafkaAdminClient, topic: Topic) -> TopicReport:
-    is_new = topic.name not in await admin.list_topics() and await _create(admin, topic)
+async def _ensure(
+    admin: AIOKafkaAdminClient, topic: Topic, bootstrap: str, refusals: list[str], *, creates: bool
+) -> TopicReport:
+    is_missing = topic.name not in await admin.list_topics()
+    if is_missing and not creates:
+        why = "it is missing, or this user may not DESCRIBE it; KAFKA_CREATE_TOPICS is off, so it is not made"
+        return TopicReport(topic.name, is_new=False, partitions=0, replication=0, warnings=[why])
+    is_new = is_missing and await _create(admin, topic)
     partitions = await _described(admin, topic.name)
     if topic.is_ordered and topic.partitions not in {None, len(partitions)}:
-        raise WrongDeployment(
-            f"kafka: topic {topic.name} has {len(partitions)} partitions, but KAFKA_PARTITIONS is {topic.partitions}; "
+        refusals.append(
+            f"topic {topic.name} has {len(partitions)} partitions, but KAFKA_PARTITIONS is {topic.partitions}; "
             "unset it to accept what stands"
         )
     replication = min(len(partition["replicas"]) for partition in partitions)
-    warnings = _differences(topic, await _configs(admin, topic.name))
-    if topic.replication is not None and replication != topic.replication:
-        warnings.append(f"replication is {replication}, wanted {topic.replication}")
+    configs = await _configs(admin, topic.name)
+    if configs is None:
+        warnings = ["its settings were not checked: this user may not DESCRIBE_CONFIGS of it"]
+    else:
+        warnings = [*topic.warnings(configs, replication)]
+        if refusal := topic.refusal(configs, bootstrap):
+            refusals.append(refusal)
     return TopicReport(topic.name, is_new, len(partitions), replication, warnings)
 
 
@@ -135,18 +134,12 @@ async def _describe(admin: AIOKafkaAdminClient, name: str) -> Sequence[Mapping[s
     return partitions
 
 
-async def _configs(admin: AIOKafkaAdminClient, name: str) -> dict[str, str]:
-    responses = await admin.describe_configs([ConfigResource(ConfigResourceType.TOPIC, name)])
-    return {config[0]: config[1] for response in responses for resource in response.resources for config in resource[4]}
-
-
-def _differences(topic: Topic, standing: Mapping[str, str]) -> list[str]:
-    return [
-        f"{name} is {standing[name]}, wanted {value}"
-        for name, value in topic.configs.items()
-        if name in standing and _differs(name, int(standing[name]), int(value))
-    ]
-
-
-def _differs(name: str, standing: int, wanted: int) -> bool:
-    return standing < wanted if name in _AT_LEAST else standing != wanted
+async def _configs(admin: AIOKafkaAdminClient, name: str) -> dict[str, str] | None:
+    """Return the topic's settings; None where we have no right to see them."""
+    (response,) = await admin.describe_configs([ConfigResource(ConfigResourceType.TOPIC, name)])
+    ((code, message, _type, _name, configs),) = response.resources
+    if for_code(code) is TopicAuthorizationFailedError:
+        return None
+    if code:
+        raise for_code(code)(message)
+    return {name: value for name, value, *_ in configs}

@@ -46,5 +46,5 @@ class MemoryLogReader(Outage):
             await self._reach()
             reached = min(max(start, self._log.beginnings[self._topic][partition]), end)
             records = self._log.topics[self._topic][partition][reached : min(reached + _CHUNK_RECORDS, end)]
-            yield Stretch(reached - start, records)
-            start = reached + len(records)
+            deleted, start = reached - start, reached + len(records)
+            yield Stretch(deleted, records, start)

@@ -15,10 +15,16 @@ class Span(NamedTuple):
 
 
 class Stretch(NamedTuple):
-    """The records that follow in a partition, behind `deleted` offsets that retention took before they were read."""
+    """What follows in a partition, up to `end`: some offsets that retention took before they were read, then records.
+
+    Offsets that are neither `deleted` nor a record hold `transaction_marks`, or were taken by compaction.
+    """
 
     deleted: int
     records: Sequence[Record]
+    end: int
+    transaction_marks: int = 0
+    """How many offsets hold a transaction's end or a record of an aborted transaction."""
 
 
 class LogReader(Protocol):
@@ -39,7 +45,7 @@ class LogReader(Protocol):
     def read(self, partition: int, start: int, end: int) -> AsyncGenerator[Stretch, None]:
         """Read from `start` up to `end`, which the partition has reached, in order and some thousand records at a time.
 
-        Offsets that hold no record although retention took nothing (compaction, marks of transactions) are passed
-        over. Raises `WrongDeployment` at a record that can never be read, with its place.
+        Offsets that hold no record although retention took nothing (compaction, transaction marks) are passed over.
+        Raises `WrongDeployment` at a record that can never be read, with its place.
         """
         ...

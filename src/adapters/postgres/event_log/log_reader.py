@@ -75,4 +75,4 @@ class PostgresLogReader:
                     "which retention did not take"
                 )
             place = place._replace(position=place.position + deleted + len(found))
-            yield Stretch(deleted, found)
+            yield Stretch(deleted, found, place.position)
