@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
-from adapters.wire import render_time
+from adapters.wire import Headers, render_time
 from domain.dead_letter import DeadLetter, Origin, Record
 
 MAX_REASON_CHARS = 500
@@ -70,10 +70,10 @@ def origin(record: Record) -> Origin:
     return _named(_OURS, _earlier_origin(record) or {}) or Origin(record.topic, record.partition, record.offset)
 
 
-def origins(letter: Record) -> list[Origin]:
+def origins(headers: Headers) -> list[Origin]:
     """Read which origins a letter names, by whomever it was written; none where it is a bare record."""
-    headers = dict(letter.headers)
-    named = (_named(family, headers) for family in (_OURS, *_FOREIGN))
+    told = dict(headers)
+    named = (_named(family, told) for family in (_OURS, *_FOREIGN))
     return [each for each in named if each is not None]
 
 

@@ -1,6 +1,6 @@
 """UserEvent ⇄ record: the only file that knows the record's JSON keys and headers; for letters see `letter_headers`."""
 
-from base64 import b64encode
+from base64 import b64decode, b64encode
 from collections.abc import Sequence
 from contextvars import ContextVar
 from datetime import UTC, datetime, timedelta
@@ -137,3 +137,8 @@ def from_milliseconds(milliseconds: int) -> datetime:
 def headers_as_json(headers: Headers) -> list[list[str | None]]:
     """Render headers for a `json` column; values in base64, since they may be any bytes."""
     return [[name, None if value is None else b64encode(value).decode()] for name, value in headers]
+
+
+def headers_from_json(headers: Sequence[tuple[str, str | None]]) -> Headers:
+    """Read what `headers_as_json` has rendered."""
+    return [(name, None if value is None else b64decode(value)) for name, value in headers]

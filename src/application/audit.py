@@ -8,7 +8,7 @@ from enum import StrEnum
 from typing import NamedTuple
 from uuid import UUID
 
-from application.ports import Delivery, Erasures, EventStore, LogReader, Span, Verdict
+from application.ports import Delivery, Erasures, EventStore, LogReader, OversizeLetters, Span, Verdict
 from domain.dead_letter import Failure, Origin, Record
 from domain.errors import Rejected
 from domain.event import UserEvent
@@ -72,6 +72,7 @@ class AuditRange:
         self,
         log: LogReader,
         letters: LogReader,
+        kept: OversizeLetters,
         store: EventStore,
         erasures: Erasures,
         *,
@@ -79,11 +80,12 @@ class AuditRange:
         group: str,
         decode: Callable[[Record], UserEvent | Failure],
         origin: Callable[[Record], Origin],
-        origins: Callable[[Record], Sequence[Origin]],
+        origins: Callable[[Sequence[tuple[str, bytes | None]]], Sequence[Origin]],
     ) -> None:
-        """`origin`: which origin a letter about a record names; `origins`: which ones a letter names."""
+        """`origin`: which origin a letter about a record names; `origins`: which ones a letter's headers name."""
         self._log = log
         self._letters = letters
+        self._kept = kept
         self._store = store
         self._erasures = erasures
         self._topic = topic
@@ -131,13 +133,15 @@ class AuditRange:
         return ranges
 
     async def _parked(self, ranges: Mapping[int, Span]) -> set[Origin]:
-        """Read all dead letters; keep the origins that a record of the range may have."""
+        """Read all dead letters, also those in the database; keep the origins that a record of the range may have."""
         found: set[Origin] = set()
         for partition, span in (await self._letters.spans()).items():
             async with aclosing(self._letters.read(partition, *span)) as stretches:
                 async for stretch in stretches:
                     for letter in stretch.records:
-                        found.update(each for each in self._origins(letter) if self._is_wanted(each, ranges))
+                        found.update(each for each in self._origins(letter.headers) if self._is_wanted(each, ranges))
+        for headers in await self._kept.headers():
+            found.update(each for each in self._origins(headers) if self._is_wanted(each, ranges))
         return found
 
     def _is_wanted(self, origin: Origin, ranges: Mapping[int, Span]) -> bool:

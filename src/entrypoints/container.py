@@ -218,6 +218,7 @@ class Container(containers.DeclarativeContainer):
         AuditRange,
         log_reader,
         letter_reader,
+        oversize_letters,
         event_store,
         erasures,
         topic=settings.provided.kafka_topic,

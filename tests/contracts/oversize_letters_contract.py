@@ -56,3 +56,12 @@ class OversizeLettersContract:
         for record in (first, structs.replace(first, timestamp=first.timestamp + 1, value=b"second")):
             await oversize.letters.keep(a_letter(record))
         assert {record.value for record in await oversize.kept()} == {b"first", b"second"}
+
+    async def test_headers_of_all_letters_can_be_read(self, oversize: OversizeUnderTest) -> None:
+        """Whatever they were refused for."""
+        odd = a_letter(a_record(b"bad", headers=(("a\0b", b"\x80"), ("none", None))))
+        for letter, cause in ((odd, None), (a_letter(a_record(b"bad", offset=1)), "InvalidTimestampError")):
+            await oversize.letters.keep(letter, cause)
+        first, second = sorted(await oversize.letters.headers(), key=len, reverse=True)
+        assert list(first) == letter_headers.render(odd)
+        assert ("dlq.offset", b"1") in second

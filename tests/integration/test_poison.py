@@ -11,12 +11,14 @@ import pytest
 from aiokafka.structs import ConsumerRecord
 
 from adapters import wire
+from tests.support.command import user_events
 from tests.support.events import an_event
 from tests.support.kafka import KafkaServer
 from tests.support.poison import HEADERS, KEY, POISON, REFUSED_USER
 from tests.support.postgres import PostgresServer
 from tests.support.records import NewRecord, Topics
 from tests.support.service import services
+from tests.support.waiting import eventually
 from tests.support.world import World
 
 BATCH = 5
@@ -146,3 +148,45 @@ async def test_a_letter_too_large_for_its_topic_is_kept_whole_in_the_database(wo
         [*HEADERS, *((name, value) for name, value in letter.headers if name != "dlq.oversize")]
     )
     assert json.loads(kept["headers"]) == whole
+
+
+async def test_letter_that_its_topic_refuses_is_kept_in_the_database_and_the_partition_goes_on(world: World) -> None:
+    """A topic that was compacted meanwhile takes none without a key; one with a key finds its way there again."""
+    keyless, event = b"{no key", an_event()
+    await world.make_topic()
+    await world.topics.make(world.letters_topic)
+    consumer = await world.run("consumer")
+    await world.topics.configure(world.letters_topic, cleanup_policy="compact")
+    await world.send(NewRecord(keyless, None, HEADERS), NewRecord(wire.encode(event)))
+    await world.consumed(2)
+    assert await world.ids() == {event.id}
+    (kept,) = await world.query("SELECT * FROM oversize_letters")
+    assert (kept["topic"], kept["partition"], kept["offset"]) == (world.topic, 0, 0)
+    assert (kept["key"], kept["value"]) == (None, keyless)
+    assert "InvalidRecordError" in kept["cause"]
+    (line,) = consumer.lines("dead letters refused by their topic: kept in the database")
+    assert "InvalidRecordError" in line["cause"]
+    assert (await user_events("audit", environment=world.environment)).exit_code == 0
+
+    async def is_parked() -> bool:
+        await world.send(NewRecord(b"{key", KEY))
+        return bool(await world.letters())
+
+    await eventually(is_parked, "a letter in its topic")
+    assert (await user_events("audit", environment=world.environment)).exit_code == 0
+
+
+async def test_letters_that_are_refused_for_their_time_are_kept_in_the_database(world: World) -> None:
+    """As where the clocks of consumer and broker differ; all of them, since none is to be expected to fit."""
+    await world.make_topic()
+    # Every record is older than that when it arrives.
+    await world.topics.make(world.letters_topic, message_timestamp_before_max_ms="0")
+    await world.run("consumer")
+    count = 5
+    for number in range(count):
+        await world.send(NewRecord(b"{%d" % number))
+    await world.consumed(count)
+    kept = await world.query("SELECT * FROM oversize_letters")
+    assert len(kept) + len(await world.letters()) == count
+    assert {"InvalidTimestampError" in row["cause"] for row in kept} == {True}
+    assert (await user_events("audit", environment=world.environment)).exit_code == 0

@@ -10,7 +10,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from adapters import letter_headers, wire
-from adapters.memory import MemoryDeadLetters, MemoryErasures, MemoryEventStore, MemoryLog, MemoryLogReader
+from adapters.memory import (
+    MemoryDeadLetters,
+    MemoryErasures,
+    MemoryEventStore,
+    MemoryLog,
+    MemoryLogReader,
+    MemoryOversizeLetters,
+)
 from application.audit import AuditRange, Fate, Finding, Missing
 from application.ports import Delivery, Span, Stretch, Verdict
 from domain.errors import Rejected, Unavailable
@@ -32,6 +39,7 @@ class World:
         self.reader = MemoryLogReader(self.log, "events")
         self.letters = MemoryDeadLetters(self.log, "dlq")
         self.letter_reader = MemoryLogReader(self.log, "dlq")
+        self.kept = MemoryOversizeLetters()
         self.store = MemoryEventStore(lambda: NOON)
         self.erasures = MemoryErasures()
 
@@ -69,6 +77,7 @@ class World:
         audit = AuditRange(
             self.reader,
             self.letter_reader,
+            self.kept,
             self.store,
             self.erasures,
             topic="events",
@@ -171,6 +180,14 @@ async def test_only_a_letter_that_names_the_very_record_proves_it(
     headers = ((f"{prefix}topic", topic), (f"{prefix}partition", partition), (f"{prefix}offset", offset))
     world.log.append("dlq", None, POISON, headers)
     assert await world.counts() == {Fate.STORED: 1, expected: 1}
+
+
+async def test_letter_that_its_topic_refused_proves_its_record(world: World) -> None:
+    """It stands in the database alone."""
+    await world.kept.keep(a_letter(world.append(POISON).record), "InvalidTimestampError")
+    world.append(POISON)
+    world.commit_all()
+    assert await world.counts() == {Fate.DEAD: 1, Fate.MISSING: 1}
 
 
 async def test_replayed_record_is_proved_by_the_letter_about_the_replay_alone(world: World) -> None:

@@ -10,6 +10,7 @@ from aiokafka.errors import InconsistentGroupProtocolError, KafkaError
 
 from adapters.kafka.broken_connections import mind_broken_connections
 from adapters.kafka.rebootstrap import use_rebootstrapping_clients
+from adapters.kafka.refusals import name_unknown_errors
 from domain.errors import Unavailable, WrongDeployment
 
 
@@ -32,6 +33,7 @@ class Brokers:
         """Render the arguments that every aiokafka client takes."""
         mind_broken_connections()
         use_rebootstrapping_clients()
+        name_unknown_errors()
         return {
             "bootstrap_servers": self.bootstrap,
             "client_id": self.client_id,

@@ -1,20 +1,27 @@
 """Park records in the dead letter topic."""
 
+import logging
 from collections.abc import Sequence
 
 from adapters import letter_headers
-from adapters.kafka.producer import Producer
+from adapters.kafka.producer import Producer, Refused
 from adapters.kafka.record_batches import Outgoing
 from application.ports import OversizeLetters
 from domain.dead_letter import DeadLetter
 from domain.errors import Rejected, Unavailable
+
+logger = logging.getLogger(__name__)
 
 _OVERSIZE_HEADER = ("dlq.oversize", b"oversize_letters")
 """Says in which table the letter stands whole."""
 
 
 class KafkaDeadLetters:
-    """`DeadLetters` over one topic; what the topic refuses for its size goes to `oversize`, with a pointer to it."""
+    """`DeadLetters` over one topic; what the topic refuses goes to `oversize`.
+
+    A letter that is refused for its size leaves a pointer in the topic. One that is refused for another reason leaves
+    none: that would be refused as well.
+    """
 
     def __init__(self, producer: Producer, topic: str, oversize: OversizeLetters) -> None:
         self._producer = producer
@@ -22,24 +29,33 @@ class KafkaDeadLetters:
         self._oversize = oversize
 
     async def park(self, letters: Sequence[DeadLetter]) -> None:
-        refused = await self._send([(letter, self._whole(letter)) for letter in letters])
-        for letter in refused:
+        too_large = await self._send([(letter, self._whole(letter)) for letter in letters])
+        for letter in too_large:
             await self._oversize.keep(letter)
-        if refused and await self._send([(letter, self._pointer(letter)) for letter in refused]):
+        if too_large and await self._send([(letter, self._pointer(letter)) for letter in too_large]):
             raise Unavailable("kafka: the dead letter topic refuses even a letter's headers for their size")
 
     async def ping(self) -> None:
         await self._producer.ping(self._topic)
 
     async def _send(self, outgoing: Sequence[tuple[DeadLetter, Outgoing]]) -> list[DeadLetter]:
-        """Send, and answer the letters that were refused for their size."""
+        """Send, keep what is refused for another reason than its size, and return the letters that are too large."""
         outcomes = await self._producer.send(self._topic, [record for _letter, record in outgoing])
-        for outcome in outcomes:
-            if isinstance(outcome, Unavailable):
+        too_large, refused = [], []
+        for (letter, _), outcome in zip(outgoing, outcomes, strict=True):
+            if isinstance(outcome, Refused):
+                refused.append((letter, str(outcome)))
+            elif isinstance(outcome, Unavailable):
                 raise outcome
-        return [
-            letter for (letter, _), outcome in zip(outgoing, outcomes, strict=True) if isinstance(outcome, Rejected)
-        ]
+            elif isinstance(outcome, Rejected):
+                too_large.append(letter)
+        for letter, cause in refused:
+            await self._oversize.keep(letter, cause)
+        if refused:
+            cause = refused[0][1]
+            extra = {"topic": self._topic, "letters": len(refused), "table": "oversize_letters", "cause": cause}
+            logger.error("dead letters refused by their topic: kept in the database", extra=extra)
+        return too_large
 
     def _whole(self, letter: DeadLetter) -> Outgoing:
         return Outgoing(letter.record.key, letter.record.value, letter_headers.render(letter))

@@ -16,6 +16,7 @@ from adapters.in_flight import InFlight, size_of
 from adapters.kafka.connection import Brokers, describe, translated
 from adapters.kafka.pending import Pending, Sent, join
 from adapters.kafka.record_batches import TOO_LARGE, Outgoing
+from adapters.kafka.refusals import is_refusal
 from adapters.kafka.refused_sizes import RefusedSizes
 from adapters.kafka.sending_client import SendingClient
 from application.ports import Receipt
@@ -30,6 +31,10 @@ BATCH_BYTES = 65_536
 _SHRINKAGE = 4
 
 Outcome = Receipt | Rejected | Unavailable
+
+
+class Refused(Unavailable):
+    """The brokers refuse the record, or one that it was to be sent with, for another reason than its size."""
 
 
 class Producer:
@@ -132,7 +137,7 @@ class Producer:
         except TOO_LARGE as error:
             outcome = Rejected(describe(error))
         except KafkaError as error:
-            outcome = Unavailable(describe(error))
+            outcome = _not_taken(error)
         self._in_flight.remove(size)
         return outcome
 
@@ -149,7 +154,7 @@ class Producer:
             first = word.result()
             return Receipt(first.partition, first.offset + appended.place if first.offset >= 0 else None)
         if not isinstance(error, TOO_LARGE):
-            return Unavailable(describe(error))
+            return _not_taken(error)
         if appended.batch.records == 1:
             self._refused_sizes.note(topic, record)
             return Rejected(describe(error))
@@ -202,3 +207,7 @@ class Producer:
         draining = asyncio.create_task(client.stop(self._drain_limit))
         self._retired.add(draining)
         draining.add_done_callback(self._retired.discard)
+
+
+def _not_taken(error: BaseException) -> Unavailable:
+    return (Refused if is_refusal(error) else Unavailable)(describe(error))

@@ -14,7 +14,6 @@ from random import choice
 import msgspec
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import (
-    KafkaError,
     MessageSizeTooLargeError,
     ProducerClosed,
     RecordListTooLargeError,
@@ -27,6 +26,7 @@ from aiokafka.structs import RecordMetadata, TopicPartition
 
 from adapters.in_flight import InFlight
 from adapters.kafka.pending import Pending, Sent
+from adapters.kafka.refusals import NotSentError
 
 TOO_LARGE = (MessageSizeTooLargeError, RecordListTooLargeError)
 """What the brokers say of a record or of a batch."""
@@ -59,8 +59,8 @@ class RecordBatches:
         self._partitions: dict[str, list[TopicPartition]] = {}
         """Of each topic that was sent to, in order; until the client learns more."""
         self._cluster.add_listener(lambda _: self._partitions.clear())
-        self._closed: set[TopicPartition] = set()
-        """Where a batch has failed."""
+        self._failed: dict[TopicPartition, BaseException] = {}
+        """What a batch has failed on, by partition."""
 
     @property
     def records(self) -> int:
@@ -82,8 +82,8 @@ class RecordBatches:
         if size + _FRAME_BYTES + _FRAME_BYTES_A_HEADER * len(record.headers) > self._max_record_bytes:
             self._check_size(record)
         partition = self._partition(topic, record.key)
-        if partition in self._closed:
-            raise _failed_before()
+        if partition in self._failed:
+            raise NotSentError(self._failed[partition])
         waiting = accumulator._batches.get(partition)  # noqa: SLF001 - see above
         batch: MessageBatch | None = waiting[-1] if waiting else None
         if batch is None or not _put(record, batch):
@@ -117,10 +117,10 @@ class RecordBatches:
         if isinstance(error, TOO_LARGE) and pending.records == 1:
             # It is refused for good: nobody sends it again.
             return
-        self._closed.add(partition)
+        self._failed[partition] = error
         for later in self._accumulator._batches.pop(partition, ()):  # noqa: SLF001 - see above
             if not later.future.done():
-                later.future.set_exception(_failed_before())
+                later.future.set_exception(NotSentError(error))
 
     def _check_size(self, record: Outgoing) -> None:
         size = DefaultRecordBatchBuilder.estimate_size_in_bytes(record.key, record.value, list(record.headers))
@@ -141,10 +141,6 @@ class RecordBatches:
             raise UnknownTopicOrPartitionError(topic)
         self._partitions[topic] = [TopicPartition(topic, number) for number in sorted(numbers)]
         return self._partitions[topic]
-
-
-def _failed_before() -> KafkaError:
-    return KafkaError("not sent: a batch before it has failed")
 
 
 def _put(record: Outgoing, batch: MessageBatch) -> bool:

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from adapters import letter_headers
 from adapters.memory.log import MemoryLog
 from adapters.memory.outage import Outage
+from adapters.wire import Headers
 from domain.dead_letter import DeadLetter
 
 
@@ -30,7 +31,12 @@ class MemoryOversizeLetters(Outage):
     def __init__(self) -> None:
         self.kept: dict[tuple[str, int, int, int], DeadLetter] = {}
 
-    async def keep(self, letter: DeadLetter) -> None:
+    async def keep(self, letter: DeadLetter, cause: str | None = None) -> None:
+        del cause
         await self._reach()
         record = letter.record
         self.kept.setdefault((record.topic, record.partition, record.offset, record.timestamp), letter)
+
+    async def headers(self) -> list[Headers]:
+        await self._reach()
+        return [letter_headers.render(letter) for letter in self.kept.values()]

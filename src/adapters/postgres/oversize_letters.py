@@ -1,11 +1,15 @@
-"""Dead letters that are too large for the dead letter topic, kept whole."""
+"""Dead letters that the dead letter topic refuses, mostly for their size, kept whole."""
 
+from collections.abc import Sequence
+
+from sqlalchemy import select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from adapters import letter_headers, wire
 from adapters.postgres.engine import translated
 from adapters.postgres.schema import oversize_letters
+from adapters.wire import Headers
 from domain.dead_letter import DeadLetter
 
 
@@ -15,7 +19,7 @@ class PostgresOversizeLetters:
     def __init__(self, engine: AsyncEngine) -> None:
         self._engine = engine
 
-    async def keep(self, letter: DeadLetter) -> None:
+    async def keep(self, letter: DeadLetter, cause: str | None = None) -> None:
         record = letter.record
         row = insert(oversize_letters).values(
             topic=record.topic,
@@ -25,7 +29,14 @@ class PostgresOversizeLetters:
             key=record.key,
             value=record.value,
             headers=wire.headers_as_json(letter_headers.render(letter)),
+            cause=cause,
         )
         with translated():
             async with self._engine.begin() as connection:
                 await connection.execute(row.on_conflict_do_nothing(constraint="oversize_letters_origin_key"))
+
+    async def headers(self) -> Sequence[Headers]:
+        with translated():
+            async with self._engine.connect() as connection:
+                rows = await connection.execute(select(oversize_letters.c.headers))
+                return [wire.headers_from_json(row.headers) for row in rows]

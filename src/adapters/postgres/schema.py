@@ -52,6 +52,8 @@ oversize_letters = Table(
     # Not `jsonb`, which refuses a NUL in a name.
     Column("headers", JSON, nullable=False),
     Column("kept_at", TIMESTAMP(timezone=True), nullable=False, server_default=text("CURRENT_TIMESTAMP")),
+    # What its topic refused it for; NULL: its size.
+    Column("cause", Text),
     UniqueConstraint("topic", "partition", "offset", "timestamp", name="oversize_letters_origin_key"),
 )
 

@@ -19,8 +19,12 @@ class DeadLetters(Protocol):
 
 
 class OversizeLetters(Protocol):
-    """Keeps letters whole that are too large for the dead letter topic."""
+    """Keeps letters whole that the dead letter topic refuses, mostly since they are too large for it."""
 
-    async def keep(self, letter: DeadLetter) -> None:
-        """Store `letter` with its bytes, once however often it is kept."""
+    async def keep(self, letter: DeadLetter, cause: str | None = None) -> None:
+        """Store `letter` with its bytes, once however often it is kept; `cause` is None where its size was refused."""
+        ...
+
+    async def headers(self) -> Sequence[Sequence[tuple[str, bytes | None]]]:
+        """Read the headers of all letters, which name the records that they are about."""
         ...
