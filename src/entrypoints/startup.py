@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Sequence
+from functools import partial
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
@@ -10,7 +11,7 @@ from adapters.kafka.topic_settings import Topic
 from adapters.kafka.topics import ensure_topics
 from adapters.postgres.engine import Database
 from adapters.postgres.event_log import ensure_topic
-from adapters.postgres.migrate import migrate
+from adapters.postgres.migrate import migrate, require_migrated
 from application.pipeline import Pipeline
 from application.ports import DeadLetters, EventPublisher, EventSource, EventStore
 from domain.errors import Unavailable
@@ -29,10 +30,7 @@ def kafka_steps(settings: Settings, database: Database, brokers: Brokers, topics
             for warning in report.warnings:
                 logger.warning("topic settings need attention", extra={"topic": report.name, "warning": warning})
 
-    steps: list[Step] = [check_topics]
-    if settings.db_migrate:
-        steps.append(lambda: migrate(database))
-    return steps
+    return [check_topics, _schema(settings, database)]
 
 
 def postgres_steps(settings: Settings, database: Database, engine: AsyncEngine) -> list[Step]:
@@ -43,12 +41,14 @@ def postgres_steps(settings: Settings, database: Database, engine: AsyncEngine) 
         # Letters have no order to keep: any number will do.
         await ensure_topic(engine, settings.kafka_dlq_topic)
 
-    steps: list[Step] = []
-    if settings.db_migrate:
-        steps.append(lambda: migrate(database))
+    steps = [_schema(settings, database)]
     if settings.kafka_create_topics:
         steps.append(make_topics)
     return steps
+
+
+def _schema(settings: Settings, database: Database) -> Step:
+    return partial(migrate if settings.db_migrate else require_migrated, database)
 
 
 def api_readiness(store: EventStore, publisher: EventPublisher, preparation: Preparation) -> Readiness:

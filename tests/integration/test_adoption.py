@@ -246,7 +246,7 @@ async def test_lock_of_another_only_puts_the_migration_off(
     empty_database: Database, predecessor: asyncpg.Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Writers do not queue up behind it for longer than the lock timeout, and the next attempt succeeds."""
-    monkeypatch.setattr("adapters.postgres.migrate._LOCK_TIMEOUT", "200ms")
+    monkeypatch.setattr("adapters.postgres.migrate._LOCK_SECONDS", 0.2)
     await predecessor.execute("BEGIN; LOCK TABLE events IN ACCESS SHARE MODE")
     with pytest.raises(Unavailable, match="55P03"):
         await migrate(empty_database)
@@ -260,7 +260,7 @@ async def test_index_waits_for_a_long_transaction_of_another_while_writers_go_on
     empty_database: Database, predecessor: asyncpg.Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """To give up a finished build and begin anew would go on for as long as a dump takes."""
-    monkeypatch.setattr("adapters.postgres.migrate._LOCK_TIMEOUT", "200ms")
+    monkeypatch.setattr("adapters.postgres.migrate._LOCK_SECONDS", 0.2)
     async with snapshot(predecessor):
         migrating = asyncio.create_task(migrate(empty_database))
         await waits_for_a_lock(empty_database, "CREATE INDEX", longer_than=timedelta(milliseconds=400))

@@ -3,12 +3,13 @@
 import math
 import ssl
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 
 import asyncpg
-from sqlalchemy import URL, event
+from sqlalchemy import event
 from sqlalchemy.engine import Dialect
 from sqlalchemy.engine.interfaces import DBAPIConnection, ExceptionContext
 from sqlalchemy.exc import DBAPIError, InvalidatePoolError
@@ -16,6 +17,7 @@ from sqlalchemy.exc import TimeoutError as PoolExhausted
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.pool import ConnectionPoolEntry
 
+from adapters.postgres.session import open_session
 from domain.errors import LimitExceeded, Rejected, Unavailable, WrongDeployment
 
 _TRUSTED_SECONDS = 1.0
@@ -51,36 +53,43 @@ class Database:
     """Not None: connect by TLS only, checked as the context says."""
     limits: Limits = Limits()
 
-    @property
-    def url(self) -> URL:
-        return URL.create(
-            "postgresql+asyncpg", self.user, self.password, host=self.host, port=self.port, database=self.name
+    async def open(
+        self, application_name: str, settings: Mapping[str, str], *, command_timeout: float | None = None
+    ) -> asyncpg.Connection:
+        """Open a session with `settings` in force; see `open_session`."""
+        return await open_session(
+            # The driver speaks no other encoding, whatever is set for the role.
+            {"client_encoding": "UTF8", **settings},
+            self.limits.connect,
+            host=self.host,
+            port=self.port,
+            user=self.user,
+            password=self.password,
+            database=self.name,
+            ssl=self.tls or False,
+            command_timeout=command_timeout,
+            server_settings={"application_name": application_name},
         )
 
 
 def create_engine(database: Database, *, application_name: str, pool_size: int) -> AsyncEngine:
     """Make an engine whose sessions are in UTC and bounded in time; it connects on first use."""
     limits = database.limits
+    settings = {
+        "TimeZone": "UTC",
+        "lock_timeout": milliseconds(limits.lock),
+        "statement_timeout": milliseconds(limits.statement),
+        "idle_in_transaction_session_timeout": milliseconds(limits.batch),
+    }
     engine = create_async_engine(
-        database.url,
+        "postgresql+asyncpg://",
+        async_creator=partial(database.open, application_name, settings, command_timeout=limits.batch),
         pool_size=pool_size,
         max_overflow=0,
         pool_timeout=limits.connect,
         pool_recycle=_RECYCLE_SECONDS,
         # An exception's text would otherwise hold the parameters: payloads.
         hide_parameters=True,
-        connect_args={
-            "ssl": database.tls or False,
-            "timeout": limits.connect,
-            "command_timeout": limits.batch,
-            "server_settings": {
-                "application_name": application_name,
-                "timezone": "UTC",
-                "lock_timeout": _milliseconds(limits.lock),
-                "statement_timeout": _milliseconds(limits.statement),
-                "idle_in_transaction_session_timeout": _milliseconds(limits.batch),
-            },
-        },
     )
     _check_sessions(engine)
     return engine
@@ -126,7 +135,8 @@ def may_be_the_session(error: BaseException) -> bool:
     return str(getattr(error, "sqlstate", None)).startswith(_OF_THE_SESSION)
 
 
-def _milliseconds(seconds: float) -> str:
+def milliseconds(seconds: float) -> str:
+    """Write a time limit as `pg_settings` shows it."""
     return str(round(seconds * 1000))
 
 

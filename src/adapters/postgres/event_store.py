@@ -23,11 +23,7 @@ _FETCH_ROWS = 50
 _SHOWING_SECONDS = 0.05
 """How long after its beginning a transaction may not show yet in `pg_stat_activity`."""
 
-# Both in one transaction: it commits a write, and nobody ever sees the row.
-_PROBE = (
-    "INSERT INTO events (id, user_id, event_type) VALUES ($1, 'probe', 'LOGIN')",
-    "DELETE FROM events WHERE id = $1",
-)
+_PROBE = "INSERT INTO events (id, user_id, event_type) VALUES ($1, 'probe', 'LOGIN')"
 # Of other roles' sessions only the existence is visible, neither what they are nor when their transactions began.
 _OPEN_TRANSACTIONS = """
 SELECT min(xact_start) AS oldest, bool_or(state IS NULL) AS hidden
@@ -91,11 +87,13 @@ class PostgresEventStore:
                 await connection.execute(text("SELECT 1"))
 
     async def probe(self) -> None:
-        canary = uuid4()
         with translated():
             async with self._engine.begin() as connection:
-                for statement in _PROBE:
-                    await connection.exec_driver_sql(statement, (canary,))
+                # Rolled back within the transaction, which yet commits that it has written; a DELETE would need a right
+                # of its own.
+                async with connection.begin_nested() as savepoint:
+                    await connection.exec_driver_sql(_PROBE, (uuid4(),))
+                    await savepoint.rollback()
 
 
 _ROWS = select(

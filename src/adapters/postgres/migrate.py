@@ -4,7 +4,9 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
+from functools import partial
 
+import asyncpg
 from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
@@ -14,14 +16,16 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.pool import NullPool
 
-from adapters.postgres.engine import Database, translated
+from adapters.postgres.engine import Database, milliseconds, translated
+from adapters.postgres.requirements import require_usable
+from domain.errors import Unavailable
 
 logger = logging.getLogger(__name__)
 
 VERSION_TABLE = "user_events_version"
 LOCK = 0x75736572_65766E74
 """The advisory lock's key: "userevnt" in ASCII."""
-_LOCK_TIMEOUT = "5s"
+_LOCK_SECONDS = 5.0
 """How long a change of the schema may make writers wait behind it."""
 _LOCK_POLL_SECONDS = 0.2
 
@@ -30,9 +34,29 @@ async def migrate(database: Database) -> None:
     """Apply what is missing; waits for another process that is at it. May be repeated after `Unavailable`.
 
     A schema of a later release is left as it is, so that releases can be exchanged one process at a time.
-    Raises `WrongDeployment` when a table stands in the way that is not ours to change.
+    Raises `WrongDeployment` when the database does not do, or a table stands in the way that is not ours to change.
     """
+    await require_usable(database)
     await _run(database, _upgrade)
+
+
+async def require_migrated(database: Database) -> None:
+    """Raise `Unavailable` while the schema is behind this release, `WrongDeployment` when the database does not do."""
+    await require_usable(database)
+    newest = ScriptDirectory.from_config(_config()).get_current_head()
+    with translated():
+        session = await database.open("user-events check", {}, command_timeout=database.limits.connect)
+        try:
+            standing = await session.fetchval(f"SELECT version_num FROM {VERSION_TABLE}")  # noqa: S608 - a constant
+        except asyncpg.UndefinedTableError:
+            standing = None
+        finally:
+            session.terminate()
+    if newest and (standing is None or standing < newest):
+        raise Unavailable(
+            f"database: the schema is {'missing' if standing is None else f'at {standing}'} and this release needs "
+            f"{newest}: run `user-events migrate`, or let this process do it by DB_MIGRATE=true"
+        )
 
 
 async def check(database: Database) -> None:
@@ -42,19 +66,12 @@ async def check(database: Database) -> None:
 
 async def _run(database: Database, task: Callable[[Config], None]) -> None:
     # Sessions keep the database's own time zone, which adoption has to see, and may take as long as an index takes.
+    settings = {"lock_timeout": milliseconds(_LOCK_SECONDS), "statement_timeout": "0"}
     engine = create_async_engine(
-        database.url,
+        "postgresql+asyncpg://",
+        async_creator=partial(database.open, "user-events migrate", settings),
         poolclass=NullPool,
         hide_parameters=True,
-        connect_args={
-            "ssl": database.tls or False,
-            "timeout": database.limits.connect,
-            "server_settings": {
-                "application_name": "user-events migrate",
-                "lock_timeout": _LOCK_TIMEOUT,
-                "statement_timeout": "0",
-            },
-        },
     )
     try:
         with translated(), _cancellation_kept():
@@ -91,7 +108,7 @@ def _upgrade(config: Config) -> None:
     command.upgrade(config, "head")
 
 
-def _config(connection: Connection) -> Config:
+def _config(connection: Connection | None = None) -> Config:
     config = Config()
     config.set_main_option("script_location", "adapters.postgres:migrations")
     config.set_main_option("path_separator", "os")

@@ -11,9 +11,10 @@ from sqlalchemy import text
 def unhurried() -> Iterator[None]:
     """Outside a transaction and without a limit: a build waits for every transaction that was open when it began."""
     with op.get_context().autocommit_block():
+        limit = op.get_bind().execute(text("SHOW lock_timeout")).scalar_one()
         op.execute("SET lock_timeout = 0")
         yield
-        op.execute("RESET lock_timeout")
+        op.execute(f"SET lock_timeout = '{limit}'")
 
 
 def build(name: str, table: str, columns: str) -> None:

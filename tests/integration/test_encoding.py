@@ -1,0 +1,128 @@
+"""A database that cannot hold every text is refused before anything is written to it, with a remedy that works."""
+
+import asyncio
+import os
+from asyncio.subprocess import PIPE, STDOUT
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+
+from adapters.postgres.engine import Database, create_engine
+from adapters.postgres.event_store import PostgresEventStore
+from adapters.postgres.migrate import migrate
+from application.ports import Verdict
+from domain.errors import WrongDeployment
+from entrypoints.local_postgres import _program
+from tests.support.command import Finished, user_events
+from tests.support.events import an_event, delivered
+from tests.support.kafka import KafkaServer
+from tests.support.postgres import PostgresServer
+from tests.support.predecessor import RELATIONS, TABLE, execute, fetch
+from tests.support.records import Topics
+from tests.support.service import Kind, Services
+from tests.support.world import World
+
+EMOJI = b'{"a":"\\u00e9 \xf0\x9f\x99\x82"}'
+
+
+@pytest.fixture(params=["SQL_ASCII", "LATIN1"])
+async def database(request: pytest.FixtureRequest, postgres: PostgresServer) -> AsyncIterator[Database]:
+    """A database of this test's own in another encoding, with the table of the predecessor."""
+    name = f"test_{uuid4().hex}"
+    await postgres.execute(
+        f"CREATE DATABASE {name} TEMPLATE template0 ENCODING '{request.param}' "
+        "LOCALE_PROVIDER libc LC_COLLATE 'C' LC_CTYPE 'C'"
+    )
+    await postgres.execute(f"ALTER DATABASE {name} SET timezone TO 'UTC'")
+    made = replace(postgres.admin, name=name)
+    await execute(made, TABLE)
+    yield made
+    await postgres.drop(f"{name}_utf8")
+    await postgres.drop(name)
+
+
+def _environment(database: Database) -> dict[str, str]:
+    return {
+        "DB_HOST": database.host,
+        "DB_PORT": str(database.port),
+        "DB_USER": database.user,
+        "DB_PASSWORD": database.password,
+        "DB_NAME": database.name,
+    }
+
+
+def _line(text: str) -> str:
+    """Find the one line that says it."""
+    (line,) = [line for line in text.splitlines() if "is encoded in" in line]
+    return line
+
+
+async def test_migrate_refuses_another_encoding_and_changes_nothing(database: Database) -> None:
+    """Exit code 1."""
+    before = await fetch(database, RELATIONS)
+    finished: Finished = await user_events("migrate", environment=_environment(database))
+    assert finished.exit_code == 1
+    assert "it has to be UTF8" in _line(finished.stderr)
+    assert await fetch(database, RELATIONS) == before
+
+
+@pytest.mark.parametrize("migrates", ["true", "false"])
+@pytest.mark.parametrize("kind", ["api", "consumer"])
+async def test_another_encoding_ends_the_start_whoever_migrates(
+    services: Services, database: Database, kafka: KafkaServer, kind: Kind, migrates: str
+) -> None:
+    """In one line, with exit code 1."""
+    world = World(services, database, Topics(kafka.bootstrap))
+    process = await world.start(kind, DB_MIGRATE=migrates)
+    assert await process.ended() == 1
+    assert "Traceback" not in process.text
+    (last,) = [line for line in process.lines() if line["level"] == "critical"]
+    assert "it has to be UTF8" in last["event"]
+
+
+async def test_remedy_moves_every_row_to_a_database_in_utf8(database: Database) -> None:
+    """Run as it is printed; then everything can be stored."""
+    await execute(database, f"ALTER DATABASE {database.name} SET timezone TO 'Etc/UTC'")
+    await execute(database, "INSERT INTO events (id, user_id, event_type) VALUES (gen_random_uuid(), 'café', 'LOGIN')")
+    with pytest.raises(WrongDeployment) as refused:
+        await migrate(database)
+    _, _, remedy = str(refused.value).partition("copy everything into it: ")
+    create, keep_zone, command, _setting = remedy.split("; ", maxsplit=3)
+    await execute(database, create)
+    await execute(database, keep_zone)
+    shell = await asyncio.create_subprocess_exec(
+        *("bash", "-o", "pipefail", "-c", command.removeprefix("in a shell: ")),
+        env={"PATH": f"{Path(_program('psql')).parent}:{os.environ['PATH']}"}
+        | {"PGHOST": database.host, "PGPORT": str(database.port)}
+        | {"PGUSER": database.user, "PGPASSWORD": database.password},
+        stdout=PIPE,
+        stderr=STDOUT,
+    )
+    output, _ = await shell.communicate()
+    assert shell.returncode == 0, output.decode()
+    moved = replace(database, name=f"{database.name}_utf8")
+    assert f"DB_NAME={moved.name}" in remedy
+    assert await fetch(moved, "SHOW timezone") == [("Etc/UTC",)]
+    await migrate(moved)
+    assert await fetch(moved, "SELECT user_id FROM events") == [("café",)]
+    engine = create_engine(moved, application_name="tests", pool_size=1)
+    assert await PostgresEventStore(engine, settle=25.0).add(delivered(an_event(payload=EMOJI))) == [Verdict.STORED]
+    await engine.dispose()
+
+
+async def test_encoding_that_is_set_for_clients_of_the_role_does_no_harm(
+    empty_database: Database, postgres: PostgresServer
+) -> None:
+    """The service's sessions speak UTF-8 all the same."""
+    await postgres.execute(f"ALTER DATABASE \"{empty_database.name}\" SET client_encoding TO 'LATIN1'")
+    await migrate(empty_database)
+    engine = create_engine(empty_database, application_name="tests", pool_size=1)
+    store, event = PostgresEventStore(engine, settle=25.0), an_event("usér-🙂", EMOJI)
+    assert await store.add(delivered(event)) == [Verdict.STORED]
+    stored = await store.get(event.id)
+    assert stored is not None
+    assert (stored.user_id, stored.payload) == ("usér-🙂", '{"a": "é 🙂"}')
+    await engine.dispose()
