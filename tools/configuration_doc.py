@@ -31,7 +31,8 @@ _HEAD = """\
 <!-- Generated from the class Settings by `make docs`; do not edit. -->
 
 Every setting is a variable of the environment; an empty one counts as unset. At the start all of them are checked, and
-everything that is wrong is told at once (exit code 2). `user-events config` prints them as they stand.
+everything that is wrong is told at once (exit code 2). `user-events config` prints them as they stand. Words such as
+those of `LOG_LEVEL` may be written in any case. A variable that looks like a setting but is none is warned about.
 
 A secret may be given by a file instead: the variable with the suffix `_FILE` names it. A line break at the file's end
 does not count. Giving both is an error. Secrets are never printed.

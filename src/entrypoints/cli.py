@@ -24,9 +24,11 @@ from entrypoints.audit import print_audit
 from entrypoints.container import assembled, assembled_audit, assembled_halts
 from entrypoints.dev import ChildFailed, dev_environment, run_dev
 from entrypoints.environment import SettingsError, load_settings
+from entrypoints.instance import target_of
 from entrypoints.lifecycle import repeat_until_up, run_until_signal
 from entrypoints.local_postgres import LocalPostgresError
 from entrypoints.logs import configure_logging
+from entrypoints.misspelt import misspelt
 from entrypoints.resume import Consent, NotConfirmed, NotStopped
 from entrypoints.resume import resume as resume_partitions
 from entrypoints.server import CannotListen
@@ -41,7 +43,8 @@ _MISUSED = 2
 
 cli = typer.Typer(
     help="User activity events: HTTP in, Kafka between, each event exactly once in PostgreSQL.",
-    epilog="All settings are variables of the environment: see `user-events config`.",
+    epilog="All settings are variables of the environment: see `user-events config`. Beside a running `make run` "
+    "commands speak to its servers, unless DB_HOST is set.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -88,7 +91,7 @@ def dev() -> None:
 @cli.command()
 def migrate() -> None:
     """Bring the database's schema up to date."""
-    settings = _settings()
+    settings = _settings_of_target()
     _run(repeat_until_up(lambda: migrate_database(connections.database(settings)), patience=_PATIENCE_SECONDS))
     typer.echo(f"the schema of {settings.db_name} on {settings.db_host} is up to date", err=True)
 
@@ -96,7 +99,7 @@ def migrate() -> None:
 @cli.command()
 def topics(*, as_json: AsJson = False) -> None:
     """Make the missing topics in Kafka and check the others."""
-    settings = _settings()
+    settings = _settings_of_target()
     reports: list[TopicReport] = []
 
     async def ensure() -> None:
@@ -128,7 +131,7 @@ def resume(
 
     Without a terminal to ask on nothing is changed unless --yes is given.
     """
-    settings = _settings()
+    settings = _settings_of_target()
     if dry_run:
         consent = Consent.NOT_WANTED
     elif yes:
@@ -148,7 +151,7 @@ def audit(since: Since = None, until: Until = None, *, as_json: AsJson = False) 
     """Prove that each record of the log is in the table or among the dead letters; exit code 1 when one is missing."""
     if since is not None and until is not None and since > until:
         raise typer.BadParameter("--from must not be later than --to")
-    settings = _settings()
+    settings = _settings_of_target()
     is_proved = False
 
     async def run() -> None:
@@ -164,7 +167,7 @@ def audit(since: Since = None, until: Until = None, *, as_json: AsJson = False) 
 @cli.command()
 def config(*, as_json: AsJson = False) -> None:
     """Print every setting as it stands, secrets masked; fails when one is wrong."""
-    shown = _settings().shown()
+    shown = _settings_of_target().shown()
     typer.echo(json.dumps(shown) if as_json else "\n".join(f"{name}={value}" for name, value in shown.items()))
 
 
@@ -212,9 +215,22 @@ def _failures_told() -> Iterator[None]:
         sys.exit(_FAILED)
 
 
+def _settings_of_target() -> Settings:
+    """Read the settings of a command, and say which servers it speaks to."""
+    with _failures_told():
+        target = target_of(os.environ)
+    settings = _settings(target.environment)
+    log = "the log in it" if settings.event_log == "postgres" else f"Kafka at {settings.kafka_broker}"
+    database = f"PostgreSQL at {settings.db_host}:{settings.db_port}, database {settings.db_name}"
+    typer.echo(f"{target.origin}: {database}, {log}", err=True)
+    return settings
+
+
 def _settings(environment: Mapping[str, str] = os.environ, logs_to: TextIO | None = None) -> Settings:
     """Read the settings and set up the logs; those of a command that prints data go to stderr."""
     with _failures_told():
         settings = load_settings(environment)
     configure_logging(settings.log_level, settings.log_format, logs_to or sys.stderr)
+    for variable, meant in misspelt(environment):
+        logger.warning("unknown environment variable", extra={"variable": variable, "did_you_mean": meant})
     return settings

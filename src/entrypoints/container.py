@@ -43,6 +43,7 @@ from application.storm import StormLimits, Storms
 from entrypoints import connections, startup
 from entrypoints.api import Api
 from entrypoints.consumer import Consumer
+from entrypoints.instance import spelled
 from entrypoints.lifecycle import Preparation
 from entrypoints.parts import closed, disposed, opened
 from entrypoints.resume import Halts
@@ -254,7 +255,13 @@ class Container(containers.DeclarativeContainer):
         preparation,
     )
     consumer_readiness = providers.Singleton(
-        startup.consumer_readiness, event_store, dead_letters, source, pipeline, preparation
+        startup.consumer_readiness,
+        event_store,
+        dead_letters,
+        source,
+        pipeline,
+        preparation,
+        resume=providers.Callable(spelled, "resume", settings.provided.data_dir),
     )
     consumer = providers.Singleton(
         Consumer,

@@ -14,8 +14,10 @@ from collections.abc import Coroutine, Mapping
 from contextlib import ExitStack
 
 from entrypoints.environment import SettingsError
+from entrypoints.instance import announced
 from entrypoints.lifecycle import run_until_signal
 from entrypoints.local_postgres import LocalPostgres
+from entrypoints.misspelt import misspelt
 from entrypoints.server import listen
 from entrypoints.settings import Settings
 
@@ -51,10 +53,15 @@ def run_dev(settings: Settings, environment: Mapping[str, str], runner: asyncio.
         if "DB_HOST" not in environment:
             logger.info("starting PostgreSQL", extra={"data": str(settings.data_dir)})
             postgres = stack.enter_context(LocalPostgres(settings.data_dir))
-            environment = {**environment, **_database_of(postgres)}
+            environment = {**_without_database(environment), **_database_of(postgres)}
+            stack.enter_context(announced(settings.data_dir, environment))
         grace = len(_PROCESSES) * (settings.shutdown_grace_seconds + _STOP_MARGIN_SECONDS)
         family = _Family(settings, environment, postgres)
         runner.run(run_until_signal(family.run, grace=grace, until_eof=False))
+
+
+def _without_database(environment: Mapping[str, str]) -> dict[str, str]:
+    return {name: value for name, value in environment.items() if not name.startswith("DB_PASSWORD")}
 
 
 def _database_of(postgres: LocalPostgres) -> dict[str, str]:
@@ -62,7 +69,7 @@ def _database_of(postgres: LocalPostgres) -> dict[str, str]:
         "DB_HOST": postgres.host,
         "DB_PORT": str(postgres.port),
         "DB_USER": postgres.user,
-        "DB_PASSWORD": postgres.password,
+        "DB_PASSWORD_FILE": str(postgres.password_file),
         "DB_NAME": postgres.database,
     }
 
@@ -72,7 +79,9 @@ class _Family:
 
     def __init__(self, settings: Settings, environment: Mapping[str, str], postgres: LocalPostgres | None) -> None:
         self._settings = settings
-        self._environment = environment
+        # Of misspelt variables this parent has warned already.
+        wrong = {variable for variable, _meant in misspelt(environment)}
+        self._child_environment = {name: value for name, value in environment.items() if name not in wrong}
         self._postgres = postgres
 
     async def run(self, stop: asyncio.Event) -> None:
@@ -106,7 +115,7 @@ class _Family:
     async def _start(self, name: str) -> Process:
         return await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", "entrypoints", name, "--until-eof"),
-            env=self._environment,
+            env=self._child_environment,
             stdin=PIPE,
             # Out of the terminal's process group: Ctrl-C is for the parent.
             start_new_session=True,

@@ -69,9 +69,14 @@ class LocalPostgres:
         self.stop()
 
     @property
+    def password_file(self) -> Path:
+        """Where the password of `user` stands, made with the cluster."""
+        return self._beside("password")
+
+    @property
     def password(self) -> str:
-        """The password of `user`, made with the cluster."""
-        return self._beside("password").read_text()
+        """The password of `user`."""
+        return self.password_file.read_text()
 
     @property
     def is_running(self) -> bool:
@@ -164,7 +169,7 @@ class LocalPostgres:
         unfinished = self._beside("new")
         shutil.rmtree(unfinished, ignore_errors=True)
         unfinished.mkdir(mode=0o700)
-        password = self._beside("password")
+        password = self.password_file
         password.touch(mode=0o600)
         password.write_text(secrets.token_urlsafe(24))
         for path in (unfinished, password):

@@ -20,6 +20,12 @@ def is_ready(cluster: Path, pid: int) -> bool:
     return len(lines) > STATE_LINE and lines[PID_LINE] == str(pid) and lines[STATE_LINE].strip() == "ready"
 
 
+def is_served(cluster: Path) -> bool:
+    """Whether a server of this cluster runs, whoever has started it."""
+    lines = _pid_file_lines(cluster)
+    return bool(lines) and lines[PID_LINE].isdigit() and _serves(int(lines[PID_LINE]), cluster)
+
+
 def stop_orphan(cluster: Path) -> None:
     """Stop a server that outlived its launcher; to be called by the cluster's only rightful launcher."""
     lines = _pid_file_lines(cluster)

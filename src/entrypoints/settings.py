@@ -1,7 +1,9 @@
 """Every setting: its name, type, default and meaning, and the rules that settings keep among each other."""
 
+from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
-from typing import Annotated, Literal, get_args
+from typing import Annotated, Any, Literal, get_args, get_origin
 
 from pydantic import (
     AfterValidator,
@@ -168,6 +170,14 @@ class Settings(BaseModel):
     )
     data_dir: Path = Field(Path(".data"), description="Embedded mode: folder of the local PostgreSQL.")
 
+    @field_validator("*", mode="before")
+    @classmethod
+    def _takes_words_in_any_case(cls, value: Any, info: ValidationInfo) -> Any:
+        if not isinstance(value, str):
+            return value
+        words = {word.lower(): word for word in _words(cls.model_fields[str(info.field_name)].annotation)}
+        return words.get(value.lower(), value)
+
     @field_validator("kafka_dlq_topic")
     @classmethod
     def _differs_from_topic(cls, value: str, info: ValidationInfo) -> str:
@@ -246,6 +256,23 @@ class Settings(BaseModel):
     def shown(self) -> dict[str, str]:
         """Render all variables for people, secrets masked, unset ones empty."""
         return {name.upper(): "" if value is None else str(value) for name, value in self}
+
+
+def _words(annotation: Any) -> Sequence[str]:
+    """Name the words that a setting may be, if it is one of some words; others may stand beside as `None`."""
+    if get_origin(annotation) is Literal:
+        return get_args(annotation)
+    return [word for part in get_args(annotation) for word in _words(part)]
+
+
+@cache
+def variables() -> Sequence[str]:
+    """Name all variables of the environment that are read, those of files with secrets too."""
+    return [
+        variable
+        for name in Settings.model_fields
+        for variable in [name.upper(), *([f"{name.upper()}_FILE"] if is_secret(name) else [])]
+    ]
 
 
 def is_secret(name: str) -> bool:

@@ -67,11 +67,18 @@ def api_readiness(store: EventStore, publisher: EventPublisher, preparation: Pre
 
 
 def consumer_readiness(
-    store: EventStore, dead_letters: DeadLetters, source: EventSource, pipeline: Pipeline, preparation: Preparation
+    store: EventStore,
+    dead_letters: DeadLetters,
+    source: EventSource,
+    pipeline: Pipeline,
+    preparation: Preparation,
+    *,
+    resume: str,
 ) -> Readiness:
     """The consumer is ready when it takes part in the group and reaches what it writes to.
 
-    A halted or paused partition only degrades it: a release that mends the cause has to become ready.
+    A halted or paused partition only degrades it: a release that mends the cause has to become ready. `resume` is the
+    command for a person to resume it.
     """
     retried = "batches are kept and retried with backoff; their partitions are paused meanwhile"
 
@@ -87,7 +94,7 @@ def consumer_readiness(
             raise Degraded(
                 f"halted: partition {halted}",
                 "; ".join(filter(None, [*told, pipeline.holding])),
-                "a person has to look: `user-events resume` lists them and has them read on; the others flow",
+                f"a person has to look: `{resume}` lists them and has them read on; the others flow",
             )
         if pipeline.holding is not None:
             raise Degraded("paused: a dependency is unavailable", pipeline.holding, retried)

@@ -8,15 +8,13 @@ from typing import Final
 import pytest
 
 from entrypoints.environment import load_settings
-from entrypoints.settings import Settings, is_secret
+from entrypoints.settings import Settings, variables
 from tests.support.compose import Service, find_compose, render
 from tools.kafka.jars import VERSION, KafkaNotAvailable, class_path, find_java
 
 OURS: Final = {"api", "consumer", "migrate", "topics"}
 STACKS: Final = ("docker-compose.yml", "docker-compose.zookeeper.yml", "docker-compose.cluster.yml")
-KNOWN_VARIABLES: Final = {name.upper() for name in Settings.model_fields} | {
-    f"{name.upper()}_FILE" for name in Settings.model_fields if is_secret(name)
-}
+KNOWN_VARIABLES: Final = set(variables())
 
 
 def _missing(reason: str) -> None:

@@ -1,7 +1,9 @@
 """Everything on this machine under one parent: what it does when a part ends unasked."""
 
 import asyncio
+import json
 import os
+import re
 import sys
 from asyncio.subprocess import PIPE, STDOUT, Process
 from collections.abc import AsyncIterator, Mapping
@@ -11,6 +13,12 @@ from signal import SIGINT, SIGKILL, Signals
 
 import pytest
 
+from adapters.postgres.engine import create_engine
+from adapters.postgres.event_log.writer import LogWriter, NewRecord
+from entrypoints import connections
+from entrypoints.environment import load_settings
+from entrypoints.instance import target_of
+from tests.support.command import Finished, user_events
 from tests.support.service import SOURCES
 from tests.support.waiting import eventually
 from tools.kafka import probe
@@ -82,3 +90,69 @@ async def test_postgres_that_ends_unasked_ends_everything(tmp_path: Path, number
         return not processes_in(cluster) and not any(map(probe.accepts, ports))
 
     await eventually(nothing_is_left, "nothing left behind")
+
+
+async def append(data_dir: Path, *values: bytes) -> None:
+    """Append records to the log of the instance, past its api."""
+    settings = load_settings(target_of({"DATA_DIR": str(data_dir)}).environment)
+    engine = create_engine(connections.database(settings), application_name="tests", pool_size=1)
+    await LogWriter(engine, settings.kafka_topic).append([NewRecord(0, None, value, ()) for value in values])
+    await engine.dispose()
+
+
+async def shell(command: str) -> Finished:
+    """Run a command line as a person would who pastes it into a terminal, in the folder of `make run`."""
+    process = await asyncio.create_subprocess_exec(
+        *("sh", "-c", command), env={"PATH": os.environ["PATH"]}, stdin=PIPE, stdout=PIPE, stderr=PIPE
+    )
+    stdout, stderr = await process.communicate()
+    assert process.returncode is not None
+    return Finished(process.returncode, stdout.decode(), stderr.decode())
+
+
+@pytest.mark.timeout(300)
+async def test_commands_beside_it_speak_to_its_servers(tmp_path: Path) -> None:
+    """By its data folder alone; the line in the log that names a command names one that works as it stands there."""
+    api, consumer = probe.free_ports(2)
+    data_dir = tmp_path / "data"
+    environment = {"PORT": str(api), "CONSUMER_PORT": str(consumer), "DATA_DIR": str(data_dir)}
+    settings = {"KAFKA_TOPIC": "clicks", "STORM_LETTERS_IN_A_ROW": "1", "DB_PASS": "no effect"}
+    beside = {"DATA_DIR": str(data_dir), "PYTHONPATH": SOURCES}
+    async with started(environment | settings) as process:
+        output = await output_until(process, "ready: http")
+        assert output.count("unknown environment variable") == 1
+        await append(data_dir, b"{oops", b"{oops")
+        halted = (await output_until(process, "a person has to look")).splitlines()[-1]
+        [command] = re.findall("`(.+?)`", json.loads(halted)["action"])
+
+        listed = await shell(f"{command} --json --dry-run")
+        assert listed.exit_code == 0, listed.stderr
+        [halt] = json.loads(listed.stdout)
+        assert (halt["topic"], halt["kind"], halt["waiting"]) == ("clicks", "storm", 1)
+        assert f"the instance in {data_dir}: PostgreSQL at 127.0.0.1:" in listed.stderr
+        assert (await shell(f"{command} < /dev/null")).exit_code == 2
+        assert "resumed: 1" in (await shell(f"{command} --yes")).stderr
+        # It halts at the second one as well.
+        await output_until(process, '"event":"partition resumed"')
+        await output_until(process, '"event":"partition stopped"')
+
+        audited = await user_events("audit", "--json", environment=beside)
+        assert audited.exit_code == 0, audited.stderr
+        assert json.loads(audited.stdout)["counts"]["dead"] == 2
+        shown = json.loads((await user_events("config", "--json", environment=beside)).stdout)
+        assert (shown["PORT"], shown["EVENT_LOG"], shown["DB_HOST"]) == (str(api), "postgres", "127.0.0.1")
+        for each in ("migrate", "topics"):
+            assert (await user_events(each, environment=beside)).exit_code == 0
+        # What is set goes before what the instance has; with a database of one's own there is no instance.
+        other = await user_events("resume", environment=beside | {"KAFKA_TOPIC": "other"})
+        assert "nothing is halted: topic other" in other.stderr
+        elsewhere = await user_events("config", environment=beside | {"DB_HOST": "nowhere"})
+        assert elsewhere.stderr.startswith("as the environment says: PostgreSQL at nowhere:5432")
+        assert (data_dir / "postgres.password").read_text() not in (data_dir / "instance.json").read_text()
+
+        process.send_signal(SIGINT)
+        async with asyncio.timeout(_END_SECONDS):
+            await process.communicate()
+    after = await user_events("config", environment=beside)
+    assert after.stderr.startswith("as the environment says")
+    assert not (data_dir / "instance.json").exists()

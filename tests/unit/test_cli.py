@@ -25,8 +25,10 @@ NOWHERE = {"KAFKA_BROKER": "127.0.0.1:1", "DB_HOST": "127.0.0.1", "DB_PORT": "1"
 
 
 @pytest.fixture(autouse=True)
-def environment(monkeypatch: pytest.MonkeyPatch) -> None:
+def environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Take our own variables out of the environment, leave the tests' logging as it is, and do not wait for servers."""
+    # There may be an instance in the folder that the tests are started in.
+    monkeypatch.chdir(tmp_path)
     for name in Settings.model_fields:
         monkeypatch.delenv(name.upper(), raising=False)
     monkeypatch.setattr(cli, "configure_logging", lambda *_: None)
@@ -103,6 +105,25 @@ def test_host_that_is_none_of_this_machine_is_told_in_one_line(caplog: pytest.Lo
     assert line.exc_info is None
 
 
+@pytest.mark.parametrize("command", ["config", "resume", "audit", "topics", "migrate"])
+def test_command_says_which_servers_it_speaks_to(command: str) -> None:
+    """In one line, beside its data."""
+    result = run(command, **NOWHERE)
+    told = "as the environment says: PostgreSQL at 127.0.0.1:1, database eventsdb, Kafka at 127.0.0.1:1"
+    assert [line for line in result.stderr.splitlines() if "PostgreSQL" in line] == [told]
+    assert told not in result.stdout
+
+
+def test_misspelt_variable_is_told_with_the_setting_that_was_meant(caplog: pytest.LogCaptureFixture) -> None:
+    """It has no effect, which nobody would notice."""
+    assert run("config", DB_PASS="x", KAFKA_HOME="/opt/kafka").exit_code == 0
+    (line,) = [vars(record) for record in caplog.records]
+    assert (line["msg"], line["variable"], line["did_you_mean"]) == (
+        *("unknown environment variable", "DB_PASS"),
+        "DB_PASSWORD",
+    )
+
+
 def test_topics_of_the_embedded_log_are_none_of_kafkas() -> None:
     """Nobody is dialled; a script still gets its JSON."""
     result = run("topics", "--json", **NOWHERE, EVENT_LOG="postgres")
@@ -154,7 +175,9 @@ def test_resume_without_a_terminal_changes_nothing_unless_told_to(halted: _Halte
     result = run("resume")
     assert (result.exit_code, halted.left()) == (2, {0, 2})
     assert result.stdout.splitlines() == LISTED
-    assert result.stderr == "nothing was resumed: there is no terminal to ask on; --yes resumes without asking\n"
+    assert result.stderr.splitlines()[1:] == [
+        "nothing was resumed: there is no terminal to ask on; --yes resumes without asking"
+    ]
 
 
 def test_resume_lists_what_is_halted_and_resumes_it(halted: _Halted) -> None:
@@ -165,7 +188,7 @@ def test_resume_lists_what_is_halted_and_resumes_it(halted: _Halted) -> None:
     assert "resumed: 2" in result.stderr
     again = run("resume", "--json")
     assert (again.exit_code, json.loads(again.stdout)) == (0, [])
-    assert again.stderr == "nothing is halted: topic events, group group\n"
+    assert again.stderr.splitlines()[1:] == ["nothing is halted: topic events, group group"]
 
 
 def test_resume_takes_only_the_partitions_that_it_is_given(halted: _Halted) -> None:
@@ -190,7 +213,10 @@ def test_resume_of_what_is_not_halted_is_misuse(halted: _Halted) -> None:
     """Nothing is resumed, not even what is halted beside it."""
     result = run("resume", "--partition", "1", "--partition", "0", "--yes")
     assert (result.exit_code, halted.left()) == (2, {0, 2})
-    assert (result.stdout, result.stderr) == ("", "not halted: partition 1 of topic events, group group\n")
+    assert (result.stdout, result.stderr.splitlines()[1:]) == (
+        "",
+        ["not halted: partition 1 of topic events, group group"],
+    )
 
 
 def test_dry_run_of_resume_only_lists(halted: _Halted) -> None:
@@ -217,8 +243,8 @@ def test_file_that_is_no_certificate_is_told_in_one_line(command: str) -> None:
     """Exit code 2, with the variable to mend."""
     result = run(command, **NOWHERE, DB_SSLMODE="verify-ca", DB_SSLROOTCERT=__file__)
     assert result.exit_code == 2
-    assert result.stderr.startswith(f"DB_SSLROOTCERT={__file__} cannot be used")
-    assert result.stderr.count("\n") == 1
+    (line,) = [line for line in result.stderr.splitlines() if not line.startswith("as the environment says")]
+    assert line.startswith(f"DB_SSLROOTCERT={__file__} cannot be used")
 
 
 @pytest.mark.parametrize(

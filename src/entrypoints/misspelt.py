@@ -1,0 +1,55 @@
+"""Variables of the environment that look like settings and are none: a misspelt one has no effect."""
+
+import difflib
+from collections.abc import Iterator, Mapping
+from typing import NamedTuple
+
+from entrypoints.settings import variables
+
+_PREFIXES = ("KAFKA_", "DB_")
+"""What is common to many is left out of the comparison, or everything would be alike."""
+_LIKE_BEHIND_PREFIX, _LIKE = 0.6, 0.85
+_OTHER_NAMES = {
+    "KAFKA_BOOTSTRAP_SERVERS": "KAFKA_BROKER",
+    "KAFKA_GROUP": "KAFKA_CONSUMER_GROUP",
+    "KAFKA_GROUP_ID": "KAFKA_CONSUMER_GROUP",
+    "DB_DATABASE": "DB_NAME",
+    "DB_HOSTNAME": "DB_HOST",
+    "POSTGRES_DB": "DB_NAME",
+    "POSTGRES_HOST": "DB_HOST",
+    "POSTGRES_PASSWORD": "DB_PASSWORD",
+    "POSTGRES_PORT": "DB_PORT",
+    "POSTGRES_USER": "DB_USER",
+}
+"""What other programs call the same."""
+_OF_OTHERS = {"KAFKA_BROKER_ID"}
+"""Settings of a broker that are all too like one of ours."""
+_LINK = "tcp://"
+"""How Kubernetes and Docker tell of a service that happens to be named like a prefix, such as DB_PORT."""
+
+
+class Misspelt(NamedTuple):
+    """A variable that has no effect, and the setting that was probably meant."""
+
+    variable: str
+    meant: str
+
+
+def misspelt(environ: Mapping[str, str]) -> Iterator[Misspelt]:
+    """Find the variables that are no settings, but like one that is not set."""
+    for variable in sorted(environ):
+        if not environ[variable] or environ[variable].startswith(_LINK) or variable in {*variables(), *_OF_OTHERS}:
+            continue
+        meant = _OTHER_NAMES.get(variable) or _nearest(variable.upper())
+        if meant is not None and not any(environ.get(each) for each in (meant, f"{meant}_FILE")):
+            yield Misspelt(variable, meant)
+
+
+def _nearest(variable: str) -> str | None:
+    for prefix in _PREFIXES:
+        if variable.startswith(prefix):
+            known = {each.removeprefix(prefix): each for each in variables() if each.startswith(prefix)}
+            near = difflib.get_close_matches(variable.removeprefix(prefix), known, 1, _LIKE_BEHIND_PREFIX)
+            return known[near[0]] if near else None
+    near = difflib.get_close_matches(variable, variables(), 1, _LIKE)
+    return near[0] if near else None

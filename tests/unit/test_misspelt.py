@@ -1,0 +1,59 @@
+"""Variables that look like ours."""
+
+import pytest
+
+from entrypoints.misspelt import misspelt
+
+
+@pytest.mark.parametrize(
+    ("variable", "meant"),
+    [
+        ("KAFKA_BROKERS", "KAFKA_BROKER"),
+        ("KAFKA_BROKER_LIST", "KAFKA_BROKER"),
+        ("KAFKA_BOOTSTRAP_SERVERS", "KAFKA_BROKER"),
+        ("KAFKA_TOPICS", "KAFKA_TOPIC"),
+        ("KAFKA_GROUP_ID", "KAFKA_CONSUMER_GROUP"),
+        ("KAFKA_USERNAME", "KAFKA_SASL_USERNAME"),
+        ("KAFKA_SSL_CA_FILE", "KAFKA_SSL_CAFILE"),
+        ("kafka_broker", "KAFKA_BROKER"),
+        ("DB_PASS", "DB_PASSWORD"),
+        ("DB_PASSWORD_FILES", "DB_PASSWORD_FILE"),
+        ("DB_USERNAME", "DB_USER"),
+        ("DB_HOSTNAME", "DB_HOST"),
+        ("POSTGRES_HOST", "DB_HOST"),
+        ("LOGLEVEL", "LOG_LEVEL"),
+        ("BATCHSIZE", "BATCH_SIZE"),
+        ("STORM_LETTER_IN_A_ROW", "STORM_LETTERS_IN_A_ROW"),
+    ],
+)
+def test_variable_like_a_setting_is_found_with_it(variable: str, meant: str) -> None:
+    """Whether a letter too many, or another program's word for the same."""
+    assert list(misspelt({"PATH": "/bin", variable: "x"})) == [(variable, meant)]
+
+
+@pytest.mark.parametrize(
+    "environ",
+    [
+        {"KAFKA_ADVERTISED_LISTENERS": "x", "KAFKA_LOG_DIRS": "/x"},
+        {"KAFKA_HOME": "/opt/kafka", "KAFKA_HEAP_OPTS": "-Xmx1g", "KAFKA_OPTS": "", "KAFKA_LOG4J_OPTS": "x"},
+        {
+            "KAFKA_BROKER_ID": "1",
+            "KAFKA_NODE_ID": "1",
+            "KAFKA_JMX_PORT": "9",
+            "KAFKA_VERSION": "4",
+            "KAFKA_LISTENERS": "x",
+        },
+        {"KAFKA_PORT": "tcp://10.0.0.1:9092", "KAFKA_PORT_9092_TCP_ADDR": "10.0.0.1", "KAFKA_SERVICE_HOST": "10.0.0.1"},
+        {"POSTGRES_PORT": "tcp://10.0.0.1:5432", "DB_SERVICE_PORT": "5432", "DB_PORT_5432_TCP_PROTO": "tcp"},
+        {"DB_DIALECT": "postgres", "DB_CONNECTION": "pgsql", "DATABASE_URL": "postgres://", "PGHOST": "x"},
+        {"HOSTNAME": "x", "HOSTTYPE": "x", "XDG_DATA_DIRS": "x", "LOGNAME": "me", "REPORT": "x", "LOG_DIR": "/var/log"},
+        {"KAFKA_BROKERS": "a:1", "KAFKA_BROKER": "b:1"},
+        {"POSTGRES_PASSWORD": "x", "DB_PASSWORD_FILE": "/run/secrets/x"},
+        {"KAFKA_BROKERS": ""},
+        {"KAFKA_BROKER": "a:1", "DB_PASSWORD_FILE": "/x", "KAFKA_SASL_PASSWORD_FILE": "/x"},
+    ],
+    ids=" ".join,
+)
+def test_variables_of_others_and_our_own_raise_no_alarm(environ: dict[str, str]) -> None:
+    """Nor one beside the right one, which is there for somebody else."""
+    assert list(misspelt(environ)) == []
