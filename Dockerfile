@@ -11,7 +11,7 @@ COPY requirements/runtime.txt requirements/
 RUN python -m venv "$PREFIX" && \
     "$PREFIX/bin/pip" install --require-hashes --requirement requirements/runtime.txt
 
-COPY pyproject.toml README.md ./
+COPY pyproject.toml README.md LICENSE ./
 COPY src src
 # pip compiles to bytecode what it installs. It and the build backend are of no use afterwards.
 RUN "$PREFIX/bin/pip" install --no-deps --no-build-isolation . && \
@@ -19,8 +19,11 @@ RUN "$PREFIX/bin/pip" install --no-deps --no-build-isolation . && \
 
 
 FROM base
+# docker build --build-arg COMMIT="$(git describe --always --dirty)"
+ARG COMMIT=unknown
+LABEL org.opencontainers.image.revision=$COMMIT org.opencontainers.image.licenses=MIT
 # The root file system may be read-only: nothing is written, not even bytecode.
-ENV PATH=$PREFIX/bin:$PATH PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1
+ENV PATH=$PREFIX/bin:$PATH PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1 USER_EVENTS_COMMIT=$COMMIT
 COPY --from=build $PREFIX $PREFIX
 
 # A number, so that Kubernetes can tell that it is not root.

@@ -29,6 +29,7 @@ from entrypoints.lifecycle import repeat_until_up, run_until_signal
 from entrypoints.local_postgres import LocalPostgresError
 from entrypoints.logs import configure_logging
 from entrypoints.misspelt import misspelt
+from entrypoints.release import commit, release
 from entrypoints.resume import Consent, NotConfirmed, NotStopped
 from entrypoints.resume import resume as resume_partitions
 from entrypoints.server import CannotListen
@@ -46,7 +47,6 @@ cli = typer.Typer(
     epilog="All settings are variables of the environment: see `user-events config`. Beside a running `make run` "
     "commands speak to its servers, unless DB_HOST is set.",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
 )
 
@@ -58,6 +58,12 @@ def _moment(text: str) -> datetime:
         raise typer.BadParameter(f"{text!r} {error}") from None
 
 
+def _print_version(is_asked: bool) -> None:
+    if is_asked:
+        typer.echo(f"user-events {release()} (commit {commit()})")
+        raise typer.Exit
+
+
 UntilEof = Annotated[bool, typer.Option("--until-eof", hidden=True, help="Stop when stdin ends.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Since = Annotated[
@@ -65,6 +71,18 @@ Since = Annotated[
     typer.Option("--from", parser=_moment, metavar="TIME", help="From which time on, for instance 2026-11-22T12:00Z."),
 ]
 Until = Annotated[datetime | None, typer.Option("--to", parser=_moment, metavar="TIME", help="Before which time.")]
+
+
+@cli.callback()
+def options(
+    *,
+    version: Annotated[
+        bool,
+        typer.Option("--version", is_eager=True, callback=_print_version, help="Show version and commit, and exit."),
+    ] = False,
+) -> None:
+    """Take the options that stand before a command."""
+    del version
 
 
 @cli.command()
@@ -84,6 +102,7 @@ def dev() -> None:
     """Run everything on this machine: api, consumer and, unless given, the log and the database."""
     environment = dev_environment(os.environ)
     settings = _settings(environment, logs_to=sys.stdout)
+    logger.info("starting", extra={"version": release(), "commit": commit()})
     with _failures_told(), asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         run_dev(settings, environment, runner)
 
@@ -180,6 +199,7 @@ def _run_process(process: Literal["api", "consumer"], *, until_eof: bool) -> Non
     settings = _settings(logs_to=sys.stdout)
     # Whoever reads the lines of several processes together wants to tell them apart.
     PROCESS.set(process)
+    logger.info("starting", extra={"version": release(), "commit": commit()})
 
     async def run() -> None:
         async with assembled(settings, process) as assembly:

@@ -1,6 +1,7 @@
 """Structured logs: JSON lines, or text on a terminal."""
 
 import logging
+import os
 import sys
 from collections import Counter
 from io import StringIO, TextIOWrapper
@@ -25,6 +26,8 @@ def configure_logging(level: str, style: Literal["auto", "json", "console"], str
         # A line with half a surrogate pair, which has no UTF-8, would be lost.
         stream.reconfigure(errors="backslashreplace")
     chosen = _FORMAT_ON_TERMINAL[stream.isatty()] if style == "auto" else style
+    # See https://no-color.org; a file is not coloured either.
+    colors = stream.isatty() and not os.environ.get("NO_COLOR")
     shared: list[Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_logger_name,
@@ -34,7 +37,7 @@ def configure_logging(level: str, style: Literal["auto", "json", "console"], str
     ]
     # Both renderers would by default show the local variables of a traceback: passwords, payloads.
     last: list[Processor] = (
-        [_escape_texts, structlog.dev.ConsoleRenderer(exception_formatter=_print_traceback)]
+        [_escape_texts, structlog.dev.ConsoleRenderer(colors=colors, exception_formatter=_print_traceback)]
         if chosen == "console"
         else [
             structlog.processors.ExceptionRenderer(ExceptionDictTransformer(show_locals=False)),

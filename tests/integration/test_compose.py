@@ -9,8 +9,8 @@ import pytest
 
 from entrypoints.environment import load_settings
 from entrypoints.settings import Settings, variables
-from tests.support.compose import Service, find_compose, render
-from tools.kafka.jars import VERSION, KafkaNotAvailable, class_path, find_java
+from tests.support.compose import ROOT, Service, find_compose, render
+from tools.kafka.jars import LEGACY_VERSION, VERSION, KafkaNotAvailable, class_path, find_java
 
 OURS: Final = {"api", "consumer", "migrate", "topics"}
 STACKS: Final = ("docker-compose.yml", "docker-compose.zookeeper.yml", "docker-compose.cluster.yml")
@@ -98,6 +98,36 @@ def test_ports_are_published_on_loopback_alone(stack: dict[str, Service]) -> Non
     """A stack with well-known passwords is not for the network to see."""
     for service in stack.values():
         assert service.published_on <= {"127.0.0.1"}
+
+
+def test_every_container_is_bounded_in_memory_and_logs(stack: dict[str, Service]) -> None:
+    """Neither a leak nor months of lines take all of the machine."""
+    for service in stack.values():
+        assert service.definition["mem_limit"], service.name
+        logging = service.definition["logging"]
+        assert (logging["driver"], logging["options"].keys()) == ("json-file", {"max-size", "max-file"})
+
+
+def test_processes_may_run_several_times(stack: dict[str, Service]) -> None:
+    """A published port or a name can be taken once; what is published is the gateway's, which finds them all."""
+    for name in ("api", "consumer"):
+        assert not {"ports", "container_name"} & stack[name].definition.keys()
+    assert stack["gateway"].published_on == {"127.0.0.1"}
+    [mounted] = stack["gateway"].definition["volumes"]
+    source = mounted["source"] if isinstance(mounted, dict) else mounted.partition(":")[0]
+    assert Path(source) == ROOT / "deploy" / "haproxy.cfg"
+
+
+def test_kafka_is_the_version_that_the_tests_run_on(stack: dict[str, Service]) -> None:
+    """In the compose files as in Maven; Confluent counts four majors ahead."""
+    major, minor, _patch = LEGACY_VERSION.split(".")
+    images = [str(service.definition.get("image", "")) for service in stack.values()]
+    kafka = [image for image in images if "kafka" in image]
+    assert kafka
+    for image in kafka:
+        assert image == f"apache/kafka:{VERSION}" or image.startswith(
+            f"confluentinc/cp-kafka:{int(major) + 4}.{minor}."
+        )
 
 
 def test_our_containers_can_write_to_tmp_only(ours: list[Service]) -> None:

@@ -8,6 +8,7 @@ import pytest
 
 from adapters.postgres.engine import Database
 from entrypoints.local_postgres import LocalPostgres
+from entrypoints.release import commit, release
 from tests.support.load import load
 from tests.support.records import Topics
 from tests.support.service import Kind, Service, Services
@@ -57,6 +58,8 @@ async def test_a_posted_event_is_stored_and_listed_and_a_conflict_parked(world: 
 async def test_a_request_is_one_line_with_its_id_and_its_process(world: World) -> None:
     """As JSON, in this order of fields."""
     [api] = await run(world, "api")
+    [begun] = api.lines("starting")
+    assert (begun["version"], begun["commit"]) == (release(), commit())
     posted = await api.client.post("/events/generate?of=jane", content=b"{", headers={"x-request-id": "id-1"})
     await api.logged("request")
     line = next(line for line in api.lines("request") if line["request_id"] == "id-1")

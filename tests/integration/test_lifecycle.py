@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 
 import pytest
 
@@ -279,9 +280,11 @@ async def test_nothing_to_prepare_is_prepared() -> None:
     await preparation.ping()
 
 
-def test_module_is_the_command() -> None:
+def test_module_is_the_command(tmp_path: Path) -> None:
     """Where the script is not on the path."""
     command = [sys.executable, "-m", "entrypoints", "config", "--json"]
-    ended = subprocess.run(command, capture_output=True, text=True, check=True, env={"PORT": "4000"})
+    environment = {"PORT": "4000", "DATA_DIR": str(tmp_path)}
+    ended = subprocess.run(command, capture_output=True, text=True, check=True, env=environment)
     assert json.loads(ended.stdout)["PORT"] == "4000"
-    assert ended.stderr == ""
+    [servers] = ended.stderr.splitlines()
+    assert servers.startswith("as the environment says: PostgreSQL at postgres:5432")

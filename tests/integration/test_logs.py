@@ -2,8 +2,11 @@
 
 import json
 import logging
+import os
+import pty
 import subprocess
 import sys
+from contextlib import suppress
 from functools import cache
 from typing import Any
 
@@ -222,6 +225,28 @@ def test_console_shows_characters_that_would_rule_the_terminal_as_what_they_are(
     assert not set(output) & set("\x07\x9b\u202e")
     assert "\x1b]" not in output
     assert output.count(r"\x1b]0;owned\x07\x9b\u202e\ud800") == 3
+
+
+def on_terminal(*arguments: str, **environment: str) -> str:
+    """Run Python on a terminal of its own; answer what it wrote there."""
+    ours, theirs = pty.openpty()
+    written = b""
+    with subprocess.Popen([sys.executable, *arguments], env=environment, stdout=theirs):
+        os.close(theirs)
+        # The end of a terminal is an error.
+        with suppress(OSError):
+            while chunk := os.read(ours, 4_096):
+                written += chunk
+    os.close(ours)
+    return written.decode()
+
+
+@pytest.mark.parametrize("program", [("-c", SCRIPT, "info", "auto"), ("-m", "entrypoints", "--help")])
+def test_terminal_is_coloured_unless_that_is_not_wanted(program: tuple[str, ...]) -> None:
+    """Logs and help alike, see https://no-color.org."""
+    terminal = {"TERM": "xterm-256color", "PATH": os.environ["PATH"], "PYTHONPATH": os.pathsep.join(sys.path)}
+    assert "\x1b[" in on_terminal(*program, **terminal)
+    assert "\x1b[3" not in on_terminal(*program, **terminal, NO_COLOR="1")
 
 
 def test_style_is_json_where_nobody_watches() -> None:

@@ -16,6 +16,7 @@ from domain.errors import Unavailable
 from domain.stop import Stop, StopKind
 from entrypoints import cli
 from entrypoints.environment import load_settings
+from entrypoints.release import release
 from entrypoints.resume import Consent, Halts, resume
 from entrypoints.settings import Settings
 from tests.support.events import NOON
@@ -264,6 +265,25 @@ def test_wrong_call_is_told_how_to_call(arguments: tuple[str, ...]) -> None:
     result = run(*arguments)
     assert result.exit_code == 2
     assert "Usage" in result.stderr
+
+
+def test_version_is_told_with_its_commit(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without any setting being read."""
+    monkeypatch.setattr(cli, "commit", lambda: "0123abcd")
+    result = run("--version", PORT="x")
+    assert result.exit_code == 0
+    assert result.stdout == f"user-events {release()} (commit 0123abcd)\n"
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_shell_completes_commands(shell: str) -> None:
+    """The script that `--install-completion` leaves in the shell asks the program like this."""
+    asked = {"COMP_WORDS": "user-events re", "COMP_CWORD": "1", "_TYPER_COMPLETE_ARGS": "user-events re"}
+    fish = {"_TYPER_COMPLETE_FISH_ACTION": "get-args"}
+    environment = {"_USER_EVENTS_COMPLETE": f"complete_{shell}", **asked, **fish}
+    result = CliRunner().invoke(cli.cli, [], env=environment, prog_name="user-events")
+    assert "resume" in result.stdout
+    assert "config" not in result.stdout
 
 
 def test_help_names_every_command() -> None:

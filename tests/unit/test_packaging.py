@@ -10,6 +10,8 @@ import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
+from tools.kafka.jars import VERSION
+
 ROOT: Final = Path(__file__).parents[2]
 LOCKS: Final = ("runtime", "local", "dev")
 _PIN: Final = re.compile(r"^(?P<name>[A-Za-z0-9._-]+)==(?P<version>[^\s;]+)(?: ;[^\\]*)? \\$")
@@ -29,6 +31,24 @@ def _pins(lock: str) -> set[tuple[str, str]]:
 def project() -> dict[str, Any]:
     """What pyproject.toml says."""
     return tomllib.loads((ROOT / "pyproject.toml").read_text())
+
+
+def test_licence_is_shipped_and_named(project: dict[str, Any]) -> None:
+    """In words that registries understand."""
+    assert (project["project"]["license"], project["project"]["license-files"]) == ("MIT", ["LICENSE"])
+    assert (ROOT / "LICENSE").read_text().startswith("MIT License")
+
+
+def test_changelog_has_this_release(project: dict[str, Any]) -> None:
+    """Dated, behind what is not released yet."""
+    headings = re.findall(r"^## \[(.+)\](?: - \d{4}-\d\d-\d\d)?$", (ROOT / "CHANGELOG.md").read_text(), re.MULTILINE)
+    assert headings[:2] == ["Unreleased", project["project"]["version"]]
+
+
+def test_readme_names_the_version_of_kafka_that_the_tests_run_on() -> None:
+    """One for all: Maven, compose files, docs."""
+    named = re.findall(r"Kafka (\d+\.\d+\.\d+)", (ROOT / "README.md").read_text())
+    assert set(named) == {VERSION}
 
 
 def test_our_package_names_belong_to_no_dependency(project: dict[str, Any]) -> None:

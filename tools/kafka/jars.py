@@ -9,11 +9,12 @@ import tempfile
 from pathlib import Path
 from typing import Final
 
-VERSION: Final = "4.4.0"
 LEGACY_VERSION: Final = "3.9.2"
 """The last line that runs with ZooKeeper."""
 
 _POM: Final = Path(__file__).with_name("pom.xml")
+VERSION: Final = re.findall(r"<kafka\.version>(.+)</kafka\.version>", _POM.read_text())[0]
+"""The one that the compose files and the docs name as well."""
 _CACHE: Final = Path(__file__).parents[2] / ".cache" / "kafka"
 _OLDEST_JAVA: Final = 17
 _DOWNLOAD_SECONDS: Final = 900

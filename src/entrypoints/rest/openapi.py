@@ -5,13 +5,13 @@ The tests hold every answer they get against it.
 
 from functools import cache
 from http import HTTPStatus
-from importlib.metadata import version
 
 import msgspec
 from litestar import route
 from litestar.types import ASGIApp
 
 from domain.event import EventType
+from entrypoints.release import release
 from entrypoints.rest import problems
 from entrypoints.rest.listing import DEFAULT_LIMIT, MAX_LIMIT
 from entrypoints.rest.replies import JSON, Reply
@@ -48,7 +48,7 @@ def document() -> Schema:
         "openapi": "3.1.0",
         "info": {
             "title": "User Activity Events",
-            "version": version("user-activity-events"),
+            "version": release(),
             "description": "User activity events: published to a log, each stored exactly once.",
         },
         "paths": {

@@ -1,0 +1,57 @@
+"""Version and commit: of a checkout, of an image, and where neither is known."""
+
+import subprocess
+from importlib.metadata import version
+from pathlib import Path
+
+import pytest
+
+from entrypoints import release
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture(autouse=True)
+def fresh(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was found out in other tests is forgotten."""
+    monkeypatch.delenv(release.COMMIT_VARIABLE, raising=False)
+    release.commit.cache_clear()
+
+
+def test_commit_of_an_image_is_what_it_was_built_with(monkeypatch: pytest.MonkeyPatch) -> None:
+    """There is neither a checkout nor git in it."""
+    monkeypatch.setenv(release.COMMIT_VARIABLE, "0123abcd")
+    assert release.commit() == "0123abcd"
+
+
+def test_commit_of_a_checkout_is_its_head(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Marked where something was changed since."""
+    git = ["git", "-C", str(tmp_path), "-c", "user.name=me", "-c", "user.email=me@example.invalid"]
+    subprocess.run([*git, "init", "--quiet"], check=True)
+    (tmp_path / "file").write_text("as committed")
+    subprocess.run([*git, "add", "."], check=True)
+    subprocess.run([*git, "commit", "--quiet", "--message", "first"], check=True)
+    subprocess.run([*git, "tag", "v9"], check=True)
+    head = subprocess.run([*git, "rev-parse", "HEAD"], check=True, capture_output=True, text=True).stdout
+    monkeypatch.setattr(release, "_CHECKOUT", tmp_path)
+    assert release.commit() == head[:12]
+    release.commit.cache_clear()
+    (tmp_path / "file").write_text("changed")
+    assert release.commit() == f"{head[:12]}-dirty"
+
+
+@pytest.mark.parametrize("is_checkout", [True, False])
+def test_commit_is_unknown_where_nobody_can_tell(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, is_checkout: bool
+) -> None:
+    """No checkout, or no git to ask: no reason not to start."""
+    if is_checkout:
+        (tmp_path / ".git").mkdir()
+        monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setattr(release, "_CHECKOUT", tmp_path)
+    assert release.commit() == "unknown"
+
+
+def test_release_is_the_installed_one() -> None:
+    """As pip and the changelog name it."""
+    assert release.release() == version("user-activity-events")
