@@ -104,7 +104,7 @@ async def run_together(stop: asyncio.Event, *works: Work) -> None:
 
 
 async def repeat_until_up(step: Step, *, patience: float = math.inf) -> None:
-    """Take `step`, again and again while it is `Unavailable`, which is raised once `patience` seconds are over.
+    """Take `step`, again and again while it is `Unavailable`, which is raised when no try fits into `patience` seconds.
 
     What was begun is finished.
     """
@@ -112,10 +112,12 @@ async def repeat_until_up(step: Step, *, patience: float = math.inf) -> None:
     enough = clock() + patience
     pause, told = _RETRY_FIRST_SECONDS, ""
     while True:
+        began = clock()
         try:
             await step()
         except Unavailable as unavailable:
-            if clock() >= enough:
+            # The next try may take as long as this one.
+            if 2 * clock() - began + pause >= enough:
                 raise
             if str(unavailable) != told:
                 logger.warning("waiting for the world to be up", extra={"cause": str(unavailable)})

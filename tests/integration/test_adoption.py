@@ -18,8 +18,17 @@ from application.ports import Verdict
 from domain.errors import Unavailable, WrongDeployment
 from tests.support.events import an_event, delivered
 from tests.support.postgres import PostgresServer, connect
-from tests.support.predecessor import COLUMNS, INDEXES, RELATIONS, TABLE, assert_ours, execute, fetch, insert
-from tests.support.waiting import eventually
+from tests.support.predecessor import (
+    COLUMNS,
+    INDEXES,
+    RELATIONS,
+    TABLE,
+    assert_ours,
+    execute,
+    fetch,
+    insert,
+    waits_for_a_lock,
+)
 
 LISTED_AT_MOST = 100
 
@@ -226,20 +235,6 @@ async def test_index_left_invalid_by_an_interrupted_build_is_built_anew(
     await migrate(empty_database)
     await assert_ours(empty_database)
     await check(empty_database)
-
-
-async def waits_for_a_lock(database: Database, statement: str, *, longer_than: timedelta = timedelta()) -> None:
-    """Return once the migration's `statement` has been waiting for a lock for so long."""
-    waiting = (
-        "SELECT FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'user-events migrate' "
-        f"AND wait_event_type = 'Lock' AND query LIKE '%{statement}%' "
-        f"AND clock_timestamp() - query_start > interval '{longer_than.total_seconds()} s'"
-    )
-
-    async def is_waiting() -> bool:
-        return bool(await fetch(database, waiting))
-
-    await eventually(is_waiting, f"{statement} waits")
 
 
 async def test_lock_of_another_only_puts_the_migration_off(

@@ -1,11 +1,13 @@
 """The predecessor's table of events, and what a table of ours looks like."""
 
+from datetime import timedelta
 from uuid import UUID, uuid4
 
 import asyncpg
 
 from adapters.postgres.engine import Database
 from tests.support.postgres import connect
+from tests.support.waiting import eventually
 
 # As the predecessor makes its table and fills it.
 TABLE = """
@@ -61,3 +63,17 @@ async def assert_ours(database: Database) -> None:
     """Check that the table has our columns and indexes, whoever made it."""
     assert [name for (name,) in await fetch(database, COLUMNS)] == OUR_COLUMNS
     assert await fetch(database, INDEXES) == OUR_INDEXES
+
+
+async def waits_for_a_lock(database: Database, statement: str, *, longer_than: timedelta = timedelta()) -> None:
+    """Return once the migration's `statement` has been waiting for a lock for so long."""
+    waiting = (
+        "SELECT FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'user-events migrate' "
+        f"AND wait_event_type = 'Lock' AND query LIKE '%{statement}%' "
+        f"AND clock_timestamp() - query_start > interval '{longer_than.total_seconds()} s'"
+    )
+
+    async def is_waiting() -> bool:
+        return bool(await fetch(database, waiting))
+
+    await eventually(is_waiting, f"{statement} waits")

@@ -29,6 +29,10 @@ _LOST = (OSError, TimeoutError, asyncpg.InternalClientError)
 """The driver raises the last where a session is used that the server has said it ends, before the connection does."""
 
 
+class LockTimeout(Unavailable):
+    """Another transaction held a lock for longer than one may wait; `lock_holders` finds out whose."""
+
+
 @dataclass(frozen=True, slots=True)
 class Limits:
     """Time limits in seconds, each below the next, so that the innermost speaks first."""
@@ -168,6 +172,7 @@ _NEVER_STORABLE = ("22", "23", "54001")
 # Of an index's entry as well as of the database's transaction ids.
 _LIMIT_EXCEEDED = "54000"
 _WRONG_DEPLOYMENT = ("42", "3F000")
+_LOCK_NOT_AVAILABLE = "55P03"
 
 
 def _meaning(error: DBAPIError) -> BaseException:
@@ -193,7 +198,7 @@ def _told(state: str, cause: object) -> Exception:
         return LimitExceeded(text)
     if state.startswith(_WRONG_DEPLOYMENT):
         return WrongDeployment(text)
-    return Unavailable(text)
+    return LockTimeout(text) if state == _LOCK_NOT_AVAILABLE else Unavailable(text)
 
 
 def sqlstate(error: DBAPIError) -> str | None:

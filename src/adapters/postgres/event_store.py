@@ -14,6 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from adapters.postgres import event_statements as statements
 from adapters.postgres.engine import translated
 from adapters.postgres.event_writer import EventWriter
+from adapters.postgres.lock_holders import begin
 from adapters.postgres.schema import events
 from application.listing import PAGE_PAYLOAD, Cursor, EventFilter, Page, StoredEvent
 from application.ports import BeforeCommit, Delivery, Verdict, at_once
@@ -87,13 +88,10 @@ class PostgresEventStore:
                 await connection.execute(text("SELECT 1"))
 
     async def probe(self) -> None:
-        with translated():
-            async with self._engine.begin() as connection:
-                # Rolled back within the transaction, which yet commits that it has written; a DELETE would need a right
-                # of its own.
-                async with connection.begin_nested() as savepoint:
-                    await connection.exec_driver_sql(_PROBE, (uuid4(),))
-                    await savepoint.rollback()
+        # Rolled back within a transaction that commits all the same, since it has written. A DELETE would need a right.
+        async with begin(self._engine) as connection, connection.begin_nested() as savepoint:
+            await connection.exec_driver_sql(_PROBE, (uuid4(),))
+            await savepoint.rollback()
 
 
 _ROWS = select(

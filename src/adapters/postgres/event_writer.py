@@ -9,7 +9,7 @@ from uuid import UUID
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from adapters.postgres import event_statements as statements
-from adapters.postgres.engine import translated
+from adapters.postgres.lock_holders import holders_told
 from application.ports import BeforeCommit, Delivery, Verdict
 from domain.errors import Unavailable
 
@@ -82,7 +82,7 @@ class EventWriter:
     @asynccontextmanager
     async def _session(self) -> AsyncIterator[AsyncConnection]:
         """Take a session for as long as a writer's transaction may last."""
-        with translated():
+        async with holders_told(self._engine):
             # Cancelled when the time is up, the driver closes the connection: what was not committed never will be.
             async with asyncio.timeout(self._settle), self._engine.connect() as connection:
                 if self._is_held_up:

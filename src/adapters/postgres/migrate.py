@@ -13,9 +13,10 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, text
 from sqlalchemy.exc import SQLAlchemyError
-from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 from sqlalchemy.pool import NullPool
 
+from adapters.postgres import lock_holders
 from adapters.postgres.engine import Database, milliseconds, translated
 from adapters.postgres.requirements import require_usable
 from domain.errors import Unavailable
@@ -26,7 +27,7 @@ VERSION_TABLE = "user_events_version"
 LOCK = 0x75736572_65766E74
 """The advisory lock's key: "userevnt" in ASCII."""
 _LOCK_SECONDS = 5.0
-"""How long a change of the schema may make writers wait behind it."""
+"""How long a change of the schema may make writers wait behind it, or wait itself for another migration."""
 _LOCK_POLL_SECONDS = 0.2
 
 
@@ -75,8 +76,11 @@ async def _run(database: Database, task: Callable[[Config], None]) -> None:
     )
     try:
         with translated(), _cancellation_kept():
-            async with _alone(engine), engine.connect() as connection:
-                await connection.run_sync(lambda each: task(_config(each)))
+            async with _alone(engine) as watching, engine.connect() as connection:
+                pid = (await connection.execute(text("SELECT pg_backend_pid()"))).scalar_one()
+                await connection.rollback()
+                async with lock_holders.waits_told(watching, pid, _LOCK_SECONDS):
+                    await connection.run_sync(lambda each: task(_config(each)))
     finally:
         await engine.dispose()
 
@@ -117,14 +121,18 @@ def _config(connection: Connection | None = None) -> Config:
 
 
 @asynccontextmanager
-async def _alone(engine: AsyncEngine) -> AsyncIterator[None]:
+async def _alone(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
     """Hold the advisory lock, in a session of its own that has no transaction open.
 
     It is tried again and again instead of waited for: a session that waits holds a snapshot, for which a CREATE INDEX
-    CONCURRENTLY of the lock's owner would wait in turn.
+    CONCURRENTLY of the lock's owner would wait in turn. Raises `Unavailable` when it is not free within a while.
     """
+    enough = asyncio.get_running_loop().time() + _LOCK_SECONDS
     async with engine.connect() as connection:
         await connection.execution_options(isolation_level="AUTOCOMMIT")
         while not (await connection.execute(text("SELECT pg_try_advisory_lock(:key)"), {"key": LOCK})).scalar_one():
+            if asyncio.get_running_loop().time() > enough:
+                holder = await lock_holders.holding_key(connection, LOCK)
+                raise Unavailable(f"database: another session holds the lock on migrations: {holder or 'gone by now'}")
             await asyncio.sleep(_LOCK_POLL_SECONDS)
-        yield
+        yield connection

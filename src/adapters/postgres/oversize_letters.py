@@ -8,6 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from adapters import letter_headers, wire
 from adapters.postgres.engine import translated
+from adapters.postgres.lock_holders import begin
 from adapters.postgres.schema import oversize_letters
 from adapters.wire import Headers
 from domain.dead_letter import DeadLetter
@@ -31,9 +32,8 @@ class PostgresOversizeLetters:
             headers=wire.headers_as_json(letter_headers.render(letter)),
             cause=cause,
         )
-        with translated():
-            async with self._engine.begin() as connection:
-                await connection.execute(row.on_conflict_do_nothing(constraint="oversize_letters_origin_key"))
+        async with begin(self._engine) as connection:
+            await connection.execute(row.on_conflict_do_nothing(constraint="oversize_letters_origin_key"))
 
     async def headers(self) -> Sequence[Headers]:
         with translated():

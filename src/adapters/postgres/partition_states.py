@@ -8,7 +8,7 @@ from uuid import uuid4
 from sqlalchemy import Row
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from adapters.postgres.engine import translated
+from adapters.postgres.lock_holders import begin
 from application.ports import PartitionState, Superseded
 from domain.stop import Stop, StopKind
 
@@ -121,10 +121,9 @@ class PostgresPartitionStates:
         return {row.partition: _stop(row) for row in rows}
 
     async def _run(self, statement: str, *parameters: object) -> Sequence[Row[Any]]:
-        with translated():
-            async with self._engine.begin() as connection:
-                rows = await connection.exec_driver_sql(statement, (self._group, self._topic, *parameters))
-                return rows.all() if rows.returns_rows else []
+        async with begin(self._engine) as connection:
+            rows = await connection.exec_driver_sql(statement, (self._group, self._topic, *parameters))
+            return rows.all() if rows.returns_rows else []
 
 
 def _stop(row: Row[Any]) -> Stop:

@@ -4,7 +4,7 @@ from functools import partial
 
 import asyncpg
 
-from adapters.postgres.engine import Database, translated
+from adapters.postgres.engine import Database, milliseconds, translated
 from adapters.postgres.session import NoSession, session_expected
 from domain.errors import WrongDeployment
 
@@ -19,7 +19,9 @@ _LOOKS = 20
 
 async def require_usable(database: Database) -> None:
     """Raise `WrongDeployment` with the remedy where the database, or the way to it, does not do for the service."""
-    open_ = partial(database.open, "user-events check", {}, command_timeout=database.limits.connect)
+    # The time zone stays the database's own.
+    settings = {"statement_timeout": milliseconds(database.limits.connect)}
+    open_ = partial(database.open, "user-events check", settings, command_timeout=database.limits.connect)
     with translated(), session_expected():
         session = await open_()
         try:

@@ -10,7 +10,7 @@ from uuid import uuid4
 from sqlalchemy import Row
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from adapters.postgres.engine import translated
+from adapters.postgres.lock_holders import begin
 
 MEMBERS_CHANNEL = "event_log_members"
 
@@ -89,18 +89,17 @@ class Membership:
 
     async def beat(self) -> None:
         """Give a sign of life, and claim or release partitions until this member has its share."""
-        with translated():
-            async with self._engine.begin() as connection:
-                await connection.exec_driver_sql(_ALONE, (self._topic, self.group))
-                await connection.exec_driver_sql(_EXPIRE, (self._topic, self.group))
-                beat = await connection.exec_driver_sql(_BEAT, (self.id, self._topic, self.group, self._session))
-                joined = beat.scalar_one()
-                if joined:
-                    await connection.exec_driver_sql(_OPEN_GROUP, (self._topic, self.group))
-                released = await self._share(connection, await self._rows(connection))
-                if joined or released:
-                    await connection.exec_driver_sql(_NOTIFY, (MEMBERS_CHANNEL, self._topic))
-                rows = await self._rows(connection)
+        async with begin(self._engine) as connection:
+            await connection.exec_driver_sql(_ALONE, (self._topic, self.group))
+            await connection.exec_driver_sql(_EXPIRE, (self._topic, self.group))
+            beat = await connection.exec_driver_sql(_BEAT, (self.id, self._topic, self.group, self._session))
+            joined = beat.scalar_one()
+            if joined:
+                await connection.exec_driver_sql(_OPEN_GROUP, (self._topic, self.group))
+            released = await self._share(connection, await self._rows(connection))
+            if joined or released:
+                await connection.exec_driver_sql(_NOTIFY, (MEMBERS_CHANNEL, self._topic))
+            rows = await self._rows(connection)
         # Not before the commit: a new claim's records are this member's only now. Those of a released one ceased to be
         # before, in `_share`: by now another member may read them.
         self._follow(rows)
@@ -108,12 +107,11 @@ class Membership:
     async def leave(self) -> None:
         """Give up every claim, for the others to take over at once."""
         self.claims = {}
-        with translated():
-            async with self._engine.begin() as connection:
-                await connection.exec_driver_sql(_ALONE, (self._topic, self.group))
-                await connection.exec_driver_sql(_RELEASE_ALL, (self.id,))
-                await connection.exec_driver_sql(_LEAVE, (self.id,))
-                await connection.exec_driver_sql(_NOTIFY, (MEMBERS_CHANNEL, self._topic))
+        async with begin(self._engine) as connection:
+            await connection.exec_driver_sql(_ALONE, (self._topic, self.group))
+            await connection.exec_driver_sql(_RELEASE_ALL, (self.id,))
+            await connection.exec_driver_sql(_LEAVE, (self.id,))
+            await connection.exec_driver_sql(_NOTIFY, (MEMBERS_CHANNEL, self._topic))
 
     def until_overdue(self) -> float:
         """Tell in how many seconds a partition has to be handed over although it is in use."""

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from adapters.postgres.engine import translated
+from adapters.postgres.lock_holders import begin
 
 _TRIM_RECORDS = 5_000
 # Only the oldest are looked at, so that it costs little when there is nothing to forget.
@@ -34,9 +34,8 @@ async def trim(engine: AsyncEngine, partition_ids: Iterable[int], older_than: fl
     for partition_id in partition_ids:
         count = _TRIM_RECORDS
         while count == _TRIM_RECORDS:
-            with translated():
-                async with engine.begin() as connection:
-                    rows = await connection.exec_driver_sql(_TRIM, (partition_id, older_than, _TRIM_RECORDS))
-                    count = rows.scalar() or 0
+            async with begin(engine) as connection:
+                rows = await connection.exec_driver_sql(_TRIM, (partition_id, older_than, _TRIM_RECORDS))
+                count = rows.scalar() or 0
             total += count
     return total

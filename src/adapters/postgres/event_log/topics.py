@@ -4,6 +4,7 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from adapters.postgres.engine import translated
+from adapters.postgres.lock_holders import begin
 from adapters.postgres.log_schema import log_partitions
 from domain.errors import WrongDeployment
 
@@ -20,11 +21,10 @@ async def ensure_topic(engine: AsyncEngine, topic: str, partitions: int | None =
 
     Raises `WrongDeployment` when `partitions` is given and another number stands: keys would move.
     """
-    with translated():
-        async with engine.begin() as connection:
-            # Of two processes that make a topic at once, one waits for the other and then finds its rows.
-            await connection.exec_driver_sql("LOCK TABLE log_partitions IN SHARE ROW EXCLUSIVE MODE")
-            await connection.exec_driver_sql(_CREATE, (topic, partitions or _DEFAULT_PARTITIONS))
+    async with begin(engine) as connection:
+        # Of two processes that make a topic at once, one waits for the other and then finds its rows.
+        await connection.exec_driver_sql("LOCK TABLE log_partitions IN SHARE ROW EXCLUSIVE MODE")
+        await connection.exec_driver_sql(_CREATE, (topic, partitions or _DEFAULT_PARTITIONS))
     standing = len(await partition_ids(engine, topic))
     if partitions not in (None, standing):
         raise WrongDeployment(

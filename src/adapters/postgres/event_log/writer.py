@@ -11,8 +11,8 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from adapters import wire
 from adapters.in_flight import InFlight, size_of
-from adapters.postgres.engine import translated
 from adapters.postgres.event_log.topics import partition_ids
+from adapters.postgres.lock_holders import begin
 from application.ports import Receipt
 
 RECORDS_CHANNEL = "event_log_records"
@@ -119,30 +119,29 @@ class LogWriter:
         if not records:
             return []
         ids = [self._ids[record.partition] for record in records]
-        with translated():
-            async with self._engine.begin() as connection:
-                heads = (await connection.exec_driver_sql(_LOCK, (sorted(set(ids)),))).all()
-                following: dict[int, int] = {head.id: head.next_offset for head in heads}
-                offsets = []
-                for partition_id in ids:
-                    offsets.append(following[partition_id])
-                    following[partition_id] += 1
-                await connection.exec_driver_sql(
-                    _APPEND,
-                    (
-                        ids,
-                        offsets,
-                        [record.key for record in records],
-                        [record.value for record in records],
-                        # Values, which may be any bytes, in base64.
-                        [_encode(record.headers).decode() for record in records],
-                        [*following],
-                        [*following.values()],
-                        heads[0].now,
-                        RECORDS_CHANNEL,
-                        self._topic,
-                    ),
-                )
+        async with begin(self._engine) as connection:
+            heads = (await connection.exec_driver_sql(_LOCK, (sorted(set(ids)),))).all()
+            following: dict[int, int] = {head.id: head.next_offset for head in heads}
+            offsets = []
+            for partition_id in ids:
+                offsets.append(following[partition_id])
+                following[partition_id] += 1
+            await connection.exec_driver_sql(
+                _APPEND,
+                (
+                    ids,
+                    offsets,
+                    [record.key for record in records],
+                    [record.value for record in records],
+                    # Values, which may be any bytes, in base64.
+                    [_encode(record.headers).decode() for record in records],
+                    [*following],
+                    [*following.values()],
+                    heads[0].now,
+                    RECORDS_CHANNEL,
+                    self._topic,
+                ),
+            )
         return [Receipt(record.partition, offset) for record, offset in zip(records, offsets, strict=True)]
 
 

@@ -7,4 +7,4 @@ down_revision = "0006"
 
 
 def upgrade() -> None:
-    op.execute("ALTER TABLE oversize_letters ADD COLUMN cause TEXT")
+    op.execute("ALTER TABLE oversize_letters ADD COLUMN IF NOT EXISTS cause TEXT")
