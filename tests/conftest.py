@@ -1,11 +1,13 @@
 """The real servers that tests run against: given ones, or ones started here for the session."""
 
 import asyncio
+import gc
 import os
 import tempfile
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -25,6 +27,43 @@ hypothesis_settings.load_profile("default")
 
 _LEGACY = os.environ.get("LEGACY") == "1"
 _ran_on: dict[str, str] = {}
+
+
+def pytest_collection_finish() -> None:
+    """Keep what has been imported out of the collector's sight."""
+    _collect()
+
+
+@pytest.fixture(autouse=True)
+def own_garbage() -> Iterator[None]:
+    """Let what a test leaves open fail this test, and not the one in which it happens to be collected."""
+    yield
+    _collect()
+
+
+def pytest_fixture_post_finalizer(fixturedef: pytest.FixtureDef[object]) -> None:
+    """Do the same for what several tests share."""
+    if fixturedef.scope in {"module", "session"}:
+        _collect()
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Show all that is left to pytest's own last collection; a worker of several tells what its tests ran on."""
+    gc.unfreeze()
+    if (output := getattr(session.config, "workeroutput", None)) is not None:
+        output["ran_on"] = _ran_on
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    """Take over what a worker tells."""
+    _ran_on.update(getattr(node, "workeroutput", {}).get("ran_on", {}))
+
+
+def _collect() -> None:
+    gc.collect()
+    # What is left is not looked at again and again, which would take longer than most tests.
+    gc.freeze()
 
 
 @pytest.fixture(scope="session")

@@ -23,7 +23,10 @@ from entrypoints.unprivileged import Account, Launch, account_for, launch_for
 START_LIMIT = 60.0
 LOG_LIMIT = 16 * 1024 * 1024
 # Below the ephemeral ports: a client that redials a stopped server's port there can end up connected to itself.
-PORTS = range(15432, 32768)
+PORTS = range(15_432, 20_000)
+# Sessions of a killed server keep its shared memory for a moment, and an orphan that was itself about to start writes
+# its file only now.
+LINGERING = ("pre-existing shared memory block", '"postmaster.pid" already exists', '"postmaster.pid" is empty')
 SETTINGS = {
     "listen_addresses": "127.0.0.1",
     # A socket's path is limited to about 100 bytes, a data folder's is not.
@@ -122,6 +125,14 @@ class LocalPostgres:
     def _beside(self, suffix: str) -> Path:
         return self.data_dir / f"postgres.{suffix}"
 
+    def _note(self, suffix: str, text: str) -> None:
+        """Write a file that others may read at any moment, of which they see all or nothing."""
+        unfinished = self._beside(f"{suffix}.new")
+        unfinished.unlink(missing_ok=True)
+        unfinished.touch(mode=0o600)
+        unfinished.write_text(text)
+        unfinished.replace(self._beside(suffix))
+
     def _last_port(self) -> int:
         try:
             return int(self._beside("port").read_text())
@@ -144,7 +155,7 @@ class LocalPostgres:
             self._lock = None
 
     def _prepare(self) -> Launch:
-        """See to it that there is a cluster that nobody serves, and return the way to run its server."""
+        """See to it that there is a cluster, and return the way to run its server."""
         account = account_for(self.cluster)
         if account is None:
             message = "PostgreSQL refuses root, and there is no user postgres or nobody to run it as: be somebody else"
@@ -158,9 +169,7 @@ class LocalPostgres:
                 "or run this as an ordinary user"
             )
             raise LocalPostgresError(message)
-        if self.cluster.exists():
-            stop_orphan(self.cluster)
-        else:
+        if not self.cluster.exists():
             self._create_cluster(account, launch)
         return launch
 
@@ -169,9 +178,8 @@ class LocalPostgres:
         unfinished = self._beside("new")
         shutil.rmtree(unfinished, ignore_errors=True)
         unfinished.mkdir(mode=0o700)
+        self._note("password", secrets.token_urlsafe(24))
         password = self.password_file
-        password.touch(mode=0o600)
-        password.write_text(secrets.token_urlsafe(24))
         for path in (unfinished, password):
             os.chown(path, account.uid, account.gid)
         command = [_program("initdb"), "-D", str(unfinished), "-U", self.user, f"--pwfile={password}"]
@@ -189,18 +197,18 @@ class LocalPostgres:
         deadline = time.monotonic() + START_LIMIT
         while (failure := self._attempt(launch, deadline)) is not None:
             taken = self._port_may_change and "could not bind" in failure
-            # Sessions of a killed server keep its shared memory for a moment.
-            lingering = "pre-existing shared memory block" in failure
+            lingering = any(message in failure for message in LINGERING)
             if time.monotonic() > deadline or not (taken or lingering):
                 message = f"PostgreSQL did not start, see {self.log}:\n{failure}"
                 raise LocalPostgresError(message)
             if taken:
                 self.port = secrets.choice(PORTS)
             time.sleep(POLL)
-        self._beside("port").write_text(str(self.port))
+        self._note("port", str(self.port))
 
     def _attempt(self, launch: Launch, deadline: float) -> str | None:
         """Start once and wait; return None when connections are accepted, otherwise what the server logged."""
+        stop_orphan(self.cluster)
         command = [_program("postgres"), "-D", str(self.cluster), "-c", f"port={self.port}"]
         for name, value in self._settings.items():
             command += ["-c", f"{name}={value}"]

@@ -51,8 +51,9 @@ def end(send: Callable[[int], None], has_ended: Callable[[], bool], *, immediate
 
 
 def _pid_file_lines(cluster: Path) -> list[str]:
+    """Read the file as far as the server has written it: there may be nothing, or the first lines only."""
     try:
-        return (cluster / "postmaster.pid").read_text().splitlines()
+        return (cluster / "postmaster.pid").read_text(errors="replace").splitlines()
     except FileNotFoundError:
         return []
 

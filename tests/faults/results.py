@@ -81,7 +81,10 @@ class Run:
         """Keep a result."""
         self.results[name] = result
         FILE.parent.mkdir(parents=True, exist_ok=True)
-        FILE.write_text(json.dumps(asdict(self), indent=2))
+        # All or nothing: a run may be broken off at any moment, and then be continued.
+        unfinished = FILE.with_suffix(".new")
+        unfinished.write_text(json.dumps(asdict(self), indent=2))
+        unfinished.replace(FILE)
 
     def report(self) -> list[str]:
         """Render a line for each scenario and one for all of them."""

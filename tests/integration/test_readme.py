@@ -4,13 +4,14 @@ import json
 import os
 import re
 import signal
-import socket
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+from tools.kafka import probe
 
 ROOT = Path(__file__).parents[2]
 _START_SECONDS = 60
@@ -27,10 +28,7 @@ def tour() -> list[str]:
 @pytest.fixture(scope="module")
 def ports() -> dict[int, int]:
     """Free ports in the place of the README's."""
-    with socket.socket() as first, socket.socket() as second:
-        first.bind(("127.0.0.1", 0))
-        second.bind(("127.0.0.1", 0))
-        return {3000: first.getsockname()[1], 3001: second.getsockname()[1]}
+    return dict(zip((3000, 3001), probe.free_ports(2), strict=True))
 
 
 @pytest.fixture(scope="module")

@@ -31,6 +31,8 @@ class WatchedSource(MemorySource):
         self.polls = 0
         self.polled = 0
         """How many records were delivered."""
+        self.awaited = 0
+        """Until so many were delivered, a poll that finds nothing waits on: no empty one comes in between."""
         self.commits: list[Batch] = []
         self.commit_outage: Exception | None = None
         self.outage_of: set[int] = set()
@@ -46,7 +48,8 @@ class WatchedSource(MemorySource):
 
     async def poll(self, limit: int, wait: float) -> Batch:
         self.polls += 1
-        batch = await super().poll(limit, wait)
+        while not (batch := await super().poll(limit, wait)).records and self.polled < self.awaited:
+            pass
         self.polled += len(batch.records)
         return batch
 

@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 
 from tests.support.framing import Framing, Request
 from tests.support.way import Way
+from tools.kafka import probe
 
 _CHUNK_BYTES = 65_536
 _RESET_ON_CLOSE = struct.pack("ii", 1, 0)
@@ -157,9 +158,9 @@ async def _read_chunks(reader: asyncio.StreamReader) -> AsyncIterator[bytes]:
 
 @asynccontextmanager
 async def proxied(server_port: int, framing: Framing, *, port: int = 0) -> AsyncIterator[Proxy]:
-    """Run a proxy, at a free port unless one is given."""
+    """Run a proxy, at a free port unless one is given, which stays its own while it refuses connections."""
     proxy = Proxy(server_port, framing)
-    await proxy.accept(port)
+    await proxy.accept(port or probe.free_ports(1)[0])
     try:
         yield proxy
     finally:

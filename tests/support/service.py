@@ -52,14 +52,15 @@ class Service:
 
     @property
     def text(self) -> str:
-        """Everything that it wrote."""
-        return self._log.read_text()
+        """Everything that it wrote, be it half a line as yet."""
+        return self._log.read_text(errors="replace")
 
     def lines(self, event: str | None = None) -> list[dict[str, Any]]:
         """What it logged, or only the lines with this message."""
         # Read from JSON only where it may be wanted: there can be many lines, asked for again and again.
-        candidates = (line for line in self.text.splitlines() if event is None or event in line)
-        lines = [json.loads(line) for line in candidates if line.startswith("{") and line.endswith("}")]
+        *whole, _unfinished = self.text.split("\n")
+        candidates = (line for line in whole if event is None or event in line)
+        lines = [json.loads(line) for line in candidates if line.startswith("{")]
         return [line for line in lines if event in {None, line["event"]}]
 
     async def readiness(self) -> tuple[int, dict[str, Any]]:

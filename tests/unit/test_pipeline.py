@@ -86,6 +86,7 @@ async def test_next_batch_is_not_seen_before_the_one_that_is_stored(
 
     monkeypatch.setattr(world.store, "add", add_slowly)
     events = world.append(100)
+    world.source.awaited = 103
     async with world.running():
         await until(lambda: world.source.polled == 100)
         world.append_garbage(3)
@@ -204,6 +205,7 @@ async def test_what_was_stored_while_a_commit_failed_waits_for_it(world: Pipelin
 async def test_batch_that_fails_while_the_one_before_is_committed_is_held_behind_it(world: PipelineWorld) -> None:
     """Where that one fails as well it is held, and this one given back."""
     events = world.append(100)
+    world.source.awaited = 150
     world.source.commit_gate.clear()
     async with world.running():
         await until(lambda: bool(world.source.commits))
@@ -225,6 +227,7 @@ async def test_batch_that_fails_while_the_one_before_is_committed_is_held_behind
 async def test_dead_letters_that_wait_for_a_commit_are_parked_and_counted_once(world: PipelineWorld) -> None:
     """Twelve would be a storm of twenty if they were met again."""
     world.append(100)
+    world.source.awaited = 112
     world.source.commit_gate.clear()
     async with world.running():
         await until(lambda: bool(world.source.commits))
@@ -242,6 +245,7 @@ async def test_dead_letters_that_wait_for_a_commit_are_parked_and_counted_once(w
 async def test_stop_that_waits_for_a_commit_is_kept_with_it(world: PipelineWorld) -> None:
     """Where the state could not be written while the commit before it failed."""
     world.append(100)
+    world.source.awaited = 130
     world.source.commit_gate.clear()
     async with world.running():
         await until(lambda: bool(world.source.commits))
@@ -262,6 +266,7 @@ async def test_stop_that_waits_for_a_commit_is_kept_with_it(world: PipelineWorld
 async def test_what_is_held_is_not_given_up_before_what_stands_behind_it_is_done_with(world: PipelineWorld) -> None:
     """As in a rebalance: an offset that was committed behind what is given up would leave it out."""
     world.append(100)
+    world.source.awaited = 200
     world.source.commit_gate.clear()
     async with world.running():
         await until(lambda: bool(world.source.commits))
@@ -282,6 +287,7 @@ async def test_what_is_held_is_not_given_up_before_what_stands_behind_it_is_done
 async def test_only_partitions_whose_commit_failed_wait_for_it(world: PipelineWorld) -> None:
     """What was stored of others beside it is committed."""
     world.append(100)
+    world.source.awaited = 200
     world.source.commit_gate.clear()
     async with world.running():
         await until(lambda: bool(world.source.commits))
@@ -357,7 +363,7 @@ async def test_what_was_read_behind_a_batch_that_was_lost_is_withdrawn(world: Pi
     world.append(200)
     world.store.gate.clear()
     async with world.running():
-        await until(lambda: world.source.polled == 200)
+        await until(lambda: len(world.store.calls) == 2)
         other = MemorySource(world.log, "events", "group", Witness())
         await other.open()
         world.store.gate.set()
@@ -539,6 +545,7 @@ async def test_last_line_does_not_count_what_was_given_back(
 
     monkeypatch.setattr(world.letters, "park", fail)
     world.append_garbage(1, partition=1)
+    world.source.awaited = 6
     world.source.commit_gate.clear()
     async with world.running():
         await until(lambda: world.source.polled == 1)
@@ -866,6 +873,7 @@ async def regain_as_suspect(world: PipelineWorld, position: int) -> None:
 async def test_suspect_is_not_tried_beside_a_commit(world: PipelineWorld) -> None:
     """Nothing may happen beside it that could be blamed for its deaths."""
     world.append(10)
+    world.source.awaited = 20
     world.source.commit_gate.clear()
     async with world.running():
         await until(lambda: bool(world.source.commits))

@@ -13,15 +13,20 @@ from entrypoints.health import Readiness
 from entrypoints.watch import Hung, Watch
 from tests.support.pipeline import PATIENCE, PipelineWorld, until
 
-LIMIT = 0.2
+LIMIT = 60.0
 
 
 class WatchedWorld(PipelineWorld):
-    """A pipeline with a watch over it that is soon at the end of its patience."""
+    """A pipeline with a watch over it, whose time passes and which looks when it is told to."""
 
-    def __init__(self) -> None:
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         super().__init__()
+        monkeypatch.setattr("entrypoints.watch.monotonic", lambda: self._seconds)
+        monkeypatch.setattr("entrypoints.watch.pause", self._pause)
         self.readiness = Readiness({})
+        self._seconds = 0.0
+        self._looks = 0
+        self._is_to_look = False
         self.watch = Watch(self.pipeline, self.source, self.custody, self.readiness, LIMIT)
 
     @asynccontextmanager
@@ -29,13 +34,37 @@ class WatchedWorld(PipelineWorld):
         """Watch the running pipeline meanwhile."""
         async with self.running():
             watching = asyncio.create_task(self.watch.run(self.stop))
+            await until(lambda: self.pipeline.pulse.turns > 0 and self._looks > 0)
             yield watching
             self.stop.set()
             await asyncio.wait([watching])
 
+    async def look(self, *, after: float = 0.0) -> None:
+        """Have the watch look when so many seconds have passed; return when it has found nothing to end it."""
+        looks = self._looks
+        self._seconds += after
+        self._is_to_look = True
+        await until(lambda: self._looks > looks)
+
+    async def last_look(self, watching: asyncio.Task[None]) -> None:
+        """Have the watch look, and end of it."""
+        self._is_to_look = True
+        async with asyncio.timeout(PATIENCE):
+            await watching
+
+    async def turn(self) -> None:
+        """Return when the pipeline has come round."""
+        turns = self.pipeline.pulse.turns
+        await until(lambda: self.pipeline.pulse.turns > turns)
+
     def attempts(self) -> int:
         """How often partition 0 was begun without a good end."""
         return self.states.table["events", "group"][0].attempts
+
+    async def _pause(self, _seconds: float, stop: asyncio.Event) -> None:
+        self._looks += 1
+        await until(lambda: self._is_to_look or stop.is_set())
+        self._is_to_look = False
 
 
 @pytest.fixture(autouse=True)
@@ -47,9 +76,9 @@ def timer(monkeypatch: pytest.MonkeyPatch) -> Mock:
 
 
 @pytest.fixture
-def world() -> WatchedWorld:
+def world(monkeypatch: pytest.MonkeyPatch) -> WatchedWorld:
     """A world without any record."""
-    return WatchedWorld()
+    return WatchedWorld(monkeypatch)
 
 
 async def test_consumer_that_hangs_fails_its_health_and_is_then_ended(
@@ -59,12 +88,14 @@ async def test_consumer_that_hangs_fails_its_health_and_is_then_ended(
     world.append(3)
     world.store.gate.clear()
     async with world.watched() as watching:
-        await until(lambda: world.readiness.failure is not None)
-        assert not watching.done()
+        await until(lambda: bool(world.store.calls))
+        await world.look()
+        await world.look(after=LIMIT)
+        assert world.readiness.failure is not None
         assert world.attempts() == 1
-        async with asyncio.timeout(PATIENCE):
-            with pytest.raises(Hung, match=r"nothing was done for|has not come round for"):
-                await watching
+        assert not watching.done()
+        with pytest.raises(Hung, match=r"nothing was done for|has not come round for"):
+            await world.last_look(watching)
         assert world.attempts() == 0
         world.store.gate.set()
     assert [record.levelno for record in caplog.records if record.getMessage() == "hung"] == [logging.ERROR]
@@ -75,9 +106,14 @@ async def test_hang_that_resolves_in_time_is_forgiven(world: WatchedWorld) -> No
     world.append(3)
     world.store.gate.clear()
     async with world.watched() as watching:
-        await until(lambda: world.readiness.failure is not None)
+        await until(lambda: bool(world.store.calls))
+        await world.look()
+        await world.look(after=LIMIT)
+        assert world.readiness.failure is not None
         world.store.gate.set()
-        await until(lambda: world.readiness.failure is None)
+        await until(lambda: world.committed() == {0: 3})
+        await world.look()
+        assert world.readiness.failure is None
         assert not watching.done()
 
 
@@ -93,8 +129,7 @@ async def test_outage_is_no_hang(world: WatchedWorld, what: str) -> None:
         {"store": world.store, "letters": world.letters, "log": world.source}[what].outage = outage
     async with world.watched() as watching:
         await until(lambda: world.pipeline.holding is not None)
-        await asyncio.sleep(1.5 * LIMIT)
-        assert (watching.done(), world.readiness.failure) == (False, None)
+        await assert_is_no_hang(world, watching)
 
 
 async def test_stopped_partition_is_no_hang(world: WatchedWorld) -> None:
@@ -103,7 +138,14 @@ async def test_stopped_partition_is_no_hang(world: WatchedWorld) -> None:
         world.log.append("events", None, b"[1]", partition=1)
     async with world.watched() as watching:
         await until(lambda: 1 in world.pipeline.stopped)
-        await asyncio.sleep(1.5 * LIMIT)
+        await assert_is_no_hang(world, watching)
+
+
+async def assert_is_no_hang(world: WatchedWorld, watching: asyncio.Task[None]) -> None:
+    """Let the limit pass again and again."""
+    for _ in range(4):
+        await world.turn()
+        await world.look(after=LIMIT)
         assert (watching.done(), world.readiness.failure) == (False, None)
 
 
@@ -112,15 +154,20 @@ async def test_source_that_delivers_nothing_of_what_the_log_has_is_a_hang(world:
     world.append(3)
     world.source.pause([0])
     async with world.watched() as watching:
-        async with asyncio.timeout(PATIENCE):
-            with pytest.raises(Hung, match="nothing was done for 0 s although 3 records wait"):
-                await watching
+        await world.look()
+        await world.turn()
+        await world.look(after=LIMIT)
+        await world.turn()
+        with pytest.raises(Hung, match="nothing was done for 60 s although 3 records wait"):
+            await world.last_look(watching)
 
 
 async def test_timer_for_a_loop_that_stands_still_is_wound_up_until_the_end(world: WatchedWorld, timer: Mock) -> None:
     """Then it is cancelled: the end has a limit of its own."""
     async with world.watched():
-        await until(lambda: timer.dump_traceback_later.call_count >= 3)
+        for _ in range(2):
+            await world.look()
+        assert timer.dump_traceback_later.call_count == 3
         timer.dump_traceback_later.assert_called_with(LIMIT, exit=True)
         timer.cancel_dump_traceback_later.assert_not_called()
     timer.cancel_dump_traceback_later.assert_called_once_with()

@@ -4,6 +4,7 @@ import socket
 import struct
 from collections.abc import Iterator
 from contextlib import closing
+from itertools import islice
 from random import SystemRandom
 from typing import Final
 
@@ -12,6 +13,7 @@ _TIMEOUT: Final = 5.0
 # Below what Linux, macOS and Windows give to outgoing connections: while a broker is down, a client that
 # keeps dialling a port of that range can end up connected to itself and so keep the port from the broker.
 _PORTS: Final = range(20_000, 32_000)
+_BLOCK: Final = 25
 
 
 def registered_brokers(port: int) -> set[int]:
@@ -58,6 +60,27 @@ def is_free(port: int) -> bool:
 
 
 def free_ports(count: int) -> list[int]:
-    """Different ports that were free just now."""
-    candidates = iter(SystemRandom().sample(_PORTS, len(_PORTS)))
-    return [next(port for port in candidates if is_free(port)) for _ in range(count)]
+    """Different ports that nobody listens on, handed out once: no other process gets them while this one runs."""
+    return list(islice(_free, count))
+
+
+def _hand_out() -> Iterator[int]:
+    blocks = SystemRandom().sample(_PORTS[::_BLOCK], len(_PORTS) // _BLOCK)
+    for block in filter(_claim, blocks):
+        yield from filter(is_free, range(block, block + _BLOCK))
+
+
+def _claim(block: int) -> bool:
+    """Take a block of ports for this process: by its first number for UDP, of which nothing else makes use."""
+    claim = socket.socket(type=socket.SOCK_DGRAM)
+    try:
+        claim.bind(("127.0.0.1", block))
+    except OSError:
+        claim.close()
+        return False
+    # Left to the system, which closes it with the process.
+    claim.detach()
+    return True
+
+
+_free: Final = _hand_out()
