@@ -5,8 +5,9 @@ import asyncio
 import pytest
 
 from domain.dead_letter import Record
-from tests.contracts.harness import PATIENCE, LogUnderTest
+from tests.contracts.harness import LogUnderTest
 from tests.support.events import a_letter, a_record
+from tests.support.waiting import PATIENCE
 
 
 def header(record: Record, name: str) -> list[bytes | None]:

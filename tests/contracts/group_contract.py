@@ -7,8 +7,9 @@ from typing import ClassVar
 import pytest
 
 from application.ports import EventSource, Superseded
-from tests.contracts.harness import PARTITIONS, PATIENCE, LogUnderTest, append_events, collect, places, read, share
+from tests.contracts.harness import PARTITIONS, LogUnderTest, append_events, collect, places, read, share
 from tests.support.events import an_event
+from tests.support.waiting import PATIENCE
 
 
 class GroupContract:

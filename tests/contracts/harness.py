@@ -8,10 +8,9 @@ from adapters import wire
 from application.ports import Batch, Custodian, DeadLetters, EventPublisher, EventSource, LogReader
 from domain.dead_letter import Record
 from domain.event import UserEvent
+from tests.support.waiting import PATIENCE
 
 PARTITIONS = 4
-PATIENCE = 60.0
-"""By when, in seconds, whatever a test waits for must have happened; reached only by a failure."""
 
 
 class LogUnderTest(Protocol):

@@ -9,9 +9,9 @@ import pytest
 from application.listing import PAGE_PAYLOAD, Cursor, EventFilter, Page, StoredEvent
 from application.ports import EventStore
 from domain.event import EventType
-from tests.contracts.harness import PATIENCE
 from tests.contracts.store_contract import StoreUnderTest
 from tests.support.events import NOON, an_event, delivered
+from tests.support.waiting import PATIENCE
 
 EVERYTHING = EventFilter()
 

@@ -9,8 +9,9 @@ import pytest
 from adapters import wire
 from application.ports import Receipt
 from domain.errors import Rejected
-from tests.contracts.harness import PATIENCE, LogUnderTest
+from tests.contracts.harness import LogUnderTest
 from tests.support.events import an_event
+from tests.support.waiting import PATIENCE
 
 
 class PublisherContract:

@@ -11,8 +11,9 @@ from adapters import wire
 from application.ports import LogReader, Span, Stretch
 from domain.dead_letter import Record
 from domain.errors import WrongDeployment
-from tests.contracts.harness import PARTITIONS, PATIENCE, LogUnderTest, collect, places
+from tests.contracts.harness import PARTITIONS, LogUnderTest, collect, places
 from tests.support.events import an_event
+from tests.support.waiting import PATIENCE
 
 MANY = 12_000
 """More than any reader takes at a time."""

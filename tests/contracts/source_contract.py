@@ -10,6 +10,7 @@ from domain.errors import Unavailable
 from tests.contracts.harness import PARTITIONS, LogUnderTest, append_events, collect, places, read, share
 from tests.support.custodians import Witness
 from tests.support.events import an_event
+from tests.support.waiting import PATIENCE
 
 
 class SourceContract:
@@ -107,15 +108,15 @@ class SourceContract:
     async def test_poll_ends_empty_when_nothing_comes(self, source: EventSource) -> None:
         """And does not take much longer than it was told to wait."""
         await share(source)
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(PATIENCE / 3):
             assert not (await source.poll(10, 0.05)).records
 
     async def test_waiting_poll_wakes_for_a_new_record(self, log: LogUnderTest, source: EventSource) -> None:
         """A record that comes while a poll waits ends that poll."""
         await share(source)
-        waiting = asyncio.create_task(source.poll(10, 30.0))
+        waiting = asyncio.create_task(source.poll(10, 10 * PATIENCE))
         await append_events(log, 1, an_event())
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(PATIENCE):
             assert places((await waiting).records) == [(1, 0)]
 
     async def test_rewound_batch_is_delivered_again_from_its_first_record(

@@ -17,9 +17,9 @@ from application.listing import EventFilter, Page, StoredEvent
 from application.ports import EventStore, Verdict, Withdrawn
 from domain.errors import Rejected
 from domain.event import EventType, UserEvent
-from tests.contracts.harness import PATIENCE
 from tests.support.events import an_event, delivered
 from tests.support.strategies import events as any_event
+from tests.support.waiting import PATIENCE
 
 STORED, DUPLICATE, CONFLICT = Verdict
 

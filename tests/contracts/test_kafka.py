@@ -21,13 +21,14 @@ from domain.dead_letter import Record
 from domain.errors import Unavailable
 from tests.contracts.dead_letters_contract import DeadLettersContract
 from tests.contracts.group_contract import GroupContract
-from tests.contracts.harness import PARTITIONS, PATIENCE, LogUnderTest
+from tests.contracts.harness import PARTITIONS, LogUnderTest
 from tests.contracts.publisher_contract import PublisherContract
 from tests.contracts.reader_contract import ReaderContract
 from tests.contracts.source_contract import SourceContract
 from tests.support.custodians import Witness
 from tests.support.kafka import KafkaServer
 from tests.support.records import Topics
+from tests.support.waiting import PATIENCE
 
 MAX_RECORD_BYTES = 1024 * 1024
 SESSION_SECONDS = 6.0

@@ -29,6 +29,7 @@ from tests.support.predecessor import (
     insert,
     waits_for_a_lock,
 )
+from tests.support.waiting import PATIENCE
 
 LISTED_AT_MOST = 100
 
@@ -53,7 +54,7 @@ async def snapshot(connection: asyncpg.Connection) -> AsyncIterator[None]:
 
 async def assert_writable(database: Database) -> None:
     """Check that another writer does not have to wait."""
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE):
         other = await connect(database)
         await insert(other)
         await other.close()
@@ -272,7 +273,7 @@ async def test_cancelled_index_build_ends_at_once_and_is_repeated(
         migrating = asyncio.create_task(migrate(empty_database))
         await waits_for_a_lock(empty_database, "CREATE INDEX")
         migrating.cancel()
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(PATIENCE):
             await asyncio.wait([migrating])
         assert migrating.cancelled()
     await migrate(empty_database)

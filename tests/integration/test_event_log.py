@@ -19,10 +19,11 @@ from adapters.postgres.migrate import migrate
 from application.ports import Receipt
 from domain.errors import Unavailable, WrongDeployment
 from entrypoints.local_postgres import LocalPostgres
-from tests.contracts.harness import PATIENCE, collect, read, share
+from tests.contracts.harness import collect, read, share
 from tests.contracts.reader_contract import read_into
 from tests.support.custodians import Witness
 from tests.support.events import an_event
+from tests.support.waiting import PATIENCE
 
 LISTENERS = "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND query LIKE 'LISTEN%'"
 
@@ -91,7 +92,7 @@ async def test_notice_wakes_a_member_long_before_it_would_look_by_itself(engine:
     """And so it does after the connection that hears of them was lost."""
     await ensure_topic(engine, "events")
     publisher = PostgresEventPublisher(engine, "events")
-    async with member(engine, look=PATIENCE) as source, asyncio.timeout(PATIENCE / 2):
+    async with member(engine, look=10 * PATIENCE) as source, asyncio.timeout(PATIENCE):
         for _ in range(2):
             while not (standing := await listeners(engine)):
                 await source.poll(1, 0.01)
@@ -135,7 +136,7 @@ async def test_publish_that_waits_too_long_ends_with_an_unknown_outcome(engine: 
     publisher = PostgresEventPublisher(engine, "events", deadline=0.2)
     async with engine.connect() as connection:
         await connection.exec_driver_sql("SELECT FROM log_partitions FOR UPDATE")
-        async with asyncio.timeout(5.0):
+        async with asyncio.timeout(PATIENCE):
             outcomes = await asyncio.gather(*(publisher.publish([an_event()]) for _ in range(3)))
         assert all(isinstance(outcome, Unavailable) for [outcome] in outcomes)
     await publisher.close()

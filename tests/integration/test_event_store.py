@@ -19,14 +19,13 @@ from adapters.postgres.engine import Database, Limits, create_engine, translated
 from adapters.postgres.event_store import PostgresEventStore
 from application.ports import Verdict
 from domain.errors import LimitExceeded, Rejected, Unavailable
-from tests.contracts.harness import PATIENCE
 from tests.support.events import an_event, delivered
 from tests.support.postgres import PostgresServer, connect
-from tests.support.waiting import eventually
+from tests.support.waiting import PATIENCE, eventually
 
 STORED, DUPLICATE, CONFLICT = Verdict
 SLOW_COMMIT = (
-    "CREATE FUNCTION dawdle() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN PERFORM pg_sleep(10); RETURN NULL; END'",
+    "CREATE FUNCTION dawdle() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN PERFORM pg_sleep(600); RETURN NULL; END'",
     """CREATE CONSTRAINT TRIGGER slow AFTER INSERT ON events DEFERRABLE INITIALLY DEFERRED
        FOR EACH ROW EXECUTE FUNCTION dawdle()""",
 )
@@ -190,7 +189,7 @@ async def test_add_ends_in_time_whatever_it_waits_for(engine: AsyncEngine) -> No
     store, event_ = PostgresEventStore(engine, settle=0.5), an_event()
     async with engine.connect() as other:
         await other.execute(text("LOCK TABLE events IN SHARE MODE"))
-        async with asyncio.timeout(5.0):
+        async with asyncio.timeout(PATIENCE):
             with pytest.raises(Unavailable):
                 await store.add(delivered(event_))
         assert engine.pool.checkedout() == 1  # type: ignore[attr-defined] # of the pool that the engine has
@@ -204,7 +203,7 @@ async def test_commit_that_takes_too_long_is_given_up(engine: AsyncEngine) -> No
     async with engine.begin() as connection:
         for statement in SLOW_COMMIT:
             await connection.execute(text(statement))
-    async with asyncio.timeout(5.0):
+    async with asyncio.timeout(PATIENCE):
         with pytest.raises(Unavailable):
             await store.add(delivered(event_))
     async with engine.begin() as connection:

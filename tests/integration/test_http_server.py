@@ -23,12 +23,13 @@ from application.ports import Receipt
 from domain.errors import Unavailable
 from domain.event import UserEvent
 from domain.validation import Invalid
-from entrypoints import http_protocol
+from entrypoints import http_protocol, server
 from entrypoints.rest.problems import HttpProblem
 from entrypoints.rest.replies import Stream
 from tests.support.api import MAX_BODY_BYTES, TOPIC, Api, an_api
 from tests.support.events import NOON
 from tests.support.server import connection, exchange, read_head, served
+from tests.support.waiting import PATIENCE
 
 T = TypeVar("T")
 
@@ -103,11 +104,14 @@ async def test_trace_of_a_request_is_not_that_of_the_next(api: Api) -> None:
 
 
 @pytest.mark.parametrize("closing", [b"", b"Connection: close\r\n"])
-async def test_head_request_is_answered_without_waiting_for_a_body(api: Api, closing: bytes) -> None:
+async def test_head_request_is_answered_without_waiting_for_a_body(
+    api: Api, monkeypatch: pytest.MonkeyPatch, closing: bytes
+) -> None:
     """Nothing follows the head, with which the answer would go out together."""
+    monkeypatch.setattr(server, "KEEP_ALIVE_SECONDS", 10 * PATIENCE)
     async with served(api.app) as port, connection(port) as (reader, writer):
         writer.write(b"HEAD /events/processed HTTP/1.1\r\nHost: api\r\n" + closing + b"\r\n")
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(PATIENCE):
             head = await reader.readuntil(b"\r\n\r\n")
     assert head.startswith(b"HTTP/1.1 200")
 

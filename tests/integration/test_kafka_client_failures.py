@@ -19,7 +19,7 @@ from tests.support.custodians import Witness
 from tests.support.kafka import KafkaServer
 from tests.support.proxy import Proxy
 from tests.support.records import NewRecord, Topics
-from tests.support.waiting import eventually
+from tests.support.waiting import PATIENCE, eventually
 from tools.kafka import KafkaCluster
 
 
@@ -43,7 +43,7 @@ async def test_a_consumer_whose_fetching_ended_is_made_anew(
 
     try:
         await _send(kafka, topic, b"before")
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(PATIENCE):
             while read != [b"before"]:
                 await poll()
             assert source._consumer is not None
@@ -73,7 +73,7 @@ async def test_a_member_that_waits_for_its_custodian_stays_in_the_group(
     custodian.error = Unavailable("database: down")
     refusals, left = 0, kafka_proxy.seen["LeaveGroup"]
     try:
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(PATIENCE):
             # Each refused poll lasts 0.1 s at least here, so that all of them last several times the interval.
             while refusals < 20:
                 try:
@@ -162,7 +162,7 @@ async def test_a_consumer_that_cannot_leave_in_order_leaves_nothing_open(
 
 async def _read_one(source: KafkaEventSource) -> bytes | None:
     """Read and commit one record, and leave the group."""
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(PATIENCE):
         while not (batch := await source.poll(1, 0.1)).records:
             pass
     await source.commit(batch)

@@ -21,7 +21,7 @@ from tests.support.events import an_event, delivered
 from tests.support.framing import postgres_messages
 from tests.support.postgres import PostgresServer, connect
 from tests.support.proxy import proxied
-from tests.support.waiting import eventually
+from tests.support.waiting import PATIENCE, eventually
 
 STORED = Verdict.STORED
 USES: dict[str, Callable[[PostgresEventStore], Awaitable[object]]] = {
@@ -155,13 +155,13 @@ async def _breaks_a_large_copy(database: Database) -> None:
     """Cut the connection while a COPY waits for it to take more."""
     async with proxied(database.port, postgres_messages) as proxy:
         engine = create_engine(replace(database, port=proxy.port), application_name="tests", pool_size=1)
-        store = PostgresEventStore(engine, settle=25.0)
+        store = PostgresEventStore(engine, settle=10 * PATIENCE)
         copying = proxy.hold("d")
         large = [an_event(payload=b'{"a":"%s"}' % (b"x" * 900_000)) for _ in range(16)]
         adding = asyncio.create_task(store.add(delivered(*large)))
         await copying.arrived()
         await proxy.cut()
-        async with asyncio.timeout(5.0):
+        async with asyncio.timeout(PATIENCE):
             with pytest.raises(Unavailable):
                 await adding
         await engine.dispose()

@@ -17,7 +17,7 @@ from domain.stop import StopKind
 from tests.contracts.reader_contract import read_into
 from tests.support.custodians import Witness
 from tests.support.kafka import KafkaServer
-from tests.support.waiting import eventually
+from tests.support.waiting import PATIENCE, eventually
 
 _CRC_AT, _CHECKED_FROM = 17, 21
 
@@ -33,7 +33,7 @@ async def test_a_partition_stops_at_an_unreadable_record_and_the_others_flow_on(
     )
     delivered: dict[int, list[bytes | None]] = {0: [], 1: []}
     try:
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(PATIENCE):
             while not source.stopped() or len(delivered[1]) < 2:
                 batch = await source.poll(100, 0.2)
                 for record in batch.records:
@@ -52,7 +52,7 @@ async def test_a_partition_stops_at_an_unreadable_record_and_the_others_flow_on(
         assert "cannot be read" in stop.reason
 
         source.skip(0)
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(PATIENCE):
             while len(delivered[0]) < 4:
                 batch = await source.poll(100, 0.2)
                 delivered[0] += [record.value for record in batch.records]

@@ -16,11 +16,11 @@ from application.storm import StormLimits, Storms
 from domain.errors import Unavailable
 from domain.event import UserEvent
 from tests.support.events import NOON, an_event
+from tests.support.waiting import PATIENCE
 from tests.support.watched import UNSTORABLE, WatchedLetters, WatchedStore
 
 PACE = Pace(batch_size=100, poll_wait=0.01, backoff=Backoff(0.001, 0.005), look=0.01)
 LIMITS = StormLimits(in_a_row=20, share=0.5, of_at_least=200, window=60)
-PATIENCE = 10.0
 
 
 class WatchedSource(MemorySource):

@@ -14,14 +14,14 @@ from typing import Any, Literal
 
 import httpx
 
-from tests.support.waiting import eventually
+from tests.support.waiting import PATIENCE, eventually
 from tools.kafka import probe
 
 Kind = Literal["api", "consumer"]
 PORTS: Mapping[Kind, str] = {"api": "PORT", "consumer": "CONSUMER_PORT"}
-READY_SECONDS = 40.0
+READY_SECONDS = 90.0
 """A killed member's partitions are free only when its session has ended."""
-_END_SECONDS = 30.0
+_END_SECONDS = 60.0
 _SHOWN_CHARS = 50_000
 SOURCES = str(Path(__file__).parents[2] / "src")
 """A copy of the project tests its own code, whichever one is installed."""
@@ -33,7 +33,7 @@ class Service:
 
     def __init__(self, kind: Kind, process: Process, port: int, log: Path) -> None:
         self.port = port
-        self.client = httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=20)
+        self.client = httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=PATIENCE)
         self.kind = kind
         self.end_was_wanted = False
         """Whether it was told, or is waited for, to end."""

@@ -3,10 +3,12 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 
+PATIENCE = 60.0
+"""By when, in seconds, whatever a test waits for must have happened; reached only by a failure."""
 _POLL_SECONDS = 0.05
 
 
-async def eventually(check: Callable[[], Awaitable[bool]], what: str, *, within: float = 30.0) -> None:
+async def eventually(check: Callable[[], Awaitable[bool]], what: str, *, within: float = PATIENCE) -> None:
     """Return once `check` says so; fail when it still does not after `within` seconds."""
     try:
         async with asyncio.timeout(within):

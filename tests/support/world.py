@@ -110,7 +110,7 @@ class World:
         async def all_are_there() -> bool:
             return await self.ids() >= set(ids)
 
-        await eventually(all_are_there, f"{len(ids)} events in the table", within=40)
+        await eventually(all_are_there, f"{len(ids)} events in the table")
         assert await self.ids() <= {*ids, *perhaps}
 
     async def consumed(self, count: int) -> None:
@@ -119,7 +119,7 @@ class World:
         async def all_are_committed() -> bool:
             return sum((await self.committed()).values()) >= count
 
-        await eventually(all_are_committed, f"{count} records committed", within=40)
+        await eventually(all_are_committed, f"{count} records committed")
 
 
 def as_records(events: Sequence[UserEvent], partitions: int = 1) -> list[NewRecord]:

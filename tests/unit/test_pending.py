@@ -6,6 +6,7 @@ import pytest
 from aiokafka.structs import RecordMetadata, TopicPartition
 
 from adapters.kafka.pending import Pending, join
+from tests.support.waiting import PATIENCE
 
 WORD = RecordMetadata("events", 0, TopicPartition("events", 0), 7, -1, 0, None)
 
@@ -26,7 +27,7 @@ async def test_word_wakes_all(word: asyncio.Future[RecordMetadata]) -> None:
     waiters = [pending.wait(now() + 60) for _ in range(3)]
     waiters[1].cancel()
     word.set_result(WORD)
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE):
         await waiters[0]
         await waiters[2]
 
@@ -47,7 +48,7 @@ async def test_word_that_has_come_is_not_waited_for(word: asyncio.Future[RecordM
     pending = Pending(word)
     before = pending.wait(now() + 60)
     word.set_exception(ConnectionError())
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE):
         await before
         await pending.wait(now() + 60)
 
@@ -57,7 +58,7 @@ async def test_several_batches_take_no_longer_than_one() -> None:
     first, second = (Pending(asyncio.get_running_loop().create_future()) for _ in range(2))
     waiters = join([first, second], now() + 0.02)
     joined = second.wait(now() + 60)
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE):
         for waiter in waiters:
             await waiter
     assert not joined.done()

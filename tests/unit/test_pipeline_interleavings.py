@@ -15,7 +15,8 @@ from application.ports import BeforeCommit, Delivery, Verdict
 from domain.dead_letter import DeadLetter
 from domain.errors import Unavailable
 from tests.support.custodians import Witness
-from tests.support.pipeline import PATIENCE, PipelineWorld
+from tests.support.pipeline import PipelineWorld
+from tests.support.waiting import PATIENCE
 
 PARTITIONS = 3
 PACE = Pace(batch_size=6, poll_wait=0.001, backoff=Backoff(0.0005, 0.001), look=0.001)

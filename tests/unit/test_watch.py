@@ -11,7 +11,8 @@ import pytest
 from domain.errors import Unavailable
 from entrypoints.health import Readiness
 from entrypoints.watch import Hung, Watch
-from tests.support.pipeline import PATIENCE, PipelineWorld, until
+from tests.support.pipeline import PipelineWorld, until
+from tests.support.waiting import PATIENCE
 
 LIMIT = 60.0
 
@@ -21,10 +22,10 @@ class WatchedWorld(PipelineWorld):
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         super().__init__()
-        monkeypatch.setattr("entrypoints.watch.monotonic", lambda: self._seconds)
-        monkeypatch.setattr("entrypoints.watch.pause", self._pause)
         self.readiness = Readiness({})
         self._seconds = 0.0
+        monkeypatch.setattr("entrypoints.watch.monotonic", lambda: self._seconds)
+        monkeypatch.setattr("entrypoints.watch.pause", self._pause)
         self._looks = 0
         self._is_to_look = False
         self.watch = Watch(self.pipeline, self.source, self.custody, self.readiness, LIMIT)
