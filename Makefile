@@ -3,10 +3,12 @@
 
 PYTHON ?= python3
 BROKERS ?= 1
+WORKERS ?= 3
+RUNS ?= 10
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: help setup dev-setup run kafka test test-fast test-legacy faults faults-quick faults-mutants bench bench-quick check format lock docs clean
+.PHONY: help setup dev-setup run kafka test test-repeat test-fast test-legacy faults faults-quick faults-mutants bench bench-quick check format lock docs clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-15s %s\n", $$1, $$2}'
@@ -39,14 +41,20 @@ run: $(VENV)/.setup ## Run everything on this machine; needs nothing but Python 
 kafka: $(VENV)/.setup ## Run a real Apache Kafka on loopback; BROKERS=3 for a cluster, LEGACY=1 for 3.9 with ZooKeeper
 	@BROKERS=$(BROKERS) exec $(BIN)/python -m tools.kafka
 
-test: $(VENV)/.dev ## Run all tests on a real Kafka and a real PostgreSQL
-	$(BIN)/pytest
+# Most tests wait for others: more workers than cores are the faster ones. Each has servers of its own.
+PARALLEL := --numprocesses=$(WORKERS) --dist=worksteal
+
+test: $(VENV)/.dev ## Run all tests on a real Kafka and a real PostgreSQL, WORKERS=3 side by side
+	$(BIN)/pytest $(PARALLEL)
+
+test-repeat: $(VENV)/.dev ## The same again and again until a run fails: RUNS=10, LOAD=1 for runs beside another load
+	@$(BIN)/python -m tools.repeat_tests --runs $(RUNS) $(if $(LOAD),--load) -- $(BIN)/pytest $(PARALLEL)
 
 test-fast: $(VENV)/.dev ## Run the tests that need no server
 	$(BIN)/pytest tests/unit tests/contracts/test_memory.py
 
 test-legacy: $(VENV)/.dev ## Run the tests that touch Kafka on 3.9 with ZooKeeper, as the predecessor had it
-	LEGACY=1 $(BIN)/pytest tests/integration tests/contracts/test_kafka.py
+	LEGACY=1 $(BIN)/pytest $(PARALLEL) tests/integration tests/contracts/test_kafka.py
 
 faults: $(VENV)/.dev ## Inject faults into real processes and check the promises (SEED=…); continues a run that was broken off
 	$(BIN)/pytest -p no:randomly tests/faults $(if $(SEED),--seed $(SEED))
