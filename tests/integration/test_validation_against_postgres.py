@@ -10,7 +10,8 @@ from adapters import wire
 from adapters.postgres.event_store import PostgresEventStore
 from application.ports import Verdict
 from domain.event import UserEvent
-from domain.validation import MAX_DIGITS, MAX_PAYLOAD_DEPTH, MAX_USER_ID_CHARS
+from domain.payload_rules import MAX_DIGITS, MAX_PAYLOAD_DEPTH, MAX_PRINTED_BYTES, printed_bytes
+from domain.validation import MAX_USER_ID_CHARS
 from tests.support.events import a_record, an_event, delivered
 
 # What a string of JSON may hold, and what it may not; each next to any other makes yet another case.
@@ -149,6 +150,43 @@ async def test_damaged_record_that_passes_is_taken_as_a_row(
     """Raw bytes in the place of some of its own."""
     value = wire.encode(an_event()).replace(b'{"page":"/home"}', text)
     await assert_storable(engine, wire.decode(a_record(value[:start] + raw + value[start + length :])))
+
+
+@given(texts=st.lists(payloads, max_size=20))
+@against_postgres
+async def test_payload_prints_no_longer_than_is_foretold(engine: AsyncEngine, texts: list[bytes]) -> None:
+    """Whatever its strings, numbers and spaces; a payload that passes prints within the limit."""
+    good = [text for text in texts if isinstance(decoded(text), UserEvent)]
+    for text, printed in zip(good, await printed_lengths(engine, good), strict=True):
+        assert printed <= printed_bytes(text)
+        assert printed <= max(MAX_PRINTED_BYTES, 2 * len(text))
+
+
+@given(numbers=st.lists(_numbers, max_size=30))
+@example(numbers=[b"0e8000", b"0e-8000", b"1.0e-5", b"-0.0e3", b"1.50e1", b"100e-2", b"12e-1"])
+@against_postgres
+async def test_foretold_length_of_numbers_is_close(engine: AsyncEngine, numbers: list[bytes]) -> None:
+    """Beyond what is printed it counts no more than twice what was written, unless a number is zero."""
+    text = b'{"a": [' + b", ".join(numbers) + b"]}"
+    if isinstance(decoded(text), UserEvent):
+        (printed,) = await printed_lengths(engine, [text])
+        zeros = sum(MAX_DIGITS for number in numbers if not set(number.lower().partition(b"e")[0]) & set(b"123456789"))
+        assert printed <= printed_bytes(text) <= printed + 2 * len(text) + zeros
+
+
+def decoded(payload: bytes) -> UserEvent | object:
+    """Read a record with such a payload."""
+    return wire.decode(a_record(wire.encode(an_event()).replace(b'{"page":"/home"}', payload)))
+
+
+async def printed_lengths(engine: AsyncEngine, payloads: list[bytes]) -> list[int]:
+    """Ask the server how long each payload is when it is read again."""
+    statement = "SELECT octet_length(text::jsonb::text) FROM unnest($1::text[]) WITH ORDINALITY AS given (text, place)"
+    async with engine.connect() as connection:
+        found = await connection.exec_driver_sql(
+            f"{statement} ORDER BY place", ([payload.decode() for payload in payloads],)
+        )
+        return list(found.scalars())
 
 
 async def test_limits_themselves_are_storable(engine: AsyncEngine) -> None:

@@ -33,6 +33,7 @@ POISON: dict[str, tuple[str, bytes | None]] = {
     "lone surrogate in payload": ("undecodable", record_with(r'{"a":"\ud800"}')),
     "not UTF-8 in payload": ("invalid", record_with('{"a":"?"}').replace(b"?", b"\xff")),
     "huge number in payload": ("invalid", record_with('{"a":1e999999}')),
+    "numbers in payload that print long": ("invalid", record_with(f'{{"a":[{"1e8000," * 1_000}1]}}')),
     "payload nested deep": ("invalid", record_with('{"a":' * 300 + "1" + "}" * 300)),
     "payload is an array": ("invalid", record_with("[]")),
     "refused by the database": ("rejected", record_with(userId=REFUSED_USER)),

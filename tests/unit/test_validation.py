@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 
 from domain.event import EventType, UserEvent
-from domain.validation import MAX_DIGITS, MAX_PAYLOAD_DEPTH, MAX_USER_ID_CHARS, Invalid, Problem, validate
+from domain.payload_rules import MAX_DIGITS, MAX_PAYLOAD_DEPTH, MAX_PRINTED_BYTES
+from domain.validation import MAX_USER_ID_CHARS, Invalid, Problem, validate
 from tests.support.strategies import events
 
 EVENT_ID = "0198f3c0-1111-7abc-8def-0123456789ab"
@@ -36,6 +37,11 @@ def payload(**fields: Any) -> bytes:
 def nested(depth: int) -> bytes:
     """Make an object that is nested so deep, itself included."""
     return b'{"a":' + b"[" * (depth - 1) + b"]" * (depth - 1) + b"}"
+
+
+def numbers(number: bytes, count: int) -> bytes:
+    """Make an object that holds a number so many times."""
+    return b'{"a":[' + b",".join([number] * count) + b"]}"
 
 
 def test_fields_as_text_become_an_event() -> None:
@@ -164,6 +170,10 @@ def test_timestamp_that_is_no_moment_is_refused(timestamp: object, message: str)
         b'{"a":1e%d,"b":-1E-%d,"c":1e+0%d}' % (MAX_DIGITS, MAX_DIGITS, MAX_DIGITS),
         b'{"a":' + b"9" * MAX_DIGITS + b"}",
         b'{"a":"1e999999","b":"' + b"9" * MAX_DIGITS + b'9"}',
+        numbers(b"1e8000", MAX_PRINTED_BYTES // (MAX_DIGITS + 8)),
+        numbers(b"1.7976931348623157e+308", 1_000),
+        numbers(b"1e1", 200_000),
+        b'{"a":["' + b"1e8000," * 100_000 + b'"]}',
     ],
     ids=lambda text: text[:20].decode(),
 )
@@ -214,3 +224,31 @@ def test_payload_with_a_huge_number_is_refused(number: bytes) -> None:
     message = f"must not hold a number of over {MAX_DIGITS} digits or exponent"
     for place in (b'{"a":"\\"","b":[0,%b]}', b'{"a":[%b,0]}', b'{"a":%b}', b'{"a":\n%b }', b'{"a":\t%b}', b'{"a": %b}'):
         assert problems(payload=place % number) == [("payload", message)]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        numbers(b"1e8000", MAX_PRINTED_BYTES // (MAX_DIGITS + 8) + 1),
+        numbers(b"-1.5E-8000", 70),
+        numbers(b"0e-00008000", 70),
+        numbers(b"5e-324", 2_000),
+        numbers(b"1e+99", 10_000),
+        b'{"a":"\\"","b":1e8000' + b',"c":-1e-7999' * 80 + b"}",
+    ],
+    ids=lambda text: text[:20].decode(),
+)
+def test_payload_whose_numbers_print_long_is_refused(text: bytes) -> None:
+    """Each number is within its limit, but written out they are many times as long as they are sent."""
+    message = f"must not hold numbers of over {MAX_PRINTED_BYTES} bytes when their exponents are written out"
+    assert problems(payload=text) == [("payload", message)]
+
+
+def test_large_payload_may_print_to_twice_its_size() -> None:
+    """Whoever takes larger bodies takes in them what grows no more than in a small one."""
+    text = b'{"a":"%b","b":[%b]}' % (b"x" * MAX_PRINTED_BYTES, b",".join([b"1e8000"] * 60))
+    assert payload(payload=text) == text
+    longer = text.replace(b"[", b"[" + b"1e8000," * 10)
+    most = 2 * len(longer)
+    message = f"must not hold numbers of over {most} bytes when their exponents are written out"
+    assert problems(payload=longer) == [("payload", message)]

@@ -3,7 +3,8 @@
 from typing import Any
 
 from domain.event import EventType
-from domain.validation import MAX_PAYLOAD_DEPTH, MAX_USER_ID_CHARS
+from domain.payload_rules import MAX_PAYLOAD_DEPTH, MAX_PRINTED_BYTES
+from domain.validation import MAX_USER_ID_CHARS
 
 Schema = dict[str, Any]
 
@@ -22,7 +23,8 @@ _NEW_EVENT: Schema = {
         "eventType": _TYPE,
         "payload": {
             "type": "object",
-            "description": f"Kept as it is; nested at most {MAX_PAYLOAD_DEPTH} deep, without NUL characters.",
+            "description": f"Kept as it is; nested at most {MAX_PAYLOAD_DEPTH} deep, without NUL characters. With "
+            f"exponents written out (1e3 as 1000) at most {MAX_PRINTED_BYTES} bytes, or twice as many as were sent.",
             "default": {},
         },
         "eventId": {

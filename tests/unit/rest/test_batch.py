@@ -171,6 +171,15 @@ async def test_event_larger_than_a_body_may_be_is_rejected_alone(api: Api) -> No
     assert str(MAX_BODY_BYTES) in found[0]["errors"][0]["message"]
 
 
+async def test_event_whose_numbers_print_long_is_rejected_alone(api: Api) -> None:
+    """A hundred bytes of it may print a hundred kilobytes."""
+    growing = b'{"userId":"u","eventType":"LOGIN","eventId":"%s","payload":{"a":[%b1]}}'
+    found = await results(api, array(GOOD, growing % (EVENT_ID.encode(), b"1e8000," * 100), GOOD))
+    assert [result["status"] for result in found] == ["published", "rejected", "published"]
+    assert found[1]["eventId"] == EVENT_ID
+    assert [error["field"] for error in found[1]["errors"]] == ["payload"]
+
+
 async def test_event_too_large_for_the_log_is_rejected_with_its_id(api: Api) -> None:
     """It is no use to send it again."""
     api.publisher.outage = Rejected("the record is too large")

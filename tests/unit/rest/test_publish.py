@@ -142,6 +142,14 @@ async def test_payload_that_cannot_be_stored_is_a_422(api: Api, payload: object)
     assert [error["field"] for error in response.json()["errors"]] == ["payload"]
 
 
+async def test_payload_whose_numbers_print_long_is_a_422(api: Api) -> None:
+    """Seven kilobytes would come back as eight megabytes."""
+    response = await api.post(b'{"userId":"u","eventType":"LOGIN","payload":{"a":[%b1]}}' % (b"1e8000," * 1_000))
+    assert response.status_code == 422
+    assert [error["field"] for error in response.json()["errors"]] == ["payload"]
+    assert api.log.records(TOPIC) == []
+
+
 async def test_body_at_the_limit_is_taken_and_one_byte_more_is_a_413(api: Api) -> None:
     """The limit counts the body's bytes."""
     padding = MAX_BODY_BYTES - len(body())
