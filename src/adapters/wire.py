@@ -18,6 +18,7 @@ _CONTENT_TYPE = ("content-type", b"application/json")
 _traceparent: ContextVar[bytes | None] = ContextVar("traceparent", default=None)
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_NO_TIMESTAMP = -1
 _ABSENT = msgspec.Raw(b"null")
 
 
@@ -45,7 +46,7 @@ class _Record(msgspec.Struct):
     eventId: UUID
     userId: str
     eventType: str
-    timestamp: str
+    timestamp: str | None
     payload: msgspec.Raw
 
 
@@ -56,9 +57,8 @@ _encoder = msgspec.json.Encoder()
 
 def encode(event: UserEvent) -> bytes:
     """Render the record's value; the payload's bytes travel verbatim."""
-    return _encoder.encode(
-        _Record(event.id, event.user_id, event.event_type, render_time(event.occurred_at), msgspec.Raw(event.payload))
-    )
+    timestamp = None if event.occurred_at is None else render_time(event.occurred_at)
+    return _encoder.encode(_Record(event.id, event.user_id, event.event_type, timestamp, msgspec.Raw(event.payload)))
 
 
 def trace(traceparent: bytes | None) -> None:
@@ -83,7 +83,7 @@ def decode(record: Record) -> UserEvent | Failure:
     """Read a record's value; what makes our own code fail is a failure of kind `unexpected`, not of the consumer.
 
     Lenient where the predecessor's producers were: an absent or null payload is `{}`, an absent or null timestamp is
-    the record's own, unknown keys are ignored.
+    the record's own (None where that is none either), unknown keys are ignored.
     """
     value = record.value
     if value is None:
@@ -126,12 +126,14 @@ def render_time(moment: datetime) -> str:
     return text[:-4] + "Z" if moment.microsecond else text[:-1] + ".000Z"
 
 
-def from_milliseconds(milliseconds: int) -> datetime:
-    """Read a record's timestamp; one that no calendar holds counts as the epoch, as brokers store -1 for none."""
+def from_milliseconds(milliseconds: int) -> datetime | None:
+    """Read a record's timestamp; None for one that no calendar holds, and for -1, which brokers keep for none."""
+    if milliseconds == _NO_TIMESTAMP:
+        return None
     try:
-        return _EPOCH + timedelta(milliseconds=max(milliseconds, 0))
+        return _EPOCH + timedelta(milliseconds=milliseconds)
     except OverflowError:
-        return _EPOCH
+        return None
 
 
 def headers_as_json(headers: Headers) -> list[list[str | None]]:

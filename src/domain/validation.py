@@ -41,7 +41,7 @@ def validate(event_id: object, user_id: object, event_type: object, timestamp: o
     """Make an event of untrusted fields.
 
     `payload` is the bytes of one JSON value that a decoder has skipped over: its syntax is right, its content is not
-    yet known. `event_id` and `timestamp` may be text or already parsed.
+    yet known. `event_id` and `timestamp` may be text or already parsed; a `timestamp` of None is not known.
 
     Raises `Invalid` with every problem.
     """
@@ -50,7 +50,7 @@ def validate(event_id: object, user_id: object, event_type: object, timestamp: o
             parse_id(event_id),
             _parse_user_id(user_id),
             _parse_event_type(event_type),
-            parse_time(timestamp),
+            None if timestamp is None else parse_time(timestamp),
             check_payload(payload),
         )
     except ValueError:
@@ -64,7 +64,7 @@ def _problems(
         ("eventId", parse_id, event_id),
         ("userId", _parse_user_id, user_id),
         ("eventType", _parse_event_type, event_type),
-        ("timestamp", parse_time, timestamp),
+        ("timestamp", lambda value: value is None or parse_time(value), timestamp),
         ("payload", check_payload, payload),
     )
     for field, check, value in checks:

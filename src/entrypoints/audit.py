@@ -74,4 +74,6 @@ class _JsonPrinter:
 
 
 def _time(missing: Missing) -> str:
-    return wire.render_time(wire.from_milliseconds(missing.timestamp))
+    """Render a record's time; one that no calendar holds in milliseconds, as the log has it."""
+    moment = wire.from_milliseconds(missing.timestamp)
+    return str(missing.timestamp) if moment is None else wire.render_time(moment)

@@ -139,6 +139,16 @@ class ListingContract:
         await table.insert(rows)
         assert await walk(table.store, wanted, size) == [rows[place] for place in expected]
 
+    async def test_calendars_first_and_last_instant_are_bounds_as_any_other(self, table: StoreUnderTest) -> None:
+        """A range ends before them, a page at them."""
+        first, last = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
+        rows = [a_row(moment) for moment in (last, NOON, first)]
+        await table.insert(rows)
+        assert await walk(table.store, EVERYTHING, 1) == rows
+        assert await walk(table.store, EventFilter(until=last), 1) == rows[1:]
+        assert await walk(table.store, EventFilter(since=first), 1) == rows
+        assert await walk(table.store, EventFilter(since=last), 1) == rows[:1]
+
     async def test_row_is_found_by_its_id(self, table: StoreUnderTest) -> None:
         """An unknown id is None."""
         row = a_row(None, event_type="SOMETHING_ELSE")

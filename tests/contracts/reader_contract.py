@@ -12,7 +12,7 @@ from application.ports import LogReader, Span, Stretch
 from domain.dead_letter import Record
 from domain.errors import WrongDeployment
 from tests.contracts.harness import PARTITIONS, LogUnderTest, collect, places
-from tests.support.events import an_event
+from tests.support.events import an_event, time_of
 from tests.support.waiting import PATIENCE
 
 MANY = 12_000
@@ -152,7 +152,7 @@ class ReaderContract:
         for _ in range(3):
             await append(log, 0, 2)
             await passing_of_a_millisecond()
-        times = [wire.from_milliseconds(record.timestamp) for record in await log.records()]
+        times = [time_of(record.timestamp) for record in await log.records()]
         moments = [datetime.min.replace(tzinfo=UTC), *times, *(time + MICROSECOND for time in times)]
         for moment in [*moments, times[-1] + timedelta(days=1), datetime.max.replace(tzinfo=UTC)]:
             expected = next((offset for offset, time in enumerate(times) if time >= moment), len(times))

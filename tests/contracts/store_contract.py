@@ -17,7 +17,7 @@ from application.listing import EventFilter, Page, StoredEvent
 from application.ports import EventStore, Verdict, Withdrawn
 from domain.errors import Rejected
 from domain.event import EventType, UserEvent
-from tests.support.events import an_event, delivered
+from tests.support.events import NOON, an_event, delivered
 from tests.support.strategies import events as any_event
 from tests.support.waiting import PATIENCE
 
@@ -71,6 +71,17 @@ class AddContract:
         assert json.loads(row.payload or "") == {"a": [1, 2.5, "ä"], "b": None}
         assert row.created_at is not None
         assert before <= row.created_at <= datetime.now(UTC) + timedelta(seconds=1)
+
+    @pytest.mark.parametrize("moment", [datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)], ids=str)
+    async def test_calendars_first_and_last_instant_are_stored(self, store: EventStore, moment: datetime) -> None:
+        """As any other, whichever way rows are written."""
+        first, second = an_event(occurred_at=moment), an_event()
+        await store.add(delivered(first))
+        assert await store.add(delivered(first, second._replace(occurred_at=first.occurred_at))) == [DUPLICATE, STORED]
+        for event in (first, second):
+            row = await store.get(event.id)
+            assert row is not None
+            assert row.occurred_at == first.occurred_at
 
     async def test_nothing_to_add_is_no_error(self, store: EventStore) -> None:
         """No events, no verdicts."""
@@ -126,7 +137,7 @@ class AddContract:
         """Payloads are compared as JSON values, and the time of the event not at all."""
         event = an_event(payload=b'{"a":1,"b":[1,null]}')
         await store.add(delivered(event))
-        later = an_event(payload=payload, event_id=event.id, occurred_at=event.occurred_at + timedelta(days=1))
+        later = an_event(payload=payload, event_id=event.id, occurred_at=NOON + timedelta(days=1))
         assert await store.add(delivered(later)) == [DUPLICATE]
 
     async def test_numbers_are_compared_beyond_the_precision_of_a_float(self, store: EventStore) -> None:

@@ -44,8 +44,7 @@ class PostgresStoreUnderTest:
 
 
 def _columns(row: StoredEvent) -> tuple[object, ...]:
-    created_at = row.created_at and row.created_at.replace(tzinfo=None)
-    return row.id, row.user_id, row.event_type, row.payload, created_at
+    return row.id, row.user_id, row.event_type, row.payload, row.created_at
 
 
 class PostgresOversizeUnderTest:

@@ -9,7 +9,7 @@ from aiokafka import AIOKafkaProducer
 from adapters import wire
 from domain.event import UserEvent
 from tests.support.command import Finished, user_events
-from tests.support.events import an_event
+from tests.support.events import an_event, time_of
 from tests.support.records import NewRecord
 from tests.support.waiting import eventually
 from tests.support.world import World
@@ -79,7 +79,7 @@ async def test_row_deleted_by_hand_is_named(world: World) -> None:
     assert ["missing", "1"] in [line.split() for line in counts]
 
     (record,) = [each for each in await world.records() if (each.partition, each.offset) == (0, 2)]
-    at, behind = (wire.render_time(wire.from_milliseconds(record.timestamp + more)) for more in (0, 1))
+    at, behind = (wire.render_time(time_of(record.timestamp + more)) for more in (0, 1))
     assert (await audit(world, "--from", at, "--to", behind)).exit_code == 1
     assert (await audit(world, "--from", behind)).exit_code == 0
     assert (await audit(world, "--to", at)).exit_code == 0

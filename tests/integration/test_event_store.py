@@ -5,20 +5,25 @@ import secrets
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from sqlalchemy import event, text
 from sqlalchemy.exc import NoResultFound
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from adapters.postgres import event_statements as statements
 from adapters.postgres import event_writer
 from adapters.postgres.engine import Database, Limits, create_engine, translated
 from adapters.postgres.event_store import PostgresEventStore
+from application.listing import EventFilter
 from application.ports import Verdict
 from domain.errors import LimitExceeded, Rejected, Unavailable
+from tests.contracts.listing_contract import walk
 from tests.support.events import an_event, delivered
 from tests.support.postgres import PostgresServer, connect
 from tests.support.waiting import PATIENCE, eventually
@@ -316,3 +321,56 @@ async def test_rows_that_wait_for_their_turn_take_the_last_session_for_a_moment_
 async def _asked_when(is_ready: asyncio.Event, store: PostgresEventStore) -> None:
     await is_ready.wait()
     await store.ping()
+
+
+@pytest.mark.parametrize("way", ["COPY", "INSERT"])
+async def test_first_and_last_instant_stand_as_sent_in_the_table(engine: AsyncEngine, way: str) -> None:
+    """Not as infinite ones, for whoever reads the table."""
+    moments = [datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)]
+    events = [an_event(occurred_at=moment) for moment in moments]
+    async with engine.begin() as connection:
+        add = statements.copy if way == "COPY" else statements.insert
+        await add(connection, sorted(delivered(*events), key=lambda delivery: delivery.event.id))
+    async with engine.connect() as connection:
+        found = await connection.execute(text("SELECT occurred_at::text FROM events ORDER BY occurred_at"))
+        assert list(found.scalars()) == ["0001-01-01 00:00:00+00", "9999-12-31 23:59:59.999999+00"]
+
+
+async def test_row_whose_times_no_calendar_holds_is_listed(engine: AsyncEngine) -> None:
+    """At the calendar's end, infinite or not; and a walk ends."""
+    times = ["infinity", "20000-01-01", "2026-01-01", "4713-01-01 BC", "0044-03-15 BC", "-infinity"]
+    async with engine.begin() as connection:
+        for moment in times:
+            await connection.exec_driver_sql(
+                "INSERT INTO events (id, user_id, event_type, created_at, occurred_at) "
+                "VALUES (gen_random_uuid(), 'user-1', 'LOGIN', $1::text::timestamp, $1::text::timestamptz)",
+                (moment,),
+            )
+    store = PostgresEventStore(engine, settle=25.0)
+    page = await store.page(EventFilter(), None, 10)
+    listed = [row.created_at.year for row in page.rows if row.created_at == row.occurred_at and row.created_at]
+    assert listed == [9999, 9999, 2026, 1, 1, 1]
+    walked = await walk(store, EventFilter(), 1)
+    assert {row.created_at.year for row in walked if row.created_at} == {9999, 2026, 1}
+
+
+@given(moments=st.lists(st.datetimes(timezones=st.sampled_from([UTC, timezone(timedelta(hours=9))])), min_size=1))
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+async def test_any_time_comes_back_as_it_was_sent(engine: AsyncEngine, moments: list[datetime]) -> None:
+    """To the microsecond, and the server understands the same."""
+    moments = [moment for moment in moments if _is_in_utc(moment)]
+    query = (
+        "SELECT moment, moment::text AS text, moment AT TIME ZONE 'UTC' AS local "
+        "FROM unnest($1::timestamptz[]) AS moment"
+    )
+    async with engine.connect() as connection:
+        for row, moment in zip(await connection.exec_driver_sql(query, (moments,)), moments, strict=True):
+            assert (row.moment, row.local, datetime.fromisoformat(row.text)) == (moment, moment, moment)
+
+
+def _is_in_utc(moment: datetime) -> bool:
+    try:
+        moment.astimezone(UTC)
+    except OverflowError:
+        return False
+    return True

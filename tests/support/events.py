@@ -3,6 +3,7 @@
 from datetime import UTC, datetime
 from uuid import UUID, uuid4
 
+from adapters import wire
 from adapters.log_record import LogRecord
 from application.ports import Delivery
 from domain.dead_letter import DeadLetter, Failure, FailureKind, Record
@@ -28,6 +29,13 @@ def a_record(
 ) -> LogRecord:
     """Make a record of the topic `events`."""
     return LogRecord("events", partition, offset, int(NOON.timestamp() * 1000), b"key", value, headers)
+
+
+def time_of(milliseconds: int) -> datetime:
+    """Read a record's timestamp."""
+    moment = wire.from_milliseconds(milliseconds)
+    assert moment is not None
+    return moment
 
 
 def delivered(*events: UserEvent) -> list[Delivery]:

@@ -21,6 +21,8 @@ class NewRecord(NamedTuple):
     key: bytes | None = b"user-1"
     headers: Sequence[tuple[str, bytes]] = ()
     partition: int = 0
+    timestamp: int | None = None
+    """In milliseconds; None for the time at which it is sent."""
 
 
 class Partition(NamedTuple):
@@ -68,7 +70,12 @@ class Topics:
             await asyncio.gather(
                 *[
                     await producer.send(
-                        topic, record.value, record.key, partition=record.partition, headers=list(record.headers)
+                        topic,
+                        record.value,
+                        record.key,
+                        partition=record.partition,
+                        timestamp_ms=record.timestamp,
+                        headers=list(record.headers),
                     )
                     for record in records
                 ]

@@ -46,7 +46,7 @@ async def test_what_is_missing_is_told_first(capsys: pytest.CaptureFixture[str])
     assert first == (
         f"missing: partition=0 offset=7 timestamp=2026-11-22T12:00:00.000Z eventId={EVENT_ID}: it has no row"
     )
-    assert second.startswith("missing: partition=1 offset=2 timestamp=1970-01-01T00:00:00.000Z eventId=unknown: undec")
+    assert second.startswith("missing: partition=1 offset=2 timestamp=-1 eventId=unknown: undec")
     assert [line.split() for line in counts][-2:] == [["missing", "2"], ["offsets", "14"]]
 
 

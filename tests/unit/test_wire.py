@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from msgspec import structs
 
 from adapters import wire
-from domain.dead_letter import Failure, FailureKind, Record
+from domain.dead_letter import Failure, FailureKind
 from domain.event import EventType, UserEvent
 from tests.support.events import NOON, a_record, an_event
 from tests.support.strategies import events
@@ -149,14 +149,17 @@ def test_any_time_is_rendered_as_python_has_it(moment: datetime) -> None:
     assert wire.render_time(moment) == moment.isoformat(timespec=digits).replace("+00:00", "Z")
 
 
-@pytest.mark.parametrize("milliseconds", [-(2**63), -1, 0, 253_402_300_800_000, 2**63 - 1])
-def test_record_time_that_no_calendar_holds_is_the_epoch(milliseconds: int) -> None:
+@pytest.mark.parametrize("milliseconds", [-(2**63), -62_135_596_800_001, -1, 253_402_300_800_000, 2**63 - 1])
+def test_record_time_that_no_calendar_holds_is_none(milliseconds: int) -> None:
     """Brokers store -1 for none, and a producer may state anything."""
-    assert wire.from_milliseconds(milliseconds) == datetime(1970, 1, 1, tzinfo=UTC)
+    assert wire.from_milliseconds(milliseconds) is None
 
 
 def test_record_time_is_read_to_the_millisecond() -> None:
-    """Up to the calendar's end."""
+    """From the calendar's beginning to its end."""
+    assert wire.from_milliseconds(-62_135_596_800_000) == datetime(1, 1, 1, tzinfo=UTC)
+    assert wire.from_milliseconds(-2) == datetime(1969, 12, 31, 23, 59, 59, 998_000, tzinfo=UTC)
+    assert wire.from_milliseconds(0) == datetime(1970, 1, 1, tzinfo=UTC)
     assert wire.from_milliseconds(1) == datetime(1970, 1, 1, 0, 0, 0, 1_000, tzinfo=UTC)
     assert wire.from_milliseconds(253_402_300_799_999) == datetime(9999, 12, 31, 23, 59, 59, 999_000, tzinfo=UTC)
 
@@ -168,12 +171,14 @@ def test_headers_as_json_keep_every_byte(headers: list[tuple[str, bytes | None]]
     assert [(name, value if value is None else b64decode(value)) for name, value in rendered] == headers
 
 
-def test_records_time_counts_where_the_event_states_none() -> None:
-    """Also one that no calendar holds."""
-    record: Record = structs.replace(a_record(fields()), timestamp=-1)
+@pytest.mark.parametrize("milliseconds", [-1, 253_402_300_800_000])
+def test_event_without_any_time_is_an_event(milliseconds: int) -> None:
+    """When it happened is not known, and no other time is made up; written again it says so."""
+    record = structs.replace(a_record(fields()), timestamp=milliseconds)
     event = wire.decode(record)
     assert isinstance(event, UserEvent)
-    assert event.occurred_at == datetime(1970, 1, 1, tzinfo=UTC)
+    assert event.occurred_at is None
+    assert wire.decode(structs.replace(record, value=wire.encode(event))) == event
 
 
 def test_failures_of_one_cause_share_a_fingerprint() -> None:

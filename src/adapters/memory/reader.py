@@ -10,6 +10,7 @@ from domain.errors import WrongDeployment
 
 _CHUNK_RECORDS = 1_000
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MILLISECOND = timedelta(milliseconds=1)
 
 
 class MemoryLogReader(Outage):
@@ -32,7 +33,7 @@ class MemoryLogReader(Outage):
         found = {}
         for partition, (start, end) in spans.items():
             records = self._log.topics[self._topic][partition][start:]
-            later = (record for record in records if _EPOCH + timedelta(milliseconds=record.timestamp) >= moment)
+            later = (record for record in records if record.timestamp >= (moment - _EPOCH) / _MILLISECOND)
             first = next(later, None)
             found[partition] = end if first is None else first.offset
         return found

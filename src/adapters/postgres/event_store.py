@@ -3,15 +3,16 @@
 import asyncio
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
-from sqlalchemy import Row, Select, cast, select, text, tuple_
+from sqlalchemy import Row, Select, cast, literal, select, text, tuple_
 from sqlalchemy.dialects.postgresql import TEXT
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from adapters.postgres import event_statements as statements
+from adapters.postgres import times
 from adapters.postgres.engine import translated
 from adapters.postgres.event_writer import EventWriter
 from adapters.postgres.lock_holders import begin
@@ -118,15 +119,19 @@ def _listing(wanted: EventFilter, after: Cursor | None) -> Sequence[Select[Any]]
     dated = chosen.where(table.created_at.is_not(None)).order_by(table.created_at.desc(), table.id.desc())
     undated = chosen.where(table.created_at.is_(None)).order_by(table.id.desc())
     if wanted.since is not None:
-        dated = dated.where(table.created_at >= _naive(wanted.since))
+        dated = dated.where(table.created_at >= wanted.since)
     if wanted.until is not None:
-        dated = dated.where(table.created_at < _naive(wanted.until))
+        dated = dated.where(table.created_at < wanted.until)
     bounded = wanted.since is not None or wanted.until is not None
     if after is None:
         return [dated] if bounded else [dated, undated]
     if after.created_at is None:
         return [] if bounded else [undated.where(table.id < after.id)]
-    dated = dated.where(tuple_(table.created_at, table.id) < tuple_(_naive(after.created_at), after.id))
+    if after.created_at == times.FIRST:
+        # Rows from before the calendar share this cursor: whoever walks must not come round to them again.
+        dated = dated.where(table.created_at >= times.FIRST)
+    place = tuple_(literal(after.created_at, table.created_at.type), after.id)
+    dated = dated.where(tuple_(table.created_at, table.id) < place)
     return [dated] if bounded else [dated, undated]
 
 
@@ -138,16 +143,4 @@ async def _streamed(connection: AsyncConnection, listing: Select[Any]) -> AsyncG
 
 
 def _stored(row: Row[Any]) -> StoredEvent:
-    return StoredEvent(
-        row.id, row.user_id, row.event_type, row.payload, _aware(row.created_at), _aware(row.occurred_at)
-    )
-
-
-def _aware(moment: datetime | None) -> datetime | None:
-    """Read a time in UTC; the driver hands out the calendar's first and last as infinite ones, without a time zone."""
-    return None if moment is None else moment.replace(tzinfo=UTC)
-
-
-def _naive(moment: datetime) -> datetime:
-    """The column `created_at` has no time zone; its values are in UTC."""
-    return moment.astimezone(UTC).replace(tzinfo=None)
+    return StoredEvent(row.id, row.user_id, row.event_type, row.payload, row.created_at, row.occurred_at)

@@ -7,6 +7,7 @@ from typing import Any
 
 import asyncpg
 
+from adapters.postgres import times
 from domain.errors import WrongDeployment
 
 _REMEDY = (
@@ -33,6 +34,8 @@ async def open_session(settings: Mapping[str, str], within: float, **arguments: 
         session = await asyncpg.connect(**arguments)
         try:
             await _put_in_force(session, settings)
+            with session_expected():
+                await times.adapt(session)
         except BaseException:
             session.terminate()
             raise

@@ -91,7 +91,7 @@ _EVENT: Schema = {
         "event_type": {"type": "string"},
         "payload": {"description": "The object that was sent; null or another value where a foreign writer stored it."},
         "created_at": {**_TIME, "type": ["string", "null"], "description": "When it was stored."},
-        "occurred_at": {**_TIME, "type": ["string", "null"], "description": "When it happened."},
+        "occurred_at": {**_TIME, "type": ["string", "null"], "description": "When it happened; null if nobody knows."},
     },
 }
 

@@ -1,0 +1,37 @@
+"""Times as PostgreSQL keeps them, in both directions and to the microsecond.
+
+The driver's own conversion turns the calendar's first and last instant into infinite ones, reads infinite ones without
+a time zone, fails on what lies outside the years 1 to 9999, and takes longer.
+"""
+
+from datetime import UTC, datetime, timedelta
+from struct import Struct
+
+import asyncpg
+
+FIRST, LAST = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
+_EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
+_TYPES = ("timestamptz", "timestamp")
+_MICROSECONDS = Struct(">q")
+_pack, _unpack = _MICROSECONDS.pack, _MICROSECONDS.unpack
+
+
+async def adapt(driver: asyncpg.Connection) -> None:
+    """Have a session take and return aware times in UTC, also for columns without a time zone: they are in UTC."""
+    for name in _TYPES:
+        await driver.set_type_codec(name, schema="pg_catalog", encoder=encode, decoder=decode, format="binary")
+
+
+def encode(moment: datetime) -> bytes:
+    """Render an aware time in binary format."""
+    since = moment - _EPOCH
+    return _pack((since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds)
+
+
+def decode(data: bytes) -> datetime:
+    """Read a time in binary format; beyond the calendar it is the calendar's first or last instant."""
+    (microseconds,) = _unpack(data)
+    try:
+        return _EPOCH + timedelta(microseconds=microseconds)
+    except OverflowError:
+        return LAST if microseconds > 0 else FIRST
