@@ -2,7 +2,8 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Collection, Mapping
+from collections.abc import AsyncIterator, Collection, Iterable, Mapping
+from collections.abc import Set as AbstractSet
 from contextlib import asynccontextmanager, suppress
 
 from application.ports import PartitionStates
@@ -13,8 +14,8 @@ from domain.stop import Stop
 
 logger = logging.getLogger(__name__)
 
-_ATTEMPTS = 3
-"""At which attempt to read a partition from one position its records are taken one by one."""
+_ATTEMPTS = 2
+"""After how many attempts at one position that did not end well records are read one by one."""
 _DEATHS = 3
 """After how many deaths with it alone in hand a record is not tried again."""
 _END_LIMIT_SECONDS = 2.0
@@ -30,6 +31,9 @@ class Custody:
         self._span = span
         self._begun: dict[int, int] = {}
         """From where on each partition in our hands was begun."""
+        self._attempted: set[int] = set()
+        """Those of which records were in flight since."""
+        self._attempting = asyncio.Lock()
         self._suspected_until: dict[int, int] = {}
         self._stopped: dict[int, Stop] = {}
 
@@ -43,6 +47,11 @@ class Custody:
         """Whether any partition may hold a record that kills."""
         return bool(self._suspected_until)
 
+    @property
+    def suspected(self) -> Mapping[int, int]:
+        """The partitions whose records are read one by one, each with the offset where that ends at the latest."""
+        return self._suspected_until
+
     async def begin(self, positions: Mapping[int, int]) -> None:
         states = await self._states.begin(positions)
         self._forget(positions)
@@ -51,11 +60,34 @@ class Custody:
             if state.stop is not None:
                 self._stopped[partition] = state.stop
             if state.attempts >= _ATTEMPTS:
-                self._suspected_until[partition] = positions[partition] + self._span
+                until = self._suspected_until[partition] = positions[partition] + self._span
                 logger.warning(
-                    "consumers died here before: records are taken one by one",
-                    extra={"partition": partition, "offset": positions[partition], "attempts": state.attempts},
+                    "reading record by record: consumers died here before",
+                    extra={"partition": partition, "offset": positions[partition], "until": until},
                 )
+
+    def has_attempted(self, partitions: AbstractSet[int]) -> bool:
+        """Tell whether an attempt at each of `partitions` is counted, so that their records may be looked into."""
+        return partitions <= self._attempted
+
+    async def attempt(self, partitions: AbstractSet[int]) -> None:
+        """Count an attempt at each of `partitions`, once until they end: their records are in flight, and may kill.
+
+        It means nothing any more once the position has moved. Raises `Unavailable`.
+        """
+        if self.has_attempted(partitions):
+            return
+        # Batches are begun side by side, and neither may count twice or go on before it is counted.
+        async with self._attempting:
+            if new := partitions - self._attempted:
+                await self._states.attempt(new)
+                self._attempted |= new
+
+    def trust(self, partitions: Iterable[int]) -> None:
+        """Suspect no record of `partitions` any more."""
+        for partition in partitions:
+            if self._suspected_until.pop(partition, None) is not None:
+                logger.info("reading in batches again", extra={"partition": partition})
 
     async def end(self, partitions: Collection[int]) -> None:
         await self._end(partitions)
@@ -71,7 +103,7 @@ class Custody:
         if until is None:
             return False
         if record.offset >= until:
-            del self._suspected_until[record.partition]
+            self.trust([record.partition])
             return False
         return True
 
@@ -110,16 +142,20 @@ class Custody:
         return resumed
 
     async def _end(self, partitions: Collection[int]) -> None:
-        ended = {each: self._begun.pop(each) for each in list(partitions) if each in self._begun}
+        attempted = self._attempted.intersection(partitions)
+        if not attempted:
+            return
+        self._attempted -= attempted
         try:
             async with asyncio.timeout(_END_LIMIT_SECONDS):
-                await self._states.end(ended)
+                await self._states.end({each: self._begun[each] for each in attempted})
         except (Unavailable, TimeoutError) as error:
             # At worst some records are taken one by one later, for no reason.
-            logger.warning("could not note a good end", extra={"partitions": sorted(ended), "cause": str(error)})
+            logger.warning("could not note a good end", extra={"partitions": sorted(attempted), "cause": str(error)})
 
     def _forget(self, partitions: Collection[int]) -> None:
         self._storms.forget(partitions)
+        self._attempted.difference_update(partitions)
         for partition in partitions:
             self._begun.pop(partition, None)
             self._stopped.pop(partition, None)

@@ -97,6 +97,7 @@ class Execution:
         """Make rows, letters and stops durable, and wait for the commit of the work before."""
         try:
             if not work.is_durable:
+                await self._custody.attempt(work.batch.partitions)
                 outcome = await self._settle(work, is_condemned=is_condemned, before_commit=before_commit)
                 work.batch, work.stops, work.is_durable = outcome.batch, outcome.stops, True
                 if outcome.left.records:

@@ -80,6 +80,11 @@ class Pipeline:
         return self._stops.standing
 
     @property
+    def suspected(self) -> Mapping[int, int]:
+        """The partitions whose records are read one by one, each with the offset where that ends at the latest."""
+        return self._custody.suspected
+
+    @property
     def committed(self) -> int:
         """How many records were committed so far."""
         return self._execution.committed
@@ -165,9 +170,18 @@ class Pipeline:
         work = Work(batch, rewinds=self._held.rewinds)
         if batch.records:
             self._execution.in_hand.add(work)
-        if not self._custody.is_suspicious:
+        if self._custody.is_suspicious:
+            if not batch.records:
+                await self._trust_what_is_caught_up()
+        elif self._custody.has_attempted(batch.partitions):
             work.readings = await self._process.read(batch)
         return work
+
+    async def _trust_what_is_caught_up(self) -> None:
+        """End the suspicion where the log is read to its end: what killed earlier consumers stood before that."""
+        with suppress(Unavailable):
+            lag = await self._source.lag()
+            self._custody.trust(partition for partition, records in lag.items() if records == 0)
 
     async def _turn(self, work: Work, before: asyncio.Future[None], stop: asyncio.Event) -> None:
         """Work on what was read, behind the turn before, and on one batch of those that are held."""

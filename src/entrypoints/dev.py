@@ -40,7 +40,7 @@ def dev_environment(environ: Mapping[str, str]) -> dict[str, str]:
 
 
 def run_dev(settings: Settings, environment: Mapping[str, str], runner: asyncio.Runner) -> None:
-    """Run until SIGINT or SIGTERM.
+    """Run until SIGINT, SIGTERM or SIGHUP.
 
     Raises `SettingsError`, `CannotListen`, `LocalPostgresError`, and `ChildFailed` when a child ends unasked.
     """

@@ -27,7 +27,7 @@ Step = Callable[[], Awaitable[object]]
 
 
 async def run_until_signal(work: Work, *, grace: float, until_eof: bool) -> None:
-    """Run `work` until the first SIGINT or SIGTERM, or (when asked) until stdin ends because the parent is gone.
+    """Run `work` until the first SIGINT, SIGTERM or SIGHUP, or (when asked) until stdin ends: the parent is gone.
 
     Later signals change nothing. What has not ended `grace` seconds after the stop, whoever asked for it, is ended by
     force with exit code 1: whatever it held is not committed and will be read again.
@@ -47,8 +47,10 @@ async def run_until_signal(work: Work, *, grace: float, until_eof: bool) -> None
             loop.remove_reader(sys.stdin.fileno())
             request("the parent is gone")
 
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, request, number.name)
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        # `nohup` has the end of a terminal ignored.
+        if number is not signal.SIGHUP or signal.getsignal(number) is not signal.SIG_IGN:
+            loop.add_signal_handler(number, request, number.name)
     if until_eof:
         loop.add_reader(sys.stdin.fileno(), watch_stdin)
     _set_aside_what_stays()

@@ -160,8 +160,8 @@ class Settings(BaseModel):
     )
     shutdown_grace_seconds: Seconds = Field(
         25,
-        description="By when a process has ended after SIGTERM or SIGINT; below the supervisor's own patience, and at "
-        f"least {_LEAST_GRACE}.",
+        description="By when a process has ended after SIGTERM, SIGINT or SIGHUP; below the supervisor's own patience, "
+        f"and at least {_LEAST_GRACE}.",
     )
 
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least severe line logged.")

@@ -100,6 +100,14 @@ def consumer_readiness(
             )
         if pipeline.holding is not None:
             raise Degraded("paused: a dependency is unavailable", pipeline.holding, retried)
+        if pipeline.suspected:
+            told = (f"partition {number} up to offset {until}" for number, until in pipeline.suspected.items())
+            raise Degraded(
+                f"reading record by record: partition {', '.join(map(str, pipeline.suspected))}",
+                "; ".join(told),
+                "consumers died here before: a record that kills is found, and dead-lettered after three deaths; "
+                "this ends by itself once the partition is caught up",
+            )
 
     return Readiness(
         {

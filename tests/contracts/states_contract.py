@@ -1,6 +1,7 @@
 """The contract of `PartitionStates`."""
 
 import asyncio
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
@@ -22,9 +23,16 @@ class StatesUnderTest(Protocol):
         ...
 
 
+async def attempt(states: PartitionStates, positions: Mapping[int, int]) -> Mapping[int, int]:
+    """Begin and have something in flight; tell how many attempts had been counted before."""
+    begun = await states.begin(positions)
+    await states.attempt(positions.keys())
+    return {partition: state.attempts for partition, state in begun.items()}
+
+
 async def died_with(states: PartitionStates, partition: int, offset: int) -> None:
     """Have a consumer begin and die with a record in hand, and the next one begin."""
-    await states.begin({partition: offset})
+    await attempt(states, {partition: offset})
     await states.mark(partition, offset)
     await states.begin({partition: offset})
 
@@ -46,49 +54,61 @@ class AttemptsContract(_StatesContract):
 
     async def test_attempts_at_a_position_are_counted_and_begin_anew_behind_it(self, states: PartitionStates) -> None:
         """A consumer that came on was not stopped by what stands there."""
-        counted = [(await states.begin({0: position}))[0].attempts for position in (5, 5, 5, 6, 6, 5)]
-        assert counted == [1, 2, 3, 1, 2, 1]
+        counted = [(await attempt(states, {0: position}))[0] for position in (5, 5, 5, 6, 6, 5)]
+        assert counted == [0, 1, 2, 0, 1, 0]
+
+    async def test_beginning_without_anything_in_flight_is_no_attempt(self, states: PartitionStates) -> None:
+        """An idle consumer that dies says nothing of the record that comes next."""
+        await attempt(states, {0: 5})
+        assert [(await states.begin({0: 5}))[0].attempts for _ in range(3)] == [1, 1, 1]
 
     async def test_each_partition_is_counted_by_itself(self, states: PartitionStates) -> None:
         """As many as a consumer was given are begun at once, and only those are answered."""
         await states.begin({0: 5, 1: 5, 2: 5})
-        begun = await states.begin({3: 0, 1: 5, 0: 6})
-        assert begun == {0: PartitionState(1, None), 1: PartitionState(2, None), 3: PartitionState(1, None)}
+        await states.attempt([0, 1])
+        begun = await states.begin({3: 0, 2: 5, 1: 5, 0: 6})
+        counted = {partition: state.attempts for partition, state in begun.items()}
+        assert counted == {0: 0, 1: 1, 2: 0, 3: 0}
+        await states.attempt([])
         assert await states.begin({}) == {}
 
     async def test_good_end_takes_back_its_own_attempt_and_no_other(self, states: PartitionStates) -> None:
         """The crashes before it keep counting."""
-        await states.begin({0: 5, 1: 5})
-        await states.begin({0: 5, 1: 5})
+        for _ in range(2):
+            await attempt(states, {0: 5, 1: 5})
         await states.end({0: 5})
         begun = await states.begin({0: 5, 1: 5})
-        assert (begun[0].attempts, begun[1].attempts) == (2, 3)
+        assert (begun[0].attempts, begun[1].attempts) == (1, 2)
 
     async def test_good_ends_alone_never_make_attempts_add_up(self, states: PartitionStates) -> None:
         """Nor does an end without a beginning give anything to take later."""
         await states.end({0: 5})
         for _ in range(3):
-            assert (await states.begin({0: 5}))[0].attempts == 1
+            assert await attempt(states, {0: 5}) == {0: 0}
             await states.end({0: 5})
             await states.end({0: 5})
 
-    async def test_consumers_that_begin_at_once_are_all_counted(self, table: StatesUnderTest) -> None:
-        """None is lost and none counted twice, in whatever order each names its partitions."""
+    async def test_consumers_that_begin_at_once_have_one_owner_that_counts(self, table: StatesUnderTest) -> None:
+        """In whatever order each names its partitions: only the last one's attempts count."""
         orders = [range(4), range(3, -1, -1)] * 10
-        begun = await asyncio.gather(*(table.states().begin(dict.fromkeys(order, 5)) for order in orders))
-        for partition in range(4):
-            assert sorted(each[partition].attempts for each in begun) == list(range(1, 21))
-
-    async def test_beginnings_and_ends_at_once_add_up(self, table: StatesUnderTest) -> None:
-        """As when partitions move among consumers: every end takes exactly one attempt back."""
-        orders = [range(4), range(3, -1, -1)] * 5
-        for order in orders:
-            await table.states().begin(dict.fromkeys(order, 5))
-        ends = (table.states().end(dict.fromkeys(order, 5)) for order in orders)
-        beginnings = (table.states().begin(dict.fromkeys(order, 5)) for order in orders)
-        await asyncio.gather(*(each for pair in zip(beginnings, ends, strict=True) for each in pair))
+        all_states = [table.states() for _ in orders]
+        pairs = list(zip(all_states, orders, strict=True))
+        await asyncio.gather(*(states.begin(dict.fromkeys(order, 5)) for states, order in pairs))
+        await asyncio.gather(*(states.attempt(order) for states, order in pairs))
         begun = await table.states().begin(dict.fromkeys(range(4), 5))
-        assert [begun[partition].attempts for partition in range(4)] == [11] * 4
+        assert [begun[partition].attempts for partition in range(4)] == [1] * 4
+
+    async def test_attempts_and_ends_at_once_add_up(self, table: StatesUnderTest) -> None:
+        """As when partitions move among consumers: every end takes exactly one attempt back."""
+        owner, orders = table.states(), [range(4), range(3, -1, -1)] * 5
+        await owner.begin(dict.fromkeys(range(4), 5))
+        for order in orders:
+            await owner.attempt(order)
+        ends = (table.states().end(dict.fromkeys(order, 5)) for order in orders)
+        attempts = (owner.attempt(order) for order in orders)
+        await asyncio.gather(*(each for pair in zip(attempts, ends, strict=True) for each in pair))
+        begun = await table.states().begin(dict.fromkeys(range(4), 5))
+        assert [begun[partition].attempts for partition in range(4)] == [10] * 4
 
     async def test_groups_and_topics_do_not_see_each_other(self, table: StatesUnderTest) -> None:
         """Neither attempts, nor deaths, nor stops."""
@@ -97,13 +117,13 @@ class AttemptsContract(_StatesContract):
         await died_with(states, 0, 5)
         await states.stop(0, STORM)
         for other in others:
-            assert await other.begin({0: 5}) == {0: PartitionState(1, None)}
+            assert await other.begin({0: 5}) == {0: PartitionState(0, None)}
             assert await other.mark(0, 5) == 0
             assert (await other.stops(), await other.resume()) == ({}, {})
             await other.unmark(0)
             await other.end({0: 5})
         successor = table.states()
-        assert await successor.begin({0: 5}) == {0: PartitionState(3, STORM)}
+        assert await successor.begin({0: 5}) == {0: PartitionState(1, STORM)}
         assert await successor.mark(0, 5) == 1
 
 
@@ -172,11 +192,19 @@ class SleeperContract(_StatesContract):
     async def test_end_of_a_sleeper_takes_back_no_attempt_at_another_position(self, table: StatesUnderTest) -> None:
         """The new owner's attempt there keeps counting, should it die."""
         sleeper, owner = table.states(), table.states()
-        await sleeper.begin({0: 5, 1: 5})
-        await owner.begin({0: 5, 1: 7})
+        await attempt(sleeper, {0: 5, 1: 5})
+        await attempt(owner, {0: 5, 1: 7})
         await sleeper.end({0: 5, 1: 5})
         begun = await table.states().begin({0: 5, 1: 7})
-        assert (begun[0].attempts, begun[1].attempts) == (2, 2)
+        assert (begun[0].attempts, begun[1].attempts) == (1, 1)
+
+    async def test_sleeper_counts_no_attempt(self, table: StatesUnderTest) -> None:
+        """What it has in flight will be read again by the owner."""
+        sleeper, owner = table.states(), table.states()
+        await sleeper.begin({0: 5})
+        await owner.begin({0: 5})
+        await sleeper.attempt([0])
+        assert (await table.states().begin({0: 5}))[0].attempts == 0
 
     @pytest.mark.parametrize("deed", ["end", "unmark"])
     async def test_sleeper_leaves_the_new_owners_record_in_the_marker(self, table: StatesUnderTest, deed: str) -> None:
@@ -221,7 +249,7 @@ class StopsContract(_StatesContract):
         await table.states().stop(0, stop)
         assert await table.states().stops() == {0: stop}
         begun = await table.states().begin({0: 5, 1: 5})
-        assert begun == {0: PartitionState(1, stop), 1: PartitionState(1, None)}
+        assert begun == {0: PartitionState(0, stop), 1: PartitionState(0, None)}
 
     async def test_open_stop_tells_since_when_it_stands(self, states: PartitionStates) -> None:
         """Met again it is as old as before; resumed it is gone."""

@@ -2,8 +2,11 @@
 
 import pytest
 
+from tests.faults.kafka_load import KafkaLoad
 from tests.faults.stage import Stage
 from tests.support.records import NewRecord
+
+_IDLE_DEATHS = 4
 
 
 @pytest.mark.quick
@@ -64,3 +67,20 @@ async def test_04_consumer_killed_between_dead_letter_and_offset_commit(stage: S
     seen = await stage.prove(load)
     assert len(seen.letters) > 1
     assert {each.record.value for each in seen.letters} == {b"{poison"}
+
+
+async def test_40_consumer_killed_again_and_again_while_idle(stage: Stage) -> None:
+    """Nothing was in flight, so what comes next is suspected of nothing and read as fast as ever."""
+    consumer = await stage.run("consumer")
+    async with stage.kafka_load(most=stage.events // 10) as load:
+        await load.acknowledged(stage.events // 10)
+    await stage.flows(0)
+    for _ in range(_IDLE_DEATHS):
+        await consumer.kill9()
+        consumer = await stage.run_again(consumer)
+    stage.struck("consumers killed while idle", _IDLE_DEATHS)
+    async with KafkaLoad(f"{stage.seed}/later", stage.topics.bootstrap, stage.topic) as later:
+        await later.acknowledged(stage.events)
+    stage.healed()
+    await stage.prove(load, later)
+    assert "record by record" not in consumer.text

@@ -51,3 +51,20 @@ async def test_killed_between_database_and_offset_commit_everything_counts_once(
     assert await world.query("SELECT * FROM events ORDER BY id") == before
     assert {line["eventId"] for line in successor.lines("event is a duplicate")} == {str(each) for each in IDS}
     assert await world.letters() == []
+
+
+async def test_after_kills_while_idle_records_are_read_in_batches(world: World) -> None:
+    """Nothing was in flight, so no record is suspected."""
+    await world.make_topic(partitions=2)
+    first, later = EVENTS[:4], [an_event() for _ in range(400)]
+    await world.send(*as_records(first, partitions=2))
+    for _ in range(4):
+        consumer = await world.run("consumer")
+        await world.consumed(len(first))
+        await consumer.kill9()
+    consumer = await world.run("consumer")
+    await world.send(*as_records(later, partitions=2))
+    await world.stored({event.id for event in [*first, *later]})
+    assert "record by record" not in consumer.text
+    rows = await world.query("SELECT attempts FROM partition_states ORDER BY partition")
+    assert [row["attempts"] for row in rows] == [1, 1]

@@ -9,7 +9,7 @@ from asyncio.subprocess import PIPE, STDOUT, Process
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
-from signal import SIGINT, SIGKILL, Signals
+from signal import SIGHUP, SIGINT, SIGKILL, Signals
 
 import pytest
 
@@ -156,3 +156,18 @@ async def test_commands_beside_it_speak_to_its_servers(tmp_path: Path) -> None:
     after = await user_events("config", environment=beside)
     assert after.stderr.startswith("as the environment says")
     assert not (data_dir / "instance.json").exists()
+
+
+@pytest.mark.skipif(not Path("/proc/self").exists(), reason="processes are looked up in /proc")
+async def test_closing_the_terminal_ends_everything_in_order(tmp_path: Path) -> None:
+    """SIGHUP is taken as SIGTERM."""
+    ports = probe.free_ports(2)
+    environment = {"PORT": str(ports[0]), "CONSUMER_PORT": str(ports[1]), "DATA_DIR": str(tmp_path / "data")}
+    async with started(environment) as process:
+        assert "ready: http" in await output_until(process, "ready: http")
+        process.send_signal(SIGHUP)
+        output = await output_until(process, "nothing of this kind")
+        async with asyncio.timeout(_END_SECONDS):
+            assert await process.wait() == 0
+    assert [output.count(f'"event":"{event}"') for event in ("stopping", "stopped")] == [3, 3]
+    assert not processes_in(tmp_path / "data" / "postgres")

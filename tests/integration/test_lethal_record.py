@@ -58,6 +58,9 @@ async def test_a_record_that_kills_is_parked_after_three_deaths_alone_in_hand(wo
     assert (headers["dlq.kind"], headers["dlq.error.class"]) == (b"unexpected", b"LethalRecord")
     assert headers["dlq.offset"] == b"4"
     assert await world.ids() == {event.id for event in events} - {events[4].id}
+    # Not only at the end: a person has to see why it is slow.
+    assert consumer.lines("reading record by record: consumers died here before")
+    await consumer.logged("reading in batches again")
     await consumer.ready()
     later = an_event()
     await world.send(*as_records([later]))

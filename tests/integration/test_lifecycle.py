@@ -47,11 +47,19 @@ class Process:
     """A process that runs until a signal."""
 
     def __init__(
-        self, *, linger: float = 0.0, grace: float = 10.0, until_eof: bool = False, fails: bool = False
+        self,
+        *launcher: str,
+        linger: float = 0.0,
+        grace: float = 10.0,
+        until_eof: bool = False,
+        fails: bool = False,
     ) -> None:
         arguments = [str(linger), str(grace), *["eof"] * until_eof, *["fails"] * fails]
         self._process = subprocess.Popen(
-            [sys.executable, "-c", SCRIPT, *arguments], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+            [*launcher, sys.executable, "-c", SCRIPT, *arguments],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
         )
         assert self.read() == "working"
 
@@ -76,12 +84,22 @@ class Process:
         return self._process.returncode, output
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_signal_ends_the_work_in_order(number: signal.Signals) -> None:
     """Exit code 0: what was begun is done."""
     process = Process()
     process.send(number)
     assert process.end() == (0, "stopping\nending\nstopped\n")
+
+
+def test_hangup_is_ignored_under_nohup() -> None:
+    """As whoever starts it so wants it to outlive the terminal."""
+    process = Process("nohup")
+    process.send(signal.SIGHUP)
+    process.send(signal.SIGTERM)
+    assert process.read() == "stopping"
+    code, output = process.end()
+    assert (code, "already stopping" in output) == (0, False)
 
 
 def test_further_signals_change_nothing() -> None:

@@ -109,9 +109,11 @@ class PipelineWorld:
         return MemoryPartitionStates("events", "group", self.states.table)
 
     async def crash_before(self, position: int, times: int) -> None:
-        """That many consumers have died after they began to read partition 0 there."""
+        """That many consumers have died with records of partition 0 in flight, from there on."""
         for _ in range(times):
-            await self.another().begin({0: position})
+            dead = self.another()
+            await dead.begin({0: position})
+            await dead.attempt([0])
 
     def committed(self) -> dict[int, int]:
         """Tell the group's positions where it has any."""

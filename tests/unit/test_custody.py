@@ -1,5 +1,6 @@
 """What a consumer knows of its partitions: stops that outlive it, and the way to a record that kills."""
 
+import asyncio
 import logging
 from collections import defaultdict
 from collections.abc import Collection, Mapping
@@ -35,10 +36,12 @@ class Consumers:
         self.last = Custody(self.states, storms, span=SPAN)
         return self.last
 
-    async def begin(self, positions: Mapping[int, int], *, times: int = 1) -> Custody:
-        """That many begin there, and all but the last have died by then; answer the last."""
+    async def begin(self, positions: Mapping[int, int], *, times: int = 1, is_idle: bool = False) -> Custody:
+        """That many begin there, with records in flight unless idle; all but the last have died. Answer the last."""
         for _ in range(times):
             await self.start().begin(positions)
+            if not is_idle:
+                await self.last.attempt(positions.keys())
         return self.last
 
     async def die_with(self, offset: int, *, times: int = 1) -> None:
@@ -89,6 +92,47 @@ async def test_position_that_moves_ends_the_suspicion(consumers: Consumers) -> N
     """However often consumers are killed: deploys by kill -9 under load quarantine nothing."""
     for position in range(20):
         assert not (await consumers.begin({0: position}, times=2)).is_suspicious
+
+
+async def test_idle_deaths_are_no_attempts(consumers: Consumers) -> None:
+    """However often an idle consumer is killed; nor do they hide attempts that were."""
+    assert not (await consumers.begin({0: 5}, times=9, is_idle=True)).is_suspicious
+    await consumers.begin({0: 5}, times=2)
+    assert (await consumers.begin({0: 5}, times=2, is_idle=True)).is_suspicious
+
+
+async def test_attempt_is_counted_once(consumers: Consumers) -> None:
+    """Also where batches are begun side by side: one consumer dies once."""
+    custody = await consumers.begin({0: 5, 1: 5}, is_idle=True)
+    await asyncio.gather(*(custody.attempt(partitions) for partitions in ({0}, {0, 1}, {1}, {0, 1})))
+    assert custody.has_attempted({0, 1})
+    await custody.attempt({0, 1})
+    assert not (await consumers.begin({0: 5, 1: 5}, is_idle=True)).is_suspicious
+
+
+async def test_attempt_that_could_not_be_counted_is_counted_later(consumers: Consumers) -> None:
+    """Before its record is tried."""
+    custody = await consumers.begin({0: 5}, is_idle=True)
+    consumers.states.outage = Unavailable("database: down")
+    with pytest.raises(Unavailable):
+        await custody.attempt({0})
+    assert not custody.has_attempted({0})
+    consumers.states.outage = None
+    await custody.attempt({0})
+    assert (await consumers.begin({0: 5}, times=2)).is_suspicious
+
+
+async def test_partition_that_is_trusted_is_no_longer_suspected(
+    consumers: Consumers, caplog: pytest.LogCaptureFixture
+) -> None:
+    """That is told, once; the others stay suspected."""
+    caplog.set_level(logging.INFO)
+    custody = await consumers.begin({0: 5, 1: 5}, times=3)
+    assert custody.suspected == {0: 5 + SPAN, 1: 5 + SPAN}
+    for _ in range(2):
+        custody.trust([0, 7])
+    assert custody.suspected == {1: 5 + SPAN}
+    assert [record.getMessage() for record in caplog.records][2:] == ["reading in batches again"]
 
 
 async def test_good_ends_are_no_attempts(consumers: Consumers) -> None:

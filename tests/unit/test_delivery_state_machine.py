@@ -103,6 +103,8 @@ class Delivering(RuleBasedStateMachine):
         self.states: StateTable = {}
         self.never_put_down: list[AbstractAsyncContextManager[bool]] = []
         self.deaths_alone: Counter[tuple[int, int]] = Counter()
+        self.attempts: Counter[tuple[int, int]] = Counter()
+        """How often something was in flight of a partition, by the position that it had then."""
         self.members: list[Member] = []
         self.stalled: list[Member] = []
         self.positions: Counter[int] = Counter()
@@ -239,6 +241,13 @@ class Delivering(RuleBasedStateMachine):
         assert all(deaths <= 3 for deaths in self.deaths_alone.values())
 
     @invariant()
+    def nothing_is_suspected_of_which_nothing_was_in_flight(self) -> None:
+        """However often idle consumers die."""
+        for member in self.members:
+            for partition, until in member.custody.suspected.items():
+                assert self.attempts[partition, until - SPAN] >= 2
+
+    @invariant()
     def ledger_adds_up(self) -> None:
         """Every processed batch is accounted for, and no id was stored twice."""
         assert all(
@@ -275,6 +284,9 @@ class Delivering(RuleBasedStateMachine):
         """Read a batch, if there is any; a record that may kill is taken alone."""
         batch = self.run(member.source.poll(limit, 0))
         if batch.records:
+            self.run(member.custody.attempt(batch.partitions))
+            for partition in batch.partitions:
+                self.attempts[partition, self.log.groups[TOPIC, GROUP].committed[partition]] += 1
             if member.custody.is_suspect(batch.records[0]):
                 member.source.rewind(Batch(batch.records[1:], batch.assignment))
                 batch = Batch(batch.records[:1], batch.assignment)

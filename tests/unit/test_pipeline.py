@@ -13,8 +13,9 @@ from adapters.memory import MemorySource
 from application.holding import Backoff
 from application.pipeline import BATCHES_IN_HAND, Pace
 from application.ports import Batch, BeforeCommit, Delivery, Verdict
-from domain.dead_letter import FailureKind
+from domain.dead_letter import Failure, FailureKind, Record
 from domain.errors import Unavailable, WrongDeployment
+from domain.event import UserEvent
 from domain.stop import Stop, StopKind
 from tests.support.custodians import Witness
 from tests.support.events import NOON
@@ -863,10 +864,10 @@ async def test_records_behind_a_suspect_are_not_committed_before_it(world: Pipel
 
 async def regain_as_suspect(world: PipelineWorld, position: int) -> None:
     """Partition 0 goes to others, who die at a position, and comes back."""
+    await world.crash_before(position, times=3)
     other = MemorySource(world.log, "events", "group", Witness())
     await other.open()
     world.log.groups["events", "group"].committed[0] = position
-    await world.crash_before(position, times=3)
     other.crash()
 
 
@@ -908,6 +909,7 @@ async def test_record_that_killed_three_times_is_parked_untried(world: PipelineW
     for _ in range(3):
         dead = world.another()
         await dead.begin({0: 1})
+        await dead.attempt([0])
         await dead.mark(0, 1)
     async with world.running():
         await until(lambda: world.committed() == {0: 3})
@@ -933,16 +935,81 @@ async def test_suspect_that_another_consumer_owns_is_not_tried(world: PipelineWo
     """Nor passed by: it is read again, as long as the log leaves the partition here."""
     await world.crash_before(0, times=2)
     events = world.append(2)
+    world.store.gate.clear()
     async with world.running():
-        await until(lambda: world.committed() == {0: 2})
-        await world.another().begin({0: 2})
-        events += world.append(2)
+        await until(lambda: bool(world.store.calls))
+        await world.another().begin({0: 0})
+        world.store.gate.set()
+        await until(lambda: world.committed() == {0: 1})
         polls = world.source.polls
         await until(lambda: world.source.polls > polls + 3)
-        assert (len(world.store.rows), world.committed()) == (2, {0: 2})
-        await world.states.begin({0: 2})
-        await until(lambda: world.committed() == {0: 4})
+        assert (len(world.store.rows), world.committed()) == (1, {0: 1})
+        await world.states.begin({0: 1})
+        await until(lambda: world.committed() == {0: 2})
     assert list(world.store.rows) == [event.id for event in events]
+
+
+async def test_suspicion_ends_where_the_log_is_read_to_its_end(
+    world: PipelineWorld, caplog: pytest.LogCaptureFixture
+) -> None:
+    """What killed stood there before: what comes later is stored together, and both is told."""
+    caplog.set_level(logging.INFO)
+    await world.crash_before(0, times=2)
+    world.append(3)
+    async with world.running():
+        await until(lambda: world.pipeline.suspected.keys() == {0})
+        await until(lambda: not world.pipeline.suspected)
+        events = world.append(50)
+        await until(lambda: world.committed() == {0: 53})
+    assert [len(call) for call in world.store.calls[:3]] == [1, 1, 1]
+    assert {event.id for call in world.store.calls[3:] for event in events if event.id in call}
+    assert len(world.store.calls) < 3 + 50
+    told = [record.getMessage() for record in caplog.records if record.name == "application.custody"]
+    assert told == ["reading record by record: consumers died here before", "reading in batches again"]
+
+
+async def test_attempt_is_counted_before_a_record_is_looked_into(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Since it may kill there already; once for all that follows."""
+    counted: list[int] = []
+
+    def decode(record: Record) -> UserEvent | Failure:
+        counted.append(world.states.table["events", "group"][0].attempts)
+        return original(record)
+
+    original = wire.decode
+    monkeypatch.setattr(wire, "decode", decode)
+    world = PipelineWorld()
+    async with world.running():
+        await until(lambda: world.source.polls > 0)
+        assert world.states.table["events", "group"][0].attempts == 0
+        world.append(3)
+        await until(lambda: world.committed() == {0: 3})
+        world.append(2)
+        await until(lambda: world.committed() == {0: 5})
+    assert counted == [1] * 5
+
+
+async def test_record_is_kept_while_its_attempt_cannot_be_counted(world: PipelineWorld) -> None:
+    """As in any outage."""
+    async with world.running():
+        await until(lambda: world.source.polls > 0)
+        world.states.outage = Unavailable("database: down")
+        world.append(3)
+        await until(lambda: world.pipeline.holding == "database: down")
+        assert not world.store.calls
+        world.states.outage = None
+        await until(lambda: world.committed() == {0: 3})
+
+
+async def test_consumers_that_die_idle_raise_no_suspicion(world: PipelineWorld) -> None:
+    """However many: nothing was in flight."""
+    events = world.append(50)
+    for _ in range(5):
+        idle = world.another()
+        await idle.begin({0: 0, 1: 0, 2: 0})
+    async with world.running():
+        await until(lambda: world.committed() == {0: 50})
+    assert world.store.calls == [[event.id for event in events]]
 
 
 async def test_stop_among_records_taken_one_by_one_gives_the_rest_back(world: PipelineWorld) -> None:

@@ -49,6 +49,12 @@ class MemoryPartitionStates(Outage):
         await self._reach()
         return {partition: self._begin(self._rows[partition], position) for partition, position in positions.items()}
 
+    async def attempt(self, partitions: Collection[int]) -> None:
+        await self._reach()
+        for partition in partitions:
+            row = self._rows[partition]
+            row.attempts += row.owner is self
+
     async def end(self, positions: Mapping[int, int]) -> None:
         await self._reach()
         for partition, position in positions.items():
@@ -93,7 +99,7 @@ class MemoryPartitionStates(Outage):
         return resumed
 
     def _begin(self, row: StateRow, position: int) -> PartitionState:
-        row.attempts = row.attempts + 1 if row.position == position else 1
+        row.attempts = row.attempts if row.position == position else 0
         row.owner, row.position = self, position
         row.deaths += row.is_in_hand
         row.is_in_hand = False

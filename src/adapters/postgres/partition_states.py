@@ -16,17 +16,26 @@ from domain.stop import Stop, StopKind
 # deadlocking. A record that is still in hand when its partition is begun anew was never taken out: its consumer died.
 _BEGIN = """
 INSERT INTO partition_states AS state (group_name, topic, partition, owner, position, attempts)
-SELECT $1, $2, partition, $3, position, 1
+SELECT $1, $2, partition, $3, position, 0
 FROM unnest($4::int[], $5::bigint[]) AS given (partition, position)
 ORDER BY partition
 ON CONFLICT (group_name, topic, partition) DO UPDATE SET
     owner = excluded.owner,
     position = excluded.position,
-    attempts = CASE WHEN state.position = excluded.position THEN state.attempts + 1 ELSE 1 END,
+    attempts = CASE WHEN state.position = excluded.position THEN state.attempts ELSE 0 END,
     deaths = state.deaths + state.in_hand::int,
     in_hand = FALSE
 RETURNING partition, attempts, stop_kind IS NOT NULL AND resumed_at IS NULL AS is_stopped,
     stop_kind, stop_offset, stop_reason
+"""
+_ATTEMPT = """
+UPDATE partition_states AS state SET attempts = attempts + 1
+FROM (
+    SELECT partition FROM partition_states
+    WHERE group_name = $1 AND topic = $2 AND owner = $3 AND partition = ANY($4::int[])
+    ORDER BY partition FOR UPDATE
+) AS own
+WHERE group_name = $1 AND topic = $2 AND state.partition = own.partition
 """
 _END = """
 UPDATE partition_states AS state SET
@@ -94,6 +103,9 @@ class PostgresPartitionStates:
     async def begin(self, positions: Mapping[int, int]) -> Mapping[int, PartitionState]:
         rows = await self._run(_BEGIN, self._owner, list(positions), list(positions.values()))
         return {row.partition: PartitionState(row.attempts, _stop(row) if row.is_stopped else None) for row in rows}
+
+    async def attempt(self, partitions: Collection[int]) -> None:
+        await self._run(_ATTEMPT, self._owner, list(partitions))
 
     async def end(self, positions: Mapping[int, int]) -> None:
         await self._run(_END, self._owner, list(positions), list(positions.values()))

@@ -11,7 +11,7 @@ class PartitionState(NamedTuple):
     """How a partition stands with a consumer that takes it over."""
 
     attempts: int
-    """How many consumers in a row began at this position, this one included, and did not end well."""
+    """How many attempts to read on from this position have not ended well so far."""
     stop: Stop | None
     """Why it must not be read on; None also where a person has resumed it."""
 
@@ -24,7 +24,11 @@ class PartitionStates(Protocol):
     """
 
     async def begin(self, positions: Mapping[int, int]) -> Mapping[int, PartitionState]:
-        """Count an attempt to read each partition from its position on, and a death of the record in the marker."""
+        """Take over each partition at its position, and count a death of the record in the marker."""
+        ...
+
+    async def attempt(self, partitions: Collection[int]) -> None:
+        """Count an attempt to read own partitions on from their positions: something of them is in flight."""
         ...
 
     async def end(self, positions: Mapping[int, int]) -> None:
