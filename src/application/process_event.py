@@ -6,14 +6,17 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple
 
+from application.batch_sizes import BatchSizes
 from application.ports import Batch, BeforeCommit, DeadLetters, Delivery, EventStore, Verdict, Withdrawn, at_once
 from application.storm import Storms
 from domain.dead_letter import DeadLetter, Failure, FailureKind, Record
-from domain.errors import LimitExceeded, Rejected, Unavailable, WrongDeployment
+from domain.errors import Declined, Rejected, Unavailable, WrongDeployment
 from domain.event import UserEvent
 from domain.stop import Stop
 
 _PORTION_RECORDS = 100
+_PATIENCE_SECONDS = 60.0
+"""For how long an event that is declined alone is tried again: longer than a deadlock or an abandoned session lasts."""
 _LETHAL = Failure(
     FailureKind.UNEXPECTED, "the consumer died again and again with this record alone in hand", "LethalRecord"
 )
@@ -47,9 +50,13 @@ class Outcome(NamedTuple):
     batch: Batch
     """What was carried out, and may be committed."""
     left: Batch
-    """What was not, since it stands behind the end of a storm."""
+    """What was not, since it stands behind the end of a storm, or is too much at once at present: to be read again."""
     stops: Mapping[int, Stop]
     """The partitions where the storm is, which are not to be read on."""
+
+    def leaving(self, rest: Batch) -> "Outcome":
+        """Leave `rest` as well, which stands behind all others."""
+        return self._replace(left=Batch([*self.left.records, *rest.records], rest.assignment))
 
 
 Reading = Delivery | Failure
@@ -75,12 +82,19 @@ class ProcessEvent:
         decode: Callable[[Record], UserEvent | Failure],
         storms: Storms,
         clock: Callable[[], datetime],
+        *,
+        patience: float = _PATIENCE_SECONDS,
     ) -> None:
+        """`patience`: for how many seconds an event may be declined alone while others are taken."""
         self._store = store
         self._dead_letters = dead_letters
         self._decode = decode
         self._storms = storms
         self._clock = clock
+        self._patience = patience
+        self._sizes = BatchSizes()
+        self._declined: dict[int, tuple[int, float]] = {}
+        """By partition, the offset of an event that is declined alone, and since when, by the loop's clock."""
         self.asked = 0
         """How often the store was asked to add events."""
 
@@ -108,15 +122,20 @@ class ProcessEvent:
         before `before_commit` returns; `Withdrawn` where it never does.
         """
         readings = await self.read(batch) if readings is None else readings
+        rest: Batch | None = None
+        if ends := self._sizes.ends(batch):
+            places, batch, rest = _split(batch, ends)
+            readings = [readings[place] for place in places]
         deliveries = [reading for reading in readings if isinstance(reading, Delivery)]
-        added = await self._add(deliveries, before_commit) if deliveries else ()
+        added = await self._add_timed(batch, deliveries, before_commit) if deliveries else ()
         # Dead letters are seen as well, and may be all there is.
         await before_commit()
         if len(added) != len(deliveries):
             raise AssertionError(f"the store judged {len(added)} of {len(deliveries)} events")
         verdicts = iter(added)
         fates = [next(verdicts) if isinstance(reading, Delivery) else reading for reading in readings]
-        return await self._settle(_Judged(batch, readings, fates), attempt)
+        outcome = await self._settle(_Judged(batch, readings, fates), attempt)
+        return outcome if rest is None else outcome.leaving(rest)
 
     async def give_up(self, batch: Batch, cause: Unavailable, attempt: Attempt) -> Outcome:
         """Park the whole batch as `exhausted`: only for those who set a retry budget."""
@@ -149,33 +168,78 @@ class ProcessEvent:
         _balance(tally, done.batch)
         return Outcome(tally, done.batch, left, ruling.stops)
 
+    async def _add_timed(
+        self, batch: Batch, deliveries: Sequence[Delivery], before_commit: BeforeCommit
+    ) -> Sequence[Fate]:
+        """Add the events of `batch`, and have less tried at once where that may have been too much."""
+        now = asyncio.get_running_loop().time
+        began = now()
+        try:
+            fates = await self._add(deliveries, before_commit)
+        except Declined:
+            self._sizes.shrink(batch, now() - began)
+            raise
+        self._sizes.grow(batch, now() - began)
+        return fates
+
     async def _add(self, deliveries: Sequence[Delivery], before_commit: BeforeCommit) -> Sequence[Fate]:
         """Add `deliveries`; on a refusal halve them, in offset order, until the culprits stand alone."""
-        self.asked += 1
         try:
-            return await self._store.add(deliveries, before_commit)
-        except (Unavailable, WrongDeployment, Withdrawn):
+            return await self._ask(deliveries, before_commit)
+        except Declined as declined:
+            if len(deliveries) > 1:
+                # Tried again whole, as a deadlock is, or in smaller batches.
+                raise
+            await self._wait_out(deliveries[0].record, declined)
+            return [_failure(declined)]
+        except (Unavailable, Withdrawn):
             raise
-        except Rejected as rejected:
-            failure = Failure(FailureKind.REJECTED, str(rejected), _root_cause(rejected))
-            is_to_blame = not isinstance(rejected, LimitExceeded)
-        except Exception as error:  # noqa: BLE001 - whatever it is, it must cost one event at most, not the partition
-            failure = Failure(FailureKind.UNEXPECTED, "the store failed on this event alone", type(error).__name__)
-            is_to_blame = False
+        except WrongDeployment:
+            # Unless it is the word of a trigger on one event.
+            await self._probe()
+        except Exception:  # noqa: BLE001, S110 - whatever it is, it must cost one event at most, not the partition
+            pass
         if len(deliveries) > 1:
             middle = len(deliveries) // 2
             first = await self._add(deliveries[:middle], before_commit)
             return [*first, *await self._add(deliveries[middle:], before_commit)]
-        if not is_to_blame:
-            await self._blame()
-        return [failure]
+        return await self._blame(deliveries, before_commit)
 
-    async def _blame(self) -> None:
-        """Return if an event that failed alone is to blame: another could be written at this moment."""
+    async def _blame(self, alone: Sequence[Delivery], before_commit: BeforeCommit) -> Sequence[Fate]:
+        """Try an event that failed alone once more, when another could be written: then it is to blame."""
+        await self._probe()
+        try:
+            return await self._ask(alone, before_commit)
+        except (Unavailable, Withdrawn):
+            raise
+        except Exception as error:  # noqa: BLE001 - as above
+            return [_failure(error)]
+
+    async def _wait_out(self, record: Record, declined: Declined) -> None:
+        """Return once an event was declined alone for long enough, while another could be written each time."""
+        await self._probe()
+        now = asyncio.get_running_loop().time()
+        offset, since = self._declined.get(record.partition, (record.offset, now))
+        if offset != record.offset:
+            since = now
+        self._declined[record.partition] = record.offset, since
+        if now - since < self._patience:
+            raise declined
+        del self._declined[record.partition]
+
+    async def _ask(self, deliveries: Sequence[Delivery], before_commit: BeforeCommit) -> Sequence[Verdict]:
+        self.asked += 1
+        return await self._store.add(deliveries, before_commit)
+
+    async def _probe(self) -> None:
+        """Return if another event could be written at this moment."""
+        self.asked += 1
         try:
             await self._store.probe()
         except (Unavailable, WrongDeployment):
             raise
+        except Rejected as rejected:
+            raise Unavailable(f"the store refuses every event: {rejected}") from rejected
         except Exception as error:
             raise Unavailable(f"the store fails on everything: {type(error).__name__}") from error
 
@@ -201,6 +265,13 @@ class ProcessEvent:
             raise Unavailable(f"a dead letter was refused: {rejected}") from rejected
 
 
+def _failure(error: Exception) -> Failure:
+    """Say why an event is given up; the text of an error that nobody foresaw may hold anything."""
+    if isinstance(error, Rejected | Declined | WrongDeployment):
+        return Failure(FailureKind.REJECTED, str(error), _root_cause(error))
+    return Failure(FailureKind.UNEXPECTED, "the store failed on this event alone", type(error).__name__)
+
+
 def _root_cause(error: BaseException) -> str:
     while error.__cause__ is not None:
         error = error.__cause__
@@ -209,19 +280,24 @@ def _root_cause(error: BaseException) -> str:
 
 def _divide(judged: _Judged, stops: Mapping[int, Stop]) -> tuple[_Judged, Batch]:
     """Part what stands before the stops from the records behind them."""
-    batch = judged.batch
     if not stops:
-        return judged, Batch((), batch.assignment)
-    done: list[int] = []
-    left: list[int] = []
-    for place, record in enumerate(batch.records):
-        stop = stops.get(record.partition)
-        (done if stop is None or record.offset < stop.offset else left).append(place)
-    carried_out, rest = (Batch([batch.records[place] for place in places], batch.assignment) for places in (done, left))
+        return judged, Batch((), judged.batch.assignment)
+    done, carried_out, rest = _split(judged.batch, {partition: stop.offset for partition, stop in stops.items()})
     return (
         _Judged(carried_out, [judged.readings[place] for place in done], [judged.fates[place] for place in done]),
         rest,
     )
+
+
+def _split(batch: Batch, ends: Mapping[int, int]) -> tuple[Sequence[int], Batch, Batch]:
+    """Part what stands before `ends`, offsets by partition, from the rest; and say at which places it stood."""
+    before: list[int] = []
+    behind: list[int] = []
+    for place, record in enumerate(batch.records):
+        end = ends.get(record.partition)
+        (before if end is None or record.offset < end else behind).append(place)
+    first, rest = (Batch([batch.records[place] for place in places], batch.assignment) for places in (before, behind))
+    return before, first, rest
 
 
 def _balance(tally: Tally, batch: Batch) -> None:

@@ -2,15 +2,18 @@
 
 
 class Rejected(Exception):
-    """The event can never be stored or published: trying again gives the same answer."""
-
-
-class LimitExceeded(Rejected):
-    """A limit was exceeded, the event's or the whole store's: rejected only if the store takes another one."""
+    """An event is refused, most probably for ever: the event's fault if another one is taken at that moment."""
 
 
 class Unavailable(Exception):
     """Not now: the outcome is unknown, and the same call may succeed later. Never a reason to park an event."""
+
+
+class Declined(Unavailable):
+    """The store answered no, or nothing in time: most probably not now, but it may be one event's fault.
+
+    It is that event's if it is declined alone, again and again, while others are taken.
+    """
 
 
 class WrongDeployment(Exception):

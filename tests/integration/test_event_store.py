@@ -22,7 +22,7 @@ from adapters.postgres.engine import Database, Limits, create_engine, translated
 from adapters.postgres.event_store import PostgresEventStore
 from application.listing import EventFilter
 from application.ports import Verdict
-from domain.errors import LimitExceeded, Rejected, Unavailable
+from domain.errors import Rejected, Unavailable
 from tests.contracts.listing_contract import walk
 from tests.support.events import an_event, delivered
 from tests.support.postgres import PostgresServer, connect
@@ -151,7 +151,7 @@ async def test_entry_that_is_too_large_for_an_index_exceeds_a_limit(engine: Asyn
     )
     async with engine.begin() as connection:
         await connection.execute(text("CREATE INDEX ON events ((payload ->> 'a'))"))
-    with pytest.raises(LimitExceeded):
+    with pytest.raises(Rejected):
         await store.add(delivered(large))
     assert await store.add(delivered(an_event())) == [STORED]
 

@@ -40,6 +40,7 @@ class WatchedStore(MemoryEventStore):
     async def probe(self) -> None:
         if self.probe_outage is not None:
             raise self.probe_outage
+        await super().probe()
 
 
 class WatchedLetters(MemoryDeadLetters):

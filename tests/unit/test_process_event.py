@@ -12,7 +12,7 @@ from application.ports import Batch, BeforeCommit, DeadLetters, Delivery, EventS
 from application.process_event import Attempt, ProcessEvent, Tally
 from application.storm import StormLimits, Storms
 from domain.dead_letter import Failure, FailureKind
-from domain.errors import LimitExceeded, Rejected, Unavailable, WrongDeployment
+from domain.errors import Declined, Rejected, Unavailable, WrongDeployment
 from domain.event import UserEvent
 from domain.stop import Stop, StopKind
 from tests.support.events import NOON, a_record, an_event, delivered
@@ -39,9 +39,12 @@ def process(store: WatchedStore, letters: WatchedLetters) -> ProcessEvent:
     return a_process(store, letters)
 
 
-def a_process(store: EventStore, letters: DeadLetters, limits: StormLimits | None = None) -> ProcessEvent:
+def a_process(
+    store: EventStore, letters: DeadLetters, limits: StormLimits | None = None, *, patience: float = 3600
+) -> ProcessEvent:
     """Make the use case."""
-    return ProcessEvent(store, letters, wire.decode, Storms(limits or StormLimits(), lambda: 0.0), lambda: NOON)
+    storms = Storms(limits or StormLimits(), lambda: 0.0)
+    return ProcessEvent(store, letters, wire.decode, storms, lambda: NOON, patience=patience)
 
 
 def a_batch(*contents: UserEvent | bytes, offset: int = 0) -> Batch:
@@ -128,11 +131,11 @@ async def test_several_culprits_are_all_found(
 async def test_culprit_is_found_in_logarithmically_many_calls(
     process: ProcessEvent, store: WatchedStore, place: int
 ) -> None:
-    """A halving costs two calls."""
+    """A halving costs two calls, and the culprit is tried once more."""
     events = [an_event() for _ in range(1_000)]
     events[place] = an_event(payload=UNSTORABLE)
     await process(a_batch(*events))
-    assert len(store.calls) <= 1 + 2 * math.ceil(math.log2(1_000))
+    assert len(store.calls) <= 2 + 2 * math.ceil(math.log2(1_000))
 
 
 async def test_halves_are_stored_in_the_order_of_offsets(process: ProcessEvent, store: WatchedStore) -> None:
@@ -170,14 +173,88 @@ async def test_limit_that_every_event_exceeds_is_no_events_fault(
 ) -> None:
     """As of a database that is out of transaction ids, whose code is that of an entry too large for an index, too."""
     events = [an_event() for _ in range(4)]
-    store.bugs, store.bug = {events[2].id}, LimitExceeded("too much")
+    store.bugs, store.bug = {events[2].id}, Rejected("too much")
     store.probe_outage = store.bug
-    with pytest.raises(Unavailable, match="everything"):
+    with pytest.raises(Unavailable, match="every event"):
         await process(a_batch(*events))
     assert letters.parked == []
     store.probe_outage = None
     assert (await process(a_batch(*events))).tally == Tally(stored=1, duplicate=2, conflict=0, dead=1)
     assert kinds(letters) == [(2, FailureKind.REJECTED)]
+
+
+@pytest.mark.parametrize("error", [Rejected("P0001"), WrongDeployment("42501"), ZeroDivisionError()], ids=repr)
+async def test_event_refused_for_a_moment_only_is_stored(
+    store: WatchedStore, letters: WatchedLetters, error: Exception
+) -> None:
+    """It is tried once more after another could be written."""
+
+    class Passing(WatchedStore):
+        async def probe(self) -> None:
+            self.bugs = set()
+
+    passing, events = Passing(), [an_event() for _ in range(4)]
+    passing.bugs, passing.bug = {events[2].id}, error
+    tally = (await a_process(passing, letters)(a_batch(*events))).tally
+    assert tally == Tally(stored=4, duplicate=0, conflict=0, dead=0)
+
+
+@pytest.mark.parametrize("error", [Rejected("P0001"), WrongDeployment("42501")], ids=repr)
+async def test_event_that_alone_is_refused_is_rejected_whatever_the_error(
+    process: ProcessEvent, store: WatchedStore, letters: WatchedLetters, error: Exception
+) -> None:
+    """A trigger may say what is usually said of the whole table."""
+    events = [an_event() for _ in range(4)]
+    store.bugs, store.bug = {events[2].id}, error
+    assert (await process(a_batch(*events))).tally == Tally(stored=3, duplicate=0, conflict=0, dead=1)
+    assert letters.parked[0].failure == Failure(FailureKind.REJECTED, str(error), type(error).__name__)
+
+
+async def test_event_that_is_declined_alone_is_rejected_after_a_while(
+    store: WatchedStore, letters: WatchedLetters
+) -> None:
+    """Not at once: a deadlock or a lock passes by itself."""
+    process, patient = a_process(store, letters, patience=0), a_process(store, letters, patience=3600)
+    event = an_event()
+    store.bugs, store.bug = {event.id}, Declined("40001")
+    for _ in range(3):
+        with pytest.raises(Declined):
+            await patient(a_batch(event))
+    assert letters.parked == []
+    assert (await process(a_batch(event))).tally == dead(1)
+    assert letters.parked[0].failure == Failure(FailureKind.REJECTED, "40001", "Declined")
+
+
+@pytest.mark.parametrize("outage", [Declined("53100"), Unavailable("down"), Rejected("P0001")], ids=repr)
+async def test_event_that_is_declined_like_all_others_is_held(
+    store: WatchedStore, letters: WatchedLetters, outage: Exception
+) -> None:
+    """However long that lasts."""
+    process = a_process(store, letters, patience=0)
+    store.outage, store.probe_outage = Declined("53100"), outage
+    for _ in range(3):
+        with pytest.raises(Unavailable):
+            await process(a_batch(an_event()))
+    assert letters.parked == []
+
+
+async def test_batch_that_is_declined_is_tried_in_smaller_ones_and_the_rest_is_left(
+    process: ProcessEvent, store: WatchedStore
+) -> None:
+    """In each partition by itself; they are stored in the order of offsets, and grow again."""
+    events = [an_event() for _ in range(12)]
+    batch = a_batch(*events)
+    store.outage = Declined("57014")
+    with pytest.raises(Declined):
+        await process(batch)
+    store.outage = None
+    outcome = await process(batch)
+    assert [record.offset for record in outcome.batch.records] == [0, 1, 2]
+    assert [record.offset for record in outcome.left.records] == [*range(3, 12)]
+    other = Batch([a_record(record.value, partition=1) for record in batch.records], None)
+    assert (await process(other)).left.records == ()
+    assert len((await process(outcome.left)).batch.records) == 6
+    assert (await process(batch)).tally == Tally(stored=0, duplicate=12, conflict=0, dead=0)
 
 
 async def test_refused_letter_is_held(process: ProcessEvent, letters: WatchedLetters) -> None:

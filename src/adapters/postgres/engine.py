@@ -17,8 +17,9 @@ from sqlalchemy.exc import TimeoutError as PoolExhausted
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.pool import ConnectionPoolEntry
 
+from adapters.postgres.schema import metadata
 from adapters.postgres.session import open_session
-from domain.errors import LimitExceeded, Rejected, Unavailable, WrongDeployment
+from domain.errors import Declined, Rejected, Unavailable, WrongDeployment
 
 _TRUSTED_SECONDS = 1.0
 """For how long a session that was given back counts as good, unless it is known to be closed."""
@@ -29,7 +30,7 @@ _LOST = (OSError, TimeoutError, asyncpg.InternalClientError)
 """The driver raises the last where a session is used that the server has said it ends, before the connection does."""
 
 
-class LockTimeout(Unavailable):
+class LockTimeout(Declined):
     """Another transaction held a lock for longer than one may wait; `lock_holders` finds out whose."""
 
 
@@ -145,43 +146,52 @@ def milliseconds(seconds: float) -> str:
 
 
 @contextmanager
-def translated() -> Iterator[None]:
+def translated(*, of_events: bool = False) -> Iterator[None]:
     """Turn the driver's errors into the domain's, by SQLSTATE and never by text.
 
-    What comes neither from the database nor from the network passes through: it is a bug of ours.
+    `of_events`: whether events are being written, of which one may be `Rejected`. What comes neither from the database
+    nor from the network passes through: it is a bug of ours.
     """
     try:
         yield
     except DBAPIError as error:
-        meaning = _meaning(error)
+        meaning = _meaning(error, of_events=of_events)
         # The driver's own error is the cause of `orig`, which may not become its cause as well.
         raise meaning from None if meaning is _cause(error) else error.orig
     except asyncpg.PostgresError as error:
         # Of the driver itself, past SQLAlchemy.
-        raise _told(error.sqlstate, error) from error
+        raise _told(error.sqlstate, error, of_events=of_events) from error
     except (*_LOST, PoolExhausted) as error:
         # Connection refused escapes SQLAlchemy as it is. Its other errors tell of wrong use, never of an outage.
-        raise Unavailable(f"database: {type(error).__name__}: {error}") from error
+        raise _unanswered(error) from error
 
 
 # Classes of SQLSTATE: https://www.postgresql.org/docs/current/errcodes-appendix.html
 # Transaction state (read-only among it), prepared statement, schema, access or name, internal error ("cannot assign
 # TransactionIds during recovery").
 _OF_THE_SESSION = ("25", "26", "3F", "42", "XX")
-_NEVER_STORABLE = ("22", "23", "54001")
-# Of an index's entry as well as of the database's transaction ids.
-_LIMIT_EXCEEDED = "54000"
 _WRONG_DEPLOYMENT = ("42", "3F000")
 _LOCK_NOT_AVAILABLE = "55P03"
+# What is about values, functions and triggers seldom passes by itself. A trigger may raise any other code as well: the
+# list decides how soon an event is suspected, not whether it may be.
+_ABOUT_VALUES = ("0A", "21", "22", "23", "2F", "38", "39", "44", "54", "P0")
+_NOT_NULL_VIOLATION = "23502"
+_ENDS_SESSION = {"FATAL", "PANIC"}
 
 
-def _meaning(error: DBAPIError) -> BaseException:
+def _meaning(error: DBAPIError, *, of_events: bool) -> BaseException:
     state, cause = sqlstate(error), _cause(error)
     if state is not None:
-        return _told(state, cause)
+        return _told(state, cause, of_events=of_events)
     if error.connection_invalidated or isinstance(cause, _LOST):
-        return Unavailable(f"database: {type(cause).__name__}: {cause}")
+        return _unanswered(cause)
     return cause
+
+
+def _unanswered(error: BaseException) -> Unavailable:
+    """Tell a call that was given up, since it took too long, from a connection that is lost or was never made."""
+    text = f"database: {type(error).__name__}: {error}".rstrip(": ")
+    return Declined(text) if isinstance(error, TimeoutError) else Unavailable(text)
 
 
 def _cause(error: DBAPIError) -> BaseException:
@@ -189,16 +199,26 @@ def _cause(error: DBAPIError) -> BaseException:
     return getattr(error.orig, "__cause__", None) or error.orig or error
 
 
-def _told(state: str, cause: object) -> Exception:
+def _told(state: str, cause: object, *, of_events: bool) -> Exception:
     """Turn what the server has told into one of the domain's errors."""
     text = f"database: SQLSTATE {state}: {getattr(cause, 'message', None) or type(cause).__name__}"
-    if state.startswith(_NEVER_STORABLE):
-        return Rejected(text)
-    if state == _LIMIT_EXCEEDED:
-        return LimitExceeded(text)
     if state.startswith(_WRONG_DEPLOYMENT):
         return WrongDeployment(text)
-    return LockTimeout(text) if state == _LOCK_NOT_AVAILABLE else Unavailable(text)
+    if state == _NOT_NULL_VIOLATION and (column := _foreign_column(cause)) is not None:
+        return WrongDeployment(f"{text}; give the column {column} a default, or drop its NOT NULL")
+    if getattr(cause, "severity_en", None) in _ENDS_SESSION:
+        # The server's word on the session, as when it shuts down, not on the statement.
+        return Unavailable(text)
+    if state == _LOCK_NOT_AVAILABLE:
+        return LockTimeout(text)
+    return Rejected(text) if of_events and state.startswith(_ABOUT_VALUES) else Declined(text)
+
+
+def _foreign_column(cause: object) -> str | None:
+    """Name the column that a row of ours has no value for since somebody else has added it."""
+    table, column = getattr(cause, "table_name", None), getattr(cause, "column_name", None)
+    ours = metadata.tables.get(table) if table else None
+    return None if ours is None or column is None or column in ours.c else str(column)
 
 
 def sqlstate(error: DBAPIError) -> str | None:

@@ -5,7 +5,7 @@ from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from datetime import datetime, timedelta
 from typing import Any
-from uuid import UUID, uuid4
+from uuid import UUID
 
 from sqlalchemy import Row, Select, cast, literal, select, text, tuple_
 from sqlalchemy.dialects.postgresql import TEXT
@@ -13,9 +13,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from adapters.postgres import event_statements as statements
 from adapters.postgres import times
+from adapters.postgres.canary import store_canary
 from adapters.postgres.engine import translated
 from adapters.postgres.event_writer import EventWriter
-from adapters.postgres.lock_holders import begin
 from adapters.postgres.schema import events
 from application.listing import PAGE_PAYLOAD, Cursor, EventFilter, Page, StoredEvent
 from application.ports import BeforeCommit, Delivery, Verdict, at_once
@@ -25,7 +25,6 @@ _FETCH_ROWS = 50
 _SHOWING_SECONDS = 0.05
 """How long after its beginning a transaction may not show yet in `pg_stat_activity`."""
 
-_PROBE = "INSERT INTO events (id, user_id, event_type) VALUES ($1, 'probe', 'LOGIN')"
 # Of other roles' sessions only the existence is visible, neither what they are nor when their transactions began.
 _OPEN_TRANSACTIONS = """
 SELECT min(xact_start) AS oldest, bool_or(state IS NULL) AS hidden
@@ -89,10 +88,9 @@ class PostgresEventStore:
                 await connection.execute(text("SELECT 1"))
 
     async def probe(self) -> None:
-        # Rolled back within a transaction that commits all the same, since it has written. A DELETE would need a right.
-        async with begin(self._engine) as connection, connection.begin_nested() as savepoint:
-            await connection.exec_driver_sql(_PROBE, (uuid4(),))
-            await savepoint.rollback()
+        with translated():
+            async with asyncio.timeout(self._settle):
+                await store_canary(self._engine)
 
 
 _ROWS = select(

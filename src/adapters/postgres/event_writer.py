@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from adapters.postgres import event_statements as statements
 from adapters.postgres.lock_holders import holders_told
 from application.ports import BeforeCommit, Delivery, Verdict
-from domain.errors import Unavailable
+from domain.errors import Declined, Unavailable
 
 _WARY_BATCHES = 20
 EARLY_ROWS = 500
@@ -43,10 +43,15 @@ class EventWriter:
 
     async def add(self, deliveries: Sequence[Delivery], before_commit: BeforeCommit) -> Sequence[Verdict]:
         """Store what is new; see the port."""
+        took_copies = self._takes_copies
         try:
             return await self._add(deliveries, before_commit)
         except Unavailable:
             self._is_held_up = True
+            raise
+        except Exception:
+            # It was not because it was a COPY that this was refused.
+            self._takes_copies = took_copies
             raise
 
     async def _add(self, deliveries: Sequence[Delivery], before_commit: BeforeCommit) -> Sequence[Verdict]:
@@ -66,7 +71,9 @@ class EventWriter:
                 await self._commit(connection, number)
         verdicts = [Verdict.STORED if place in new else next(compared) for place in range(len(deliveries))]
         if None in verdicts:
-            raise Unavailable("database: a row was deleted while it was compared, or this role may not see it")
+            raise Declined(
+                "database: a row was kept out by a trigger, or deleted meanwhile, or this role may not see it"
+            )
         return [verdict for verdict in verdicts if verdict is not None]
 
     @contextmanager
@@ -82,7 +89,7 @@ class EventWriter:
     @asynccontextmanager
     async def _session(self) -> AsyncIterator[AsyncConnection]:
         """Take a session for as long as a writer's transaction may last."""
-        async with holders_told(self._engine):
+        async with holders_told(self._engine, of_events=True):
             # Cancelled when the time is up, the driver closes the connection: what was not committed never will be.
             async with asyncio.timeout(self._settle), self._engine.connect() as connection:
                 if self._is_held_up:

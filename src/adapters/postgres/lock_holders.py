@@ -50,10 +50,10 @@ async def begin(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
 
 
 @asynccontextmanager
-async def holders_told(engine: AsyncEngine) -> AsyncIterator[None]:
-    """Translate errors, and name in a `LockTimeout` those who have held locks of ours for as long."""
+async def holders_told(engine: AsyncEngine, *, of_events: bool = False) -> AsyncIterator[None]:
+    """Translate errors as `translated` does; name in a `LockTimeout` those who have held locks of ours for as long."""
     try:
-        with translated():
+        with translated(of_events=of_events):
             yield
     except LockTimeout as timeout:
         try:

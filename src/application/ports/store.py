@@ -47,9 +47,8 @@ class EventStore(Protocol):
         """Store the events whose ids are new, with the place where each was read; one verdict each, in order.
 
         Atomic and idempotent, safe under any number of concurrent writers of the same ids. Of equal ids within a call
-        the first counts. Payloads are compared as JSON values, timestamps not at all. Raises `Rejected` when an
-        event of the call can never be stored (`LimitExceeded` when that may be the store's fault): nothing of the call
-        is stored then.
+        the first counts. Payloads are compared as JSON values, timestamps not at all. Raises `Rejected` or `Declined`
+        when an event of the call is refused, which may be the store's fault: nothing of the call is stored then.
 
         Nothing of the call is seen by anybody, or compared with what stands, before `before_commit` has returned; what
         can be done until then is done meanwhile. What it raises, this raises, and nothing of the call is stored. Where
@@ -84,5 +83,8 @@ class EventStore(Protocol):
         ...
 
     async def probe(self) -> None:
-        """Return when the store takes a write at this moment; leaves nothing behind."""
+        """Return when the store takes another event at this moment; leaves nothing behind.
+
+        Raises what `add` raises where it takes none.
+        """
         ...

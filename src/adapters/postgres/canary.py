@@ -1,0 +1,77 @@
+"""Find out whether the table takes another event at this moment: then one that it refuses is refused for itself."""
+
+from datetime import UTC, datetime
+from uuid import uuid4
+
+import asyncpg
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from adapters.log_record import LogRecord
+from adapters.postgres import event_statements as statements
+from adapters.postgres.engine import translated
+from adapters.postgres.lock_holders import holders_told
+from application.ports import Delivery, Verdict
+from domain.errors import Declined, Rejected, WrongDeployment
+from domain.event import EventType, UserEvent
+
+_STORED = """
+SELECT user_id, event_type, coalesce(payload::text, '{}') AS payload FROM events WHERE event_type = ANY($1::text[])
+LIMIT 1
+"""
+
+_DATA_EXCEPTION = "22"
+_MORE_THAN_AN_OFFSET_BITS = 128 - 62
+
+
+async def store_canary(engine: AsyncEngine) -> None:
+    """Write an event as others are written, without leaving a row; raises why the table refuses it.
+
+    What is made up may violate a rule that real events keep, and what is like a stored event one that all have to
+    differ: it is enough if one of the two is taken.
+    """
+    try:
+        await _store(engine, _canary("canary", EventType.LOGIN, b"{}"))
+    except (Rejected, Declined, WrongDeployment):
+        with translated():
+            async with engine.connect() as connection:
+                found = (await connection.exec_driver_sql(_STORED, ([*EventType],))).one_or_none()
+        if found is None:
+            raise
+        await _store(engine, _canary(found.user_id, EventType(found.event_type), found.payload.encode()))
+
+
+def _canary(user_id: str, event_type: EventType, payload: bytes) -> Delivery:
+    identity = uuid4()
+    # Its place is nobody else's either.
+    record = LogRecord("canary", 0, identity.int >> _MORE_THAN_AN_OFFSET_BITS, 0, None, None, ())
+    return Delivery(record, UserEvent(identity, user_id, event_type, datetime.now(UTC), payload))
+
+
+async def _store(engine: AsyncEngine, canary: Delivery) -> None:
+    async with holders_told(engine, of_events=True):
+        async with engine.connect() as connection:
+            await statements.begin(connection)
+            await connection.exec_driver_sql("SAVEPOINT canary")
+            await _write(connection, canary)
+            if await statements.compare(connection, [canary]) != [Verdict.DUPLICATE]:
+                raise Declined("database: a trigger keeps every row out, or this role may not see it")
+            await connection.exec_driver_sql("SET CONSTRAINTS ALL IMMEDIATE")
+            # Nobody ever sees the row, but the commit is one of a transaction that has written.
+            await connection.exec_driver_sql("ROLLBACK TO SAVEPOINT canary")
+            await connection.commit()
+
+
+async def _write(connection: AsyncConnection, canary: Delivery) -> None:
+    try:
+        await statements.copy(connection, [canary])
+    except statements.NotCopied:
+        await connection.exec_driver_sql("ROLLBACK TO SAVEPOINT canary")
+        await statements.insert(connection, [canary])
+    except asyncpg.PostgresError as error:
+        if str(error.sqlstate).startswith(_DATA_EXCEPTION):
+            # The session may remember types that the columns had before; a new one looks.
+            await connection.invalidate()
+        raise
+    except (asyncpg.InterfaceError, TypeError, ValueError) as error:
+        # The driver cannot write what is sound.
+        raise WrongDeployment(f"database: the columns of the table events have other types: {error}") from error
