@@ -14,6 +14,7 @@ import cramjam
 from aiokafka import AIOKafkaConsumer, OffsetAndMetadata, TopicPartition
 from aiokafka.errors import CorruptRecordException, UnsupportedCodecError
 
+from adapters.kafka.group_offsets import committed_offsets
 from application.ports import Custodian
 from domain.dead_letter import Record
 from domain.errors import Unavailable
@@ -73,15 +74,21 @@ class Assignment:
 
     async def find_positions(self) -> None:
         """Learn where to begin: at the group's position, or else at the log's beginning."""
-        for tp in self._consumer.assignment():
-            if tp.partition not in self._cursor:
-                start = await self._consumer.committed(tp)
-                self._begin_at(tp.partition, await self._beginning(tp) if start is None else start)
-        for partition, stop in list(self._skipping.items()):
-            place = stop.offset + 1 if stop.kind is StopKind.UNREADABLE else await self._beginning(self._at(partition))
+        new = [tp for tp in self._consumer.assignment() if tp.partition not in self._cursor]
+        positions = await committed_offsets(self._consumer, new)
+        positions |= await self._consumer.beginning_offsets([tp for tp in new if tp not in positions])
+        for tp, position in positions.items():
+            self._begin_at(tp.partition, position)
+        skipping = list(self._skipping.items())
+        gaps = [self._at(partition) for partition, stop in skipping if stop.kind is not StopKind.UNREADABLE]
+        beginnings = await self._consumer.beginning_offsets(gaps)
+        for partition, stop in skipping:
+            if self._skipping.pop(partition, None) is not stop:
+                # What stands before it was given back meanwhile.
+                continue
+            place = beginnings.get(self._at(partition), stop.offset + 1)
             logger.warning("records skipped", extra={"partition": partition, "offset": stop.offset, "behind": place})
             self._begin_at(partition, place)
-            del self._skipping[partition]
 
     async def position(self, paused: Collection[int]) -> None:
         """Tell the client to read on from the cursor, once the custodian has taken over what is new."""
@@ -255,10 +262,6 @@ class Assignment:
 
     def _begin_at(self, partition: int, offset: int) -> None:
         self._cursor[partition] = self._committed[partition] = offset
-
-    async def _beginning(self, tp: TopicPartition) -> int:
-        beginning: int = (await self._consumer.beginning_offsets([tp]))[tp]
-        return beginning
 
     def _at(self, partition: int) -> TopicPartition:
         return TopicPartition(self._topic, partition)

@@ -11,6 +11,7 @@ from aiokafka.errors import OffsetOutOfRangeError
 from adapters.kafka.assignment import is_unreadable
 from adapters.kafka.connection import Brokers, translated
 from adapters.kafka.fetched_records import NotePassedOver, adapt_consumers
+from adapters.kafka.group_offsets import committed_offsets
 from adapters.kafka.membership import stop_consumer
 from adapters.kafka.topics import partition_numbers
 from application.ports import Span, Stretch
@@ -50,8 +51,8 @@ class KafkaLogReader:
     async def committed(self, group: str) -> Mapping[int, int]:
         # Without a subscription the client does not join.
         async with self._asking(group) as (consumer, partitions):
-            positions = {at.partition: await consumer.committed(at) for at in partitions}
-            return {partition: position for partition, position in positions.items() if position is not None}
+            offsets = await committed_offsets(consumer, partitions)
+            return {at.partition: offset for at, offset in offsets.items()}
 
     async def read(self, partition: int, start: int, end: int) -> AsyncGenerator[Stretch, None]:
         if start >= end:
