@@ -13,7 +13,7 @@ from adapters.postgres.engine import Database
 from adapters.postgres.event_log import ensure_topic
 from adapters.postgres.migrate import migrate, require_migrated
 from application.pipeline import Pipeline
-from application.ports import DeadLetters, EventPublisher, EventSource, EventStore, PartitionStates
+from application.ports import DeadLetters, EventPublisher, EventSource, EventStore
 from domain.errors import Unavailable
 from entrypoints.health import Check, Degraded, Readiness
 from entrypoints.lifecycle import Preparation, Step
@@ -73,7 +73,6 @@ def consumer_readiness(
     pipeline: Pipeline,
     preparation: Preparation,
     *,
-    states: PartitionStates,
     resume: str,
 ) -> Readiness:
     """The consumer is ready when it takes part in the group and reaches what it writes to.
@@ -91,12 +90,11 @@ def consumer_readiness(
                 f"partition {number} is halted at offset {stop.offset}: {stop.reason}"
                 for number, stop in pipeline.stopped.items()
             )
-            since = await states.stopped_since()
+            halted = ", ".join(map(str, pipeline.stopped))
             raise Degraded(
-                f"halted: partition {', '.join(map(str, pipeline.stopped))}",
+                f"halted: partition {halted}",
                 "; ".join(filter(None, [*told, pipeline.holding])),
                 f"a person has to look: `{resume}` lists them and has them read on; the others flow",
-                since=min((since[each] for each in pipeline.stopped if each in since), default=None),
             )
         if pipeline.holding is not None:
             raise Degraded("paused: a dependency is unavailable", pipeline.holding, retried)

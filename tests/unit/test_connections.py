@@ -1,7 +1,5 @@
 """What the adapters are told of the world, TLS first of all."""
 
-import os
-import shutil
 import ssl
 import subprocess
 from pathlib import Path
@@ -11,37 +9,23 @@ import pytest
 from entrypoints import connections
 from entrypoints.environment import SettingsError, load_settings
 from entrypoints.settings import Settings
+from tests.support.certificates import Certificate
 
 HOST = "db.example"
 HOSTNAME_MISMATCH = "Hostname mismatch"
 SELF_SIGNED = "self.signed certificate"
 
 
-class Certificate:
-    """A certificate for `HOST` that vouches for itself, and its key."""
-
-    def __init__(self, folder: Path) -> None:
-        self.path, self.key = folder / "certificate.pem", folder / "key.pem"
-        command = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"]
-        command += ["-subj", "/CN=example", "-addext", f"subjectAltName=DNS:{HOST}"]
-        subprocess.run([*command, "-keyout", self.key, "-out", self.path], check=True, capture_output=True)
-
-
 @pytest.fixture(scope="module")
 def certificate(tmp_path_factory: pytest.TempPathFactory) -> Certificate:
     """The certificate of a server."""
-    if shutil.which("openssl") is None:
-        reason = "no openssl to make a certificate with"
-        if os.environ.get("CI") == "true":
-            pytest.fail(reason)
-        pytest.skip(reason)
-    return Certificate(tmp_path_factory.mktemp("tls"))
+    return Certificate(tmp_path_factory.mktemp("tls"), HOST)
 
 
 @pytest.fixture(scope="module")
 def stranger(certificate: Certificate, tmp_path_factory: pytest.TempPathFactory) -> Certificate:
     """The certificate of somebody else who uses the same name."""
-    return Certificate(tmp_path_factory.mktemp("stranger"))
+    return Certificate(tmp_path_factory.mktemp("stranger"), HOST)
 
 
 def load(**environ: object) -> Settings:

@@ -27,7 +27,8 @@ class KafkaCluster:
 
     With `legacy` it is the last line that has ZooKeeper. Brokers count from 1; node 0 is the dedicated controller
     or ZooKeeper. Data in the directory is kept and used again. Clients are sent to `advertised_ports`, where a
-    proxy stands in front of each broker; brokers talk to each other past it. `properties` go to every node of Kafka.
+    proxy stands in front of each broker; brokers talk to each other past it. `properties` go to every node of Kafka;
+    listeners that they name come beside a single broker's own.
     Methods block; they raise KafkaNotAvailable where there is no Java or no Maven, KafkaFailed when a node ends.
     """
 

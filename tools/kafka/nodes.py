@@ -75,7 +75,13 @@ def _name(layout: Layout, number: int) -> str:
 def _properties(layout: Layout, ports: Ports, number: int, data: Path) -> Properties:
     if number != QUORUM:
         advertised = (layout.advertised_ports or ports.clients)[number - 1]
-        return properties.broker(number, data, ports, advertised, legacy=layout.legacy) | dict(layout.extra)
+        return _extended(properties.broker(number, data, ports, advertised, legacy=layout.legacy), layout.extra)
     if layout.legacy:
         return properties.zookeeper(data, ports)
     return properties.controller(data, ports) | dict(layout.extra)
+
+
+def _extended(own: Properties, extra: Mapping[str, str]) -> Properties:
+    """Put `extra` over a broker's own properties; its listeners come beside the broker's own."""
+    beside = {name: f"{own[name]},{extra[name]}" for name in properties.LISTENERS if name in extra}
+    return own | dict(extra) | beside

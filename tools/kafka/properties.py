@@ -8,6 +8,9 @@ from typing import Final
 QUORUM: Final = 0
 """The id of what keeps the brokers together: the dedicated controller, or ZooKeeper."""
 
+LISTENERS: Final = ("listeners", "advertised.listeners", "listener.security.protocol.map")
+"""What has an entry for each listener."""
+
 Properties = dict[str, str]
 
 

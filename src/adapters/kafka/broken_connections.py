@@ -1,4 +1,4 @@
-"""Makes the Kafka client cope with a connection that has just broken under uvloop.
+"""Makes the Kafka client cope with a connection that has just broken under uvloop, and remember why others failed.
 
 There a write to it raises RuntimeError. The client is prepared for OSError only, as all that asyncio's own transports
 raise: its background tasks would end, and partitions would stand still until they are noticed.
@@ -8,6 +8,11 @@ from typing import Any
 
 import aiokafka.conn
 from aiokafka.conn import AIOKafkaConnection, CloseReason
+from aiokafka.errors import KafkaError
+
+from adapters.kafka.connection_failures import cause_of, forget_failure, note_failure
+
+_FIRST_REQUESTS = 2
 
 
 def mind_broken_connections() -> None:
@@ -17,6 +22,31 @@ def mind_broken_connections() -> None:
 
 class _Connection(AIOKafkaConnection):  # type: ignore[misc]  # aiokafka publishes no types
     """A connection that learns in time that it has broken."""
+
+    async def connect(self) -> Any:
+        try:
+            streams = await super().connect()
+        except (KafkaError, OSError, TimeoutError) as error:
+            self._note(error)
+            raise
+        forget_failure(self._address)
+        return streams
+
+    def close(self, reason: CloseReason | None = None, exc: BaseException | None = None) -> Any:
+        # Behind the versions and, it may be, the login comes the first real request.
+        if exc is not None and self._requests and self._correlation_id <= _FIRST_REQUESTS:
+            self._note(exc)
+        return super().close(reason, exc)
+
+    @property
+    def _address(self) -> str:
+        return f"{self._host}:{self._port}"
+
+    def _note(self, error: BaseException) -> None:
+        cause = cause_of(
+            error, protocol=self._security_protocol, mechanism=self._sasl_mechanism, limit=self._request_timeout
+        )
+        note_failure(self._address, cause)
 
     def send(self, request: Any, expect_response: bool = True) -> Any:
         self._close_if_broken()

@@ -6,11 +6,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-from aiokafka.errors import InconsistentGroupProtocolError, KafkaError
+from aiokafka.errors import BrokerResponseError, InconsistentGroupProtocolError, KafkaError, RequestTimedOutError
 
 from adapters.kafka.broken_connections import mind_broken_connections
+from adapters.kafka.connection_failures import failures
 from adapters.kafka.rebootstrap import use_rebootstrapping_clients
-from adapters.kafka.refusals import name_unknown_errors
+from adapters.kafka.refusals import NotSentError, name_unknown_errors
 from domain.errors import Unavailable, WrongDeployment
 
 
@@ -63,5 +64,12 @@ def translated() -> Iterator[None]:
 
 
 def describe(error: BaseException) -> str:
-    """Name an error in one line."""
-    return f"kafka: {type(error).__name__}: {error}".rstrip(": ")
+    """Name an error in one line, and which brokers cannot be reached where that may be why."""
+    name, text = type(error).__name__, str(error)
+    told = text if name in text else f"{name}: {text}".rstrip(": ")
+    first = error.first if isinstance(error, NotSentError) else error
+    is_answer = isinstance(first, BrokerResponseError) and not isinstance(first, RequestTimedOutError)
+    unreached = "" if is_answer else "; ".join(failures())
+    if not unreached:
+        return f"kafka: {told}"
+    return f"kafka: {name}: {unreached}" if "Unable to bootstrap" in text else f"kafka: {told} ({unreached})"

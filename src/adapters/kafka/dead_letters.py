@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Sequence
+from contextlib import suppress
 
 from adapters import letter_headers
 from adapters.kafka.producer import Producer, Refused
@@ -36,7 +37,9 @@ class KafkaDeadLetters:
             raise Unavailable("kafka: the dead letter topic refuses even a letter's headers for their size")
 
     async def ping(self) -> None:
-        await self._producer.ping(self._topic)
+        # A letter that is refused has its place in the database.
+        with suppress(Refused):
+            await self._producer.ping(self._topic)
 
     async def _send(self, outgoing: Sequence[tuple[DeadLetter, Outgoing]]) -> list[DeadLetter]:
         """Send, keep what is refused for another reason than its size, and return the letters that are too large."""

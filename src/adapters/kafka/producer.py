@@ -26,6 +26,9 @@ logger = logging.getLogger(__name__)
 
 _RENEWAL_PAUSE_SECONDS = 10.0
 _CONNECT_PAUSE_SECONDS = 1.0
+_NOT_CONNECTED = "kafka: producer: not connected yet"
+_FORGOTTEN_AFTER_SECONDS = 30.0
+"""How long a failed send counts when nobody sends: for ever, a balancer would never send the request that heals."""
 BATCH_BYTES = 65_536
 """Of the first client. A partition has one batch on its way at a time, so that small ones keep the others waiting."""
 _SHRINKAGE = 4
@@ -65,7 +68,11 @@ class Producer:
         self._retired: set[asyncio.Task[int]] = set()
         self._renewal: asyncio.Task[None] | None = None
         self._renewed_at = float("-inf")
-        self._trouble = "not connected yet"
+        self._trouble = _NOT_CONNECTED
+        """Why there is no new client; empty where there is one."""
+        self._send_trouble: Unavailable | None = None
+        """What sends have failed on since the last one that succeeded: the first cause, which later ones hide."""
+        self._failed_at = float("-inf")
         self._topics: set[str] = set()
         """Those that are sent to, which the next client is to know before it takes over."""
 
@@ -86,14 +93,18 @@ class Producer:
         logger.log(level, "the producer was closed", extra={"unacknowledged": unacknowledged})
 
     async def ping(self, topic: str) -> None:
-        """Ask the brokers for `topic`; raises `Unavailable` also while the last send's outcome was unknown."""
-        if self._current is None or self._trouble:
-            raise Unavailable(f"kafka: producer: {self._trouble}")
+        """Ask the brokers whether `topic` takes records; raises `Unavailable` also while sends fail."""
+        client = self._current
+        if client is None or self._present_trouble is not None:
+            raise self._present_trouble or Unavailable(_NOT_CONNECTED)
         with translated():
             async with asyncio.timeout(self._deadline):
-                is_known = await self._current.knows(topic)
+                is_known = await client.knows(topic)
+                is_allowed = await client.may_write(topic)
         if not is_known:
             raise Unavailable(f"kafka: there is no topic {topic}")
+        if not is_allowed:
+            raise Unavailable(f"kafka: this user has no right to WRITE to topic {topic}")
 
     async def send(self, topic: str, records: Sequence[Outgoing]) -> list[Outcome]:
         """Send `records` in order through one client; one outcome each.
@@ -104,7 +115,7 @@ class Producer:
         client = self._current
         if client is None:
             self._renew()
-            return [Unavailable(f"kafka: producer: {self._trouble}") for _ in records]
+            return [self._present_trouble or Unavailable(_NOT_CONNECTED) for _ in records]
         end = client.time() + self._deadline
         sizes = [*map(size_of, records)]
         try:
@@ -148,7 +159,7 @@ class Producer:
             return appended
         word = appended.batch.word
         if not word.done():
-            return Unavailable(f"kafka: no acknowledgement within {self._deadline:g} s")
+            return Unavailable(describe(TimeoutError(f"no acknowledgement within {self._deadline:g} s")))
         error = word.exception()
         if error is None:
             first = word.result()
@@ -165,14 +176,26 @@ class Producer:
     def _judge(self, waiting: Iterable[Pending], outcomes: Sequence[Outcome]) -> None:
         """Replace the client where it can no longer be trusted."""
         failures = [outcome for outcome in outcomes if not isinstance(outcome, Receipt)]
-        if not failures:
-            self._trouble = ""
-            return
         lost = [failure for failure in failures if isinstance(failure, Unavailable)]
-        self._trouble = str(lost[0]) if lost else ""
+        if len(failures) < len(outcomes):
+            self._send_trouble = None
+        if lost:
+            self._send_trouble = self._send_trouble or lost[0]
+            self._failed_at = asyncio.get_running_loop().time()
+        if not failures:
+            return
         # A refusal by the broker took a sequence number, one by the client did not.
         if lost or any(batch.word.exception() is not None for batch in waiting):
             self._renew()
+
+    @property
+    def _present_trouble(self) -> Unavailable | None:
+        """Why records cannot be sent at present; None where nothing is known to be in the way."""
+        is_fresh = asyncio.get_running_loop().time() - self._failed_at < _FORGOTTEN_AFTER_SECONDS
+        if is_fresh and self._send_trouble is not None:
+            # A new one each time: raised again and again, one would collect a trace without end.
+            return type(self._send_trouble)(str(self._send_trouble))
+        return Unavailable(self._trouble) if self._trouble else None
 
     def _renew(self) -> None:
         if self._renewal is None or self._renewal.done():

@@ -1,4 +1,4 @@
-"""What brokers say of records that they will never take, for another reason than their size."""
+"""What brokers refuse: records that they will never take, for another reason than their size, and members."""
 
 from aiokafka.errors import (
     BrokerResponseError,
@@ -17,6 +17,18 @@ class InvalidRecordError(BrokerResponseError):  # type: ignore[misc]  # aiokafka
     errno = 87
     message = "INVALID_RECORD"
     description = "The broker refuses the record, for instance since it has no key and the topic is compacted"
+
+
+class GroupMaxSizeReachedError(BrokerResponseError):  # type: ignore[misc]
+    """The group takes no more members."""
+
+    errno = 81
+    message = "GROUP_MAX_SIZE_REACHED"
+    description = "The group has as many members as the brokers' group.max.size allows"
+
+    def __repr__(self) -> str:
+        # What is left of it where the client raises it.
+        return f"{type(self).__name__}: {self.description}"
 
 
 class NotSentError(KafkaError):  # type: ignore[misc]
@@ -39,7 +51,7 @@ _REFUSALS = (
 
 def name_unknown_errors() -> None:
     """Let the client tell errors by their names that it does not know."""
-    kafka_errors[InvalidRecordError.errno] = InvalidRecordError
+    kafka_errors.update({error.errno: error for error in (InvalidRecordError, GroupMaxSizeReachedError)})
 
 
 def is_refusal(error: BaseException) -> bool:

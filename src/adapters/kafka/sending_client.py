@@ -6,11 +6,12 @@ from collections.abc import Collection
 from contextlib import suppress
 
 from aiokafka import AIOKafkaProducer
-from aiokafka.errors import ProducerClosed
+from aiokafka.errors import KafkaError, ProducerClosed
 
 from adapters.in_flight import InFlight
 from adapters.kafka.connection import Brokers, describe, translated
 from adapters.kafka.record_batches import RecordBatches
+from adapters.kafka.topic_rights import TopicRights
 
 logger = logging.getLogger(__name__)
 
@@ -54,6 +55,16 @@ class SendingClient:
         """Ask the brokers whether there is such a topic. Raises the client's errors."""
         cluster = await self._producer.client.fetch_all_metadata()
         return bool(cluster.partitions_for_topic(topic))
+
+    async def may_write(self, topic: str) -> bool:
+        """Ask the brokers for our rights; True where they do not say. Raises nothing."""
+        client = self._producer.client
+        try:
+            response = await client.send(client.get_random_node(), TopicRights(topic))
+        except (KafkaError, NotImplementedError):
+            # The brokers are too old to tell, or this one is gone: whoever asks for the topic will notice.
+            return True
+        return TopicRights.may_write(response)
 
     async def learn(self, topic: str) -> None:
         """Learn who leads the partitions of a topic. Raises the client's errors."""

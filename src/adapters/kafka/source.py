@@ -34,6 +34,7 @@ _ERRORS_BEFORE_REBUILD = 3
 _SILENCE_SECONDS = 10.0
 """After how long without a record the log is asked whether there should have been one."""
 _NOTHING = Batch((), None)
+_NO_MEMBER = "kafka: not a member of the group at present"
 
 
 class KafkaEventSource:
@@ -61,6 +62,8 @@ class KafkaEventSource:
         """Set while no batch is in flight."""
         self._landed.set()
         self._errors = 0
+        self._trouble = _NO_MEMBER
+        """Why this is no member of the group, where it is none."""
         self._heard_at = 0.0
         """When a record last came, or the log last had none, by the loop's clock."""
 
@@ -92,6 +95,7 @@ class KafkaEventSource:
                     self._assignment.doubt(error, limit, asyncio.get_running_loop().time())
                     return _NOTHING
                 self._errors += 1
+                self._trouble = describe(error)
                 is_expected = isinstance(error, KafkaError | OSError | TimeoutError)
                 if self._errors >= _ERRORS_BEFORE_REBUILD or not is_expected:
                     await self._disconnect()
@@ -154,7 +158,7 @@ class KafkaEventSource:
 
     async def ping(self) -> None:
         if self._consumer is None or self._assignment is None:
-            raise Unavailable("kafka: not a member of the group at present")
+            raise Unavailable(self._trouble)
         if not self._assignment.is_begun:
             raise Unavailable("kafka: the partitions are not taken over yet")
         if not self._consumer.partitions_for_topic(self._topic):
@@ -260,4 +264,5 @@ class KafkaEventSource:
     def _begin(self, consumer: AIOKafkaConsumer) -> None:
         """Begin anew with what the group gives us; there is no ear for a consumer that was given up."""
         if consumer is self._consumer:
+            self._trouble = _NO_MEMBER
             self._assign(Assignment(consumer, self._topic, self._custodian))

@@ -18,7 +18,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from adapters.postgres.schema import metadata
-from adapters.postgres.session import open_session
+from adapters.postgres.session import open_session, session_expected
 from domain.errors import Declined, Rejected, Unavailable, WrongDeployment
 
 _TRUSTED_SECONDS = 1.0
@@ -61,20 +61,28 @@ class Database:
     async def open(
         self, application_name: str, settings: Mapping[str, str], *, command_timeout: float | None = None
     ) -> asyncpg.Connection:
-        """Open a session with `settings` in force; see `open_session`."""
-        return await open_session(
-            # The driver speaks no other encoding, whatever is set for the role.
-            {"client_encoding": "UTF8", **settings},
-            self.limits.connect,
-            host=self.host,
-            port=self.port,
-            user=self.user,
-            password=self.password,
-            database=self.name,
-            ssl=self.tls or False,
-            command_timeout=command_timeout,
-            server_settings={"application_name": application_name},
-        )
+        """Open a session with `settings` in force, see `open_session`; errors are the domain's and name the address."""
+        try:
+            with session_expected():
+                return await open_session(
+                    # The driver speaks no other encoding, whatever is set for the role.
+                    {"client_encoding": "UTF8", **settings},
+                    self.limits.connect,
+                    host=self.host,
+                    port=self.port,
+                    user=self.user,
+                    password=self.password,
+                    database=self.name,
+                    ssl=self.tls or False,
+                    command_timeout=command_timeout,
+                    server_settings={"application_name": application_name},
+                )
+        except asyncpg.PostgresError as error:
+            raise _told(error.sqlstate, error, where=f" (at {self.host}:{self.port})") from error
+        except _LOST as error:
+            text = str(error) or f"no session within {self.limits.connect:g} s"
+            told = f"database: {type(error).__name__}: {text} (at {self.host}:{self.port})"
+            raise Unavailable(told) from error
 
 
 def create_engine(database: Database, *, application_name: str, pool_size: int) -> AsyncEngine:
@@ -199,9 +207,9 @@ def _cause(error: DBAPIError) -> BaseException:
     return getattr(error.orig, "__cause__", None) or error.orig or error
 
 
-def _told(state: str, cause: object, *, of_events: bool) -> Exception:
+def _told(state: str, cause: object, *, of_events: bool = False, where: str = "") -> Exception:
     """Turn what the server has told into one of the domain's errors."""
-    text = f"database: SQLSTATE {state}: {getattr(cause, 'message', None) or type(cause).__name__}"
+    text = f"database: SQLSTATE {state}: {getattr(cause, 'message', None) or type(cause).__name__}{where}"
     if state.startswith(_WRONG_DEPLOYMENT):
         return WrongDeployment(text)
     if state == _NOT_NULL_VIOLATION and (column := _foreign_column(cause)) is not None:

@@ -8,9 +8,11 @@ import asyncpg
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from domain.errors import Unavailable, WrongDeployment
+
 _PAUSE_SECONDS = 1.0
 _NO_CONNECTION = (
-    *(OSError, TimeoutError, SQLAlchemyError),
+    *(Unavailable, WrongDeployment, OSError, TimeoutError, SQLAlchemyError),
     *(asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError),
 )
 
