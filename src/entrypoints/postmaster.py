@@ -17,7 +17,7 @@ ESCALATION = ((signal.SIGINT, 20.0), (signal.SIGQUIT, 5.0), (signal.SIGKILL, 5.0
 def is_ready(cluster: Path, pid: int) -> bool:
     """Whether the server with this process id reports that it accepts connections."""
     lines = _pid_file_lines(cluster)
-    return len(lines) > STATE_LINE and lines[PID_LINE] == str(pid) and lines[STATE_LINE].strip() == "ready"
+    return len(lines) > STATE_LINE and lines[PID_LINE] == str(pid) and lines[STATE_LINE].strip() in {"ready", "standby"}
 
 
 def is_served(cluster: Path) -> bool:

@@ -7,6 +7,7 @@ import asyncpg
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from adapters.log_record import LogRecord
+from adapters.postgres import durability
 from adapters.postgres import event_statements as statements
 from adapters.postgres.engine import translated
 from adapters.postgres.lock_holders import holders_told
@@ -58,7 +59,7 @@ async def _store(engine: AsyncEngine, canary: Delivery) -> None:
             await connection.exec_driver_sql("SET CONSTRAINTS ALL IMMEDIATE")
             # Nobody ever sees the row, but the commit is one of a transaction that has written.
             await connection.exec_driver_sql("ROLLBACK TO SAVEPOINT canary")
-            await connection.commit()
+            await durability.commit(connection)
 
 
 async def _write(connection: AsyncConnection, canary: Delivery) -> None:

@@ -17,6 +17,7 @@ from sqlalchemy.exc import TimeoutError as PoolExhausted
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.pool import ConnectionPoolEntry
 
+from adapters.postgres import durability
 from adapters.postgres.schema import metadata
 from adapters.postgres.session import open_session, session_expected
 from domain.errors import Declined, Rejected, Unavailable, WrongDeployment
@@ -104,6 +105,7 @@ def create_engine(database: Database, *, application_name: str, pool_size: int) 
         # An exception's text would otherwise hold the parameters: payloads.
         hide_parameters=True,
     )
+    durability.watch(engine)
     _check_sessions(engine)
     return engine
 

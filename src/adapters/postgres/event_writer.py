@@ -8,6 +8,7 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from adapters.postgres import durability
 from adapters.postgres import event_statements as statements
 from adapters.postgres.lock_holders import holders_told
 from application.ports import BeforeCommit, Delivery, Verdict
@@ -68,6 +69,8 @@ class EventWriter:
                 new = {first[each.int] for each in written}
                 rest = [delivery for place, delivery in enumerate(deliveries) if place not in new]
                 compared = iter(await statements.compare(connection, rest))
+                if not written:
+                    await durability.rely_on_reads(connection)
                 await self._commit(connection, number)
         verdicts = [Verdict.STORED if place in new else next(compared) for place in range(len(deliveries))]
         if None in verdicts:
@@ -105,7 +108,7 @@ class EventWriter:
             return self._begun
 
     async def _commit(self, connection: AsyncConnection, number: int) -> None:
-        await connection.commit()
+        await durability.commit(connection)
         self._newest = max(self._newest, number)
 
     async def _copied(self, unique: Sequence[Delivery], before_commit: BeforeCommit) -> bool:
@@ -145,6 +148,7 @@ class EventWriter:
         async with self._session() as connection, self._beginning:
             self._begun += 1
             await statements.copy(connection, unique)
+            await durability.confirm(connection)
             self._newest = self._begun
 
     async def _write(self, connection: AsyncConnection, unique: Sequence[Delivery]) -> tuple[Collection[UUID], int]:

@@ -11,6 +11,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 import adapters.postgres.log_schema  # noqa: F401 - its tables join the metadata
+from adapters.postgres import durability
 from adapters.postgres.engine import LockTimeout, sqlstate, translated
 from adapters.postgres.schema import metadata
 from application import stopping
@@ -45,8 +46,9 @@ FROM unnest($1::int[]) AS holder (pid) LEFT JOIN pg_stat_activity AS activity US
 @asynccontextmanager
 async def begin(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
     """Begin a transaction, committed in the end; its errors are the domain's, and name who held a lock too long."""
-    async with holders_told(engine), engine.begin() as connection:
+    async with holders_told(engine), engine.connect() as connection:
         yield connection
+        await durability.commit(connection)
 
 
 @asynccontextmanager

@@ -7,6 +7,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from adapters import letter_headers, wire
+from adapters.postgres import durability
 from adapters.postgres.engine import translated
 from adapters.postgres.lock_holders import begin
 from adapters.postgres.schema import oversize_letters
@@ -33,7 +34,9 @@ class PostgresOversizeLetters:
             cause=cause,
         )
         async with begin(self._engine) as connection:
-            await connection.execute(row.on_conflict_do_nothing(constraint="oversize_letters_origin_key"))
+            kept = await connection.execute(row.on_conflict_do_nothing(constraint="oversize_letters_origin_key"))
+            if not kept.rowcount:
+                await durability.rely_on_reads(connection)
 
     async def headers(self) -> Sequence[Headers]:
         with translated():

@@ -8,6 +8,7 @@ from uuid import uuid4
 from sqlalchemy import Row
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from adapters.postgres import durability
 from adapters.postgres.lock_holders import begin
 from application.ports import PartitionState, Superseded
 from domain.stop import Stop, StopKind
@@ -123,10 +124,10 @@ class PostgresPartitionStates:
         await self._run(_STOP, partition, stop.kind.value, stop.offset, stop.reason)
 
     async def stops(self) -> Mapping[int, Stop]:
-        return {row.partition: _stop(row) for row in await self._run(_STOPS)}
+        return {row.partition: _stop(row) for row in await self._read(_STOPS)}
 
     async def stopped_since(self) -> Mapping[int, datetime]:
-        return {row.partition: row.stopped_at for row in await self._run(_STOPS)}
+        return {row.partition: row.stopped_at for row in await self._read(_STOPS)}
 
     async def resume(self, partitions: Collection[int] | None = None) -> Mapping[int, Stop]:
         rows = await self._run(_RESUME, None if partitions is None else list(partitions))
@@ -135,7 +136,15 @@ class PostgresPartitionStates:
     async def _run(self, statement: str, *parameters: object) -> Sequence[Row[Any]]:
         async with begin(self._engine) as connection:
             rows = await connection.exec_driver_sql(statement, (self._group, self._topic, *parameters))
-            return rows.all() if rows.returns_rows else []
+            found = rows.all() if rows.returns_rows else []
+            if not found and rows.rowcount <= 0:
+                # What was to be written may have been before, by a try of unknown outcome.
+                await durability.rely_on_reads(connection)
+            return found
+
+    async def _read(self, statement: str) -> Sequence[Row[Any]]:
+        async with begin(self._engine) as connection:
+            return (await connection.exec_driver_sql(statement, (self._group, self._topic))).all()
 
 
 def _stop(row: Row[Any]) -> Stop:

@@ -1,0 +1,210 @@
+"""A commit counts only once the synchronous standby has it, also where it is merely found to stand already."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import suppress
+from dataclasses import replace
+from datetime import UTC, datetime
+from uuid import uuid4
+
+import asyncpg
+import pytest
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from adapters.postgres import event_writer
+from adapters.postgres.engine import Database, Limits, create_engine
+from adapters.postgres.erasures import PostgresErasures
+from adapters.postgres.event_log import PostgresDeadLetters, PostgresEventPublisher, ensure_topic
+from adapters.postgres.event_store import PostgresEventStore
+from adapters.postgres.migrate import migrate
+from adapters.postgres.oversize_letters import PostgresOversizeLetters
+from adapters.postgres.partition_states import PostgresPartitionStates
+from application.ports import Receipt, Verdict
+from domain.errors import Unavailable
+from domain.stop import Stop, StopKind
+from tests.support.events import a_letter, a_record, an_event, delivered
+from tests.support.framing import postgres_messages
+from tests.support.postgres import connect
+from tests.support.predecessor import fetch
+from tests.support.proxy import proxied
+from tests.support.standby import Replicated, replicated
+from tests.support.waiting import eventually
+
+IN_VAIN = Limits(connect=5.0, lock=0.5, statement=0.8, batch=1.0)
+"""For whoever waits for a standby that is not there."""
+EVENT = an_event()
+_WAITING = """
+SELECT pid, query_start FROM pg_stat_activity
+WHERE wait_event = 'SyncRep' AND datname = current_database() AND query_start > $1
+"""
+_IS_REPLAYED = "SELECT replay_lsn >= pg_current_wal_lsn() FROM pg_stat_replication"
+
+
+async def _publish(engine: AsyncEngine) -> None:
+    """Not idempotent: what was not acknowledged may appear twice."""
+    await ensure_topic(engine, "events")
+    (outcome,) = await PostgresEventPublisher(engine, "events").publish([EVENT])
+    if not isinstance(outcome, Receipt):
+        raise outcome
+
+
+async def _park(engine: AsyncEngine) -> None:
+    await ensure_topic(engine, "letters")
+    await PostgresDeadLetters(engine, "letters").park([a_letter(a_record(b"bad"))])
+
+
+async def _erasures(engine: AsyncEngine) -> None:
+    """Written by another, whose wait for the standby was cancelled."""
+    erased = await PostgresErasures(engine).erased_at({"erased"})
+    assert erased == {"erased": datetime(2026, 1, 1, tzinfo=UTC)}
+
+
+USES: dict[str, Callable[[AsyncEngine], Awaitable[object]]] = {
+    "event": lambda engine: PostgresEventStore(engine, settle=25.0).add(delivered(EVENT)),
+    "oversize letter": lambda engine: PostgresOversizeLetters(engine).keep(a_letter(a_record(b"large"))),
+    "begin": lambda engine: PostgresPartitionStates(engine, "events", "group").begin({0: 7}),
+    "stop": lambda engine: PostgresPartitionStates(engine, "events", "group").stop(0, Stop(StopKind.STORM, 7, "bad")),
+    "resume": lambda engine: PostgresPartitionStates(engine, "events", "group").resume(),
+    "publish": _publish,
+    "park": _park,
+    "erasures": _erasures,
+}
+
+
+@pytest.fixture(scope="module")
+def servers() -> Iterator[Replicated]:
+    """A primary whose commits wait for a standby."""
+    with replicated({"fsync": "off"}) as made:
+        yield made
+
+
+@pytest.fixture
+async def database(servers: Replicated) -> AsyncIterator[Database]:
+    """A migrated database on the primary."""
+    name = f"test_{uuid4().hex}"
+    await servers.server.create(name)
+    made = replace(servers.server.admin, name=name)
+    await migrate(made)
+    yield made
+    await asyncio.to_thread(servers.standby.start)
+    await servers.in_sync()
+    await servers.server.drop(name)
+
+
+@pytest.fixture
+async def engine(database: Database) -> AsyncIterator[AsyncEngine]:
+    """An engine on `database`."""
+    made = create_engine(database, application_name="tests", pool_size=5)
+    yield made
+    await made.dispose()
+
+
+@pytest.mark.parametrize("use", USES)
+async def test_what_stands_already_waits_for_the_standby(
+    servers: Replicated, database: Database, engine: AsyncEngine, use: str
+) -> None:
+    """The first try ends by its limit, which leaves visible what no standby has: the next ones may not believe it."""
+    if use == "resume":
+        await USES["stop"](engine)
+    if use in {"publish", "park"}:
+        # Makes the topic.
+        await USES[use](engine)
+    hasty = create_engine(replace(database, limits=IN_VAIN), application_name="tests", pool_size=5)
+    await asyncio.to_thread(servers.standby.stop)
+    if use == "erasures":
+        await _write_unconfirmed(database, "INSERT INTO erased_users VALUES ('erased', '2026-01-01Z')")
+    for _ in range(2):
+        with pytest.raises(Unavailable):
+            await USES[use](hasty)
+    await hasty.dispose()
+    await asyncio.to_thread(servers.standby.start)
+    await servers.in_sync()
+    await USES[use](engine)
+
+
+async def _write_unconfirmed(database: Database, statement: str) -> None:
+    """Write what stays visible although its wait for the standby is cancelled."""
+    session = await connect(database)
+    await session.execute("SET synchronous_commit = local")
+    await session.execute(statement)
+    await session.close()
+
+
+WAYS = ["COPY", "COPY before its turn", "INSERT", "oversize letter", "stop", "publish"]
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("is_again", [False, True], ids=["once", "twice"])
+async def test_success_after_a_cancelled_wait_is_not_believed(
+    servers: Replicated,
+    database: Database,
+    engine: AsyncEngine,
+    monkeypatch: pytest.MonkeyPatch,
+    *,
+    way: str,
+    is_again: bool,
+) -> None:
+    """The server says that all went well, beside a warning: it waits once more, and is held where that is cancelled."""
+    monkeypatch.setattr(event_writer, "EARLY_ROWS", 1 if way == "COPY before its turn" else 1_000)
+    if way == "publish":
+        await ensure_topic(engine, "events")
+    store = PostgresEventStore(engine, settle=25.0)
+    monkeypatch.setattr(store._writer, "_takes_copies", way != "INSERT")
+    await asyncio.to_thread(servers.standby.stop)
+    work = store.add(delivered(EVENT)) if way in {"COPY", "COPY before its turn", "INSERT"} else USES[way](engine)
+    using = asyncio.ensure_future(work)
+    administrator = await connect(database)
+    pid, since = await _waiting(administrator, datetime.min.replace(tzinfo=UTC))
+    assert await administrator.fetchval("SELECT pg_cancel_backend($1)", pid)
+    await _waiting(administrator, since)
+    if is_again:
+        assert await administrator.fetchval("SELECT pg_cancel_backend($1)", pid)
+        with pytest.raises(Unavailable, match="standby"):
+            await using
+    else:
+        assert not using.done()
+        await asyncio.to_thread(servers.standby.start)
+        await using
+    await administrator.close()
+
+
+async def _waiting(administrator: asyncpg.Connection, since: datetime) -> tuple[int, datetime]:
+    """Wait until a session waits for the standby by a later statement than `since`; tell which, and since when."""
+    found: list[tuple[int, datetime]] = []
+
+    async def is_found() -> bool:
+        found[:] = [tuple(row) for row in await administrator.fetch(_WAITING, since)]
+        return bool(found)
+
+    await eventually(is_found, "a session that waits for the standby")
+    return found[0]
+
+
+async def test_address_that_led_to_the_standby_for_a_while_heals(servers: Replicated, database: Database) -> None:
+    """Although the connections that were made meanwhile stay open."""
+    async with proxied(database.port, postgres_messages) as proxy:
+        engine = create_engine(replace(database, port=proxy.port), application_name="tests", pool_size=1)
+        store, stored = PostgresEventStore(engine, settle=25.0), an_event()
+        await store.add(delivered(stored))
+
+        async def is_replicated() -> bool:
+            return await fetch(database, "SELECT replay_lsn >= pg_current_wal_lsn() FROM pg_stat_replication") == [
+                (True,)
+            ]
+
+        await eventually(is_replicated, "the event on the standby")
+        proxy.server_port = servers.standby.port
+        await proxy.cut()
+        with suppress(Unavailable):
+            await store.ping()
+        await store.ping()
+        with pytest.raises(Unavailable, match="25006"):
+            await store.add(delivered(an_event()))
+        # Nor is a duplicate believed there: the row may be on this standby only.
+        store._writer._wary_for = 1
+        with pytest.raises(Unavailable, match="XX000"):
+            await store.add(delivered(stored))
+        proxy.server_port = database.port
+        assert await store.add(delivered(an_event())) == [Verdict.STORED]
+        assert await store.add(delivered(stored)) == [Verdict.DUPLICATE]
+        await engine.dispose()
