@@ -2,7 +2,6 @@
 
 import logging
 from collections.abc import Sequence
-from functools import partial
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
@@ -12,6 +11,7 @@ from adapters.kafka.topics import ensure_topics
 from adapters.postgres.engine import Database
 from adapters.postgres.event_log import ensure_topic
 from adapters.postgres.migrate import migrate, require_migrated
+from adapters.postgres.requirements import durability_risks
 from application.pipeline import Pipeline
 from application.ports import DeadLetters, EventPublisher, EventSource, EventStore
 from domain.errors import Unavailable
@@ -48,7 +48,12 @@ def postgres_steps(settings: Settings, database: Database, engine: AsyncEngine) 
 
 
 def _schema(settings: Settings, database: Database) -> Step:
-    return partial(migrate if settings.db_migrate else require_migrated, database)
+    async def prepare() -> None:
+        await (migrate if settings.db_migrate else require_migrated)(database)
+        for risk in await durability_risks(database):
+            logger.warning("database settings need attention", extra={"warning": risk})
+
+    return prepare
 
 
 def api_readiness(store: EventStore, publisher: EventPublisher, preparation: Preparation) -> Readiness:

@@ -19,11 +19,11 @@ from sqlalchemy.pool import NullPool
 from adapters.postgres import lock_holders
 from adapters.postgres.engine import Database, milliseconds, translated
 from adapters.postgres.requirements import require_usable
+from adapters.postgres.schema import VERSION_TABLE
 from domain.errors import Unavailable
 
 logger = logging.getLogger(__name__)
 
-VERSION_TABLE = "user_events_version"
 LOCK = 0x75736572_65766E74
 """The advisory lock's key: "userevnt" in ASCII."""
 _LOCK_SECONDS = 5.0

@@ -1,11 +1,13 @@
 """What the database has to be, whoever migrates it: checked before anything else is done there."""
 
+from collections.abc import Awaitable, Callable
 from functools import partial
 
 import asyncpg
 
 from adapters.postgres.engine import Database, milliseconds, translated
 from adapters.postgres.session import NoSession, session_expected
+from adapters.postgres.storage import require_logged, risks
 from domain.errors import WrongDeployment
 
 _ENCODING = """
@@ -19,13 +21,12 @@ _LOOKS = 20
 
 async def require_usable(database: Database) -> None:
     """Raise `WrongDeployment` with the remedy where the database, or the way to it, does not do for the service."""
-    # The time zone stays the database's own.
-    settings = {"statement_timeout": milliseconds(database.limits.connect)}
-    open_ = partial(database.open, "user-events check", settings, command_timeout=database.limits.connect)
+    open_ = _opening(database)
     with translated(), session_expected():
         session = await open_()
         try:
             await _require_utf8(session)
+            await require_logged(session)
             # The driver was told a number of the pooler's making.
             if session.get_server_pid() != await _server_of(session):
                 other = await open_()
@@ -35,6 +36,22 @@ async def require_usable(database: Database) -> None:
                     other.terminate()
         finally:
             session.terminate()
+
+
+async def durability_risks(database: Database) -> list[str]:
+    """Say what is lost by which setting of the server."""
+    with translated(), session_expected():
+        session = await _opening(database)()
+        try:
+            return await risks(session)
+        finally:
+            session.terminate()
+
+
+def _opening(database: Database) -> Callable[[], Awaitable[asyncpg.Connection]]:
+    # The time zone stays the database's own.
+    settings = {"statement_timeout": milliseconds(database.limits.connect)}
+    return partial(database.open, "user-events check", settings, command_timeout=database.limits.connect)
 
 
 async def _require_utf8(session: asyncpg.Connection) -> None:

@@ -21,6 +21,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 metadata = MetaData()
 
 EVENTS = "events"
+VERSION_TABLE = "user_events_version"
 
 events = Table(
     EVENTS,
