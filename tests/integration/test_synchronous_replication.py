@@ -61,6 +61,7 @@ async def _erasures(engine: AsyncEngine) -> None:
 
 USES: dict[str, Callable[[AsyncEngine], Awaitable[object]]] = {
     "event": lambda engine: PostgresEventStore(engine, settle=25.0).add(delivered(EVENT)),
+    "canary": lambda engine: PostgresEventStore(engine, settle=25.0).probe(),
     "oversize letter": lambda engine: PostgresOversizeLetters(engine).keep(a_letter(a_record(b"large"))),
     "begin": lambda engine: PostgresPartitionStates(engine, "events", "group").begin({0: 7}),
     "stop": lambda engine: PostgresPartitionStates(engine, "events", "group").stop(0, Stop(StopKind.STORM, 7, "bad")),
