@@ -87,6 +87,18 @@ def consumer_readiness(
     """
     retried = "batches are kept and retried with backoff; their partitions are paused meanwhile"
 
+    async def event_log() -> None:
+        await source.ping()
+        if waiting := source.open_transactions():
+            raise Degraded(
+                f"another producer has left a transaction open: partition {', '.join(map(str, waiting))}",
+                "; ".join(
+                    f"partition {number} is waiting behind an open transaction at offset {offset}"
+                    for number, offset in waiting.items()
+                ),
+                "what is behind it is read once it has ended; `kafka-transactions.sh` finds and aborts one that hangs",
+            )
+
     async def progress() -> None:
         if not pipeline.is_reading:
             raise Unavailable(f"cannot read the log: {pipeline.holding}")
@@ -115,7 +127,7 @@ def consumer_readiness(
     return Readiness(
         {
             "database": Check(store.ping, retried),
-            "event_log": Check(source.ping, "joining the group again"),
+            "event_log": Check(event_log, "joining the group again"),
             "dead_letters": Check(dead_letters.ping, "what would become a dead letter is retried with its partition"),
             "progress": Check(progress, retried),
             "preparation": Check(preparation.ping, "the schema and the topics are tried again"),

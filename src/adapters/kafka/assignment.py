@@ -15,6 +15,7 @@ from aiokafka import AIOKafkaConsumer, OffsetAndMetadata, TopicPartition
 from aiokafka.errors import CorruptRecordException, UnsupportedCodecError
 
 from adapters.kafka.group_offsets import committed_offsets
+from adapters.kafka.open_transactions import OpenTransactions
 from application.ports import Custodian
 from domain.dead_letter import Record
 from domain.errors import Unavailable
@@ -51,6 +52,7 @@ class Assignment:
         """The partitions that the custodian has taken over."""
         self._cursor: dict[int, int] = {}
         self._committed: dict[int, int] = {}
+        self.transactions = OpenTransactions(consumer)
         self.stopped: dict[int, Stop] = {}
         """Partitions that cannot be read on."""
         self._skipping: dict[int, Stop] = {}

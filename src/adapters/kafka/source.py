@@ -135,6 +135,9 @@ class KafkaEventSource:
     def stopped(self) -> Mapping[int, Stop]:
         return {} if self._assignment is None else dict(self._assignment.stopped)
 
+    def open_transactions(self) -> Mapping[int, int]:
+        return {} if self._assignment is None else self._assignment.transactions.waiting
+
     def skip(self, partition: int) -> None:
         if self._assignment is not None:
             self._assignment.skip(partition)
@@ -173,6 +176,8 @@ class KafkaEventSource:
             await self._assignment.position(self._paused)
         try:
             async with asyncio.timeout(wait + _PATIENCE_SECONDS):
+                if self._assignment is not None and self._assignment.is_positioned:
+                    await self._assignment.transactions.look(asyncio.get_running_loop().time())
                 # Also without an assignment: the client tells its troubles nowhere else.
                 reader = consumer if self._assignment is None else self._assignment
                 fetched = await reader.getmany(timeout_ms=round(wait * 1000), max_records=limit)

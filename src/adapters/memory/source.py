@@ -72,6 +72,9 @@ class MemorySource(Outage):
             if position < self._beginnings[partition]
         }
 
+    def open_transactions(self) -> dict[int, int]:
+        return {}
+
     def skip(self, partition: int) -> None:
         self._positions[partition] = self._beginnings[partition]
 

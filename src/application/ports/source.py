@@ -88,6 +88,10 @@ class EventSource(Protocol):
         """Name the assigned partitions that cannot be read on: a person has to act."""
         ...
 
+    def open_transactions(self) -> Mapping[int, int]:
+        """Name the assigned partitions that wait for another producer to end its transaction, and at which offset."""
+        ...
+
     def skip(self, partition: int) -> None:
         """Give up what `stopped` names for `partition`, and read on behind it."""
         ...

@@ -140,6 +140,10 @@ class PostgresEventSource:
         # Retention keeps what a group has not read, and any bytes can be read.
         return {}
 
+    def open_transactions(self) -> Mapping[int, int]:
+        # Writers of a partition take turns: nothing stands behind what is not committed.
+        return {}
+
     def skip(self, partition: int) -> None:
         del partition
 
