@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 import pytest
-from aiokafka import TopicPartition
+from aiokafka import OffsetAndMetadata, TopicPartition
 from aiokafka.errors import CorruptRecordException
 
 from adapters.kafka.assignment import Assignment
@@ -20,6 +20,7 @@ class Client:
 
     def __init__(self) -> None:
         self.meanwhile: Callable[[], object] = lambda: None
+        self._coordinator = self
 
     def assignment(self) -> set[TopicPartition]:
         return {WHERE}
@@ -27,8 +28,11 @@ class Client:
     def paused(self) -> set[TopicPartition]:
         return set()
 
-    async def committed(self, _tp: TopicPartition) -> int:
-        return 3
+    async def fetch_committed_offsets(self, _partitions: object) -> dict[TopicPartition, OffsetAndMetadata]:
+        return {WHERE: OffsetAndMetadata(3, "")}
+
+    async def beginning_offsets(self, _partitions: object) -> dict[TopicPartition, int]:
+        return {}
 
     async def getmany(self, *_: object, **__: object) -> None:
         self.meanwhile()
