@@ -22,6 +22,7 @@ def database(settings: Settings) -> Database:
         port=settings.db_port,
         user=settings.db_user,
         password=settings.db_password.get_secret_value(),
+        password_source=settings.db_password.get_secret_value,
         name=settings.db_name,
         tls=_database_tls(settings),
         limits=Limits(
@@ -41,7 +42,7 @@ def brokers(settings: Settings) -> Brokers:
         tls=_kafka_tls(settings),
         sasl_mechanism=settings.kafka_sasl_mechanism,
         sasl_username=settings.kafka_sasl_username,
-        sasl_password=None if password is None else password.get_secret_value(),
+        sasl_password=None if password is None else password.get_secret_value,
     )
 
 

@@ -7,6 +7,7 @@ from typing import Any
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
+from entrypoints.secret_file import SecretFile
 from entrypoints.settings import Settings, is_secret
 
 _FILE = "_FILE"
@@ -44,9 +45,8 @@ def _read(environ: Mapping[str, str]) -> tuple[dict[str, Any], list[str]]:
             if value:
                 problems.append(f"{variable} and {variable}{_FILE} are both set: give one of them")
             try:
-                # Editors and `echo` end a file with a line break that is no part of the secret.
-                values[name] = Path(path).read_text().rstrip("\r\n")
-            except (OSError, UnicodeDecodeError) as error:
+                values[name] = SecretFile(Path(path))
+            except OSError as error:
                 problems.append(f"{variable}{_FILE}: cannot be read: {error}")
     return values, problems
 

@@ -4,6 +4,7 @@ import ssl
 import subprocess
 from pathlib import Path
 
+import aiokafka.conn
 import pytest
 
 from entrypoints import connections
@@ -131,7 +132,8 @@ def test_login_is_handed_to_the_brokers() -> None:
     sasl = {"KAFKA_SASL_MECHANISM": "SCRAM-SHA-512", "KAFKA_SASL_USERNAME": "u", "KAFKA_SASL_PASSWORD": "p"}
     brokers = connections.brokers(load(KAFKA_SECURITY_PROTOCOL="SASL_PLAINTEXT", **sasl))
     assert brokers.options()["sasl_mechanism"] == "SCRAM-SHA-512"
-    assert (brokers.sasl_username, brokers.sasl_password) == ("u", "p")
+    assert brokers.sasl_password is not None
+    assert (brokers.sasl_username, brokers.sasl_password()) == ("u", "p")
 
 
 def test_client_certificate_is_used(certificate: Certificate) -> None:
@@ -160,6 +162,28 @@ def test_encrypted_key_is_an_error_and_no_question(certificate: Certificate, tmp
     settings = load(DB_SSLMODE="require", DB_SSLCERT=certificate.path, DB_SSLKEY=encrypted)
     with pytest.raises(SettingsError, match="DB_SSLKEY"):
         connections.database(settings)
+
+
+@pytest.mark.parametrize("mechanism", ["PLAIN", "SCRAM-SHA-256"])
+async def test_each_connection_to_kafka_asks_for_the_password(mechanism: str, tmp_path: Path) -> None:
+    """With either mechanism, by the client's own way of making connections."""
+    file = tmp_path / "password"
+    file.write_text("first")
+    sasl = {"KAFKA_SASL_MECHANISM": mechanism, "KAFKA_SASL_USERNAME": "u", "KAFKA_SASL_PASSWORD_FILE": file}
+    options = connections.brokers(load(KAFKA_SECURITY_PROTOCOL="SASL_PLAINTEXT", **sasl)).options()
+    for password in ("second", "third"):
+        file.write_text(password)
+        connection = aiokafka.conn.AIOKafkaConnection(
+            "127.0.0.1", 1, sasl_mechanism=mechanism, sasl_plain_password=options["sasl_plain_password"]
+        )
+        with pytest.raises(OSError, match="Connect"):
+            await connection.connect()
+        assert connection._sasl_plain_password == password
+    file.unlink()
+    with pytest.raises(FileNotFoundError):
+        await aiokafka.conn.AIOKafkaConnection(
+            "127.0.0.1", 1, sasl_plain_password=options["sasl_plain_password"]
+        ).connect()
 
 
 def test_secrets_do_not_show_in_what_the_adapters_are_told() -> None:

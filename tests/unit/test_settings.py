@@ -291,6 +291,21 @@ def test_secret_is_read_from_a_file(tmp_path: Path, content: str) -> None:
     assert settings.kafka_sasl_password.get_secret_value() == "from a file"
 
 
+def test_secret_of_a_file_is_the_one_that_stands_there_at_the_moment(tmp_path: Path) -> None:
+    """While there is none, that counts as an outage of whatever it is for."""
+    path = tmp_path / "password"
+    path.write_text("first")
+    secret = load_settings({"DB_PASSWORD_FILE": str(path)}).db_password
+    path.write_text("second")
+    assert (secret.get_secret_value(), str(secret)) == ("second", "**********")
+    path.write_text("")
+    with pytest.raises(OSError, match="is empty"):
+        secret.get_secret_value()
+    path.unlink()
+    with pytest.raises(FileNotFoundError):
+        secret.get_secret_value()
+
+
 def test_secret_given_twice_is_refused(some_file: str) -> None:
     """Nobody could tell which one counts."""
     assert problems(DB_PASSWORD="secret", DB_PASSWORD_FILE=some_file) == [
@@ -298,7 +313,7 @@ def test_secret_given_twice_is_refused(some_file: str) -> None:
     ]
 
 
-@pytest.mark.parametrize("content", [None, b"\xff"])
+@pytest.mark.parametrize("content", [None, b"\xff", b"\n"])
 def test_secret_file_that_cannot_be_read_is_told(tmp_path: Path, content: bytes | None) -> None:
     """The variable and the reason."""
     path = tmp_path / "password"

@@ -1,7 +1,10 @@
-"""Makes the Kafka client cope with a connection that has just broken under uvloop, and remember why others failed.
+"""Connections of the Kafka client that ask for the password, notice that they broke, and remember why others failed.
 
-There a write to it raises RuntimeError. The client is prepared for OSError only, as all that asyncio's own transports
-raise: its background tasks would end, and partitions would stand still until they are noticed.
+The client keeps the password that it was made with, for ever.
+
+Under uvloop a write to a connection that has just broken raises RuntimeError. The client is prepared for OSError only,
+as all that asyncio's own transports raise: its background tasks would end, and partitions would stand still until they
+are noticed.
 """
 
 from typing import Any
@@ -21,10 +24,15 @@ def mind_broken_connections() -> None:
 
 
 class _Connection(AIOKafkaConnection):  # type: ignore[misc]  # aiokafka publishes no types
-    """A connection that learns in time that it has broken."""
+    """A connection that asks for its password, and learns in time that it has broken."""
+
+    _sasl_plain_password: Any
 
     async def connect(self) -> Any:
         try:
+            # The client hands on what it was given, here `Brokers.sasl_password`.
+            if callable(self._sasl_plain_password):
+                self._sasl_plain_password = self._sasl_plain_password()
             streams = await super().connect()
         except (KafkaError, OSError, TimeoutError) as error:
             self._note(error)

@@ -1,7 +1,7 @@
 """How to reach the brokers, and what their errors mean."""
 
 import ssl
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -26,7 +26,8 @@ class Brokers:
     tls: ssl.SSLContext | None = None
     sasl_mechanism: str | None = None
     sasl_username: str | None = None
-    sasl_password: str | None = field(default=None, repr=False)
+    sasl_password: Callable[[], str] | None = field(default=None, repr=False)
+    """Asked for each connection, since the password may change. An `OSError` that it raises is an outage."""
     request_timeout: float = 10.0
     """Seconds; short, since one lock guards the connecting to all brokers."""
 

@@ -3,7 +3,7 @@
 import math
 import ssl
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
@@ -58,6 +58,8 @@ class Database:
     tls: ssl.SSLContext | None = None
     """Not None: connect by TLS only, checked as the context says."""
     limits: Limits = Limits()
+    password_source: Callable[[], str] | None = field(default=None, repr=False)
+    """Where the password may change: asked for each session. An `OSError` that it raises is an outage."""
 
     async def open(
         self, application_name: str, settings: Mapping[str, str], *, command_timeout: float | None = None
@@ -72,7 +74,7 @@ class Database:
                     host=self.host,
                     port=self.port,
                     user=self.user,
-                    password=self.password,
+                    password=self.password_source or self.password,
                     database=self.name,
                     ssl=self.tls or False,
                     command_timeout=command_timeout,
