@@ -29,7 +29,7 @@ async def test_37_database_is_read_only_for_a_while(stage: Stage) -> None:
         await administrator.execute(_TERMINATE)
         # The first failures are those of the sessions that were ended.
         await eventually(is_refused, "a write refused")
-        await consumer.not_ready()
+        await consumer.degraded()
         stage.struck("writes refused", _refusals(stage) - earlier)
         await administrator.execute(f'ALTER DATABASE "{stage.database.name}" RESET default_transaction_read_only')
         stage.healed()

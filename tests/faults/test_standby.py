@@ -47,6 +47,7 @@ async def test_36_primary_is_lost_while_its_standby_is_away(stage: Stage, server
 
         await eventually(are_cut_short, f"{_WAITS} waits for the standby that were cut short", within=60)
         stage.struck("rows that no standby has", len(await primary.ids()) - replicated_rows)
+        await load.busy()
         stage.struck_in_flight(load, "primary lost")
         await servers.promote()
         promoted = replace(primary, database=servers.on_standby(primary.database))
