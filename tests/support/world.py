@@ -104,7 +104,7 @@ class World:
         """The ids in the table, which its primary key keeps from standing there twice."""
         return {row["id"] for row in await self.query("SELECT id FROM events")}
 
-    async def stored(self, ids: Collection[UUID], *, perhaps: Collection[UUID] = ()) -> None:
+    async def stored(self, ids: Collection[UUID], *, perhaps: Collection[UUID] = (), within: float = 40) -> None:
         """Return when these stand in the table; fail if others do, those of unknown outcome aside."""
 
         async def all_are_there() -> bool:
