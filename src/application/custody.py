@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager, suppress
 from application.ports import PartitionStates
 from application.storm import Storms
 from domain.dead_letter import Record
-from domain.errors import Unavailable
+from domain.errors import Unavailable, WrongDeployment
 from domain.stop import Stop
 
 logger = logging.getLogger(__name__)
@@ -149,7 +149,7 @@ class Custody:
         try:
             async with asyncio.timeout(_END_LIMIT_SECONDS):
                 await self._states.end({each: self._begun[each] for each in attempted})
-        except (Unavailable, TimeoutError) as error:
+        except (Unavailable, WrongDeployment, TimeoutError) as error:
             # At worst some records are taken one by one later, for no reason.
             logger.warning("could not note a good end", extra={"partitions": sorted(attempted), "cause": str(error)})
 

@@ -12,15 +12,16 @@ from aiokafka.errors import (
     KafkaError,
     NoOffsetForPartitionError,
     OffsetOutOfRangeError,
+    TopicAuthorizationFailedError,
 )
 
 from adapters.kafka.assignment import Assignment, is_unreadable
 from adapters.kafka.assignor import AssignorName
-from adapters.kafka.connection import Brokers, describe, translated
+from adapters.kafka.connection import Brokers, describe, rights_expected, translated
 from adapters.kafka.fetched_records import adapt_consumers
 from adapters.kafka.membership import RebalanceListener, membership_options, stop_consumer
 from application.ports import Batch, Custodian, Superseded
-from domain.errors import Unavailable
+from domain.errors import Unavailable, WrongDeployment
 from domain.stop import Stop
 
 logger = logging.getLogger(__name__)
@@ -54,6 +55,7 @@ class KafkaEventSource:
         self._brokers = brokers
         self._custodian = custodian
         self._topic = topic
+        self._rights = f"READ and DESCRIBE of the topic {topic} and of the group {group}"
         self._options = membership_options(group, assignor, session_timeout)
         self._consumer: AIOKafkaConsumer | None = None
         self._assignment: Assignment | None = None
@@ -73,7 +75,7 @@ class KafkaEventSource:
         await self._disconnect()
 
     async def poll(self, limit: int, wait: float) -> Batch:
-        with translated():
+        with translated(), rights_expected(self._rights):
             try:
                 batch = await self._poll(limit, wait)
             except NoOffsetForPartitionError:
@@ -86,7 +88,7 @@ class KafkaEventSource:
                     async with asyncio.timeout(_CALL_LIMIT_SECONDS):
                         await self._assignment.stop_at_gaps(error.args[0])
                 return _NOTHING
-            except Unavailable:
+            except (Unavailable, WrongDeployment):
                 # The custodian's word: the client is not to blame.
                 raise
             except Exception as error:
@@ -110,7 +112,7 @@ class KafkaEventSource:
         assignment = self._assignment
         if assignment is None or batch.assignment is not assignment:
             raise Superseded
-        with translated():
+        with translated(), rights_expected(self._rights):
             try:
                 async with asyncio.timeout(_CALL_LIMIT_SECONDS):
                     await assignment.commit(batch.ends)
@@ -185,6 +187,8 @@ class KafkaEventSource:
             self._lose_position()
             return _NOTHING
         if not fetched:
+            if self._topic in consumer._client.cluster.unauthorized_topics:  # noqa: SLF001 - it is told nowhere else
+                raise TopicAuthorizationFailedError(self._topic)
             await self._mind_silence()
             return _NOTHING
         self._heard_at = asyncio.get_running_loop().time()

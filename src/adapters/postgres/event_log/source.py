@@ -17,7 +17,7 @@ from adapters.postgres.event_log.writer import RECORDS_CHANNEL
 from application import stopping
 from application.ports import Batch, Custodian, Superseded
 from domain.dead_letter import Record
-from domain.errors import Unavailable
+from domain.errors import Unavailable, WrongDeployment
 from domain.stop import Stop
 
 logger = logging.getLogger(__name__)
@@ -87,8 +87,8 @@ class PostgresEventSource:
         self._begun.clear()
         try:
             await self._membership.leave()
-        except Unavailable as unavailable:
-            logger.warning("left the group without a word: the others wait", extra={"cause": str(unavailable)})
+        except (Unavailable, WrongDeployment) as error:
+            logger.warning("could not leave the group; peers wait for the session timeout", extra={"cause": str(error)})
 
     async def poll(self, limit: int, wait: float) -> Batch:
         if not self._tasks:
