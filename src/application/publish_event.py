@@ -6,7 +6,7 @@ from datetime import datetime
 from uuid import UUID
 
 from application.ports import EventPublisher, Receipt
-from domain.errors import Rejected, Unavailable
+from domain.errors import Rejected, Unavailable, WrongDeployment
 from domain.event import UserEvent
 from domain.validation import Invalid, validate
 
@@ -73,9 +73,9 @@ class PublishEvent:
         try:
             if events:
                 outcomes = await self._publisher.publish(events)
-        except Unavailable as unavailable:
+        except (Unavailable, WrongDeployment) as error:
             # Told by event, so that each client hears the id to retry with; anew, as above.
-            outcomes = [Unavailable(str(unavailable))] * len(events)
+            outcomes = [Unavailable(str(error))] * len(events)
         following = iter(outcomes)
         return [_outcome(event, next(following)) if isinstance(event, UserEvent) else event for event in checked]
 

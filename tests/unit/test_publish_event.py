@@ -80,8 +80,10 @@ async def test_nothing_valid_asks_nothing_of_the_log(publish: PublishEvent, publ
     assert await publish([]) == []
 
 
-async def test_wrong_deployment_passes_through(publish: PublishEvent, publisher: MemoryPublisher) -> None:
-    """No client can do anything about it."""
-    publisher.outage = WrongDeployment("no such topic")
-    with pytest.raises(WrongDeployment):
-        await publish([DRAFT])
+async def test_wrong_deployment_is_told_by_event(publish: PublishEvent, publisher: MemoryPublisher) -> None:
+    """As an outage is, so that each client has the id to retry with once it is mended."""
+    publisher.outage = WrongDeployment("no such table")
+    [outcome] = await publish([DRAFT])
+    assert isinstance(outcome, NotPublished)
+    assert outcome.is_unknown
+    assert str(outcome.cause) == "no such table"

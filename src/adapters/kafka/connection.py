@@ -6,23 +6,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-from aiokafka.errors import (
-    BrokerResponseError,
-    ClusterAuthorizationFailedError,
-    GroupAuthorizationFailedError,
-    InconsistentGroupProtocolError,
-    KafkaError,
-    RequestTimedOutError,
-    TopicAuthorizationFailedError,
-)
+from aiokafka.errors import BrokerResponseError, InconsistentGroupProtocolError, KafkaError, RequestTimedOutError
 
 from adapters.kafka.broken_connections import mind_broken_connections
 from adapters.kafka.connection_failures import failures
 from adapters.kafka.rebootstrap import use_rebootstrapping_clients
 from adapters.kafka.refusals import NotSentError, name_unknown_errors
 from domain.errors import Unavailable, WrongDeployment
-
-_UNAUTHORIZED = (ClusterAuthorizationFailedError, GroupAuthorizationFailedError, TopicAuthorizationFailedError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,15 +62,6 @@ def translated() -> Iterator[None]:
         ) from error
     except (KafkaError, OSError, TimeoutError) as error:
         raise Unavailable(describe(error)) from error
-
-
-@contextmanager
-def rights_expected(rights: str) -> Iterator[None]:
-    """Take a refusal for want of rights for what a person has to mend; `rights` says which ones are needed."""
-    try:
-        yield
-    except _UNAUTHORIZED as error:
-        raise WrongDeployment(f"{describe(error)}: this user needs {rights}") from error
 
 
 def describe(error: BaseException) -> str:

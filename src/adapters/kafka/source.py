@@ -12,12 +12,11 @@ from aiokafka.errors import (
     KafkaError,
     NoOffsetForPartitionError,
     OffsetOutOfRangeError,
-    TopicAuthorizationFailedError,
 )
 
 from adapters.kafka.assignment import Assignment, is_unreadable
 from adapters.kafka.assignor import AssignorName
-from adapters.kafka.connection import Brokers, describe, rights_expected, translated
+from adapters.kafka.connection import Brokers, describe, translated
 from adapters.kafka.fetched_records import adapt_consumers
 from adapters.kafka.membership import RebalanceListener, membership_options, stop_consumer
 from application.ports import Batch, Custodian, Superseded
@@ -55,7 +54,6 @@ class KafkaEventSource:
         self._brokers = brokers
         self._custodian = custodian
         self._topic = topic
-        self._rights = f"READ and DESCRIBE of the topic {topic} and of the group {group}"
         self._options = membership_options(group, assignor, session_timeout)
         self._consumer: AIOKafkaConsumer | None = None
         self._assignment: Assignment | None = None
@@ -75,7 +73,7 @@ class KafkaEventSource:
         await self._disconnect()
 
     async def poll(self, limit: int, wait: float) -> Batch:
-        with translated(), rights_expected(self._rights):
+        with translated():
             try:
                 batch = await self._poll(limit, wait)
             except NoOffsetForPartitionError:
@@ -112,7 +110,7 @@ class KafkaEventSource:
         assignment = self._assignment
         if assignment is None or batch.assignment is not assignment:
             raise Superseded
-        with translated(), rights_expected(self._rights):
+        with translated():
             try:
                 async with asyncio.timeout(_CALL_LIMIT_SECONDS):
                     await assignment.commit(batch.ends)
@@ -187,8 +185,6 @@ class KafkaEventSource:
             self._lose_position()
             return _NOTHING
         if not fetched:
-            if self._topic in consumer._client.cluster.unauthorized_topics:  # noqa: SLF001 - it is told nowhere else
-                raise TopicAuthorizationFailedError(self._topic)
             await self._mind_silence()
             return _NOTHING
         self._heard_at = asyncio.get_running_loop().time()
