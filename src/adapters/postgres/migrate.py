@@ -51,6 +51,9 @@ async def require_migrated(database: Database) -> None:
             standing = await session.fetchval(f"SELECT version_num FROM {VERSION_TABLE}")  # noqa: S608 - a constant
         except asyncpg.UndefinedTableError:
             standing = None
+        except asyncpg.InsufficientPrivilegeError as error:
+            # Whoever migrates can grant rights only afterwards.
+            raise Unavailable(f"database: {error}: grant what docs/operations.md, Rights, has") from error
         finally:
             session.terminate()
     if newest and (standing is None or standing < newest):
