@@ -59,8 +59,8 @@ class Watch:
             raise Hung(f"hung: {seen}")
 
     async def _lag(self) -> int | None:
-        """Count the records that nothing keeps the consumer from; None where the log cannot be asked or read."""
-        if self._pipeline.is_reading:
+        """Count the records that nothing keeps the consumer from; None where the log cannot be asked, or read now."""
+        if self._pipeline.is_reading and not self._source.is_throttled:
             try:
                 lag = await self._source.lag()
             except Exception as error:  # noqa: BLE001 - whatever it is, it is no reason to end a consumer

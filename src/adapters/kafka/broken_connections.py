@@ -1,15 +1,21 @@
-"""Connections of the Kafka client that ask for the password, notice that they broke, and remember why others failed.
+"""Connections of the Kafka client that ask for the password, notice breaks and throttles, and remember failures.
 
 The client keeps the password that it was made with, for ever.
 
 Under uvloop a write to a connection that has just broken raises RuntimeError. The client is prepared for OSError only,
 as all that asyncio's own transports raise: its background tasks would end, and partitions would stand still until they
 are noticed.
+
+A broker whose quota is exceeded answers at once, says for how long it will not listen, and does not (KIP-219). The
+client takes no notice: its next request would wait there until it times out, and the connection with it.
 """
 
+import asyncio
+from asyncio import Future
 from typing import Any
 
 import aiokafka.conn
+from aiokafka.client import AIOKafkaClient
 from aiokafka.conn import AIOKafkaConnection, CloseReason
 from aiokafka.errors import KafkaError
 
@@ -23,10 +29,17 @@ def mind_broken_connections() -> None:
     aiokafka.conn.AIOKafkaConnection = _Connection
 
 
+def throttled_until(client: AIOKafkaClient) -> float:
+    """Tell until when a quota keeps brokers from listening to a client, by the loop's clock; -inf where none does."""
+    connections = client._conns.values()  # noqa: SLF001 - what they are made of is ours
+    return max((connection.throttled_until for connection in connections), default=float("-inf"))
+
+
 class _Connection(AIOKafkaConnection):  # type: ignore[misc]  # aiokafka publishes no types
-    """A connection that asks for its password, and learns in time that it has broken."""
+    """A connection that asks for its password, learns in time that it has broken, and waits while it is throttled."""
 
     _sasl_plain_password: Any
+    throttled_until = float("-inf")
 
     async def connect(self) -> Any:
         try:
@@ -58,7 +71,13 @@ class _Connection(AIOKafkaConnection):  # type: ignore[misc]  # aiokafka publish
 
     def send(self, request: Any, expect_response: bool = True) -> Any:
         self._close_if_broken()
-        return super().send(request, expect_response)
+        if self._is_throttled():
+            return self._send_later(request, expect_response)
+        sending = super().send(request, expect_response)
+        if expect_response:
+            _, _, answer = self._requests[-1]
+            answer.add_done_callback(self._note_throttle)
+        return sending
 
     def _send_sasl_token(self, payload: bytes, expect_response: bool = True) -> Any:
         self._close_if_broken()
@@ -67,3 +86,18 @@ class _Connection(AIOKafkaConnection):  # type: ignore[misc]  # aiokafka publish
     def _close_if_broken(self) -> None:
         if self._writer is not None and self._writer.is_closing():
             self.close(reason=CloseReason.CONNECTION_BROKEN)
+
+    def _is_throttled(self) -> bool:
+        return self.throttled_until > self._loop.time() and not self._closed_fut.done()
+
+    async def _send_later(self, request: Any, expect_response: bool) -> Any:
+        while self._is_throttled():
+            await asyncio.wait([self._closed_fut], timeout=self.throttled_until - self._loop.time())
+        return await self.send(request, expect_response)
+
+    def _note_throttle(self, answer: Future[Any]) -> None:
+        if answer.cancelled() or answer.exception() is not None:
+            return
+        milliseconds = getattr(answer.result(), "throttle_time_ms", 0)
+        if milliseconds > 0:
+            self.throttled_until = self._loop.time() + milliseconds / 1000

@@ -33,6 +33,8 @@ BATCH_BYTES = 65_536
 """Of the first client. A partition has one batch on its way at a time, so that small ones keep the others waiting."""
 _SHRINKAGE = 4
 
+_THROTTLED = "kafka: a quota of the brokers throttles this client"
+
 Outcome = Receipt | Rejected | Unavailable
 
 
@@ -95,6 +97,8 @@ class Producer:
     async def ping(self, topic: str) -> None:
         """Ask the brokers whether `topic` takes records; raises `Unavailable` also while sends fail."""
         client = self._current
+        if client is not None:
+            self._is_held_up(client)
         if client is None or self._present_trouble is not None:
             raise self._present_trouble or Unavailable(_NOT_CONNECTED)
         with translated():
@@ -110,12 +114,14 @@ class Producer:
         """Send `records` in order through one client; one outcome each.
 
         Once a record's outcome is unknown, so is that of the later ones in its partition, hence of those with its key.
-        Where too much is in flight none is sent, which is answered at once.
+        Where too much is in flight, or late since a quota throttles us, none is sent, which is answered at once.
         """
         client = self._current
         if client is None:
             self._renew()
             return [self._present_trouble or Unavailable(_NOT_CONNECTED) for _ in records]
+        if client.late and self._is_held_up(client):
+            return [Unavailable(_THROTTLED) for _ in records]
         end = client.time() + self._deadline
         sizes = [*map(size_of, records)]
         try:
@@ -132,8 +138,24 @@ class Producer:
             await waiter
         outcomes = [*map(partial(self._outcome, client, topic), records, appended)]
         if client is self._current:
-            self._judge(waiting, outcomes)
+            late = {batch for batch in waiting if not batch.word.done()}
+            if late and client.throttled_until >= end - self._deadline:
+                # It is slow, and nothing else.
+                client.late |= late
+            else:
+                self._judge(waiting, outcomes)
         return outcomes
+
+    def _is_held_up(self, client: SendingClient) -> bool:
+        """Tell whether what was late is still under way, so that more would be late as well.
+
+        Where the throttle is over and it does not come all the same, the client is replaced.
+        """
+        client.late = {batch for batch in client.late if not batch.word.done()}
+        if client.late and client is self._current and client.time() > client.throttled_until + self._deadline:
+            self._trouble = f"no acknowledgement within {self._deadline:g} s after a throttle"
+            self._renew()
+        return bool(client.late)
 
     async def _learn(self, client: SendingClient, topic: str, end: float) -> None:
         with translated():

@@ -9,6 +9,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import OffsetOutOfRangeError
 
 from adapters.kafka.assignment import is_unreadable
+from adapters.kafka.broken_connections import throttled_until
 from adapters.kafka.connection import Brokers, translated
 from adapters.kafka.fetched_records import NotePassedOver, adapt_consumers
 from adapters.kafka.group_offsets import committed_offsets
@@ -141,14 +142,20 @@ class _Reading:
         """Wait for records, or for the client to pass over offsets without any, which it does not tell."""
         start = self.position
         try:
-            async with asyncio.timeout(_SILENCE_SECONDS):
+            async with asyncio.timeout(_SILENCE_SECONDS) as limit:
                 while self.position == start:
                     fetched = await self._consumer.getmany(self._at, timeout_ms=_LOOK_MS, max_records=self._limit)
                     self.position = min(await self._consumer.position(self._at), self._end)
+                    # A throttle is no silence.
+                    limit.reschedule(max(limit.when() or 0.0, self._throttled_until + _SILENCE_SECONDS))
         except TimeoutError:
             raise Unavailable(f"kafka: {self._place}: nothing came within {_SILENCE_SECONDS:g} s") from None
         records: Sequence[Record] = fetched.get(self._at, ())
         return records
+
+    @property
+    def _throttled_until(self) -> float:
+        return throttled_until(self._consumer._client)  # noqa: SLF001 - it has no other door
 
     def _go_to(self, position: int) -> None:
         self.position = position

@@ -1,7 +1,9 @@
-"""Lets every Kafka client find brokers that have moved (KIP-899).
+"""Lets every Kafka client find brokers that have moved (KIP-899), and ask for offsets beside what it fetches.
 
 The client asks only the brokers that it knows for metadata. Once none of them is left at its address it would never
 learn the new ones, although the bootstrap addresses lead there.
+
+Questions for offsets would wait behind a fetch on the same connection, and for as long as a quota throttles that.
 """
 
 import asyncio
@@ -14,11 +16,14 @@ import aiokafka.producer.producer
 from aiokafka.client import AIOKafkaClient
 from aiokafka.cluster import ClusterMetadata
 from aiokafka.errors import KafkaError
+from aiokafka.protocol.offset import OffsetRequest
 
 _PAUSE_SECONDS = 1.0
 """Between two tries, since in an outage the client asks for metadata many times a second."""
 _REQUESTS = 2
 """For how many time-outs of a request the known brokers are asked; addresses that are silent would take one each."""
+_OFFSETS = "offsets"
+"""The group of the connections on which offsets are asked for."""
 
 
 def use_rebootstrapping_clients() -> None:
@@ -34,6 +39,11 @@ class _Client(AIOKafkaClient):  # type: ignore[misc]  # aiokafka publishes no ty
         super().__init__(**options)
         self._options = options
         self._bootstrapped_at = float("-inf")
+
+    async def send(self, node_id: Any, request: Any, **options: Any) -> Any:
+        if isinstance(request, OffsetRequest):
+            options["group"] = _OFFSETS
+        return await super().send(node_id, request, **options)
 
     async def _metadata_update(self, cluster: ClusterMetadata, topics: Any) -> bool:
         with suppress(TimeoutError):

@@ -2,14 +2,17 @@
 
 import asyncio
 import logging
-from collections.abc import Collection
+from collections.abc import Collection, Coroutine
 from contextlib import suppress
+from typing import Any
 
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError, ProducerClosed
 
 from adapters.in_flight import InFlight
+from adapters.kafka.broken_connections import throttled_until
 from adapters.kafka.connection import Brokers, describe, translated
+from adapters.kafka.pending import Pending
 from adapters.kafka.record_batches import RecordBatches
 from adapters.kafka.topic_rights import TopicRights
 
@@ -17,6 +20,8 @@ logger = logging.getLogger(__name__)
 
 _START_LIMIT_SECONDS = 15.0
 _ABANDON_LIMIT_SECONDS = 2.0
+_LOOK_SECONDS = 0.2
+"""How often to look whether an answer will be late since this client is throttled."""
 
 
 class SendingClient:
@@ -37,6 +42,8 @@ class SendingClient:
         )
         self.batches = RecordBatches(self._producer, max_record_bytes, in_flight)
         """Sending what is appended to them is up to the client."""
+        self.late: set[Pending] = set()
+        """Batches that were not acknowledged in time since a quota of the brokers throttles this client."""
         self._loop = asyncio.get_running_loop()
 
     def time(self) -> float:
@@ -51,20 +58,40 @@ class SendingClient:
                 for topic in topics:
                     await self._producer.partitions_for(topic)
 
+    @property
+    def throttled_until(self) -> float:
+        """Until when a quota keeps brokers from listening to this client, by the same clock."""
+        return throttled_until(self._producer.client)
+
     async def knows(self, topic: str) -> bool:
-        """Ask the brokers whether there is such a topic. Raises the client's errors."""
-        cluster = await self._producer.client.fetch_all_metadata()
+        """Ask the brokers whether there is such a topic, or tell what they said before they throttled this client.
+
+        Raises the client's errors.
+        """
+        client = self._producer.client
+        cluster = await self._unless_throttled(client.fetch_all_metadata(), client.cluster)
         return bool(cluster.partitions_for_topic(topic))
 
     async def may_write(self, topic: str) -> bool:
         """Ask the brokers for our rights; True where they do not say. Raises nothing."""
         client = self._producer.client
         try:
-            response = await client.send(client.get_random_node(), TopicRights(topic))
+            asking = client.send(client.get_random_node(), TopicRights(topic))
+            response = await self._unless_throttled(asking, None)
         except (KafkaError, NotImplementedError):
             # The brokers are too old to tell, or this one is gone: whoever asks for the topic will notice.
             return True
-        return TopicRights.may_write(response)
+        return response is None or TopicRights.may_write(response)
+
+    async def _unless_throttled(self, question: Coroutine[Any, Any, Any], otherwise: Any) -> Any:
+        """Wait for an answer, or do without it while brokers throttle this client, which keeps it waiting."""
+        asking = asyncio.ensure_future(question)
+        try:
+            while not asking.done() and self.throttled_until < self.time():
+                await asyncio.wait([asking], timeout=_LOOK_SECONDS)
+            return asking.result() if asking.done() else otherwise
+        finally:
+            asking.cancel()
 
     async def learn(self, topic: str) -> None:
         """Learn who leads the partitions of a topic. Raises the client's errors."""

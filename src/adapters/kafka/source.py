@@ -16,6 +16,7 @@ from aiokafka.errors import (
 
 from adapters.kafka.assignment import Assignment, is_unreadable
 from adapters.kafka.assignor import AssignorName
+from adapters.kafka.broken_connections import throttled_until
 from adapters.kafka.connection import Brokers, describe, translated
 from adapters.kafka.fetched_records import adapt_consumers
 from adapters.kafka.membership import RebalanceListener, membership_options, stop_consumer
@@ -159,6 +160,10 @@ class KafkaEventSource:
             async with asyncio.timeout(_CALL_LIMIT_SECONDS):
                 return await self._assignment.lag()
 
+    @property
+    def is_throttled(self) -> bool:
+        return self._throttled_until > asyncio.get_running_loop().time()
+
     async def ping(self) -> None:
         if self._consumer is None or self._assignment is None:
             raise Unavailable(self._trouble)
@@ -167,6 +172,10 @@ class KafkaEventSource:
         if not self._consumer.partitions_for_topic(self._topic):
             raise Unavailable(f"kafka: there is no topic {self._topic}")
         await self.lag()
+
+    @property
+    def _throttled_until(self) -> float:
+        return float("-inf") if self._consumer is None else throttled_until(self._consumer._client)  # noqa: SLF001 - it has no other door
 
     async def _poll(self, limit: int, wait: float) -> Batch:
         consumer = self._consumer or await self._connect()
@@ -200,11 +209,14 @@ class KafkaEventSource:
     async def _mind_silence(self) -> None:
         """Make the consumer anew when it is silent although there is something to read.
 
-        Its background task for fetching may have ended on an error of its own, while heartbeats go on.
+        Its background task for fetching may have ended on an error of its own, while heartbeats go on. While a quota
+        throttles it, silence says nothing.
         """
         now = asyncio.get_running_loop().time()
         assignment = self._assignment
-        if assignment is None or not assignment.is_positioned or now - self._heard_at < _SILENCE_SECONDS:
+        if assignment is None or not assignment.is_positioned or self.is_throttled:
+            return
+        if now - max(self._heard_at, self._throttled_until) < _SILENCE_SECONDS:
             return
         self._heard_at = now
         async with asyncio.timeout(_CALL_LIMIT_SECONDS):

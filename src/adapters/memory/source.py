@@ -85,6 +85,10 @@ class MemorySource(Outage):
         self._paused.difference_update(partitions)
         self._log.announce()
 
+    @property
+    def is_throttled(self) -> bool:
+        return False
+
     async def lag(self) -> dict[int, int]:
         await self._reach()
         return {

@@ -104,6 +104,11 @@ class EventSource(Protocol):
         """Undo `pause`."""
         ...
 
+    @property
+    def is_throttled(self) -> bool:
+        """Whether the log itself makes this member wait at present, whatever there is to read."""
+        ...
+
     async def lag(self) -> Mapping[int, int]:
         """Count, for each assigned partition, the records behind the group's position, by the log's own word."""
         ...

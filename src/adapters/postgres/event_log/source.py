@@ -154,6 +154,10 @@ class PostgresEventSource:
         self._paused.difference_update(partitions)
         self._news.set()
 
+    @property
+    def is_throttled(self) -> bool:
+        return False
+
     async def lag(self) -> Mapping[int, int]:
         found = await lag(self._at_once, self._membership)
         return {partition: count for partition, count in found.items() if partition in self._membership.claims}
