@@ -54,7 +54,7 @@ def test_compaction_is_refused_with_the_command_that_ends_it(policy: str) -> Non
         ("retention.bytes", "9", "retention.bytes is 9: events may be deleted before retention.ms"),
         ("max.message.bytes", "1000", "max.message.bytes is 1000, wanted 1048576"),
         ("unclean.leader.election.enable", "true", "unclean.leader.election.enable is true: a broker that lacks"),
-        ("min.insync.replicas", "4", "min.insync.replicas is 4, but replication is 3: nothing can be published"),
+        ("min.insync.replicas", "4", "min.insync.replicas is 4, but replication is 3: older brokers take no records"),
         ("min.insync.replicas", "1", "min.insync.replicas is 1 of 3: a single broker that is lost may take"),
         ("message.timestamp.type", "LogAppendTime", "message.timestamp.type is LogAppendTime"),
         ("message.timestamp.before.max.ms", "5", "message.timestamp.before.max.ms is 5: records are refused"),

@@ -12,6 +12,7 @@ from adapters.kafka.broken_connections import mind_broken_connections
 from adapters.kafka.connection_failures import failures
 from adapters.kafka.rebootstrap import use_rebootstrapping_clients
 from adapters.kafka.refusals import NotSentError, name_unknown_errors
+from adapters.kafka.retried_errors import hear_retried_errors
 from domain.errors import Unavailable, WrongDeployment
 
 
@@ -36,6 +37,7 @@ class Brokers:
         mind_broken_connections()
         use_rebootstrapping_clients()
         name_unknown_errors()
+        hear_retried_errors()
         return {
             "bootstrap_servers": self.bootstrap,
             "client_id": self.client_id,

@@ -18,6 +18,7 @@ from adapters.kafka.pending import Pending, Sent, join
 from adapters.kafka.record_batches import TOO_LARGE, Outgoing
 from adapters.kafka.refusals import is_refusal
 from adapters.kafka.refused_sizes import RefusedSizes
+from adapters.kafka.retried_errors import retried_error
 from adapters.kafka.sending_client import SendingClient
 from application.ports import Receipt
 from domain.errors import Rejected, Unavailable
@@ -181,7 +182,8 @@ class Producer:
             return appended
         word = appended.batch.word
         if not word.done():
-            return Unavailable(describe(TimeoutError(f"no acknowledgement within {self._deadline:g} s")))
+            silence = f"no acknowledgement within {self._deadline:g} s: {retried_error(topic)}".rstrip(": ")
+            return Unavailable(describe(TimeoutError(silence)))
         error = word.exception()
         if error is None:
             first = word.result()

@@ -87,7 +87,7 @@ def _replication(standing: Mapping[str, str], replication: int) -> Iterator[str]
     if in_sync is None:
         return
     if in_sync > replication:
-        yield f"min.insync.replicas is {in_sync}, but replication is {replication}: nothing can be published"
+        yield f"min.insync.replicas is {in_sync}, but replication is {replication}: older brokers take no records"
     elif in_sync == 1 < replication:
         yield f"min.insync.replicas is 1 of {replication}: a single broker that is lost may take acknowledged records"
 
