@@ -23,8 +23,8 @@ from tests.support.service import SOURCES
 from tests.support.waiting import eventually
 from tools.kafka import probe
 
-_START_SECONDS = 60
-_END_SECONDS = 30
+_START_SECONDS = 120
+_END_SECONDS = 90
 
 
 @asynccontextmanager

@@ -9,6 +9,7 @@ from typing import Final
 import pytest
 
 from tests.support.dockerfile import ROOT, run_stage, stage
+from tests.support.workers import one_at_a_time
 
 DOCKERFILE: Final = ROOT / "Dockerfile"
 SOURCES: Final = ROOT / "src"
@@ -17,13 +18,24 @@ SOURCES: Final = ROOT / "src"
 @pytest.fixture(scope="module")
 def prefix(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """What the build stage installs, made in a folder of its own."""
-    folder = tmp_path_factory.mktemp("image")
-    prefix = folder / "prefix"
+    # Of several workers each has a folder in that of the run.
+    base = tmp_path_factory.getbasetemp()
+    folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "image"
+    folder.mkdir(exist_ok=True)
+    with one_at_a_time(folder):
+        prefix, complete = folder / "prefix", folder / "complete"
+        if not complete.exists():
+            _build(folder, prefix)
+            complete.touch()
+    return prefix
+
+
+def _build(folder: Path, prefix: Path) -> None:
     scripts = sysconfig.get_path("scripts")
     environment = {name: value for name, value in os.environ.items() if name not in {"PYTHONPATH", "VIRTUAL_ENV"}}
-    environment |= {"PREFIX": str(prefix), "PATH": f"{scripts}:{environment['PATH']}"}
+    # Whatever pip has downloaded before need not come over the network again.
+    environment |= {"PREFIX": str(prefix), "PATH": f"{scripts}:{environment['PATH']}", "PIP_NO_CACHE_DIR": "0"}
     run_stage("build", DOCKERFILE, folder / "build", environment)
-    return prefix
 
 
 def test_dockerfile_passes_the_linter() -> None:

@@ -29,6 +29,7 @@ from entrypoints.rest.replies import Stream
 from tests.support.api import MAX_BODY_BYTES, TOPIC, Api, an_api
 from tests.support.events import NOON
 from tests.support.server import connection, exchange, read_head, served
+from tests.support.time import LoopTime
 from tests.support.waiting import PATIENCE
 
 T = TypeVar("T")
@@ -520,17 +521,20 @@ async def test_head_that_the_server_does_not_read_is_not_late(
     api: Api, slow_log: SlowLog, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It reads nothing while a second request waits for the first one's answer; a head's time begins after that."""
-    monkeypatch.setattr(http_protocol, "HEAD_SECONDS", 0.5)
+    time, seconds = LoopTime(monkeypatch), 100 * PATIENCE
+    monkeypatch.setattr(http_protocol, "HEAD_SECONDS", seconds)
     get = b"GET /health HTTP/1.1\r\nHost: api\r\nConnection: %b\r\n\r\n"
     last = get % b"close"
     async with served(api.app) as port, connection(port) as (reader, writer):
         writer.write(WHOLE_POST + get % b"keep-alive" + last[:10])
-        await asyncio.sleep(0.8)
+        await slow_log.asked.wait()
+        await time.passes(1.6 * seconds)
         slow_log.answers.set()
-        await asyncio.sleep(0.3)
+        await read_head(reader)
+        await time.passes(0.6 * seconds)
         writer.write(last[10:])
         answers = await reader.read()
-    assert answers.count(b"HTTP/1.1 ") == 3
+    assert answers.count(b"HTTP/1.1 ") == 2
     assert answers.endswith(b'{"status":"UP"}')
 
 
@@ -624,7 +628,9 @@ async def test_head_without_end_is_refused_by_its_size(api: Api) -> None:
 
 async def test_time_for_a_head_begins_anew_with_each_request(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
     """A connection that is kept is not ended for what it took before."""
-    monkeypatch.setattr(http_protocol, "HEAD_SECONDS", 0.3)
+    time, seconds = LoopTime(monkeypatch), 100 * PATIENCE
+    monkeypatch.setattr(server, "KEEP_ALIVE_SECONDS", seconds)
+    monkeypatch.setattr(http_protocol, "HEAD_SECONDS", seconds)
     request = b"GET /health HTTP/1.1\r\nHost: api\r\n\r\n"
     async with served(api.app) as port, connection(port) as (reader, writer):
         for _ in range(5):
@@ -632,4 +638,4 @@ async def test_time_for_a_head_begins_anew_with_each_request(api: Api, monkeypat
             status, _ = await read_head(reader)
             assert status == 200
             await reader.readexactly(len(b'{"status":"UP"}'))
-            await asyncio.sleep(0.1)
+            await time.passes(0.4 * seconds)

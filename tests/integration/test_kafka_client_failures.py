@@ -67,7 +67,7 @@ async def test_a_member_that_waits_for_its_custodian_stays_in_the_group(
     source = KafkaEventSource(
         Brokers(proxied_cluster.bootstrap), custodian, topic=topic, group=topic, assignor="range", session_timeout=6
     )
-    source._options["max_poll_interval_ms"] = 500
+    source._options["max_poll_interval_ms"] = 1_500
     # Where the group has no position yet the client fails once, and then never leaves.
     await _read_one(source)
     custodian.error = Unavailable("database: down")
@@ -75,7 +75,7 @@ async def test_a_member_that_waits_for_its_custodian_stays_in_the_group(
     try:
         async with asyncio.timeout(PATIENCE):
             # Each refused poll lasts 0.1 s at least here, so that all of them last several times the interval.
-            while refusals < 20:
+            while refusals < 25:
                 try:
                     await source.poll(10, 0.1)
                 except Unavailable:

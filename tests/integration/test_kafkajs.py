@@ -21,6 +21,7 @@ from domain.errors import WrongDeployment
 from tests.support.custodians import Witness
 from tests.support.events import an_event
 from tests.support.kafka import KafkaServer
+from tests.support.workers import one_at_a_time
 from tests.support.world import World, as_records
 
 FOLDER = Path(__file__).with_name("kafkajs")
@@ -64,8 +65,9 @@ def node() -> str:
         if os.environ.get("CI") == "true":
             pytest.fail(reason)
         pytest.skip(reason)
-    if not (FOLDER / "node_modules" / "kafkajs").is_dir():
-        subprocess.run([npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund"], cwd=FOLDER, check=True)
+    with one_at_a_time(FOLDER):
+        if not (FOLDER / "node_modules" / "kafkajs").is_dir():
+            subprocess.run([npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund"], cwd=FOLDER, check=True)
     return node
 
 

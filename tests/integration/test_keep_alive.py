@@ -1,4 +1,4 @@
-"""How long a connection may be idle between requests: time itself is what passes here, nothing to be awaited."""
+"""How long a connection may be idle between requests, by the event loop's clock."""
 
 import asyncio
 from collections.abc import Sequence
@@ -8,10 +8,14 @@ import pytest
 from application.ports import Receipt
 from domain.event import UserEvent
 from entrypoints import http_protocol, server
+from entrypoints.http_protocol import BoundedProtocol
 from tests.support.api import Api
 from tests.support.server import connection, read_head, served
+from tests.support.time import LoopTime
+from tests.support.waiting import PATIENCE
 
-SECONDS = 0.2
+SECONDS = 100 * PATIENCE
+"""So long that no time that a busy machine takes counts."""
 GET = b"GET /health HTTP/1.1\r\nHost: api\r\n\r\n"
 BODY = b'{"userId":"u","eventType":"LOGIN"}'
 POST = (
@@ -21,12 +25,29 @@ POST = (
 
 
 @pytest.fixture(autouse=True)
-def _limit(monkeypatch: pytest.MonkeyPatch) -> None:
+def _limits(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(server, "KEEP_ALIVE_SECONDS", SECONDS)
+    monkeypatch.setattr(http_protocol, "HEAD_SECONDS", 3 * SECONDS)
 
 
-def now() -> float:
-    return asyncio.get_running_loop().time()
+@pytest.fixture
+async def time(monkeypatch: pytest.MonkeyPatch) -> LoopTime:
+    """The clock that the server goes by."""
+    return LoopTime(monkeypatch)
+
+
+@pytest.fixture
+def received(monkeypatch: pytest.MonkeyPatch) -> asyncio.Queue[bytes]:
+    """What has come to the server, piece by piece."""
+    pieces: asyncio.Queue[bytes] = asyncio.Queue()
+    take = BoundedProtocol.data_received
+
+    def note(protocol: BoundedProtocol, data: bytes) -> None:
+        take(protocol, data)
+        pieces.put_nowait(data)
+
+    monkeypatch.setattr(BoundedProtocol, "data_received", note)
+    return pieces
 
 
 async def answered(reader: asyncio.StreamReader) -> int:
@@ -36,35 +57,39 @@ async def answered(reader: asyncio.StreamReader) -> int:
     return status
 
 
+async def assert_ends(reader: asyncio.StreamReader, time: LoopTime, *, after: float) -> None:
+    """See that the connection ends when it has been idle for so long, and not before."""
+    await time.passes(0.9 * after)
+    assert not reader.at_eof()
+    await time.passes(0.1 * after)
+    async with asyncio.timeout(PATIENCE):
+        assert await reader.read() == b""
+
+
 @pytest.mark.parametrize("request_", [GET, POST], ids=["by the framework", "direct"])
-async def test_idle_connection_is_ended(api: Api, request_: bytes) -> None:
+async def test_idle_connection_is_ended(api: Api, time: LoopTime, request_: bytes) -> None:
     """Once the time has passed since the answer, and not before."""
     async with served(api.app) as port, connection(port) as (reader, writer):
         writer.write(request_)
         await answered(reader)
-        since = now()
-        assert await asyncio.wait_for(reader.read(), 10) == b""
-    assert now() - since >= SECONDS * 0.9
+        await assert_ends(reader, time, after=SECONDS)
 
 
-async def test_connection_in_use_lives_on(api: Api) -> None:
+async def test_connection_in_use_lives_on(api: Api, time: LoopTime) -> None:
     """Each answer begins the time anew."""
     async with served(api.app) as port, connection(port) as (reader, writer):
-        end = now() + 4 * SECONDS
-        while now() < end:
+        for _ in range(4):
             writer.write(POST)
             assert await answered(reader) == 201
-            await asyncio.sleep(SECONDS / 4)
-        since = now()
-        assert await asyncio.wait_for(reader.read(), 10) == b""
-    assert now() - since >= SECONDS / 2
+            await time.passes(SECONDS / 2)
+        await assert_ends(reader, time, after=SECONDS / 2)
 
 
-async def test_request_that_takes_long_is_answered(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_request_that_takes_long_is_answered(api: Api, time: LoopTime, monkeypatch: pytest.MonkeyPatch) -> None:
     """While it is served nothing comes, which is not the client's fault."""
 
     async def publish(events: Sequence[UserEvent]) -> Sequence[Receipt]:
-        await asyncio.sleep(3 * SECONDS)
+        await time.passes(3 * SECONDS)
         return [Receipt(0, 0) for _ in events]
 
     async with served(api.app) as port, connection(port) as (reader, writer):
@@ -73,47 +98,56 @@ async def test_request_that_takes_long_is_answered(api: Api, monkeypatch: pytest
         monkeypatch.setattr(api.publisher, "publish", publish)
         writer.write(POST)
         assert await answered(reader) == 201
-        assert await asyncio.wait_for(reader.read(), 10) == b""
+        await assert_ends(reader, time, after=SECONDS)
 
 
 @pytest.mark.parametrize(
-    ("request_", "status", "stray"),
+    "case",
     [
         (POST, 201, b"\r\n"),
         (POST.replace(b"Content-Length: ", b"Content-Length: 999"), 413, b" "),
     ],
     ids=["an empty line", "the rest of a body that was refused"],
 )
-async def test_stray_bytes_are_no_request(api: Api, request_: bytes, status: int, stray: bytes) -> None:
+async def test_stray_bytes_are_no_request(
+    api: Api, time: LoopTime, received: asyncio.Queue[bytes], case: tuple[bytes, int, bytes]
+) -> None:
     """They begin the time anew, no more."""
+    request_, status, stray = case
     async with served(api.app) as port, connection(port) as (reader, writer):
         writer.write(request_)
         assert await answered(reader) == status
-        await asyncio.sleep(SECONDS / 2)
+        await time.passes(SECONDS / 2)
         writer.write(stray)
-        since = now()
-        assert await asyncio.wait_for(reader.read(), 10) == b""
-    assert now() - since >= SECONDS * 0.9
+        while await received.get() != stray:
+            pass
+        await assert_ends(reader, time, after=SECONDS)
 
 
-async def test_head_that_began_before_the_answer_has_its_own_time(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_head_that_began_before_the_answer_has_its_own_time(api: Api, time: LoopTime) -> None:
     """The answer is that to the request before it."""
-    monkeypatch.setattr(http_protocol, "HEAD_SECONDS", 3 * SECONDS)
     async with served(api.app) as port, connection(port) as (reader, writer):
         writer.write(POST + GET[:10])
         assert await answered(reader) == 201
-        since = now()
-        assert await answered(reader) == 408
-        assert now() - since >= 2 * SECONDS
+        await assert_is_late(reader, time)
 
 
-async def test_head_that_has_begun_has_its_own_time(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_head_that_has_begun_has_its_own_time(api: Api, time: LoopTime, received: asyncio.Queue[bytes]) -> None:
     """It is refused with an answer, and not before that time is over."""
-    monkeypatch.setattr(http_protocol, "HEAD_SECONDS", 3 * SECONDS)
     async with served(api.app) as port, connection(port) as (reader, writer):
         writer.write(GET)
         await answered(reader)
         writer.write(GET[:10])
-        since = now()
-        assert await answered(reader) == 408
-        assert now() - since >= 2 * SECONDS
+        while await received.get() != GET[:10]:
+            pass
+        await assert_is_late(reader, time)
+
+
+async def assert_is_late(reader: asyncio.StreamReader, time: LoopTime) -> None:
+    """See that a head is waited for beyond the time of an idle connection, and not for ever."""
+    late = asyncio.create_task(answered(reader))
+    await time.passes(2 * SECONDS)
+    assert not late.done()
+    await time.passes(SECONDS)
+    async with asyncio.timeout(PATIENCE):
+        assert await late == 408

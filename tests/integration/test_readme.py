@@ -14,7 +14,7 @@ import pytest
 from tools.kafka import probe
 
 ROOT = Path(__file__).parents[2]
-_START_SECONDS = 60
+_END_SECONDS = 90
 
 
 def tour() -> list[str]:
@@ -51,7 +51,7 @@ def running(ports: dict[int, int], tmp_path_factory: pytest.TempPathFactory) -> 
             pytest.fail(f"ended with exit code {process.wait()} before it was ready")
         yield
         process.send_signal(signal.SIGINT)
-        assert process.wait(_START_SECONDS) == 0
+        assert process.wait(_END_SECONDS) == 0
     finally:
         process.kill()
         process.wait()

@@ -22,8 +22,9 @@ from tests.support.world import World, as_records
 EVENT = {"userId": "user-1", "eventType": "LOGIN"}
 GRACE_SECONDS = 25
 """The default."""
-AT_ONCE_SECONDS = 10
-"""Well within the grace period, for processes that have nothing to wait for."""
+AT_ONCE_SECONDS = 30
+"""Well within the grace period of `LONG_GRACE`, for processes that have nothing to wait for."""
+LONG_GRACE = {"SHUTDOWN_GRACE_SECONDS": "75"}
 
 
 @pytest.mark.parametrize("signals", [[SIGTERM], [SIGINT, SIGINT, SIGTERM]], ids=["once", "again and again"])
@@ -31,7 +32,7 @@ async def test_signalled_under_load_both_end_in_order_and_lose_nothing(
     world: World, signals: list[signal.Signals]
 ) -> None:
     """Each event that was answered with 201 is in the table once a consumer has run again."""
-    processes = await asyncio.gather(world.run("api"), world.run("consumer"))
+    processes = await asyncio.gather(world.run("api", **LONG_GRACE), world.run("consumer", **LONG_GRACE))
     async with load(processes[0]) as posted:
         await posted.more(200)
         began = time.monotonic()
@@ -112,8 +113,8 @@ async def test_a_database_that_hangs_is_given_up_within_the_grace_period(world: 
 async def test_sessions_of_a_database_that_hangs_do_not_delay_the_end(world: World) -> None:
     """They are not waited for in vain, idle as they are."""
     async with proxied(world.database.port, postgres_messages) as proxy:
-        port = {"DB_PORT": str(proxy.port)}
-        processes = await asyncio.gather(world.run("api", **port), world.run("consumer", **port))
+        settings = {"DB_PORT": str(proxy.port), **LONG_GRACE}
+        processes = await asyncio.gather(world.run("api", **settings), world.run("consumer", **settings))
         proxy.blackhole()
         began = time.monotonic()
         assert await asyncio.gather(*(process.terminate() for process in processes)) == [0, 0]
@@ -184,7 +185,7 @@ async def test_a_wait_for_another_process_that_migrates_ends_at_once(world: Worl
     """It may be building an index for minutes."""
     holder = await connect(world.database)
     await holder.execute("SELECT pg_advisory_lock($1)", LOCK)
-    processes = await asyncio.gather(world.start("api"), world.start("consumer"))
+    processes = await asyncio.gather(world.start("api", **LONG_GRACE), world.start("consumer", **LONG_GRACE))
     migrating = "SELECT FROM pg_stat_activity WHERE datname = current_database() AND application_name LIKE '%migrate'"
 
     async def both_wait() -> bool:

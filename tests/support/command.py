@@ -7,7 +7,9 @@ from asyncio.subprocess import DEVNULL, PIPE
 from collections.abc import Mapping
 from typing import NamedTuple
 
-_END_SECONDS = 60.0
+from tests.support.service import SOURCES
+
+_END_SECONDS = 90.0
 
 
 class Finished(NamedTuple):
@@ -22,7 +24,7 @@ async def user_events(*arguments: str, environment: Mapping[str, str]) -> Finish
     """Run a command to its end with the settings of `environment` and no others."""
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "entrypoints", *arguments),
-        env={"PATH": os.environ["PATH"]} | dict(environment),
+        env={"PATH": os.environ["PATH"], "PYTHONPATH": SOURCES} | dict(environment),
         # No terminal, whatever these tests have: nobody is asked anything.
         stdin=DEVNULL,
         stdout=PIPE,
