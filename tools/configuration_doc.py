@@ -34,8 +34,8 @@ Every setting is a variable of the environment; an empty one counts as unset. At
 everything that is wrong is told at once (exit code 2). `user-events config` prints them as they stand. Words such as
 those of `LOG_LEVEL` may be written in any case. A variable that looks like a setting but is none is warned about.
 
-A secret may be given by a file instead: the variable with the suffix `_FILE` names it. A line break at the file's end
-does not count. Giving both is an error. Secrets are never printed.
+A secret may be given by a file instead: the variable with the suffix `_FILE` names it. The file is read for each new
+connection. A line break at its end does not count. Giving both is an error. Secrets are never printed.
 """
 
 
