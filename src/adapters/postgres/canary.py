@@ -9,7 +9,6 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from adapters.log_record import LogRecord
 from adapters.postgres import durability
 from adapters.postgres import event_statements as statements
-from adapters.postgres.engine import translated
 from adapters.postgres.lock_holders import holders_told
 from application.ports import Delivery, Verdict
 from domain.errors import Declined, Rejected, WrongDeployment
@@ -33,7 +32,7 @@ async def store_canary(engine: AsyncEngine) -> None:
     try:
         await _store(engine, _canary("canary", EventType.LOGIN, b"{}"))
     except (Rejected, Declined, WrongDeployment):
-        with translated():
+        async with holders_told(engine):
             async with engine.connect() as connection:
                 found = (await connection.exec_driver_sql(_STORED, ([*EventType],))).one_or_none()
         if found is None:
