@@ -261,6 +261,7 @@ class Container(containers.DeclarativeContainer):
         source,
         pipeline,
         preparation,
+        states=partition_states,
         resume=providers.Callable(spelled, "resume", settings.provided.data_dir),
     )
     consumer = providers.Singleton(

@@ -28,12 +28,16 @@ _LOOK_SECONDS = 5.0
 
 
 class Degraded(Exception):
-    """A part does some of its work. `error` is safe to show to anybody, `detail` is for operators."""
+    """A part does some of its work. `error` is safe to show to anybody, `detail` is for operators.
 
-    def __init__(self, error: str, detail: str, action: str) -> None:
+    `since` tells since when, where that is known better than by looking.
+    """
+
+    def __init__(self, error: str, detail: str, action: str, since: datetime | None = None) -> None:
         super().__init__(detail)
         self.error = error
         self.action = action
+        self.since = since
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +56,7 @@ class Part(msgspec.Struct, frozen=True, omit_defaults=True):
 
     status: Status
     since: datetime
-    """When it was first seen in this state."""
+    """When it was first seen in this state, or when it came to be so, where that is known."""
     error: str | None = None
     """What is wrong, in words that name no address and no user."""
     detail: str | None = None
@@ -117,7 +121,7 @@ class Readiness:
         return await asyncio.shield(self._round)
 
     def _ending(self, error: str, action: str) -> Report:
-        return Report("DOWN", {"process": self._note("process", "DOWN", error, action=action)})
+        return Report("DOWN", {"process": self._note("process", "DOWN", error=error, action=action)})
 
     async def _ask_all(self) -> Report:
         parts = dict(zip(self._checks, await asyncio.gather(*map(self._ask, self._checks)), strict=True))
@@ -132,22 +136,30 @@ class Readiness:
             async with asyncio.timeout(self._timeout):
                 await check.ping()
         except TimeoutError:
-            return self._note(name, "DOWN", f"no answer within {self._timeout:g} s", action=check.action)
+            return self._note(name, "DOWN", error=f"no answer within {self._timeout:g} s", action=check.action)
         except Degraded as error:
-            return self._note(name, "DEGRADED", error.error, str(error), error.action)
+            told = {"error": error.error, "detail": str(error), "action": error.action}
+            return self._note(name, "DEGRADED", **told, since=error.since)
         except (Unavailable, WrongDeployment) as error:
             word = "unavailable" if isinstance(error, Unavailable) else "incompatible deployment"
-            return self._note(name, "DOWN", word, str(error), check.action)
+            return self._note(name, "DOWN", error=word, detail=str(error), action=check.action)
         except Exception as error:  # noqa: BLE001 - whatever it is, the part is down; a foreign text may hold secrets
-            return self._note(name, "DOWN", type(error).__name__, action=check.action)
+            return self._note(name, "DOWN", error=type(error).__name__, action=check.action)
         return self._note(name, "UP")
 
     def _note(
-        self, name: str, status: Status, error: str | None = None, detail: str | None = None, action: str | None = None
+        self,
+        name: str,
+        status: Status,
+        *,
+        error: str | None = None,
+        detail: str | None = None,
+        action: str | None = None,
+        since: datetime | None = None,
     ) -> Part:
         last = self._parts.get(name)
-        since = last.since if last is not None and last.status == status else self._clock()
-        self._parts[name] = part = Part(status, since, error, detail, action)
+        seen = last.since if last is not None and last.status == status else self._clock()
+        self._parts[name] = part = Part(status, since or seen, error, detail, action)
         return part
 
 

@@ -13,7 +13,7 @@ from adapters.postgres.event_log import ensure_topic
 from adapters.postgres.migrate import migrate, require_migrated
 from adapters.postgres.requirements import durability_risks
 from application.pipeline import Pipeline
-from application.ports import DeadLetters, EventPublisher, EventSource, EventStore
+from application.ports import DeadLetters, EventPublisher, EventSource, EventStore, PartitionStates
 from domain.errors import Unavailable
 from entrypoints.health import Check, Degraded, Readiness
 from entrypoints.lifecycle import Preparation, Step
@@ -78,6 +78,7 @@ def consumer_readiness(
     pipeline: Pipeline,
     preparation: Preparation,
     *,
+    states: PartitionStates,
     resume: str,
 ) -> Readiness:
     """The consumer is ready when it takes part in the group and reaches what it writes to.
@@ -107,11 +108,12 @@ def consumer_readiness(
                 f"partition {number} is halted at offset {stop.offset}: {stop.reason}"
                 for number, stop in pipeline.stopped.items()
             )
-            halted = ", ".join(map(str, pipeline.stopped))
+            since = await states.stopped_since()
             raise Degraded(
-                f"halted: partition {halted}",
+                f"halted: partition {', '.join(map(str, pipeline.stopped))}",
                 "; ".join(filter(None, [*told, pipeline.holding])),
                 f"a person has to look: `{resume}` lists them and has them read on; the others flow",
+                since=min((since[each] for each in pipeline.stopped if each in since), default=None),
             )
         if pipeline.holding is not None:
             raise Degraded("paused: a dependency is unavailable", pipeline.holding, retried)

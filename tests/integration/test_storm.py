@@ -44,9 +44,11 @@ async def test_a_storm_of_dead_letters_stops_its_partition_until_a_person_resume
 
     assert await consumer.terminate() == 0
     await world.send(*(record._replace(partition=1) for record in as_records(events[20:])))
+    restarted = datetime.now(UTC)
     consumer = await world.start("consumer")
     await world.stored({event.id for event in events})
     await told(consumer)
+    assert began <= datetime.fromisoformat((await consumer.parts())["progress"]["since"]) <= restarted
     assert len(await world.letters()) == IN_A_ROW
 
     unasked = await user_events("resume", environment=world.environment)

@@ -81,6 +81,16 @@ async def test_part_that_works_in_part_degrades_the_process_though_it_is_require
     )
 
 
+async def test_part_that_knows_since_when_is_believed() -> None:
+    """As of a partition that was halted before this process began."""
+
+    async def progress() -> None:
+        raise Degraded("halted: partition 0", "", "resume it", since=NOON)
+
+    report = await Readiness({"progress": Check(progress, "retried")}).report()
+    assert report.parts["progress"].since == NOON
+
+
 async def test_part_says_since_when_it_is_in_its_state() -> None:
     """Not when its cause last changed."""
     times = iter(NOON + timedelta(seconds=second) for second in range(10))
