@@ -24,7 +24,7 @@ from entrypoints.audit import print_audit
 from entrypoints.container import assembled, assembled_audit, assembled_halts
 from entrypoints.dev import ChildFailed, dev_environment, run_dev
 from entrypoints.environment import SettingsError, load_settings
-from entrypoints.instance import target_of
+from entrypoints.instance import spelled, target_of
 from entrypoints.lifecycle import repeat_until_up, run_until_signal
 from entrypoints.local_postgres import LocalPostgresError
 from entrypoints.logs import configure_logging
@@ -250,7 +250,8 @@ def _settings(environment: Mapping[str, str] = os.environ, logs_to: TextIO | Non
     """Read the settings and set up the logs; those of a command that prints data go to stderr."""
     with _failures_told():
         settings = load_settings(environment)
-    configure_logging(settings.log_level, settings.log_format, logs_to or sys.stderr)
+    program = spelled(settings.data_dir)
+    configure_logging(settings.log_level, settings.log_format, logs_to or sys.stderr, program=program)
     for variable, meant in misspelt(environment):
         logger.warning("unknown environment variable", extra={"variable": variable, "did_you_mean": meant})
     return settings

@@ -262,7 +262,7 @@ class Container(containers.DeclarativeContainer):
         pipeline,
         preparation,
         states=partition_states,
-        resume=providers.Callable(spelled, "resume", settings.provided.data_dir),
+        program=providers.Callable(spelled, settings.provided.data_dir),
     )
     consumer = providers.Singleton(
         Consumer,

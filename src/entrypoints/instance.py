@@ -62,8 +62,8 @@ def target_of(environ: Mapping[str, str]) -> Target:
     return Target({**instance, **own}, f"the instance in {data_dir}")
 
 
-def spelled(command: str, data_dir: Path) -> str:
-    """Spell a command of ours so that it works in the folder where this process was started."""
+def spelled(data_dir: Path) -> str:
+    """Spell `user-events`, so that its commands work in the folder where this process was started."""
     script = Path(sys.executable).with_name("user-events")
     found = shutil.which("user-events")
     if found is not None and script.exists() and script.samefile(found):
@@ -73,7 +73,7 @@ def spelled(command: str, data_dir: Path) -> str:
     else:
         program = f"{sys.executable} -m entrypoints"
     is_default = data_dir == Settings.model_fields["data_dir"].default
-    return f"{'' if is_default else f'DATA_DIR={shlex.quote(str(data_dir))} '}{program} {command}"
+    return program if is_default else f"DATA_DIR={shlex.quote(str(data_dir))} {program}"
 
 
 def _told_variables() -> Iterator[str]:

@@ -4,6 +4,7 @@ import logging
 import os
 import sys
 from collections import Counter
+from functools import partial
 from io import StringIO, TextIOWrapper
 from typing import Literal, TextIO
 
@@ -17,10 +18,22 @@ _QUIET = ("alembic", "asyncpg", "sqlalchemy", "uvicorn")
 _CAPPED = ("aiokafka",)
 """Libraries that log keys and values at DEBUG, and repeat themselves many times a second during an outage."""
 _REPEAT_SECONDS = 10.0
+_PROGRAM = "user-events"
+_FOR_A_PERSON = {"warning", "error", "critical"}
+"""The levels of the lines that may say what to do."""
 
 
-def configure_logging(level: str, style: Literal["auto", "json", "console"], stream: TextIO | None = None) -> None:
-    """Send our own logs and those of libraries through one formatter to `stream`, which is stdout by default."""
+def configure_logging(
+    level: str,
+    style: Literal["auto", "json", "console"],
+    stream: TextIO | None = None,
+    *,
+    program: str = _PROGRAM,
+) -> None:
+    """Send our own logs and those of libraries through one formatter to `stream`, which is stdout by default.
+
+    `program` is how `user-events` is spelt here: a command that a line names has to work as it stands there.
+    """
     stream = stream or sys.stdout
     if isinstance(stream, TextIOWrapper):
         # A line with half a surrogate pair, which has no UTF-8, would be lost.
@@ -35,6 +48,8 @@ def configure_logging(level: str, style: Literal["auto", "json", "console"], str
         structlog.stdlib.ExtraAdder(),
         structlog.processors.TimeStamper(fmt="iso", utc=True),
     ]
+    if program != _PROGRAM:
+        shared.append(partial(_spell, program))
     # Both renderers would by default show the local variables of a traceback: passwords, payloads.
     last: list[Processor] = (
         [_escape_texts, structlog.dev.ConsoleRenderer(colors=colors, exception_formatter=_print_traceback)]
@@ -70,6 +85,13 @@ def configure_logging(level: str, style: Literal["auto", "json", "console"], str
         logging.getLogger(name).setLevel(max(logging.INFO, root.level))
     handler.addFilter(_Sparing())
     logging.captureWarnings(capture=True)
+
+
+def _spell(program: str, _logger: WrappedLogger, _method: str, event_dict: EventDict) -> EventDict:
+    if event_dict.get("level") not in _FOR_A_PERSON:
+        return event_dict
+    ours, here = f"`{_PROGRAM} ", f"`{program} "
+    return {name: value.replace(ours, here) if isinstance(value, str) else value for name, value in event_dict.items()}
 
 
 def _escape_texts(_logger: WrappedLogger, _method: str, event_dict: EventDict) -> EventDict:

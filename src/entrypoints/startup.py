@@ -1,7 +1,9 @@
 """What has to stand before the work begins, and what readiness asks for."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from datetime import datetime
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
@@ -79,12 +81,12 @@ def consumer_readiness(
     preparation: Preparation,
     *,
     states: PartitionStates,
-    resume: str,
+    program: str,
 ) -> Readiness:
     """The consumer is ready when it takes part in the group and reaches what it writes to.
 
-    A halted or paused partition only degrades it: a release that mends the cause has to become ready. `resume` is the
-    command for a person to resume it.
+    A halted or paused partition only degrades it: a release that mends the cause has to become ready. `program` is how
+    `user-events` is spelt here.
     """
     retried = "batches are kept and retried with backoff; their partitions are paused meanwhile"
 
@@ -108,11 +110,13 @@ def consumer_readiness(
                 f"partition {number} is halted at offset {stop.offset}: {stop.reason}"
                 for number, stop in pipeline.stopped.items()
             )
-            since = await states.stopped_since()
+            since: Mapping[int, datetime] = {}
+            with suppress(Unavailable):
+                since = await states.stopped_since()
             raise Degraded(
                 f"halted: partition {', '.join(map(str, pipeline.stopped))}",
                 "; ".join(filter(None, [*told, pipeline.holding])),
-                f"a person has to look: `{resume}` lists them and has them read on; the others flow",
+                f"a person has to look: `{program} resume` lists them and has them read on; the others flow",
                 since=min((since[each] for each in pipeline.stopped if each in since), default=None),
             )
         if pipeline.holding is not None:

@@ -227,6 +227,20 @@ def test_console_shows_characters_that_would_rule_the_terminal_as_what_they_are(
     assert output.count(r"\x1b]0;owned\x07\x9b\u202e\ud800") == 3
 
 
+def test_command_that_a_line_names_works_where_it_was_logged() -> None:
+    """Beside a program that is not on the path, wherever in the line the command is named."""
+    script = (
+        "import logging; from entrypoints.logs import configure_logging; "
+        "configure_logging('info', 'json', program='.venv/bin/user-events'); "
+        "logging.error('ended: %s', 'run `user-events migrate`'); "
+        "logging.warning('waiting', extra={'cause': 'run `user-events migrate`'})"
+    )
+    written = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout
+    ended, waiting = map(json.loads, written.splitlines())
+    assert ended["event"] == "ended: run `.venv/bin/user-events migrate`"
+    assert waiting["cause"] == "run `.venv/bin/user-events migrate`"
+
+
 def on_terminal(*arguments: str, **environment: str) -> str:
     """Run Python on a terminal of its own; answer what it wrote there."""
     ours, theirs = pty.openpty()
