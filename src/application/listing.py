@@ -39,7 +39,15 @@ class Cursor(NamedTuple):
 
 
 PAGE_PAYLOAD = 8 * 1024 * 1024
-"""Characters of payload after which a page ends, lest a thousand large events fill the memory."""
+"""Bytes of payload after which a page ends, lest a thousand large events fill the memory."""
+MAX_PRINTED_NUMBERS = 1024 * 1024
+"""From how many digits on the numbers of a payload keep it from being read, where they were not refused at first."""
+
+
+def omitted(event_id: UUID, digits: int) -> str:
+    """Render what is read in the place of a payload whose numbers would print so many digits."""
+    sql = f"SELECT payload FROM events WHERE id = '{event_id}'"  # noqa: S608 - to be read, and a UUID is safe
+    return f'{{"$omitted": {{"reason": "its numbers print too many digits", "digits": {digits}, "sql": "{sql}"}}}}'
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,7 @@
 """The contract of `EventStore`: how it is read."""
 
 import asyncio
+import json
 from datetime import UTC, datetime, timedelta
 from uuid import UUID, uuid4
 
@@ -81,6 +82,21 @@ class ListingContract:
         assert page.rows == rows[:2]
         assert page.following == Cursor(rows[1].created_at, rows[1].id)
         assert await walk(table.store, EVERYTHING, 1_000) == rows
+
+    async def test_payload_whose_numbers_print_too_long_is_omitted(self, table: StoreUnderTest) -> None:
+        """What was stored before that was bounded, or by somebody else; all others are read as ever."""
+        growing = [f'{{"a": [{", ".join([number] * 1_500)}]}}' for number in ("1e8000", "-1.5e-8000", "0e-8000")]
+        ordinary = ['{"a": 1}', f'{{"a": [{", ".join(["1", "0", "-0.25", str(10**300)] * 500)}]}}', None]
+        rows = [a_row(NOON - timedelta(seconds=age), payload=text) for age, text in enumerate(growing + ordinary)]
+        await table.insert(rows)
+        listed = await walk(table.store, EVERYTHING, 4)
+        assert listed[3:] == rows[3:]
+        for row, read in zip(rows[:3], listed[:3], strict=True):
+            assert (read.id, read.user_id, read.created_at) == (row.id, row.user_id, row.created_at)
+            marker = json.loads(read.payload or "")["$omitted"]
+            assert marker["digits"] > 1_500 * 8_000
+            assert marker["sql"] == f"SELECT payload FROM events WHERE id = '{row.id}'"
+            assert await table.store.get(row.id) == read
 
     async def test_walk_neither_repeats_nor_skips(self, table: StoreUnderTest) -> None:
         """Thousands of rows of one transaction share their time; a page may end anywhere among them."""

@@ -2,16 +2,18 @@
 
 import json
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
 from adapters.memory.outage import Outage
-from application.listing import PAGE_PAYLOAD, Cursor, EventFilter, Page, StoredEvent
+from application.listing import MAX_PRINTED_NUMBERS, PAGE_PAYLOAD, Cursor, EventFilter, Page, StoredEvent, omitted
 from application.ports import BeforeCommit, Delivery, Verdict, at_once
 from domain.errors import Rejected
 from domain.event import UserEvent
+from domain.payload_rules import printed_bytes
 from domain.validation import Invalid, validate
 
 _DAWN = datetime.min.replace(tzinfo=UTC)
@@ -44,13 +46,14 @@ class MemoryEventStore(Outage):
                 continue
             if len(rows) == limit or payload >= PAGE_PAYLOAD:
                 return Page(rows, Cursor(rows[-1].created_at, rows[-1].id))
-            rows.append(row)
-            payload += len(row.payload or "")
+            rows.append(_printed(row))
+            payload += len((rows[-1].payload or "").encode())
         return Page(rows, None)
 
     async def get(self, event_id: UUID) -> StoredEvent | None:
         await self._reach()
-        return self.rows.get(event_id)
+        row = self.rows.get(event_id)
+        return None if row is None else _printed(row)
 
     async def settled_until(self) -> datetime:
         await self._reach()
@@ -84,6 +87,13 @@ def _row(event: UserEvent, created_at: datetime) -> StoredEvent:
     except (Invalid, ValueError) as error:
         raise Rejected("the database refuses the event") from error
     return StoredEvent(event.id, event.user_id, event.event_type, text, created_at, event.occurred_at)
+
+
+def _printed(row: StoredEvent) -> StoredEvent:
+    """Omit a payload that the database would not print."""
+    payload = (row.payload or "").encode()
+    digits = printed_bytes(payload) - len(payload)
+    return replace(row, payload=omitted(row.id, digits)) if digits > MAX_PRINTED_NUMBERS else row
 
 
 def _content(row: StoredEvent) -> tuple[str, str, object]:

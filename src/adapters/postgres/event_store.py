@@ -7,8 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Row, Select, cast, literal, select, text, tuple_
-from sqlalchemy.dialects.postgresql import TEXT
+from sqlalchemy import Row, Select, literal, text, tuple_
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from adapters.postgres import event_statements as statements
@@ -16,6 +15,7 @@ from adapters.postgres import times
 from adapters.postgres.canary import store_canary
 from adapters.postgres.engine import translated
 from adapters.postgres.event_writer import EventWriter
+from adapters.postgres.printed_payloads import ROWS, LargePayloads
 from adapters.postgres.schema import events
 from application.listing import PAGE_PAYLOAD, Cursor, EventFilter, Page, StoredEvent
 from application.ports import BeforeCommit, Delivery, Verdict, at_once
@@ -53,24 +53,29 @@ class PostgresEventStore:
 
     async def page(self, wanted: EventFilter, after: Cursor | None, limit: int) -> Page:
         rows: list[StoredEvent] = []
-        payload = 0
+        size = 0
         with translated():
             async with self._engine.connect() as connection:
-                for half in _listing(wanted, after):
-                    # One row more than fits, to tell whether there are more.
-                    async with aclosing(_streamed(connection, half.limit(limit + 1 - len(rows)))) as found:
-                        async for row in found:
-                            if len(rows) == limit or payload >= PAGE_PAYLOAD:
-                                return Page(rows, Cursor(rows[-1].created_at, rows[-1].id))
-                            rows.append(_stored(row))
-                            payload += len(row.payload or "")
+                # One row more than fits, to tell whether there are more.
+                found = await _found(connection, _listing(wanted, after), limit + 1)
+                large = LargePayloads(connection)
+                for place, row in enumerate(found):
+                    if len(rows) == limit or size >= PAGE_PAYLOAD:
+                        return Page(rows, Cursor(rows[-1].created_at, rows[-1].id))
+                    payload = row.payload if row.large is None else await large.at(place, found)
+                    if row.large is None or payload is not None:
+                        rows.append(_stored(row, payload))
+                        size += len(payload or "")
         return Page(rows, None)
 
     async def get(self, event_id: UUID) -> StoredEvent | None:
         with translated():
             async with self._engine.connect() as connection:
-                row = (await connection.execute(_ROWS.where(events.c.id == event_id))).one_or_none()
-        return None if row is None else _stored(row)
+                rows = (await connection.execute(ROWS.where(events.c.id == event_id))).all()
+                if not rows or rows[0].large is None:
+                    return _stored(rows[0], rows[0].payload) if rows else None
+                payload = await LargePayloads(connection).at(0, rows)
+        return None if payload is None else _stored(rows[0], payload)
 
     async def settled_until(self) -> datetime:
         with translated():
@@ -93,23 +98,13 @@ class PostgresEventStore:
                 await store_canary(self._engine)
 
 
-_ROWS = select(
-    events.c.id,
-    events.c.user_id,
-    events.c.event_type,
-    cast(events.c.payload, TEXT).label("payload"),
-    events.c.created_at,
-    events.c.occurred_at,
-)
-
-
 def _listing(wanted: EventFilter, after: Cursor | None) -> Sequence[Select[Any]]:
     """Build the halves of a listing: rows with a time, then those without; a half that must be empty is left out.
 
     Two statements, since an index serves each of them and none serves `NULLS LAST` across both.
     """
     table = events.c
-    chosen = _ROWS
+    chosen = ROWS
     if wanted.user_id is not None:
         chosen = chosen.where(table.user_id == wanted.user_id)
     if wanted.event_type is not None:
@@ -133,6 +128,20 @@ def _listing(wanted: EventFilter, after: Cursor | None) -> Sequence[Select[Any]]
     return [dated] if bounded else [dated, undated]
 
 
+async def _found(connection: AsyncConnection, halves: Sequence[Select[Any]], limit: int) -> list[Row[Any]]:
+    """Read rows of `halves`, one after the other, up to the one behind that which completes a page."""
+    rows: list[Row[Any]] = []
+    size = 0
+    for half in halves:
+        async with aclosing(_streamed(connection, half.limit(limit - len(rows)))) as found:
+            async for row in found:
+                rows.append(row)
+                if len(rows) == limit or size >= PAGE_PAYLOAD:
+                    return rows
+                size += len(row.payload or "")
+    return rows
+
+
 async def _streamed(connection: AsyncConnection, listing: Select[Any]) -> AsyncGenerator[Row[Any], None]:
     async with connection.stream(listing, execution_options={"yield_per": _FETCH_ROWS}) as found:
         async for rows in found.partitions():
@@ -140,5 +149,5 @@ async def _streamed(connection: AsyncConnection, listing: Select[Any]) -> AsyncG
                 yield row
 
 
-def _stored(row: Row[Any]) -> StoredEvent:
-    return StoredEvent(row.id, row.user_id, row.event_type, row.payload, row.created_at, row.occurred_at)
+def _stored(row: Row[*tuple[Any, ...]], payload: str | None) -> StoredEvent:
+    return StoredEvent(row.id, row.user_id, row.event_type, payload, row.created_at, row.occurred_at)

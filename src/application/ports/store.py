@@ -66,12 +66,13 @@ class EventStore(Protocol):
     async def page(self, wanted: EventFilter, after: Cursor | None, limit: int) -> Page:
         """List at most `limit` rows (1 or more): by `created_at`, then `id`, descending, absent times last.
 
-        The row with which the payloads amount to `PAGE_PAYLOAD` characters is the page's last, whatever the limit.
+        The row with which the payloads amount to `PAGE_PAYLOAD` bytes is the page's last, whatever the limit. In the
+        place of a payload whose numbers print more than `MAX_PRINTED_NUMBERS` digits stands what `omitted` renders.
         """
         ...
 
     async def get(self, event_id: UUID) -> StoredEvent | None:
-        """Find one row."""
+        """Find one row, its payload as in a page."""
         ...
 
     async def settled_until(self) -> datetime:

@@ -89,7 +89,10 @@ _EVENT: Schema = {
         "id": _ID,
         "user_id": {"type": "string"},
         "event_type": {"type": "string"},
-        "payload": {"description": "The object that was sent; null or another value where a foreign writer stored it."},
+        "payload": {
+            "description": "The object that was sent; null or another value where a foreign writer stored it; an "
+            "object with the one key `$omitted` where its numbers would print too many digits."
+        },
         "created_at": {**_TIME, "type": ["string", "null"], "description": "When it was stored."},
         "occurred_at": {**_TIME, "type": ["string", "null"], "description": "When it happened; null if nobody knows."},
     },
