@@ -1,6 +1,7 @@
 """Worlds for tests of whole processes."""
 
 import os
+import signal
 import tempfile
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -35,6 +36,14 @@ def local() -> Iterator[LocalPostgres]:
         LocalPostgres(Path(directory) / "data", options={"fsync": "off"}) as server,
     ):
         yield server
+
+
+@pytest.fixture
+def hangups() -> Iterator[None]:
+    """Have processes that a test starts take SIGHUP, also where the tests themselves run under `nohup`."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    yield
+    signal.signal(signal.SIGHUP, before)
 
 
 @pytest.fixture

@@ -158,6 +158,7 @@ async def test_commands_beside_it_speak_to_its_servers(tmp_path: Path) -> None:
     assert not (data_dir / "instance.json").exists()
 
 
+@pytest.mark.usefixtures("hangups")
 @pytest.mark.skipif(not Path("/proc/self").exists(), reason="processes are looked up in /proc")
 async def test_closing_the_terminal_ends_everything_in_order(tmp_path: Path) -> None:
     """SIGHUP is taken as SIGTERM."""

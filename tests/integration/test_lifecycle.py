@@ -90,6 +90,7 @@ class Process:
         return self._process.returncode, output
 
 
+@pytest.mark.usefixtures("hangups")
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_signal_ends_the_work_in_order(number: signal.Signals) -> None:
     """Exit code 0: what was begun is done."""
