@@ -17,6 +17,8 @@ from domain.stop import Stop
 _PORTION_RECORDS = 100
 _PATIENCE_SECONDS = 60.0
 """For how long an event that is declined alone is tried again: longer than a deadlock or an abandoned session lasts."""
+_MOST_REFUSED = 100
+"""Behind how many refused events the rest of a batch is left: each takes several questions, which may be far away."""
 _LETHAL = Failure(
     FailureKind.UNEXPECTED, "the consumer died again and again with this record alone in hand", "LethalRecord"
 )
@@ -50,7 +52,7 @@ class Outcome(NamedTuple):
     batch: Batch
     """What was carried out, and may be committed."""
     left: Batch
-    """What was not, since it stands behind the end of a storm, or is too much at once at present: to be read again."""
+    """What was not, since it stands behind a storm or many refused events, or is too much at once: to be read again."""
     stops: Mapping[int, Stop]
     """The partitions where the storm is, which are not to be read on."""
 
@@ -130,8 +132,11 @@ class ProcessEvent:
         added = await self._add_timed(batch, deliveries, before_commit) if deliveries else ()
         # Dead letters are seen as well, and may be all there is.
         await before_commit()
-        if len(added) != len(deliveries):
-            raise AssertionError(f"the store judged {len(added)} of {len(deliveries)} events")
+        if len(added) < len(deliveries):
+            untried = deliveries[len(added)]
+            place = next(place for place, reading in enumerate(readings) if reading is untried)
+            rest = Batch([*batch.records[place:], *(rest.records if rest else ())], batch.assignment)
+            batch, readings = Batch(batch.records[:place], batch.assignment), readings[:place]
         verdicts = iter(added)
         fates = [next(verdicts) if isinstance(reading, Delivery) else reading for reading in readings]
         outcome = await self._settle(_Judged(batch, readings, fates), attempt)
@@ -175,17 +180,29 @@ class ProcessEvent:
         now = asyncio.get_running_loop().time
         began = now()
         try:
-            fates = await self._add(deliveries, before_commit)
+            fates = await self._add(deliveries, before_commit, _MOST_REFUSED)
         except Declined:
             self._sizes.shrink(batch, now() - began)
             raise
+        except Unavailable:
+            # That says nothing of any event.
+            self._declined.clear()
+            raise
         self._sizes.grow(batch, now() - began)
+        if self._declined:
+            for partition in batch.partitions:
+                self._declined.pop(partition, None)
         return fates
 
-    async def _add(self, deliveries: Sequence[Delivery], before_commit: BeforeCommit) -> Sequence[Fate]:
-        """Add `deliveries`; on a refusal halve them, in offset order, until the culprits stand alone."""
+    async def _add(
+        self, deliveries: Sequence[Delivery], before_commit: BeforeCommit, most_refused: int
+    ) -> Sequence[Fate]:
+        """Add `deliveries`; on a refusal halve them, in offset order, until the culprits stand alone.
+
+        Behind the last of `most_refused` culprits none is tried, and the answer ends.
+        """
         try:
-            return await self._ask(deliveries, before_commit)
+            verdicts = await self._ask(deliveries, before_commit)
         except Declined as declined:
             if len(deliveries) > 1:
                 # Tried again whole, as a deadlock is, or in smaller batches.
@@ -199,33 +216,39 @@ class ProcessEvent:
             await self._probe()
         except Exception:  # noqa: BLE001, S110 - whatever it is, it must cost one event at most, not the partition
             pass
+        else:
+            return _complete(verdicts, deliveries)
         if len(deliveries) > 1:
             middle = len(deliveries) // 2
-            first = await self._add(deliveries[:middle], before_commit)
-            return [*first, *await self._add(deliveries[middle:], before_commit)]
+            first = await self._add(deliveries[:middle], before_commit, most_refused)
+            most_refused -= sum(isinstance(fate, Failure) for fate in first)
+            if most_refused <= 0:
+                return first
+            return [*first, *await self._add(deliveries[middle:], before_commit, most_refused)]
         return await self._blame(deliveries, before_commit)
 
     async def _blame(self, alone: Sequence[Delivery], before_commit: BeforeCommit) -> Sequence[Fate]:
         """Try an event that failed alone once more, when another could be written: then it is to blame."""
         await self._probe()
         try:
-            return await self._ask(alone, before_commit)
+            verdicts = await self._ask(alone, before_commit)
         except (Unavailable, Withdrawn):
             raise
         except Exception as error:  # noqa: BLE001 - as above
             return [_failure(error)]
+        return _complete(verdicts, alone)
 
     async def _wait_out(self, record: Record, declined: Declined) -> None:
         """Return once an event was declined alone for long enough, while another could be written each time."""
+        # Noted again only where another could be written.
+        offset, since = self._declined.pop(record.partition, (None, 0.0))
         await self._probe()
         now = asyncio.get_running_loop().time()
-        offset, since = self._declined.get(record.partition, (record.offset, now))
         if offset != record.offset:
             since = now
-        self._declined[record.partition] = record.offset, since
         if now - since < self._patience:
+            self._declined[record.partition] = record.offset, since
             raise declined
-        del self._declined[record.partition]
 
     async def _ask(self, deliveries: Sequence[Delivery], before_commit: BeforeCommit) -> Sequence[Verdict]:
         self.asked += 1
@@ -263,6 +286,13 @@ class ProcessEvent:
         except Rejected as rejected:
             # There is no place behind the last one: held, so that a person sees it.
             raise Unavailable(f"a dead letter was refused: {rejected}") from rejected
+
+
+def _complete(verdicts: Sequence[Verdict], deliveries: Sequence[Delivery]) -> Sequence[Verdict]:
+    """Refuse to go on when the store has not judged each event."""
+    if len(verdicts) != len(deliveries):
+        raise AssertionError(f"the store judged {len(verdicts)} of {len(deliveries)} events")
+    return verdicts
 
 
 def _failure(error: Exception) -> Failure:

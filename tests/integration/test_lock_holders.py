@@ -158,6 +158,20 @@ async def test_whoever_waits_in_vain_names_the_holder(database: Database, use: s
     await engine.dispose()
 
 
+async def test_of_several_holders_it_is_said_that_one_stood_in_the_way(database: Database) -> None:
+    """A person must not end a writer, or another service's lock, that nobody has waited for."""
+    engine = create_engine(replace(database, limits=Limits(lock=1.5)), application_name="tests", pool_size=2)
+    async with (
+        _somebody(database, "SELECT pg_advisory_lock(42)") as bystander,
+        _somebody(database, "BEGIN", "LOCK TABLE events") as session,
+    ):
+        names = await _name_of(bystander, "idle"), await _name_of(session, "idle in transaction")
+        with pytest.raises(Unavailable, match="held by one of pid") as raised:
+            await PostgresEventStore(engine, settle=25.0).add(delivered(an_event()))
+    assert all(re.search(name, str(raised.value)) for name in names)
+    await engine.dispose()
+
+
 def test_prepared_transaction_is_named_as_such() -> None:
     """It has no session that could be ended."""
     assert "pg_prepared_xacts" in lock_holders._name(SimpleNamespace(pid=0))  # type: ignore[arg-type]

@@ -1,5 +1,6 @@
 """What becomes of a batch: stored, duplicate, conflict or dead, and the sum is the batch."""
 
+import asyncio
 import math
 from collections.abc import Sequence
 from datetime import timedelta
@@ -225,6 +226,35 @@ async def test_event_that_is_declined_alone_is_rejected_after_a_while(
     assert letters.parked[0].failure == Failure(FailureKind.REJECTED, "40001", "Declined")
 
 
+@pytest.mark.parametrize("between", ["stored", "down", "declined like all others"])
+async def test_only_what_is_declined_alone_without_interruption_is_given_up(
+    store: WatchedStore, letters: WatchedLetters, between: str
+) -> None:
+    """An outage in between says nothing of the event, nor does a success, behind which its partition was read anew."""
+    process = a_process(store, letters, patience=0.05)
+    event = an_event()
+    alone, other = a_batch(event), Declined("40001")
+    store.bugs, store.bug = {event.id}, other
+    with pytest.raises(Declined):
+        await process(alone)
+    await asyncio.sleep(0.06)
+    if between == "stored":
+        store.bugs = set()
+        await process(alone)
+        store.bugs = {event.id}
+    else:
+        store.bug = Unavailable("down") if between == "down" else other
+        store.probe_outage = Declined("55P03")
+        with pytest.raises(Unavailable):
+            await process(alone)
+        store.bug, store.probe_outage = other, None
+    with pytest.raises(Declined):
+        await process(alone)
+    assert letters.parked == []
+    await asyncio.sleep(0.06)
+    assert (await process(alone)).tally == dead(1)
+
+
 @pytest.mark.parametrize("outage", [Declined("53100"), Unavailable("down"), Rejected("P0001")], ids=repr)
 async def test_event_that_is_declined_like_all_others_is_held(
     store: WatchedStore, letters: WatchedLetters, outage: Exception
@@ -255,6 +285,23 @@ async def test_batch_that_is_declined_is_tried_in_smaller_ones_and_the_rest_is_l
     assert (await process(other)).left.records == ()
     assert len((await process(outcome.left)).batch.records) == 6
     assert (await process(batch)).tally == Tally(stored=0, duplicate=12, conflict=0, dead=0)
+
+
+async def test_behind_many_refused_events_the_rest_is_left(store: WatchedStore, letters: WatchedLetters) -> None:
+    """Each takes several questions, and a batch of nothing else would last longer than a consumer may not poll."""
+    process = a_process(store, letters, StormLimits(in_a_row=10_000, of_at_least=10_000))
+    good, late = an_event(), an_event()
+    batch = a_batch(b"no JSON", good, *(an_event(payload=UNSTORABLE) for _ in range(400)), b"no JSON", late)
+    outcome = await process(batch)
+    assert outcome.tally == Tally(stored=1, duplicate=0, conflict=0, dead=101)
+    assert [record.offset for record in outcome.batch.records] == [*range(102)]
+    assert [record.offset for record in outcome.left.records] == [*range(102, 404)]
+    assert len(store.calls) < 400
+    assert await store.get(late.id) is None
+    while outcome.left.records:
+        outcome = await process(outcome.left)
+    assert [letter.record.offset for letter in letters.parked] == [0, *range(2, 403)]
+    assert await store.get(late.id) is not None
 
 
 async def test_refused_letter_is_held(process: ProcessEvent, letters: WatchedLetters) -> None:

@@ -63,7 +63,9 @@ async def holders_told(engine: AsyncEngine, *, of_events: bool = False) -> Async
                 holders = await _named(connection, _HOLDING_OURS, list(metadata.tables))
         except Exception:  # noqa: BLE001 - the database has said enough to go by
             holders = ""
-        raise LockTimeout(f"{timeout}, {f'held by {holders}' if holders else 'by now free'}") from timeout
+        # Not all of several have stood in the way.
+        held_by = f"held by {'one of ' if ';' in holders else ''}{holders}" if holders else "by now free"
+        raise LockTimeout(f"{timeout}, {held_by}") from timeout
 
 
 async def holding_key(connection: AsyncConnection, key: int) -> str:
