@@ -98,7 +98,10 @@ class Producer:
     async def ping(self, topic: str) -> None:
         """Ask the brokers whether `topic` takes records; raises `Unavailable` also while sends fail."""
         client = self._current
-        if client is not None:
+        if client is None:
+            # Where connecting has ended on an unexpected error.
+            self._renew()
+        else:
             self._is_held_up(client)
         if client is None or self._present_trouble is not None:
             raise self._present_trouble or Unavailable(_NOT_CONNECTED)
@@ -141,8 +144,10 @@ class Producer:
         if client is self._current:
             late = {batch for batch in waiting if not batch.word.done()}
             if late and client.throttled_until >= end - self._deadline:
-                # It is slow, and nothing else.
+                # Those are slow, and nothing else; the others may have failed.
                 client.late |= late
+                slow = [isinstance(one, Sent) and one.batch in late for one in appended]
+                self._judge(waiting - late, [each for each, is_slow in zip(outcomes, slow, strict=True) if not is_slow])
             else:
                 self._judge(waiting, outcomes)
         return outcomes
