@@ -1,6 +1,5 @@
 """The stacks as Compose renders them: what they ask of our settings, of Kafka and of each other."""
 
-import os
 import subprocess
 from pathlib import Path
 from typing import Final
@@ -10,6 +9,7 @@ import pytest
 from entrypoints.environment import load_settings
 from entrypoints.settings import Settings, variables
 from tests.support.compose import ROOT, Service, find_compose, render
+from tests.support.missing import missing
 from tools.kafka.jars import LEGACY_VERSION, VERSION, KafkaNotAvailable, class_path, find_java
 
 OURS: Final = {"api", "consumer", "migrate", "topics"}
@@ -17,18 +17,12 @@ STACKS: Final = ("docker-compose.yml", "docker-compose.zookeeper.yml", "docker-c
 KNOWN_VARIABLES: Final = set(variables())
 
 
-def _missing(reason: str) -> None:
-    if os.environ.get("CI") == "true":
-        pytest.fail(reason)
-    pytest.skip(reason)
-
-
 @pytest.fixture(scope="module", params=STACKS)
 def stack(request: pytest.FixtureRequest) -> dict[str, Service]:
     """Each stack in turn."""
     compose = find_compose()
     if compose is None:
-        _missing("neither `docker compose` nor docker-compose to render the stacks with")
+        missing("neither `docker compose` nor docker-compose to render the stacks with")
         return {}
     return render(compose, request.param)
 
@@ -144,7 +138,7 @@ def test_kafka_image_accepts_the_variables_of_every_node(stack: dict[str, Servic
     try:
         java, jars = find_java(), class_path(VERSION)
     except KafkaNotAvailable as unavailable:
-        _missing(f"no Apache Kafka to test with: {unavailable}")
+        missing(f"no Apache Kafka to test with: {unavailable}")
         return
     for service in stack.values():
         if service.definition.get("image", "").startswith("apache/kafka:"):

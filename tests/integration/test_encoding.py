@@ -19,7 +19,7 @@ from entrypoints.local_postgres import _program
 from tests.support.command import Finished, user_events
 from tests.support.events import an_event, delivered
 from tests.support.kafka import KafkaServer
-from tests.support.postgres import PostgresServer
+from tests.support.postgres import PostgresServer, environment_of
 from tests.support.predecessor import RELATIONS, TABLE, execute, fetch
 from tests.support.records import Topics
 from tests.support.service import Kind, Services
@@ -44,16 +44,6 @@ async def database(request: pytest.FixtureRequest, postgres: PostgresServer) -> 
     await postgres.drop(name)
 
 
-def _environment(database: Database) -> dict[str, str]:
-    return {
-        "DB_HOST": database.host,
-        "DB_PORT": str(database.port),
-        "DB_USER": database.user,
-        "DB_PASSWORD": database.password,
-        "DB_NAME": database.name,
-    }
-
-
 def _line(text: str) -> str:
     """Find the one line that says it."""
     (line,) = [line for line in text.splitlines() if "is encoded in" in line]
@@ -63,7 +53,7 @@ def _line(text: str) -> str:
 async def test_migrate_refuses_another_encoding_and_changes_nothing(database: Database) -> None:
     """Exit code 1."""
     before = await fetch(database, RELATIONS)
-    finished: Finished = await user_events("migrate", environment=_environment(database))
+    finished: Finished = await user_events("migrate", environment=environment_of(database))
     assert finished.exit_code == 1
     assert "it has to be UTF8" in _line(finished.stderr)
     assert await fetch(database, RELATIONS) == before

@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import os
 import shutil
 import subprocess
 from asyncio.subprocess import PIPE, Process
@@ -21,6 +20,7 @@ from domain.errors import WrongDeployment
 from tests.support.custodians import Witness
 from tests.support.events import an_event
 from tests.support.kafka import KafkaServer
+from tests.support.missing import missing
 from tests.support.workers import one_at_a_time
 from tests.support.world import World, as_records
 
@@ -61,10 +61,7 @@ def node() -> str:
     """The Node.js to run KafkaJS with, once KafkaJS is installed as its lock file says."""
     node, npm = shutil.which("node"), shutil.which("npm")
     if node is None or npm is None:
-        reason = "no Node.js with npm to run KafkaJS"
-        if os.environ.get("CI") == "true":
-            pytest.fail(reason)
-        pytest.skip(reason)
+        missing("no Node.js with npm to run KafkaJS")
     with one_at_a_time(FOLDER):
         if not (FOLDER / "node_modules" / "kafkajs").is_dir():
             subprocess.run([npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund"], cwd=FOLDER, check=True)

@@ -86,7 +86,11 @@ class Process:
 
     def end(self) -> tuple[int, str]:
         """Wait for its end; answer the exit code and what it still said."""
-        output, _ = self._process.communicate(timeout=PATIENCE)
+        try:
+            output, _ = self._process.communicate(timeout=PATIENCE)
+        finally:
+            # Whatever has failed, it outlives no test.
+            self._process.kill()
         return self._process.returncode, output
 
 

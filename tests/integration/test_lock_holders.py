@@ -25,7 +25,7 @@ from adapters.postgres.partition_states import PostgresPartitionStates
 from domain.errors import Unavailable
 from tests.support.command import user_events
 from tests.support.events import a_letter, a_record, an_event, delivered
-from tests.support.postgres import connect
+from tests.support.postgres import connect, environment_of
 from tests.support.predecessor import TABLE, assert_ours, execute
 from tests.support.waiting import eventually
 from tests.support.world import World
@@ -50,16 +50,6 @@ async def _name_of(session: asyncpg.Connection, state: str) -> str:
     return rf"pid {pid} \(application forgotten psql, user {user}, from 127.0.0.1, {state} since 20\d\d-[-0-9: +]+\)"
 
 
-def _environment(database: Database) -> dict[str, str]:
-    return {
-        "DB_HOST": database.host,
-        "DB_PORT": str(database.port),
-        "DB_USER": database.user,
-        "DB_PASSWORD": database.password,
-        "DB_NAME": database.name,
-    }
-
-
 @pytest.mark.parametrize(
     ("held", "state"),
     [([FORGOTTEN], "idle"), ([TABLE, "BEGIN", "LOCK TABLE events IN ACCESS SHARE MODE"], "idle in transaction")],
@@ -70,7 +60,7 @@ async def test_migrate_names_who_holds_the_lock_and_ends(empty_database: Databas
     began = monotonic()
     async with _somebody(empty_database, *held) as session:
         name = await _name_of(session, state)
-        finished = await user_events("migrate", environment=_environment(empty_database) | {"LOG_FORMAT": "json"})
+        finished = await user_events("migrate", environment=environment_of(empty_database) | {"LOG_FORMAT": "json"})
     assert finished.exit_code == 1
     *before, last = finished.stderr.splitlines()
     waiting = next(line for line in before if "waiting for the world to be up" in line)

@@ -87,6 +87,16 @@ class Moving:
         await eventually(is_holding, "a partition held")
         return self.pipeline.holding or ""
 
+    async def keeps_trying(self, seconds: float) -> None:
+        """Return when it has tried in vain for so long."""
+        clock = asyncio.get_running_loop().time
+        tries, since = self.pipeline.pulse.deeds, clock()
+
+        async def has_tried() -> bool:
+            return self.pipeline.pulse.deeds > tries and clock() - since >= seconds
+
+        await eventually(has_tried, "tried again and again")
+
     @asynccontextmanager
     async def running(self) -> AsyncIterator["asyncio.Task[None]"]:
         """Run the pipeline meanwhile."""
@@ -196,7 +206,7 @@ async def test_trigger_that_refuses_everything_for_a_while_costs_no_dead_letter(
     moving.append(*events)
     async with moving.running():
         assert code in await moving.holds()
-        await asyncio.sleep(1.0)
+        await moving.keeps_trying(1.0)
         assert (moving.letters, moving.committed()) == ([], 0)
         await execute(engine, "DROP TRIGGER refuse ON events")
         await moving.commits(len(events))
@@ -261,7 +271,7 @@ async def test_constraint_that_refuses_every_event_costs_no_dead_letter(engine: 
         await execute(engine, f"ALTER TABLE events ADD CONSTRAINT too_strict {rule}")
         moving.append(*(an_event() for _ in range(20)))
         assert "too_strict" in await moving.holds()
-        await asyncio.sleep(0.5)
+        await moving.keeps_trying(0.5)
         await execute(engine, "ALTER TABLE events DROP CONSTRAINT too_strict")
         await moving.commits(21)
     assert moving.letters == []

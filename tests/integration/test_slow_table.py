@@ -1,6 +1,5 @@
 """A table that takes rows more slowly than a batch may last: smaller batches are tried, down to one record."""
 
-import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import replace
 
@@ -69,7 +68,7 @@ async def test_table_that_takes_nothing_in_time_for_a_while_costs_no_dead_letter
     moving.append(*with_culprit_at(0, count=5))
     async with moving.running():
         await moving.holds()
-        await asyncio.sleep(5 * _LIMIT_SECONDS)
+        await moving.keeps_trying(5 * _LIMIT_SECONDS)
         assert (moving.letters, moving.committed()) == ([], 0)
         await execute(hasty, "DROP TRIGGER refuse ON events")
         await moving.commits(5)

@@ -1,11 +1,10 @@
 """Certificates for servers of tests."""
 
-import os
 import shutil
 import subprocess
 from pathlib import Path
 
-import pytest
+from tests.support.missing import missing
 
 
 class Certificate:
@@ -14,10 +13,7 @@ class Certificate:
     def __init__(self, folder: Path, host: str) -> None:
         """Make it; without openssl skip with the reason, which in CI is a failure. An address counts as a host."""
         if shutil.which("openssl") is None:
-            reason = "no openssl to make a certificate with"
-            if os.environ.get("CI") == "true":
-                pytest.fail(reason)
-            pytest.skip(reason)
+            missing("no openssl to make a certificate with")
         self.path, self.key = folder / "certificate.pem", folder / "key.pem"
         command = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"]
         kind = "IP" if host.replace(".", "").isdigit() else "DNS"

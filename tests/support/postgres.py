@@ -56,6 +56,17 @@ class PostgresServer:
             await connection.close()
 
 
+def environment_of(database: Database) -> dict[str, str]:
+    """The settings that name a database."""
+    return {
+        "DB_HOST": database.host,
+        "DB_PORT": str(database.port),
+        "DB_USER": database.user,
+        "DB_PASSWORD": database.password,
+        "DB_NAME": database.name,
+    }
+
+
 async def connect(database: Database) -> asyncpg.Connection:
     """Connect as a foreign client would, past our own adapters."""
     return await asyncpg.connect(

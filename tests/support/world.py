@@ -12,7 +12,7 @@ from adapters import wire
 from adapters.postgres.engine import Database
 from domain.event import UserEvent
 from tests.support.command import user_events
-from tests.support.postgres import connect
+from tests.support.postgres import connect, environment_of
 from tests.support.records import NewRecord, Topics
 from tests.support.service import Kind, Service, Services
 from tests.support.waiting import eventually
@@ -41,19 +41,13 @@ class World:
     @property
     def environment(self) -> dict[str, str]:
         """The settings that name this world."""
-        database = self.database
         return {
             "KAFKA_BROKER": self.topics.bootstrap,
             "KAFKA_TOPIC": self.topic,
             "KAFKA_DLQ_TOPIC": self.letters_topic,
             "KAFKA_CONSUMER_GROUP": self.group,
             "KAFKA_SESSION_TIMEOUT_SECONDS": str(SESSION_SECONDS),
-            "DB_HOST": database.host,
-            "DB_PORT": str(database.port),
-            "DB_USER": database.user,
-            "DB_PASSWORD": database.password,
-            "DB_NAME": database.name,
-        }
+        } | environment_of(self.database)
 
     async def start(self, kind: Kind, **environment: str) -> Service:
         """Start a process with settings that name this world, unless given others; its port is free or given."""

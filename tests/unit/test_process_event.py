@@ -1,6 +1,5 @@
 """What becomes of a batch: stored, duplicate, conflict or dead, and the sum is the batch."""
 
-import asyncio
 import math
 from collections.abc import Sequence
 from datetime import timedelta
@@ -17,6 +16,7 @@ from domain.errors import Declined, Rejected, Unavailable, WrongDeployment
 from domain.event import UserEvent
 from domain.stop import Stop, StopKind
 from tests.support.events import NOON, a_record, an_event, delivered
+from tests.support.time import LoopTime
 from tests.support.watched import UNSTORABLE, WatchedLetters, WatchedStore
 
 FAILED_BEFORE = NOON - timedelta(minutes=1)
@@ -228,16 +228,16 @@ async def test_event_that_is_declined_alone_is_rejected_after_a_while(
 
 @pytest.mark.parametrize("between", ["stored", "down", "declined like all others"])
 async def test_only_what_is_declined_alone_without_interruption_is_given_up(
-    store: WatchedStore, letters: WatchedLetters, between: str
+    store: WatchedStore, letters: WatchedLetters, between: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """An outage in between says nothing of the event, nor does a success, behind which its partition was read anew."""
-    process = a_process(store, letters, patience=0.05)
+    process, time = a_process(store, letters), LoopTime(monkeypatch)
     event = an_event()
     alone, other = a_batch(event), Declined("40001")
     store.bugs, store.bug = {event.id}, other
     with pytest.raises(Declined):
         await process(alone)
-    await asyncio.sleep(0.06)
+    await time.passes(3600)
     if between == "stored":
         store.bugs = set()
         await process(alone)
@@ -251,7 +251,7 @@ async def test_only_what_is_declined_alone_without_interruption_is_given_up(
     with pytest.raises(Declined):
         await process(alone)
     assert letters.parked == []
-    await asyncio.sleep(0.06)
+    await time.passes(3600)
     assert (await process(alone)).tally == dead(1)
 
 
