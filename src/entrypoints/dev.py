@@ -6,6 +6,7 @@ killed, the children end by themselves: their stdin ends.
 
 import asyncio
 import logging
+import signal
 import sys
 import urllib.error
 import urllib.request
@@ -103,7 +104,7 @@ class _Family:
     def _failures(self, children: Mapping[str, Process]) -> list[str]:
         """Tell who has ended, first the one that the others cannot do without."""
         ended = {name: child.returncode for name, child in children.items() if child.returncode is not None}
-        failures = [f"the {name} ended unasked with exit code {code}" for name, code in ended.items()]
+        failures = [f"the {name} ended unasked {_how(code)}" for name, code in ended.items()]
         if self._postgres and not self._postgres.is_running:
             return [f"PostgreSQL ended unasked, see {self._postgres.log}", *failures]
         return failures
@@ -139,6 +140,11 @@ class _Family:
             while not await asyncio.to_thread(_is_ready, f"{_address(settings.host, port)}/health/ready"):
                 await asyncio.sleep(_POLL_SECONDS)
         logger.info("ready: %s (Ctrl-C stops everything)", _address(settings.host, settings.port))
+
+
+def _how(code: int) -> str:
+    """Say how a process has ended."""
+    return f"with exit code {code}" if code >= 0 else f"by signal {-code} ({signal.strsignal(-code)})"
 
 
 def _address(host: str, port: int) -> str:

@@ -91,6 +91,8 @@ class Readiness:
         self._timeout = timeout
         self._clock = clock
         self._parts: dict[str, Part] = {}
+        self._pings: dict[str, asyncio.Future[object]] = {}
+        """The last one of each part."""
         self._round: asyncio.Task[Report] | None = None
 
     async def drain_on(self, stop: asyncio.Event) -> None:
@@ -133,8 +135,7 @@ class Readiness:
     async def _ask(self, name: str) -> Part:
         check = self._checks[name]
         try:
-            async with asyncio.timeout(self._timeout):
-                await check.ping()
+            await self._ping(name)
         except TimeoutError:
             return self._note(name, "DOWN", error=f"no answer within {self._timeout:g} s", action=check.action)
         except Degraded as error:
@@ -146,6 +147,21 @@ class Readiness:
         except Exception as error:  # noqa: BLE001 - whatever it is, the part is down; a foreign text may hold secrets
             return self._note(name, "DOWN", error=type(error).__name__, action=check.action)
         return self._note(name, "UP")
+
+    async def _ping(self, name: str) -> None:
+        """Raise what the ping raises, or `TimeoutError`; one that is cancelled and ends late is not waited for."""
+        last = self._pings.get(name)
+        if last is not None and not last.done():
+            raise TimeoutError
+        ping = self._pings[name] = asyncio.ensure_future(self._checks[name].ping())
+        ping.add_done_callback(_read_outcome)
+        try:
+            await asyncio.wait([ping], timeout=self._timeout)
+            if not ping.done():
+                raise TimeoutError
+            await ping
+        finally:
+            ping.cancel()
 
     def _note(
         self,
@@ -161,6 +177,12 @@ class Readiness:
         seen = last.since if last is not None and last.status == status else self._clock()
         self._parts[name] = part = Part(status, since or seen, error, detail, action)
         return part
+
+
+def _read_outcome(ping: asyncio.Future[object]) -> None:
+    """Keep a ping that nobody waits for any more from being reported as forgotten."""
+    if not ping.cancelled():
+        ping.exception()
 
 
 def _log_change(name: str, last: Part | None, part: Part) -> None:

@@ -52,8 +52,10 @@ def target_of(environ: Mapping[str, str]) -> Target:
     given = {name: value for name, value in environ.items() if value}
     data_dir = Path(given.get("DATA_DIR") or Settings.model_fields["data_dir"].default).resolve()
     file = data_dir / _FILE
-    if "DB_HOST" in given or not file.exists() or not is_served(data_dir / "postgres"):
+    if "DB_HOST" in given:
         return Target(environ, "as the environment says")
+    if not file.exists() or not is_served(data_dir / "postgres"):
+        return Target(environ, f"as the environment says (no instance runs in {data_dir})")
     try:
         instance: dict[str, str] = json.loads(file.read_text())
     except OSError as error:

@@ -22,8 +22,11 @@ _OTHER_NAMES = {
     "POSTGRES_USER": "DB_USER",
 }
 """What other programs call the same."""
-_OF_OTHERS = {"KAFKA_BROKER_ID"}
-"""Settings of a broker that are all too like one of ours."""
+_OF_OTHERS = (
+    *("KAFKA_AUTO_", "KAFKA_BROKER_ID", "KAFKA_DEFAULT_", "KAFKA_LOG_", "KAFKA_NUM_"),
+    *("DB_NAMESPACE", "DB_ROOT_"),
+)
+"""How settings of brokers and databases begin that are all too like one of ours."""
 _LINK = "tcp://"
 """How Kubernetes and Docker tell of a service that happens to be named like a prefix, such as DB_PORT."""
 
@@ -38,7 +41,8 @@ class Misspelt(NamedTuple):
 def misspelt(environ: Mapping[str, str]) -> Iterator[Misspelt]:
     """Find the variables that are no settings, but like one that is not set."""
     for variable in sorted(environ):
-        if not environ[variable] or environ[variable].startswith(_LINK) or variable in {*variables(), *_OF_OTHERS}:
+        is_known = variable in variables() or variable.startswith(_OF_OTHERS)
+        if is_known or not environ[variable] or environ[variable].startswith(_LINK):
             continue
         meant = _OTHER_NAMES.get(variable) or _nearest(variable.upper())
         if meant is not None and not any(environ.get(each) for each in (meant, f"{meant}_FILE")):

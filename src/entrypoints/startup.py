@@ -63,7 +63,7 @@ def api_readiness(store: EventStore, publisher: EventPublisher, preparation: Pre
 
     Where the log is kept in PostgreSQL, the log is down with the database.
     """
-    reads_fail = "events are published as long as the log takes them; reads answer 503 until it is back"
+    reads_fail = "reads answer 503 until it is back; publishing needs the event log alone"
     return Readiness(
         {
             "event_log": Check(publisher.ping, "publishing answers 503, to be retried with the eventId; reconnecting"),

@@ -115,6 +115,11 @@ async def test_a_broker_that_is_killed_under_load_costs_no_accepted_event(
         await posted.more(50)
         proxied_cluster.kill(1)
         await asyncio.gather(api.not_ready(), consumer.not_ready())
+
+        async def is_said_why() -> bool:
+            return proxied_cluster.bootstrap in (await consumer.parts()).get("event_log", {}).get("detail", "")
+
+        await eventually(is_said_why, "the consumer says which broker it cannot reach")
         await asyncio.to_thread(proxied_cluster.restart, 1)
         await posted.more(50)
     await world.stored(posted.accepted, perhaps=posted.unknown)

@@ -316,4 +316,4 @@ def test_module_is_the_command(tmp_path: Path) -> None:
     ended = subprocess.run(command, capture_output=True, text=True, check=True, env=environment)
     assert json.loads(ended.stdout)["PORT"] == "4000"
     [servers] = ended.stderr.splitlines()
-    assert servers.startswith("as the environment says: PostgreSQL at postgres:5432")
+    assert servers.startswith(f"as the environment says (no instance runs in {tmp_path}): PostgreSQL at postgres:5432")

@@ -34,7 +34,13 @@ def test_variable_like_a_setting_is_found_with_it(variable: str, meant: str) -> 
 @pytest.mark.parametrize(
     "environ",
     [
-        {"KAFKA_ADVERTISED_LISTENERS": "x", "KAFKA_LOG_DIRS": "/x"},
+        {"KAFKA_ADVERTISED_LISTENERS": "x", "KAFKA_LOG_DIRS": "/x", "KAFKA_LOG_RETENTION_HOURS": "1"},
+        {
+            "KAFKA_NUM_PARTITIONS": "4",
+            "KAFKA_DEFAULT_REPLICATION_FACTOR": "3",
+            "KAFKA_AUTO_CREATE_TOPICS_ENABLE": "false",
+        },
+        {"DB_NAMESPACE": "x", "DB_ROOT_PASSWORD": "x"},
         {"KAFKA_HOME": "/opt/kafka", "KAFKA_HEAP_OPTS": "-Xmx1g", "KAFKA_OPTS": "", "KAFKA_LOG4J_OPTS": "x"},
         {
             "KAFKA_BROKER_ID": "1",

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Collection
 from contextlib import suppress
+from contextvars import ContextVar
 
 import pytest
 from aiokafka import AIOKafkaProducer
@@ -23,6 +24,7 @@ TOPIC = "events"
 DEADLINE = 0.05
 FIRST, SECOND = Outgoing(b"0", b"{", ()), Outgoing(b"1", b"{", ())
 """In two partitions."""
+request = ContextVar("request", default="")
 
 
 class Client:
@@ -40,6 +42,7 @@ class Client:
         self.kafka._closed = True
         self.batches = RecordBatches(self.kafka, max_record_bytes, in_flight)
         self.late: set[Pending] = set()
+        self.request = ""
         self.made.append(self)
 
     def time(self) -> float:
@@ -47,6 +50,7 @@ class Client:
 
     async def start(self, topics: Collection[str]) -> None:
         """Be there at once."""
+        self.request = request.get()
 
     async def stop(self, _limit: float) -> int:
         return 0
@@ -86,12 +90,15 @@ async def is_replaced_eventually(producer: Producer, first: Client) -> None:
 
 
 async def test_refused_batch_replaces_the_client(clients: list[Client]) -> None:
+    """Not in the context of the request that met it, whose id the lines would bear."""
     producer = await opened(clients)
+    request.set("the one that failed")
     sending = asyncio.create_task(producer.send(TOPIC, [FIRST]))
     await asyncio.sleep(0)
     clients[0].fail(FIRST, InvalidRecordError())
     await sending
     await is_replaced_eventually(producer, clients[0])
+    assert [client.request for client in clients] == ["", ""]
 
 
 async def test_refused_batch_replaces_the_client_while_another_is_late_under_a_throttle(clients: list[Client]) -> None:

@@ -8,6 +8,7 @@ comes back, a new producer takes over.
 import asyncio
 import logging
 from collections.abc import Iterable, Sequence
+from contextvars import copy_context
 from functools import partial
 
 from aiokafka.errors import KafkaError
@@ -70,6 +71,7 @@ class Producer:
         self._current: SendingClient | None = None
         self._retired: set[asyncio.Task[int]] = set()
         self._renewal: asyncio.Task[None] | None = None
+        self._context = copy_context()
         self._renewed_at = float("-inf")
         self._trouble = _NOT_CONNECTED
         """Why there is no new client; empty where there is one."""
@@ -228,7 +230,8 @@ class Producer:
 
     def _renew(self) -> None:
         if self._renewal is None or self._renewal.done():
-            self._renewal = asyncio.create_task(self._replace(self._current))
+            # Not in the context of a request, whose id the lines would bear.
+            self._renewal = asyncio.create_task(self._replace(self._current), context=self._context)
 
     async def _replace(self, old: SendingClient | None) -> None:
         """Put a connected client in the place of `old`, which serves until then and is drained afterwards."""

@@ -27,6 +27,8 @@ from domain.stop import Stop
 logger = logging.getLogger(__name__)
 
 _CALL_LIMIT_SECONDS = 15.0
+_PING_LIMIT_SECONDS = 1.5
+"""Below that of readiness, which would not know why there is no answer."""
 _REVOKE_LIMIT_SECONDS = 20.0
 """How long a rebalance waits for the batches in flight; below the rebalance timeout."""
 _PATIENCE_SECONDS = 1.0
@@ -171,7 +173,9 @@ class KafkaEventSource:
             raise Unavailable("kafka: the partitions are not taken over yet")
         if not self._consumer.partitions_for_topic(self._topic):
             raise Unavailable(f"kafka: there is no topic {self._topic}")
-        await self.lag()
+        with translated():
+            async with asyncio.timeout(_PING_LIMIT_SECONDS):
+                await self._assignment.lag()
 
     @property
     def _throttled_until(self) -> float:

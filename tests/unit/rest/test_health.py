@@ -145,6 +145,28 @@ async def test_part_that_never_answers_is_down_in_time() -> None:
     assert report.parts["log"].error == "no answer within 0.01 s"
 
 
+async def test_part_that_ends_late_is_not_waited_for() -> None:
+    """A frozen database may keep its session from being closed; no ping is added to one that has not ended."""
+    end, pings = asyncio.Event(), 0
+
+    async def ping() -> None:
+        nonlocal pings
+        pings += 1
+        try:
+            await asyncio.Event().wait()
+        finally:
+            await end.wait()
+
+    readiness = Readiness({"database": Check(ping, "retried")}, timeout=0.01)
+    for _ in range(3):
+        assert (await readiness.report()).parts["database"].error == "no answer within 0.01 s"
+    assert pings == 1
+    end.set()
+    await asyncio.sleep(0)
+    await readiness.report()
+    assert pings == 2
+
+
 async def test_draining_process_is_not_ready_and_leaves_its_parts_alone(api: Api) -> None:
     """Its parts may be closed already."""
     api.store.outage = Unavailable("closed")
