@@ -7,18 +7,15 @@ from datetime import datetime
 from typing import NamedTuple
 
 from application.batch_sizes import BatchSizes
-from application.ports import Batch, BeforeCommit, DeadLetters, Delivery, EventStore, Verdict, Withdrawn, at_once
+from application.bisection import PATIENCE_SECONDS, Bisection, Fate
+from application.ports import Batch, BeforeCommit, DeadLetters, Delivery, EventStore, Verdict, at_once
 from application.storm import Storms
 from domain.dead_letter import DeadLetter, Failure, FailureKind, Record
-from domain.errors import Declined, Rejected, Unavailable, WrongDeployment
+from domain.errors import Declined, Rejected, Unavailable
 from domain.event import UserEvent
 from domain.stop import Stop
 
 _PORTION_RECORDS = 100
-_PATIENCE_SECONDS = 60.0
-"""For how long an event that is declined alone is tried again: longer than a deadlock or an abandoned session lasts."""
-_MOST_REFUSED = 100
-"""Behind how many refused events the rest of a batch is left: each takes several questions, which may be far away."""
 _LETHAL = Failure(
     FailureKind.UNEXPECTED, "the consumer died again and again with this record alone in hand", "LethalRecord"
 )
@@ -63,7 +60,6 @@ class Outcome(NamedTuple):
 
 Reading = Delivery | Failure
 """What a record holds: an event, or why there is none."""
-Fate = Verdict | Failure
 
 
 class _Judged(NamedTuple):
@@ -85,20 +81,20 @@ class ProcessEvent:
         storms: Storms,
         clock: Callable[[], datetime],
         *,
-        patience: float = _PATIENCE_SECONDS,
+        patience: float = PATIENCE_SECONDS,
     ) -> None:
         """`patience`: for how many seconds an event may be declined alone while others are taken."""
-        self._store = store
+        self._bisection = Bisection(store, patience)
         self._dead_letters = dead_letters
         self._decode = decode
         self._storms = storms
         self._clock = clock
-        self._patience = patience
         self._sizes = BatchSizes()
-        self._declined: dict[int, tuple[int, float]] = {}
-        """By partition, the offset of an event that is declined alone, and since when, by the loop's clock."""
-        self.asked = 0
+
+    @property
+    def asked(self) -> int:
         """How often the store was asked to add events."""
+        return self._bisection.asked
 
     async def read(self, batch: Batch) -> list[Reading]:
         """Look at what the records hold: needs nothing of the world, and lets others work in between."""
@@ -129,7 +125,7 @@ class ProcessEvent:
             places, batch, rest = _split(batch, ends)
             readings = [readings[place] for place in places]
         deliveries = [reading for reading in readings if isinstance(reading, Delivery)]
-        added = await self._add_timed(batch, deliveries, before_commit) if deliveries else ()
+        added = await self._add(batch, deliveries, before_commit) if deliveries else ()
         # Dead letters are seen as well, and may be all there is.
         await before_commit()
         if len(added) < len(deliveries):
@@ -173,98 +169,17 @@ class ProcessEvent:
         _balance(tally, done.batch)
         return Outcome(tally, done.batch, left, ruling.stops)
 
-    async def _add_timed(
-        self, batch: Batch, deliveries: Sequence[Delivery], before_commit: BeforeCommit
-    ) -> Sequence[Fate]:
+    async def _add(self, batch: Batch, deliveries: Sequence[Delivery], before_commit: BeforeCommit) -> Sequence[Fate]:
         """Add the events of `batch`, and have less tried at once where that may have been too much."""
         now = asyncio.get_running_loop().time
         began = now()
         try:
-            fates = await self._add(deliveries, before_commit, _MOST_REFUSED)
+            fates = await self._bisection.add(deliveries, before_commit)
         except Declined:
             self._sizes.shrink(batch, now() - began)
             raise
-        except Unavailable:
-            # That says nothing of any event.
-            self._declined.clear()
-            raise
         self._sizes.grow(batch, now() - began)
-        if self._declined:
-            for partition in batch.partitions:
-                self._declined.pop(partition, None)
         return fates
-
-    async def _add(
-        self, deliveries: Sequence[Delivery], before_commit: BeforeCommit, most_refused: int
-    ) -> Sequence[Fate]:
-        """Add `deliveries`; on a refusal halve them, in offset order, until the culprits stand alone.
-
-        Behind the last of `most_refused` culprits none is tried, and the answer ends.
-        """
-        try:
-            verdicts = await self._ask(deliveries, before_commit)
-        except Declined as declined:
-            if len(deliveries) > 1:
-                # Tried again whole, as a deadlock is, or in smaller batches.
-                raise
-            await self._wait_out(deliveries[0].record, declined)
-            return [_failure(declined)]
-        except (Unavailable, Withdrawn):
-            raise
-        except WrongDeployment:
-            # Unless it is the word of a trigger on one event.
-            await self._probe()
-        except Exception:  # noqa: BLE001, S110 - whatever it is, it must cost one event at most, not the partition
-            pass
-        else:
-            return _complete(verdicts, deliveries)
-        if len(deliveries) > 1:
-            middle = len(deliveries) // 2
-            first = await self._add(deliveries[:middle], before_commit, most_refused)
-            most_refused -= sum(isinstance(fate, Failure) for fate in first)
-            if most_refused <= 0:
-                return first
-            return [*first, *await self._add(deliveries[middle:], before_commit, most_refused)]
-        return await self._blame(deliveries, before_commit)
-
-    async def _blame(self, alone: Sequence[Delivery], before_commit: BeforeCommit) -> Sequence[Fate]:
-        """Try an event that failed alone once more, when another could be written: then it is to blame."""
-        await self._probe()
-        try:
-            verdicts = await self._ask(alone, before_commit)
-        except (Unavailable, Withdrawn):
-            raise
-        except Exception as error:  # noqa: BLE001 - as above
-            return [_failure(error)]
-        return _complete(verdicts, alone)
-
-    async def _wait_out(self, record: Record, declined: Declined) -> None:
-        """Return once an event was declined alone for long enough, while another could be written each time."""
-        # Noted again only where another could be written.
-        offset, since = self._declined.pop(record.partition, (None, 0.0))
-        await self._probe()
-        now = asyncio.get_running_loop().time()
-        if offset != record.offset:
-            since = now
-        if now - since < self._patience:
-            self._declined[record.partition] = record.offset, since
-            raise declined
-
-    async def _ask(self, deliveries: Sequence[Delivery], before_commit: BeforeCommit) -> Sequence[Verdict]:
-        self.asked += 1
-        return await self._store.add(deliveries, before_commit)
-
-    async def _probe(self) -> None:
-        """Return if another event could be written at this moment."""
-        self.asked += 1
-        try:
-            await self._store.probe()
-        except (Unavailable, WrongDeployment):
-            raise
-        except Rejected as rejected:
-            raise Unavailable(f"the store refuses every event: {rejected}") from rejected
-        except Exception as error:
-            raise Unavailable(f"the store fails on everything: {type(error).__name__}") from error
 
     async def _park(self, dead: Sequence[tuple[Record, Reading, Failure]], attempt: Attempt) -> None:
         if not dead:
@@ -286,26 +201,6 @@ class ProcessEvent:
         except Rejected as rejected:
             # There is no place behind the last one: held, so that a person sees it.
             raise Unavailable(f"a dead letter was refused: {rejected}") from rejected
-
-
-def _complete(verdicts: Sequence[Verdict], deliveries: Sequence[Delivery]) -> Sequence[Verdict]:
-    """Refuse to go on when the store has not judged each event."""
-    if len(verdicts) != len(deliveries):
-        raise AssertionError(f"the store judged {len(verdicts)} of {len(deliveries)} events")
-    return verdicts
-
-
-def _failure(error: Exception) -> Failure:
-    """Say why an event is given up; the text of an error that nobody foresaw may hold anything."""
-    if isinstance(error, Rejected | Declined | WrongDeployment):
-        return Failure(FailureKind.REJECTED, str(error), _root_cause(error))
-    return Failure(FailureKind.UNEXPECTED, "the store failed on this event alone", type(error).__name__)
-
-
-def _root_cause(error: BaseException) -> str:
-    while error.__cause__ is not None:
-        error = error.__cause__
-    return type(error).__name__
 
 
 def _divide(judged: _Judged, stops: Mapping[int, Stop]) -> tuple[_Judged, Batch]:
