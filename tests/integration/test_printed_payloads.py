@@ -177,3 +177,12 @@ async def test_lists_and_exports_of_the_api_go_on(world: World) -> None:
     assert [json.loads(row["payload"]) for row in csv.DictReader(StringIO(as_csv))] == [
         row["payload"] for row in listed[1:]
     ]
+
+
+async def test_canary_like_a_stored_event_whose_payload_prints_gigabytes_is_taken(engine: AsyncEngine) -> None:
+    """Where the made-up one violates a rule that real events keep."""
+    await stand(engine, "1e8000", _LARGEST)
+    async with engine.begin() as connection:
+        await connection.exec_driver_sql("ALTER TABLE events ADD CHECK (user_id <> 'canary')")
+    async with asyncio.timeout(PATIENCE):
+        await PostgresEventStore(engine, settle=25.0).probe()

@@ -10,15 +10,13 @@ from adapters.log_record import LogRecord
 from adapters.postgres import durability
 from adapters.postgres import event_statements as statements
 from adapters.postgres.lock_holders import holders_told
+from adapters.postgres.printed_payloads import ROWS, LargePayloads
+from adapters.postgres.schema import events
 from application.ports import Delivery, Verdict
 from domain.errors import Declined, Rejected, WrongDeployment
 from domain.event import EventType, UserEvent
 
-_STORED = """
-SELECT user_id, event_type, coalesce(payload::text, '{}') AS payload FROM events WHERE event_type = ANY($1::text[])
-LIMIT 1
-"""
-
+_STORED = ROWS.where(events.c.event_type.in_([*EventType])).limit(1)
 _DATA_EXCEPTION = "22"
 _MORE_THAN_AN_OFFSET_BITS = 128 - 62
 
@@ -34,10 +32,12 @@ async def store_canary(engine: AsyncEngine) -> None:
     except (Rejected, Declined, WrongDeployment):
         async with holders_told(engine):
             async with engine.connect() as connection:
-                found = (await connection.exec_driver_sql(_STORED, ([*EventType],))).one_or_none()
-        if found is None:
+                found = (await connection.execute(_STORED)).all()
+                payload = await LargePayloads(connection).at(0, found) if found and found[0].large else None
+        if not found:
             raise
-        await _store(engine, _canary(found.user_id, EventType(found.event_type), found.payload.encode()))
+        payload = payload or found[0].payload or "{}"
+        await _store(engine, _canary(found[0].user_id, EventType(found[0].event_type), payload.encode()))
 
 
 def _canary(user_id: str, event_type: EventType, payload: bytes) -> Delivery:
