@@ -99,12 +99,16 @@ class World:
         return {row["id"] for row in await self.query("SELECT id FROM events")}
 
     async def stored(self, ids: Collection[UUID], *, perhaps: Collection[UUID] = (), within: float = 40) -> None:
-        """Return when these stand in the table; fail if others do, those of unknown outcome aside."""
+        """Return when these stand in the table; fail if others do, those of unknown outcome aside.
+
+        Beside a load both sets go on growing: only what is in `ids` by now is waited for.
+        """
+        wanted = set(ids)
 
         async def all_are_there() -> bool:
-            return await self.ids() >= set(ids)
+            return await self.ids() >= wanted
 
-        await eventually(all_are_there, f"{len(ids)} events in the table")
+        await eventually(all_are_there, f"{len(wanted)} events in the table")
         assert await self.ids() <= {*ids, *perhaps}
 
     async def consumed(self, count: int) -> None:
