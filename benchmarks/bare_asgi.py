@@ -11,7 +11,7 @@ import uvicorn
 import uvloop
 from uvicorn._types import ASGIReceiveCallable, ASGISendCallable, Scope
 
-from entrypoints.server import listen
+from entrypoints.http.server.serve import listen
 from tools.kafka import probe, processes
 
 _STOP_SECONDS = 10.0
@@ -54,7 +54,7 @@ async def app(_scope: Scope, receive: ASGIReceiveCallable, send: ASGISendCallabl
 
 
 async def _serve(port: int) -> None:
-    # As in `entrypoints.server`, but with the server's own protocol.
+    # As in `entrypoints.http.server.serve`, but with the server's own protocol.
     config = uvicorn.Config(
         app,
         http="httptools",

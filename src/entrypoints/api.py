@@ -7,9 +7,9 @@ from socket import socket
 from application.list_processed import ListProcessed
 from application.publish_event import PublishEvent
 from entrypoints.health import Readiness
+from entrypoints.http.app import create_app
+from entrypoints.http.server.serve import listen, serve
 from entrypoints.lifecycle import Preparation, run_together
-from entrypoints.rest.app import create_app
-from entrypoints.server import listen, serve
 from entrypoints.settings import Settings
 
 

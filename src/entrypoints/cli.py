@@ -24,6 +24,7 @@ from entrypoints.audit import print_audit
 from entrypoints.container import assembled, assembled_audit, assembled_halts
 from entrypoints.dev import ChildFailed, dev_environment, run_dev
 from entrypoints.environment import SettingsError, load_settings
+from entrypoints.http.server.serve import CannotListen
 from entrypoints.instance import spelled, target_of
 from entrypoints.lifecycle import repeat_until_up, run_until_signal
 from entrypoints.local_postgres import LocalPostgresError
@@ -32,7 +33,6 @@ from entrypoints.misspelt import misspelt
 from entrypoints.release import commit, release
 from entrypoints.resume import Consent, NotConfirmed, NotStopped
 from entrypoints.resume import resume as resume_partitions
-from entrypoints.server import CannotListen
 from entrypoints.settings import Settings
 from entrypoints.watch import Hung
 

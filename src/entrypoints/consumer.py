@@ -6,9 +6,9 @@ from socket import socket
 
 from application.pipeline import Pipeline
 from entrypoints.health import Readiness
+from entrypoints.http.app import health_app
+from entrypoints.http.server.serve import listen, serve
 from entrypoints.lifecycle import Preparation, run_together
-from entrypoints.rest.app import health_app
-from entrypoints.server import listen, serve
 from entrypoints.settings import Settings
 from entrypoints.watch import Watch
 

@@ -15,11 +15,11 @@ from collections.abc import Coroutine, Mapping
 from contextlib import ExitStack
 
 from entrypoints.environment import SettingsError
+from entrypoints.http.server.serve import listen
 from entrypoints.instance import announced
 from entrypoints.lifecycle import run_until_signal
 from entrypoints.local_postgres import LocalPostgres
 from entrypoints.misspelt import misspelt
-from entrypoints.server import listen
 from entrypoints.settings import Settings
 
 logger = logging.getLogger(__name__)

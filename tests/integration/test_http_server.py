@@ -23,9 +23,10 @@ from application.ports import Receipt
 from domain.errors import Unavailable
 from domain.event import UserEvent
 from domain.validation import Invalid
-from entrypoints import http_protocol, server
-from entrypoints.rest.problems import HttpProblem
-from entrypoints.rest.replies import Stream
+from entrypoints.http.problems import HttpProblem
+from entrypoints.http.responses import Stream
+from entrypoints.http.server import bounded_protocol
+from entrypoints.http.server import serve as server
 from tests.support.api import MAX_BODY_BYTES, TOPIC, Api, an_api
 from tests.support.events import NOON
 from tests.support.server import connection, exchange, read_head, served
@@ -275,13 +276,13 @@ async def test_client_that_ends_its_side_waits_for_the_log(
 ) -> None:
     """The predecessor's server answers it too."""
     ended = asyncio.Event()
-    read_eof = http_protocol.BoundedProtocol.eof_received
+    read_eof = bounded_protocol.BoundedProtocol.eof_received
 
-    def eof_received(self: http_protocol.BoundedProtocol) -> bool:
+    def eof_received(self: bounded_protocol.BoundedProtocol) -> bool:
         ended.set()
         return read_eof(self)
 
-    monkeypatch.setattr(http_protocol.BoundedProtocol, "eof_received", eof_received)
+    monkeypatch.setattr(bounded_protocol.BoundedProtocol, "eof_received", eof_received)
     async with served(api.app) as port, connection(port) as (reader, writer):
         writer.write(WHOLE_POST)
         writer.write_eof()
@@ -339,14 +340,14 @@ async def test_answer_waits_for_a_client_that_does_not_read(
     api: Api, slow_log: SlowLog, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What it has not taken yet is enough."""
-    connections: list[http_protocol.BoundedProtocol] = []
-    connect = http_protocol.BoundedProtocol.connection_made
+    connections: list[bounded_protocol.BoundedProtocol] = []
+    connect = bounded_protocol.BoundedProtocol.connection_made
 
-    def connection_made(self: http_protocol.BoundedProtocol, transport: asyncio.Transport) -> None:
+    def connection_made(self: bounded_protocol.BoundedProtocol, transport: asyncio.Transport) -> None:
         connections.append(self)
         connect(self, transport)
 
-    monkeypatch.setattr(http_protocol.BoundedProtocol, "connection_made", connection_made)
+    monkeypatch.setattr(bounded_protocol.BoundedProtocol, "connection_made", connection_made)
     async with served(api.app) as port, connection(port) as (reader, writer):
         writer.write(WHOLE_POST)
         await slow_log.asked.wait()
@@ -365,13 +366,13 @@ async def test_client_that_leaves_before_its_answer_costs_no_more_than_a_line(
 ) -> None:
     """The event is stored, and nothing is said to have gone wrong."""
     left = asyncio.Event()
-    lose = http_protocol.BoundedProtocol.connection_lost
+    lose = bounded_protocol.BoundedProtocol.connection_lost
 
-    def connection_lost(self: http_protocol.BoundedProtocol, exc: Exception | None) -> None:
+    def connection_lost(self: bounded_protocol.BoundedProtocol, exc: Exception | None) -> None:
         lose(self, exc)
         left.set()
 
-    monkeypatch.setattr(http_protocol.BoundedProtocol, "connection_lost", connection_lost)
+    monkeypatch.setattr(bounded_protocol.BoundedProtocol, "connection_lost", connection_lost)
     watched = Watched(api.app)
     with capture_logs() as logged:
         async with served(watched) as port:
@@ -416,9 +417,9 @@ async def test_answered_request_leaves_nothing_to_the_collector(
 ) -> None:
     """It looks for garbage so seldom that a busy server would keep hundreds of megabytes of it."""
     watched, body_came = Watched(api.app), asyncio.Event()
-    complete = http_protocol.BoundedProtocol.on_message_complete
+    complete = bounded_protocol.BoundedProtocol.on_message_complete
 
-    def on_message_complete(self: http_protocol.BoundedProtocol) -> None:
+    def on_message_complete(self: bounded_protocol.BoundedProtocol) -> None:
         complete(self)
         body_came.set()
 
@@ -426,7 +427,7 @@ async def test_answered_request_leaves_nothing_to_the_collector(
         await body_came.wait()
         return Page((), None)
 
-    monkeypatch.setattr(http_protocol.BoundedProtocol, "on_message_complete", on_message_complete)
+    monkeypatch.setattr(bounded_protocol.BoundedProtocol, "on_message_complete", on_message_complete)
     monkeypatch.setattr(api.store, "page", page)
     with without_collector() as living:
         async with served(watched) as port, connection(port) as (reader, writer):
@@ -461,7 +462,7 @@ async def test_connection_that_ended_leaves_nothing_to_the_collector(api: Api, r
         async with served(api.app) as port:
             for _ in range(5):
                 assert (await exchange(port, request_))[0] == status
-        assert living(http_protocol.BoundedProtocol) == []
+        assert living(bounded_protocol.BoundedProtocol) == []
         assert living(Invalid) == []
 
 
@@ -477,7 +478,7 @@ async def test_failed_event_leaves_nothing_to_the_collector(api: Api, monkeypatc
         async with served(api.app) as port:
             for _ in range(5):
                 assert (await exchange(port, WHOLE_POST))[0] == 503
-        assert living(http_protocol.BoundedProtocol) == []
+        assert living(bounded_protocol.BoundedProtocol) == []
         assert len(living(Unavailable)) == len(others)
 
 
@@ -522,7 +523,7 @@ async def test_head_that_the_server_does_not_read_is_not_late(
 ) -> None:
     """It reads nothing while a second request waits for the first one's answer; a head's time begins after that."""
     time, seconds = LoopTime(monkeypatch), 100 * PATIENCE
-    monkeypatch.setattr(http_protocol, "HEAD_SECONDS", seconds)
+    monkeypatch.setattr(bounded_protocol, "HEAD_SECONDS", seconds)
     get = b"GET /health HTTP/1.1\r\nHost: api\r\nConnection: %b\r\n\r\n"
     last = get % b"close"
     async with served(api.app) as port, connection(port) as (reader, writer):
@@ -611,7 +612,7 @@ async def test_export_to_a_client_that_stopped_reading_breaks_off() -> None:
 
 async def test_connection_without_a_request_is_ended(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
     """Also one that sends a head without end, line by line."""
-    monkeypatch.setattr(http_protocol, "HEAD_SECONDS", 0.05)
+    monkeypatch.setattr(bounded_protocol, "HEAD_SECONDS", 0.05)
     for beginning in (b"", b"GET /health HTTP/1.1\r\nHost: api\r\n"):
         async with served(api.app) as port, connection(port) as (reader, writer):
             writer.write(beginning)
@@ -621,7 +622,7 @@ async def test_connection_without_a_request_is_ended(api: Api, monkeypatch: pyte
 async def test_head_without_end_is_refused_by_its_size(api: Api) -> None:
     """Before it fills the memory; an ordinary request on the same server is answered."""
     async with served(api.app) as port, connection(port) as (reader, writer):
-        writer.write(b"GET /health HTTP/1.1\r\nHost: api\r\nX-Long: " + b"x" * 4 * http_protocol.MAX_HEAD_BYTES)
+        writer.write(b"GET /health HTTP/1.1\r\nHost: api\r\nX-Long: " + b"x" * 4 * bounded_protocol.MAX_HEAD_BYTES)
         await read_refusal(reader, 431)
         assert (await exchange(port, b"GET /health HTTP/1.1\r\nHost: api\r\n\r\n"))[0] == 200
 
@@ -630,7 +631,7 @@ async def test_time_for_a_head_begins_anew_with_each_request(api: Api, monkeypat
     """A connection that is kept is not ended for what it took before."""
     time, seconds = LoopTime(monkeypatch), 100 * PATIENCE
     monkeypatch.setattr(server, "KEEP_ALIVE_SECONDS", seconds)
-    monkeypatch.setattr(http_protocol, "HEAD_SECONDS", seconds)
+    monkeypatch.setattr(bounded_protocol, "HEAD_SECONDS", seconds)
     request = b"GET /health HTTP/1.1\r\nHost: api\r\n\r\n"
     async with served(api.app) as port, connection(port) as (reader, writer):
         for _ in range(5):

@@ -7,8 +7,9 @@ import pytest
 
 from application.ports import Receipt
 from domain.event import UserEvent
-from entrypoints import http_protocol, server
-from entrypoints.http_protocol import BoundedProtocol
+from entrypoints.http.server import bounded_protocol
+from entrypoints.http.server import serve as server
+from entrypoints.http.server.bounded_protocol import BoundedProtocol
 from tests.support.api import Api
 from tests.support.server import connection, read_head, served
 from tests.support.time import LoopTime
@@ -27,7 +28,7 @@ POST = (
 @pytest.fixture(autouse=True)
 def _limits(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(server, "KEEP_ALIVE_SECONDS", SECONDS)
-    monkeypatch.setattr(http_protocol, "HEAD_SECONDS", 3 * SECONDS)
+    monkeypatch.setattr(bounded_protocol, "HEAD_SECONDS", 3 * SECONDS)
 
 
 @pytest.fixture

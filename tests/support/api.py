@@ -14,8 +14,8 @@ from adapters.memory import MemoryEventStore, MemoryLog, MemoryPublisher
 from application.list_processed import ListProcessed
 from application.publish_event import PublishEvent
 from entrypoints.health import Check, Readiness
-from entrypoints.rest.app import create_app
-from entrypoints.rest.openapi import document
+from entrypoints.http.app import create_app
+from entrypoints.http.routes.openapi import document
 from entrypoints.stamps import new_id
 from tests.support.events import NOON
 

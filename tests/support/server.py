@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
-from entrypoints.server import listen, serve
+from entrypoints.http.server.serve import listen, serve
 
 
 @asynccontextmanager

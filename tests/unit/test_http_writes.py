@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from entrypoints.http_writes import GatheringTransport
+from entrypoints.http.server.writes import GatheringTransport
 
 
 class Socket(asyncio.Transport):

@@ -10,7 +10,7 @@ from socket import AF_INET, AF_INET6, SO_REUSEADDR, SOL_SOCKET, socket
 import uvicorn
 from litestar.types import ASGIApp
 
-from entrypoints.http_protocol import BoundedProtocol
+from entrypoints.http.server.bounded_protocol import BoundedProtocol
 
 logger = logging.getLogger(__name__)
 

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http import HTTPStatus
 
-from entrypoints.rest.problems import HttpProblem
+from entrypoints.http.problems import HttpProblem
 
 Take = Callable[[int], None]
 """Counts so many more bytes for a request; raises `HttpProblem` with 503 when there is no room for them."""

@@ -9,12 +9,12 @@ from typing import cast
 import structlog
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, RequestResponseCycle
 
-from entrypoints.http_upgrades import UpgradeIgnoringProtocol
-from entrypoints.rest import problems
-from entrypoints.rest.headers import Fields, by_name
-from entrypoints.rest.middleware import request_id_of
-from entrypoints.rest.problems import HttpProblem
-from entrypoints.rest.whole_request import WHOLE_REQUEST, WholeRequest
+from entrypoints.http import problems
+from entrypoints.http.headers import Fields, by_name
+from entrypoints.http.middleware import request_id_of
+from entrypoints.http.problems import HttpProblem
+from entrypoints.http.server.upgrades import UpgradeIgnoringProtocol
+from entrypoints.http.whole_request import WHOLE_REQUEST, WholeRequest
 
 _CLOSE = (b"connection", b"close")
 HEAD_SECONDS = 10.0

@@ -2,7 +2,7 @@
 
 import httptools
 
-from entrypoints.http_writes import OneWriteProtocol
+from entrypoints.http.server.writes import OneWriteProtocol
 
 _FRAMING = (b"content-length", b"transfer-encoding")
 

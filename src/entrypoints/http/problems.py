@@ -13,8 +13,8 @@ from litestar.types import Scope
 
 from domain.errors import Unavailable, WrongDeployment
 from domain.validation import Invalid, Problem
-from entrypoints.rest.headers import Fields
-from entrypoints.rest.replies import Reply, is_head
+from entrypoints.http.headers import Fields
+from entrypoints.http.responses import Reply, is_head
 
 MEDIA_TYPE = "application/problem+json"
 RETRY_AFTER: Fields = ((b"retry-after", b"5"),)

@@ -8,7 +8,7 @@ from itertools import islice
 
 import msgspec
 
-from entrypoints.rest.event_body import Unreadable, decode
+from entrypoints.http.requests.event_body import Unreadable, decode
 
 _LINE = re.compile(rb"[^ \t\r\n][^\n]*")
 """A line from its first character that counts; the search for it passes over blank lines."""

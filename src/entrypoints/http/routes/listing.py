@@ -12,11 +12,12 @@ from litestar.types import ASGIApp
 
 from application.list_processed import ListProcessed
 from application.listing import StoredEvent
-from entrypoints.rest import query, rows
-from entrypoints.rest.accept import negotiate
-from entrypoints.rest.headers import Fields
-from entrypoints.rest.problems import HttpProblem
-from entrypoints.rest.replies import JSON, Reply, Stream
+from entrypoints.http.headers import Fields
+from entrypoints.http.problems import HttpProblem
+from entrypoints.http.requests import query
+from entrypoints.http.requests.accept import negotiate
+from entrypoints.http.responses import JSON, Reply, Stream
+from entrypoints.http.routes import rows
 
 MEDIA_TYPES = (JSON, rows.NDJSON, rows.CSV)
 DEFAULT_LIMIT = 100

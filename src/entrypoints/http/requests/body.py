@@ -8,12 +8,12 @@ from http import HTTPStatus
 
 from litestar.types import Receive, Scope
 
-from entrypoints.rest.encodings import TooLarge, encoding_of, inflate
-from entrypoints.rest.headers import Headers
-from entrypoints.rest.problems import HttpProblem
-from entrypoints.rest.replies import JSON
-from entrypoints.rest.room import Take
-from entrypoints.rest.whole_request import WHOLE_REQUEST, WholeRequest
+from entrypoints.http.headers import Headers
+from entrypoints.http.problems import HttpProblem
+from entrypoints.http.requests.encodings import TooLarge, encoding_of, inflate
+from entrypoints.http.requests.room import Take
+from entrypoints.http.responses import JSON
+from entrypoints.http.whole_request import WHOLE_REQUEST, WholeRequest
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from typing import cast
 
 from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
-from entrypoints.http_keep_alive import KeepAliveProtocol
+from entrypoints.http.server.keep_alive import KeepAliveProtocol
 
 _MAX_HELD_BYTES = 64 * 1024
 

@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
-from entrypoints.rest.body import BodyReader
-from entrypoints.rest.problems import HttpProblem
-from entrypoints.rest.room import Take
-from entrypoints.rest.whole_request import WHOLE_REQUEST, WholeRequest
+from entrypoints.http.problems import HttpProblem
+from entrypoints.http.requests.body import BodyReader
+from entrypoints.http.requests.room import Take
+from entrypoints.http.whole_request import WHOLE_REQUEST, WholeRequest
 
 HEADERS = {b"content-type": b"application/json"}
 

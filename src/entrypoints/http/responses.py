@@ -9,7 +9,7 @@ from litestar.types import Receive, Scope, Send
 from litestar.types.asgi_types import HTTPResponseBodyEvent, HTTPResponseStartEvent
 
 from domain.errors import Unavailable
-from entrypoints.rest.headers import Fields
+from entrypoints.http.headers import Fields
 
 JSON = "application/json"
 STALL_SECONDS = 60.0

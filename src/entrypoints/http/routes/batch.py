@@ -10,16 +10,16 @@ from litestar.types import Receive, Scope
 
 from application.publish_event import Draft, NotPublished, Published, PublishEvent
 from domain.validation import Invalid, Problem, parse_id
-from entrypoints.rest.batch_items import BatchSplitter, TooManyItems
-from entrypoints.rest.body import BodyReader
-from entrypoints.rest.event_body import Unreadable, parse
-from entrypoints.rest.generate import UNCONFIRMED
-from entrypoints.rest.headers import Headers
-from entrypoints.rest.posts import Answer
-from entrypoints.rest.problems import RETRY_AFTER, HttpProblem, unreadable
-from entrypoints.rest.replies import JSON, Reply
-from entrypoints.rest.room import Room
-from entrypoints.rest.rows import NDJSON
+from entrypoints.http.headers import Headers
+from entrypoints.http.posts import Answer
+from entrypoints.http.problems import RETRY_AFTER, HttpProblem, unreadable
+from entrypoints.http.requests.batch_items import BatchSplitter, TooManyItems
+from entrypoints.http.requests.body import BodyReader
+from entrypoints.http.requests.event_body import Unreadable, parse
+from entrypoints.http.requests.room import Room
+from entrypoints.http.responses import JSON, Reply
+from entrypoints.http.routes.generate import UNCONFIRMED
+from entrypoints.http.routes.rows import NDJSON
 
 BATCH_MEDIA_TYPES = (JSON, NDJSON, "application/ndjson")
 """An array, or one event a line."""

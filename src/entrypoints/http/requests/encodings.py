@@ -7,7 +7,7 @@ from http import HTTPStatus
 
 import cramjam
 
-from entrypoints.rest.problems import HttpProblem, unreadable
+from entrypoints.http.problems import HttpProblem, unreadable
 
 _GZIP_FORMAT = 16 + zlib.MAX_WBITS
 _AT_ONCE_BYTES = 1024 * 1024

@@ -8,8 +8,8 @@ from uuid import UUID
 from litestar import Litestar
 from litestar.routes import BaseRoute
 
-from entrypoints.rest.event_body import parse
-from entrypoints.rest.openapi import document
+from entrypoints.http.requests.event_body import parse
+from entrypoints.http.routes.openapi import document
 from tests.support.api import Api
 
 

@@ -8,9 +8,9 @@ import pytest
 from application.ports import Receipt
 from domain.errors import Rejected, Unavailable
 from domain.event import UserEvent
-from entrypoints.rest import batch
-from entrypoints.rest.problems import HttpProblem
-from entrypoints.rest.room import Room
+from entrypoints.http.problems import HttpProblem
+from entrypoints.http.requests.room import Room
+from entrypoints.http.routes import batch
 from tests.support import bombs
 from tests.support.api import MAX_BATCH_BYTES, Api, an_api
 

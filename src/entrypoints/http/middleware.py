@@ -21,11 +21,11 @@ from structlog.contextvars import STRUCTLOG_KEY_PREFIX
 
 from adapters import wire
 from adapters.frequent_lines import FrequentLines
-from entrypoints.rest.headers import Headers, by_name
-from entrypoints.rest.posts import DirectPosts
-from entrypoints.rest.problems import HttpProblem, raw_path, reply_to
-from entrypoints.rest.replies import Reply
-from entrypoints.rest.whole_request import WHOLE_REQUEST, WholeRequest
+from entrypoints.http.headers import Headers, by_name
+from entrypoints.http.posts import DirectPosts
+from entrypoints.http.problems import HttpProblem, raw_path, reply_to
+from entrypoints.http.responses import Reply
+from entrypoints.http.whole_request import WHOLE_REQUEST, WholeRequest
 
 HEALTH_PATHS = frozenset({"/health", "/health/ready"})
 

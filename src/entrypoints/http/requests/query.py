@@ -9,7 +9,7 @@ from urllib.parse import parse_qsl, urlencode
 from application.listing import Cursor, EventFilter
 from domain.event import EventType
 from domain.validation import Invalid, Problem, parse_time
-from entrypoints.rest import cursor
+from entrypoints.http.requests import cursor
 
 T = TypeVar("T")
 

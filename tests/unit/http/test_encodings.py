@@ -9,9 +9,9 @@ from collections.abc import Callable
 
 import pytest
 
-from entrypoints.rest import encodings
-from entrypoints.rest.encodings import TooLarge, inflate
-from entrypoints.rest.problems import HttpProblem
+from entrypoints.http.problems import HttpProblem
+from entrypoints.http.requests import encodings
+from entrypoints.http.requests.encodings import TooLarge, inflate
 from tests.support import bombs
 from tests.support.api import MAX_BATCH_BYTES, MAX_BODY_BYTES, TOPIC, Api
 
@@ -152,8 +152,8 @@ def test_bombs_cost_no_more_memory_than_the_bound() -> None:
 EXPLODE = f"""
 from pathlib import Path
 from contextlib import suppress
-from entrypoints.rest import encodings
-from entrypoints.rest.problems import HttpProblem
+from entrypoints.http.requests import encodings
+from entrypoints.http.problems import HttpProblem
 from tests.support import bombs
 
 def peak():

@@ -10,7 +10,7 @@ import pytest
 
 from application.listing import StoredEvent
 from domain.errors import Unavailable
-from entrypoints.rest.accept import negotiate
+from entrypoints.http.requests.accept import negotiate
 from tests.support.api import Api
 from tests.support.events import NOON
 

@@ -11,12 +11,12 @@ from litestar import route
 from litestar.types import ASGIApp
 
 from domain.event import EventType
+from entrypoints.http import problems
+from entrypoints.http.responses import JSON, Reply
+from entrypoints.http.routes.listing import DEFAULT_LIMIT, MAX_LIMIT
+from entrypoints.http.routes.rows import CSV, NDJSON
+from entrypoints.http.routes.schemas import EVENT_ID, SCHEMAS, Schema
 from entrypoints.release import release
-from entrypoints.rest import problems
-from entrypoints.rest.listing import DEFAULT_LIMIT, MAX_LIMIT
-from entrypoints.rest.replies import JSON, Reply
-from entrypoints.rest.rows import CSV, NDJSON
-from entrypoints.rest.schemas import EVENT_ID, SCHEMAS, Schema
 
 _PROBLEMS = {
     HTTPStatus.BAD_REQUEST: "Malformed",

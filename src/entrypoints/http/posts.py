@@ -12,8 +12,8 @@ from litestar.handlers import ASGIRouteHandler, asgi
 from litestar.response.base import ASGIResponse
 from litestar.types import Receive, Scope, Send
 
-from entrypoints.rest.headers import Headers, by_name
-from entrypoints.rest.replies import Reply
+from entrypoints.http.headers import Headers, by_name
+from entrypoints.http.responses import Reply
 
 Answer = Callable[[Scope, Receive, Headers], Awaitable[Reply]]
 """Serves a POST request with these headers; what it raises is answered with a problem document."""

@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable
 
 import msgspec
 
-from entrypoints.rest.headers import Fields
+from entrypoints.http.headers import Fields
 
 WHOLE_REQUEST = "whole_request"
 """Where a request's state has its `WholeRequest`, once it is one."""

@@ -11,15 +11,15 @@ from litestar.types import ASGIApp
 from application.list_processed import ListProcessed
 from application.publish_event import PublishEvent
 from entrypoints.health import Readiness
-from entrypoints.rest.batch import BATCH_MEDIA_TYPES, batch_answer
-from entrypoints.rest.body import BodyReader
-from entrypoints.rest.generate import generate_answer
-from entrypoints.rest.health import alive, ready, ready_in_full
-from entrypoints.rest.listing import get_event, list_events
-from entrypoints.rest.middleware import RequestMiddleware
-from entrypoints.rest.openapi import get_openapi
-from entrypoints.rest.posts import Answer, DirectPosts, post_route
-from entrypoints.rest.problems import handle
+from entrypoints.http.middleware import RequestMiddleware
+from entrypoints.http.posts import Answer, DirectPosts, post_route
+from entrypoints.http.problems import handle
+from entrypoints.http.requests.body import BodyReader
+from entrypoints.http.routes.batch import BATCH_MEDIA_TYPES, batch_answer
+from entrypoints.http.routes.generate import generate_answer
+from entrypoints.http.routes.health import alive, ready, ready_in_full
+from entrypoints.http.routes.listing import get_event, list_events
+from entrypoints.http.routes.openapi import get_openapi
 
 
 def create_app(

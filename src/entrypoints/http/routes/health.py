@@ -8,7 +8,7 @@ from litestar.di import NamedDependency
 from litestar.types import ASGIApp
 
 from entrypoints.health import Readiness, Report
-from entrypoints.rest.replies import Reply
+from entrypoints.http.responses import Reply
 
 _NO_STORE = ((b"cache-control", b"no-store"),)
 

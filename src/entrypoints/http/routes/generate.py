@@ -8,12 +8,12 @@ from litestar.types import Receive, Scope
 
 from application.publish_event import NotPublished, PublishEvent
 from domain.validation import Invalid
-from entrypoints.rest.body import BodyReader
-from entrypoints.rest.event_body import Unreadable, parse
-from entrypoints.rest.headers import Headers
-from entrypoints.rest.posts import Answer
-from entrypoints.rest.problems import HttpProblem, unavailable, unreadable
-from entrypoints.rest.replies import Reply
+from entrypoints.http.headers import Headers
+from entrypoints.http.posts import Answer
+from entrypoints.http.problems import HttpProblem, unavailable, unreadable
+from entrypoints.http.requests.body import BodyReader
+from entrypoints.http.requests.event_body import Unreadable, parse
+from entrypoints.http.responses import Reply
 
 UNCONFIRMED = (
     "The log did not confirm the event, which may yet appear. Retry with this eventId, so that it counts once."

@@ -10,7 +10,7 @@ import pytest
 from domain.errors import Unavailable, WrongDeployment
 from entrypoints import health
 from entrypoints.health import Check, Degraded, Readiness
-from entrypoints.rest.app import health_app
+from entrypoints.http.app import health_app
 from tests.support.api import Api, a_client, call
 from tests.support.events import NOON
 

@@ -1,0 +1,1 @@
+"""The HTTP server: what stands between a socket and an ASGI application."""
