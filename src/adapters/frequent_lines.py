@@ -15,6 +15,8 @@ from structlog.contextvars import STRUCTLOG_KEY_PREFIX
 from structlog.processors import JSONRenderer
 from structlog.stdlib import ProcessorFormatter
 
+from adapters.escapes import escape_json
+
 PROCESS: ContextVar[str] = ContextVar(f"{STRUCTLOG_KEY_PREFIX}process")
 """Which process of the service logs; bound to the context as by `bind_contextvars`, but found without a search."""
 
@@ -93,7 +95,7 @@ class FrequentLines:
 def _write(handler: logging.StreamHandler[TextIO], text: str) -> None:
     """Write lines; where they cannot be written other lines tell of it, and the work goes on."""
     with handler.lock or nullcontext(), suppress(OSError, ValueError):
-        handler.stream.write(text)
+        handler.stream.write(escape_json(text))
         handler.flush()
 
 

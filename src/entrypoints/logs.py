@@ -1,16 +1,19 @@
 """Structured logs: JSON lines, or text on a terminal."""
 
+import json
 import logging
 import os
 import sys
 from collections import Counter
 from functools import partial
 from io import StringIO, TextIOWrapper
-from typing import Literal, TextIO
+from typing import Any, Literal, TextIO
 
 import structlog
 from structlog.tracebacks import ExceptionDictTransformer
 from structlog.typing import EventDict, ExcInfo, Processor, WrappedLogger
+
+from adapters.escapes import escape, escape_json
 
 _FORMAT_ON_TERMINAL = {True: "console", False: "json"}
 _QUIET = ("alembic", "asyncpg", "sqlalchemy", "uvicorn")
@@ -56,7 +59,7 @@ def configure_logging(
         if chosen == "console"
         else [
             structlog.processors.ExceptionRenderer(ExceptionDictTransformer(show_locals=False)),
-            structlog.processors.JSONRenderer(ensure_ascii=False, separators=(",", ":")),
+            structlog.processors.JSONRenderer(_json, ensure_ascii=False, separators=(",", ":")),
         ]
     )
     structlog.configure(
@@ -94,23 +97,19 @@ def _spell(program: str, _logger: WrappedLogger, _method: str, event_dict: Event
     return {name: value.replace(ours, here) if isinstance(value, str) else value for name, value in event_dict.items()}
 
 
+def _json(line: EventDict, **options: Any) -> str:
+    return escape_json(json.dumps(line, **options))
+
+
 def _escape_texts(_logger: WrappedLogger, _method: str, event_dict: EventDict) -> EventDict:
     """Take the power over a terminal from what clients wrote; other values than texts are rendered escaped anyway."""
-    return {name: _escaped(value) if isinstance(value, str) else value for name, value in event_dict.items()}
+    return {name: escape(value) if isinstance(value, str) else value for name, value in event_dict.items()}
 
 
 def _print_traceback(output: TextIO, exc_info: ExcInfo) -> None:
     text = StringIO()
     structlog.dev.plain_traceback(text, exc_info)
-    output.write(_escaped(text.getvalue()))
-
-
-def _escaped(text: str) -> str:
-    if text.isprintable():
-        return text
-    return "".join(
-        each if each.isprintable() or each in "\n\t" else each.encode("unicode_escape").decode() for each in text
-    )
+    output.write(escape(text.getvalue()))
 
 
 class _Sparing(logging.Filter):

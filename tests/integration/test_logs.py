@@ -54,7 +54,7 @@ except ValueError:
     own.error("own error", exc_info=True)
     foreign.exception("foreign error")
 
-hostile = "\\x1b]0;owned\\x07\\x9b\\u202e\\ud800"
+hostile = "\\x1b]0;owned\\x07\\x7f\\x9b\\u202e\\u2028\\u2029\\U000e0001\\ud800"
 own.warning("hostile value", text=hostile)
 foreign.warning("hostile message %s", hostile)
 own.error("hostile error", exc_info=ValueError(hostile))
@@ -68,6 +68,7 @@ record = a_record(b"s3cret", partition=2, offset=9, headers=(("h", b"s3cret"),))
 async def use_ports():
     PROCESS.set("consumer")
     await store.add(delivered(event, event, an_event("other", b"{}", event_id=event.id)))
+    await store.add(delivered(an_event(hostile[:-1], b"{}")))
     await letters.park([DeadLetter(record, failure, 1, NOON, NOON, each) for each in (event.id, None)])
 
 asyncio.run(use_ports())
@@ -187,12 +188,12 @@ def test_no_payload_is_logged(style: str) -> None:
 def test_each_event_has_a_line_that_tells_its_fate(output: str) -> None:
     """Who it was about, and where it was read."""
     told = [line for line in map(json.loads, output.splitlines()) if line["logger"] == "events" and "userId" in line]
-    assert [(line["event"], line["userId"], line["offset"]) for line in told] == [
+    assert [(line["event"], line["userId"], line["offset"]) for line in told[:-1]] == [
         ("event stored", "jörg", 0),
         ("event is a duplicate", "jörg", 1),
         ("event conflicts with a stored one", "other", 2),
     ]
-    assert len({line["eventId"] for line in told}) == 1
+    assert len({line["eventId"] for line in told[:-1]}) == 1
     for line in told:
         assert (line["level"], line["eventType"]) == ("info", "LOGIN")
         assert (line["topic"], line["partition"], line["process"]) == ("events", 0, "consumer")
@@ -213,18 +214,31 @@ def test_console_style_is_for_people() -> None:
     output = run("console")
     assert "own line" in output
     assert not output.startswith("{")
-    [stored] = [line for line in output.splitlines() if "event stored" in line]
-    assert "jörg" in stored
+    [stored] = [line for line in output.splitlines() if "event stored" in line and "jörg" in line]
     assert "consumer" in stored
     assert "{" not in stored
 
 
+HIDDEN = set("\x07\x7f\x9b\u202e\u2028\u2029\U000e0001")
+"""Characters that rule a terminal, reorder a line or break it, each of another kind."""
+
+
 def test_console_shows_characters_that_would_rule_the_terminal_as_what_they_are() -> None:
-    """Wherever a client's text may come: in a field, a message, an error."""
+    """Wherever a client's text may come: in a field, a message, an error, the line of an event."""
     output = run("console")
-    assert not set(output) & set("\x07\x9b\u202e")
+    assert not set(output) & HIDDEN
     assert "\x1b]" not in output
-    assert output.count(r"\x1b]0;owned\x07\x9b\u202e\ud800") == 3
+    assert output.count(r"\x1b]0;owned\x07\x7f\x9b\u202e\u2028\u2029\U000e0001\ud800") == 3
+    assert output.count(r"\x1b]0;owned\x07\x7f\x9b\u202e\u2028\u2029\U000e0001") == 4
+
+
+def test_json_escapes_what_would_rule_a_terminal_or_break_a_line(output: str) -> None:
+    """It stands for the same text: nothing is lost."""
+    assert not set(output) & HIDDEN
+    escaped = r"\u001b]0;owned\u0007\u007f\u009b\u202e\u2028\u2029\udb40\udc01"
+    assert output.count(escaped) == 4
+    [user] = [line["userId"] for line in map(json.loads, output.splitlines()) if "owned" in line.get("userId", "")]
+    assert user == "\x1b]0;owned\x07\x7f\x9b\u202e\u2028\u2029\U000e0001"
 
 
 def test_command_that_a_line_names_works_where_it_was_logged() -> None:
