@@ -2,7 +2,6 @@
 
 from base64 import b64decode, b64encode
 from collections.abc import Sequence
-from contextvars import ContextVar
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
@@ -15,7 +14,6 @@ from domain.validation import Invalid, validate
 Headers = Sequence[tuple[str, bytes | None]]
 
 _CONTENT_TYPE = ("content-type", b"application/json")
-_traceparent: ContextVar[bytes | None] = ContextVar("traceparent", default=None)
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _NO_TIMESTAMP = -1
@@ -61,16 +59,8 @@ def encode(event: UserEvent) -> bytes:
     return _encoder.encode(_Record(event.id, event.user_id, event.event_type, timestamp, msgspec.Raw(event.payload)))
 
 
-def trace(traceparent: bytes | None) -> None:
-    """Give the records that this context makes a `traceparent` header (W3C Trace Context), or none from now on."""
-    # Setting it copies the context, and most requests have none.
-    if traceparent is not _traceparent.get():
-        _traceparent.set(traceparent)
-
-
-def record_headers() -> Headers:
-    """Render the headers of an event's record."""
-    traceparent = _traceparent.get()
+def record_headers(traceparent: bytes | None = None) -> Headers:
+    """Render the headers of an event's record; it belongs to the trace `traceparent` (W3C Trace Context), if any."""
     return (_CONTENT_TYPE,) if traceparent is None else (_CONTENT_TYPE, ("traceparent", traceparent))
 
 

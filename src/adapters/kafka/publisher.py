@@ -16,8 +16,10 @@ class KafkaEventPublisher:
         self._producer = producer
         self._topic = topic
 
-    def publish(self, events: Sequence[UserEvent]) -> Coroutine[Any, Any, Sequence[Outcome]]:
-        headers = wire.record_headers()
+    def publish(
+        self, events: Sequence[UserEvent], traceparent: bytes | None = None
+    ) -> Coroutine[Any, Any, Sequence[Outcome]]:
+        headers = wire.record_headers(traceparent)
         return self._producer.send(
             self._topic, [Outgoing(wire.encode_key(event), wire.encode(event), headers) for event in events]
         )

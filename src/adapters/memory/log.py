@@ -110,19 +110,22 @@ class MemoryPublisher(Outage):
         self._topic = topic
         self._max_record_bytes = max_record_bytes
 
-    async def publish(self, events: Sequence[UserEvent]) -> list[Receipt | Rejected | Unavailable]:
+    async def publish(
+        self, events: Sequence[UserEvent], traceparent: bytes | None = None
+    ) -> list[Receipt | Rejected | Unavailable]:
         try:
             await self._reach()
         except (Rejected, Unavailable) as outage:
             return [outage for _ in events]
-        return [self._append(event) for event in events]
+        headers = wire.record_headers(traceparent)
+        return [self._append(event, headers) for event in events]
 
     async def ping(self) -> None:
         await self._reach()
 
-    def _append(self, event: UserEvent) -> Receipt | Rejected:
+    def _append(self, event: UserEvent, headers: wire.Headers) -> Receipt | Rejected:
         key, value = wire.encode_key(event), wire.encode(event)
         if len(key) + len(value) > self._max_record_bytes:
             return Rejected(f"the record is larger than {self._max_record_bytes} bytes")
-        record = self._log.append(self._topic, key, value, wire.record_headers())
+        record = self._log.append(self._topic, key, value, headers)
         return Receipt(record.partition, record.offset)

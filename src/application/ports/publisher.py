@@ -17,12 +17,14 @@ class Receipt(NamedTuple):
 class EventPublisher(Protocol):
     """Appends events to the log."""
 
-    async def publish(self, events: Sequence[UserEvent]) -> Sequence[Receipt | Rejected | Unavailable]:
+    async def publish(
+        self, events: Sequence[UserEvent], traceparent: bytes | None = None
+    ) -> Sequence[Receipt | Rejected | Unavailable]:
         """Append `events`, those of one user in the order given; answer one outcome per event, in order.
 
         `Receipt` once the log has the event durably, `Rejected` when it is too large for the log, `Unavailable` when
         the outcome is unknown: it may yet appear. Once an event ends `Unavailable`, the same user's later unsent
-        events of the call end so too.
+        events of the call end so too. `traceparent` (W3C Trace Context) goes with each event, where there is one.
         """
         ...
 

@@ -1,20 +1,23 @@
 """The HTTP applications."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from http import HTTPStatus
 from types import MappingProxyType
 
 from litestar import Litestar
 from litestar.di import Provide
 from litestar.handlers import BaseRouteHandler
-from litestar.types import ASGIApp
+from litestar.types import ASGIApp, Receive, Scope, Send
 
 from application.list_processed import ListProcessed
 from application.publish_event import PublishEvent
 from entrypoints.health import Readiness
+from entrypoints.http.headers import by_name
 from entrypoints.http.middleware import RequestMiddleware
-from entrypoints.http.posts import Answer, DirectPosts, post_route
-from entrypoints.http.problems import handle
+from entrypoints.http.problems import HttpProblem, handle, reply_to
 from entrypoints.http.requests.body import BodyReader
+from entrypoints.http.responses import Answer, Reply
 from entrypoints.http.routes.batch import BATCH_MEDIA_TYPES, batch_answer
 from entrypoints.http.routes.generate import generate_answer
 from entrypoints.http.routes.health import alive, ready, ready_in_full
@@ -63,7 +66,7 @@ def _application(
     posts: Mapping[str, Answer] = MappingProxyType({}),
 ) -> ASGIApp:
     framework = Litestar(
-        [*handlers, *(post_route(path, answer) for path, answer in posts.items())],
+        handlers,
         dependencies=dependencies,
         exception_handlers={Exception: handle},
         # The document is our own, see openapi.py.
@@ -74,5 +77,42 @@ def _application(
         logging_config=None,
         debug=False,
     )
+    application = Dispatch({path: _post_route(answer) for path, answer in posts.items()}, framework)
     # Litestar runs middleware of its own only behind the router, where a 404 or 405 never comes.
-    return RequestMiddleware(framework, DirectPosts(posts), max_in_flight=max_in_flight)
+    return RequestMiddleware(application, max_in_flight=max_in_flight)
+
+
+@dataclass(frozen=True, slots=True)
+class Dispatch:
+    """Plain ASGI applications by path in front of the framework, which serves every other path."""
+
+    ahead: Mapping[str, ASGIApp]
+    app: ASGIApp
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await self.ahead.get(scope["path"], self.app)(scope, receive, send)
+
+
+def _post_route(answer: Answer) -> ASGIApp:
+    """Serve a path that takes POST alone, without what the framework does around a route, which costs as much again."""
+
+    async def serve(scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            reply = await _answer(scope, receive)
+        except Exception as error:  # noqa: BLE001 - as the framework's table of exception handlers has it
+            reply = reply_to(error, scope)
+        await reply(scope, receive, send)
+
+    async def _answer(scope: Scope, receive: Receive) -> Reply:
+        match scope.get("method"):
+            case "POST":
+                return await answer(scope, receive, by_name(scope["headers"]))
+            case "OPTIONS":
+                return Reply(HTTPStatus.NO_CONTENT, b"", [(b"allow", b"OPTIONS, POST")])
+        raise HttpProblem(
+            HTTPStatus.METHOD_NOT_ALLOWED,
+            "This path does not support this method.",
+            headers=[(b"allow", b"POST, OPTIONS")],
+        )
+
+    return serve

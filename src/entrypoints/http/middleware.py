@@ -1,8 +1,4 @@
-"""Around every request: its id and trace, a limit on how many are in flight, and one log line.
-
-Whoever answers it is called from here: the direct posts, whose reply goes out in one step where the server can do so,
-or else the application.
-"""
+"""Around every request: its id, a limit on how many are in flight, and one log line."""
 
 import re
 import time
@@ -19,21 +15,15 @@ from litestar.enums import ScopeType
 from litestar.types import ASGIApp, Message, Receive, Scope, Send
 from structlog.contextvars import STRUCTLOG_KEY_PREFIX
 
-from adapters import wire
 from adapters.frequent_lines import FrequentLines
 from entrypoints.http.headers import Headers, by_name
-from entrypoints.http.posts import DirectPosts
 from entrypoints.http.problems import HttpProblem, raw_path, reply_to
-from entrypoints.http.responses import Reply
-from entrypoints.http.whole_request import WHOLE_REQUEST, WholeRequest
 
 HEALTH_PATHS = frozenset({"/health", "/health/ready"})
 
 _HTTP: Final = ScopeType.HTTP
 """Looked up once, as looking up an enumeration's member is slow in Python 3.11."""
 _REQUEST_ID = re.compile(rb"[\x21-\x7e]{1,128}")
-_TRACEPARENT = re.compile(rb"(?!ff)[0-9a-f]{2}-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}")
-"""Of W3C Trace Context; what does not fit is ignored, as it demands."""
 
 _request_id: ContextVar[str] = ContextVar(f"{STRUCTLOG_KEY_PREFIX}request_id")
 """Bound as by `bind_contextvars`, which looks for a variable and for its token each time."""
@@ -61,10 +51,8 @@ class RequestMiddleware:
     Health checks are neither refused, since an orchestrator would end a busy process, nor logged above debug.
     """
 
-    def __init__(self, app: ASGIApp, posts: DirectPosts, *, max_in_flight: int) -> None:
-        """`posts` come before `app`."""
+    def __init__(self, app: ASGIApp, *, max_in_flight: int) -> None:
         self.app = app
-        self._posts = posts
         self._max_in_flight = max_in_flight
         self._in_flight = 0
 
@@ -74,39 +62,19 @@ class RequestMiddleware:
             return
         headers = by_name(scope["headers"])
         request_id = request_id_of(headers)
-        state = scope.setdefault("state", {})
-        state["request_id"] = request_id
+        scope.setdefault("state", {})["request_id"] = request_id
         started = time.perf_counter_ns()
-        status: int | None = None
+        answer = _Answer(send, request_id)
         token = _request_id.set(request_id)
-        # A trace also where there is none: on its connection a request inherits the context of the one before it.
-        wire.trace(_traceparent(headers))
         is_health = scope["path"] in HEALTH_PATHS
         is_admitted = is_health or self._in_flight < self._max_in_flight
         self._in_flight += is_admitted
         try:
-            reply: Reply | None = None
-            if is_admitted and (answer := self._posts.find(scope, headers)) is not None:
-                try:
-                    reply = await answer(scope, receive, headers)
-                except Exception as error:  # noqa: BLE001 - as any other route's
-                    reply = reply_to(error, scope)
-            whole: WholeRequest | None = state.get(WHOLE_REQUEST)
-            if reply is not None and whole is not None:
-                status = int(reply.status)
-                await whole.answer(status, [*reply.fields(), (b"x-request-id", request_id.encode())], reply.body)
-            else:
-                sending = _Answer(send, request_id)
-                try:
-                    await (reply or (self.app if is_admitted else _refuse))(scope, receive, sending)
-                finally:
-                    status = sending.status
+            await (self.app if is_admitted else _refuse)(scope, receive, answer)
         finally:
-            # It leads back to the scope: left there, both would stay until the collector of garbage finds them.
-            state.pop(WHOLE_REQUEST, None)
             self._in_flight -= is_admitted
             duration_ms = (time.perf_counter_ns() - started) // 100_000 / 10
-            method, path = scope["method"], raw_path(scope)
+            method, path, status = scope["method"], raw_path(scope), answer.status
             if is_health:
                 logger.debug("request", method=method, path=path, status=status, duration_ms=duration_ms)
             else:
@@ -143,8 +111,3 @@ def request_id_of(headers: Headers) -> str:
     """Take over the client's id if it is 1 to 128 visible ASCII characters, otherwise make one."""
     given = headers.get(b"x-request-id", b"")
     return given.decode() if given and _REQUEST_ID.fullmatch(given) else getrandbits(128).to_bytes(16).hex()
-
-
-def _traceparent(headers: Headers) -> bytes | None:
-    given = headers.get(b"traceparent")
-    return given if given and _TRACEPARENT.fullmatch(given) else None

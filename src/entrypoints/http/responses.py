@@ -1,15 +1,16 @@
 """Answers as plain ASGI applications, so that routes, middleware and error handlers of any kind can send them."""
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from dataclasses import dataclass
+from http import HTTPStatus
 
 import structlog
 from litestar.types import Receive, Scope, Send
 from litestar.types.asgi_types import HTTPResponseBodyEvent, HTTPResponseStartEvent
 
 from domain.errors import Unavailable
-from entrypoints.http.headers import Fields
+from entrypoints.http.headers import Fields, Headers
 
 JSON = "application/json"
 STALL_SECONDS = 60.0
@@ -33,12 +34,18 @@ class Reply:
         await send(_body(b"" if is_head(scope) else self.body, more=False))
 
     def fields(self) -> list[tuple[bytes, bytes]]:
-        """Render all headers, those that describe the body among them."""
+        """Render all headers, those that describe the body among them; a 204 has no body."""
+        if self.status == HTTPStatus.NO_CONTENT:
+            return [*self.headers]
         return [
             (b"content-type", self.media_type.encode()),
             (b"content-length", b"%d" % len(self.body)),
             *self.headers,
         ]
+
+
+Answer = Callable[[Scope, Receive, Headers], Awaitable[Reply]]
+"""Serves a request with these headers; what it raises is answered with a problem document."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -237,7 +237,9 @@ async def test_unacknowledged_events_are_to_be_sent_again_and_the_others_are_not
 async def test_partial_outage_is_told_event_by_event(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
     """One partition's leader may be away while the others answer."""
 
-    async def publish(_: Sequence[UserEvent]) -> Sequence[Receipt | Rejected | Unavailable]:
+    async def publish(
+        _: Sequence[UserEvent], _trace: bytes | None = None
+    ) -> Sequence[Receipt | Rejected | Unavailable]:
         return [Receipt(0, 0), Unavailable("no leader"), Rejected("too large"), Receipt(0, 1)]
 
     monkeypatch.setattr(api.publisher, "publish", publish)

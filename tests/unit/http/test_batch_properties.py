@@ -38,13 +38,15 @@ class Fickle:
     def __init__(self, api: Api) -> None:
         self._append = api.publisher._append
 
-    async def publish(self, events: Sequence[UserEvent]) -> Sequence[Receipt | Rejected | Unavailable]:
+    async def publish(
+        self, events: Sequence[UserEvent], _trace: bytes | None = None
+    ) -> Sequence[Receipt | Rejected | Unavailable]:
         return [self._outcome(event) for event in events]
 
     def _outcome(self, event: UserEvent) -> Receipt | Rejected | Unavailable:
         if b'"retry"' in event.payload:
             return Unavailable("no answer")
-        return Rejected("too large") if b'"rejected"' in event.payload else self._append(event)
+        return Rejected("too large") if b'"rejected"' in event.payload else self._append(event, ())
 
 
 @st.composite

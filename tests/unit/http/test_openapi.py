@@ -1,23 +1,23 @@
 """The OpenAPI document; that the answers agree with it is checked wherever a test gets one."""
 
 import re
-from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
 from litestar import Litestar
-from litestar.routes import BaseRoute
 
 from entrypoints.http.requests.event_body import parse
 from entrypoints.http.routes.openapi import document
 from tests.support.api import Api
 
 
-def routes(app: Any) -> Sequence[BaseRoute]:
-    """Find the framework's routes behind what stands around it."""
+def paths(app: Any) -> set[str]:
+    """Find all paths: the framework's and those ahead of it."""
+    found: set[str] = set()
     while not isinstance(app, Litestar):
+        found |= {*getattr(app, "ahead", ())}
         app = app.app
-    return app.routes
+    return found | {route.path for route in app.routes}
 
 
 async def methods(api: Api, path: str) -> list[str]:
@@ -30,9 +30,9 @@ async def test_document_is_served_and_names_every_route(api: Api) -> None:
     """Nothing is missing, nothing is invented."""
     served = (await api.client.get("/docs/openapi.json")).json()
     found = {
-        (re.sub(r"\{\w+:uuid\}", "{id}", route.path), method.lower())
-        for route in routes(api.app)
-        for method in await methods(api, route.path)
+        (re.sub(r"\{\w+:uuid\}", "{id}", path), method.lower())
+        for path in paths(api.app)
+        for method in await methods(api, path)
         if method not in {"HEAD", "OPTIONS"}
     }
     documented = {(path, method) for path, operations in served["paths"].items() for method in operations}

@@ -70,7 +70,9 @@ async def test_request_id_is_bound_to_what_is_logged_on_the_way(api: Api, monkey
     """And to nothing after it."""
     bound: list[object] = []
 
-    async def publish(events: Sequence[UserEvent]) -> Sequence[Receipt | Rejected | Unavailable]:
+    async def publish(
+        events: Sequence[UserEvent], _trace: bytes | None = None
+    ) -> Sequence[Receipt | Rejected | Unavailable]:
         bound.append(structlog.contextvars.get_contextvars().get("request_id"))
         return [Receipt(0, 0) for _ in events]
 

@@ -55,7 +55,9 @@ async def test_batch_that_finds_no_room_is_a_503_and_the_next_one_is_taken(
     """What is inflated takes room too; an event that comes alone is not concerned."""
     publishing, leave = asyncio.Semaphore(0), asyncio.Event()
 
-    async def publish(events: Sequence[UserEvent]) -> Sequence[Receipt | Rejected | Unavailable]:
+    async def publish(
+        events: Sequence[UserEvent], _trace: bytes | None = None
+    ) -> Sequence[Receipt | Rejected | Unavailable]:
         publishing.release()
         await leave.wait()
         return [Receipt(0, 0) for _ in events]

@@ -33,10 +33,16 @@ class PostgresEventPublisher:
         self._deadline = deadline
         self._writer = LogWriter(engine, topic, in_flight)
 
-    async def publish(self, events: Sequence[UserEvent]) -> list[Receipt | Rejected | Unavailable]:
+    async def publish(
+        self, events: Sequence[UserEvent], traceparent: bytes | None = None
+    ) -> list[Receipt | Rejected | Unavailable]:
         drafts = [(wire.encode_key(event), wire.encode(event)) for event in events]
         fits = [len(key) + len(value) <= self._max_record_bytes for key, value in drafts]
-        outcomes = iter(await self._append([draft for draft, fit in zip(drafts, fits, strict=True) if fit]))
+        outcomes = iter(
+            await self._append(
+                [draft for draft, fit in zip(drafts, fits, strict=True) if fit], wire.record_headers(traceparent)
+            )
+        )
         too_large = Rejected(f"the record is larger than {self._max_record_bytes} bytes")
         return [next(outcomes) if fit else too_large for fit in fits]
 
@@ -47,17 +53,16 @@ class PostgresEventPublisher:
         """Return when every call has been answered."""
         await self._writer.close()
 
-    async def _append(self, drafts: Sequence[tuple[bytes, bytes]]) -> Sequence[Receipt | Unavailable]:
+    async def _append(
+        self, drafts: Sequence[tuple[bytes, bytes]], headers: wire.Headers
+    ) -> Sequence[Receipt | Unavailable]:
         if not drafts:
             return []
         try:
             async with asyncio.timeout(self._deadline):
                 partitions = await self._writer.partitions()
                 return await self._writer.append(
-                    [
-                        NewRecord(partition_of(key, partitions), key, value, wire.record_headers())
-                        for key, value in drafts
-                    ]
+                    [NewRecord(partition_of(key, partitions), key, value, headers) for key, value in drafts]
                 )
         except Unavailable as unavailable:
             return [unavailable] * len(drafts)

@@ -13,7 +13,6 @@ from entrypoints.http.problems import HttpProblem
 from entrypoints.http.requests.encodings import TooLarge, encoding_of, inflate
 from entrypoints.http.requests.room import Take
 from entrypoints.http.responses import JSON
-from entrypoints.http.whole_request import WHOLE_REQUEST, WholeRequest
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,13 +39,9 @@ class BodyReader:
         if media_type not in self.media_types:
             raise self._wrong_type()
         encoding = encoding_of(scope["headers"]) if b"content-encoding" in headers else "identity"
-        whole: WholeRequest | None = scope["state"].get(WHOLE_REQUEST)
-        if whole is not None:
-            body = self._take_over(whole.body, take)
-        elif int(headers.get(b"content-length", b"0")) > self.max_bytes:
+        if int(headers.get(b"content-length", b"0")) > self.max_bytes:
             raise self._too_large()
-        else:
-            body = await self._await(receive, take)
+        body = await self._await(receive, take)
         if encoding == "identity":
             return media_type, body
         try:
@@ -55,16 +50,6 @@ class BodyReader:
             raise self._too_large(" once it is inflated") from None
         take(len(inflated))
         return media_type, inflated
-
-    def _take_over(self, whole: bytearray, take: Take) -> bytes:
-        """Spare nearly every request a timer and the server's events, which take as long as all else here."""
-        body = bytes(whole)
-        # The connection keeps it otherwise, also where it is refused.
-        whole.clear()
-        if len(body) > self.max_bytes:
-            raise self._too_large()
-        take(len(body))
-        return body
 
     async def _await(self, receive: Receive, take: Take) -> bytes:
         try:

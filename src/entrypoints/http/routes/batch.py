@@ -10,14 +10,13 @@ from litestar.types import Receive, Scope
 
 from application.publish_event import Draft, NotPublished, Published, PublishEvent
 from domain.validation import Invalid, Problem, parse_id
-from entrypoints.http.headers import Headers
-from entrypoints.http.posts import Answer
+from entrypoints.http.headers import Headers, traceparent_of
 from entrypoints.http.problems import RETRY_AFTER, HttpProblem, unreadable
 from entrypoints.http.requests.batch_items import BatchSplitter, TooManyItems
 from entrypoints.http.requests.body import BodyReader
 from entrypoints.http.requests.event_body import Unreadable, parse
 from entrypoints.http.requests.room import Room
-from entrypoints.http.responses import JSON, Reply
+from entrypoints.http.responses import JSON, Answer, Reply
 from entrypoints.http.routes.generate import UNCONFIRMED
 from entrypoints.http.routes.rows import NDJSON
 
@@ -64,15 +63,17 @@ def batch_answer(publish: PublishEvent, body_reader: BodyReader, *, max_events: 
     async def batch(scope: Scope, receive: Receive, headers: Headers) -> Reply:
         with room.share() as take:
             items = split(*await body_reader.read(scope, receive, headers, take))
-            return await publish_items(items, publish, max_event_bytes)
+            return await publish_items(items, publish, max_event_bytes, traceparent_of(headers))
 
     return batch
 
 
-async def publish_items(items: Sequence[bytes], publish: PublishEvent, max_event_bytes: int) -> Reply:
+async def publish_items(
+    items: Sequence[bytes], publish: PublishEvent, max_event_bytes: int, traceparent: bytes | None = None
+) -> Reply:
     """Publish what is valid of `items` in one call, in order; a result `published` needs the log's own word."""
     drafts = [_read(item, max_event_bytes) for item in items]
-    outcomes = await publish([draft for draft in drafts if isinstance(draft, Draft)])
+    outcomes = await publish([draft for draft in drafts if isinstance(draft, Draft)], traceparent)
     following = iter(outcomes)
     results = [_result(draft, next(following)) if isinstance(draft, Draft) else draft for draft in drafts]
     lost = [outcome.cause for outcome in outcomes if isinstance(outcome, NotPublished) and outcome.is_unknown]

@@ -8,12 +8,11 @@ from litestar.types import Receive, Scope
 
 from application.publish_event import NotPublished, PublishEvent
 from domain.validation import Invalid
-from entrypoints.http.headers import Headers
-from entrypoints.http.posts import Answer
+from entrypoints.http.headers import Headers, traceparent_of
 from entrypoints.http.problems import HttpProblem, unavailable, unreadable
 from entrypoints.http.requests.body import BodyReader
 from entrypoints.http.requests.event_body import Unreadable, parse
-from entrypoints.http.responses import Reply
+from entrypoints.http.responses import Answer, Reply
 
 UNCONFIRMED = (
     "The log did not confirm the event, which may yet appear. Retry with this eventId, so that it counts once."
@@ -34,7 +33,7 @@ def generate_answer(publish: PublishEvent, body_reader: BodyReader) -> Answer:
             draft = parse(body)
         except Unreadable as error:
             raise unreadable(str(error)) from None
-        [outcome] = await publish([draft])
+        [outcome] = await publish([draft], traceparent_of(headers))
         if isinstance(outcome, Invalid):
             # Anew: the traceback of what is raised leads to this frame, which has the outcome.
             raise Invalid(*outcome.problems)

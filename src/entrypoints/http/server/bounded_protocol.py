@@ -2,7 +2,6 @@
 
 from asyncio import Transport
 from asyncio.events import TimerHandle
-from functools import partial
 from http import HTTPStatus
 from typing import cast
 
@@ -14,7 +13,6 @@ from entrypoints.http.headers import Fields, by_name
 from entrypoints.http.middleware import request_id_of
 from entrypoints.http.problems import HttpProblem
 from entrypoints.http.server.upgrades import UpgradeIgnoringProtocol
-from entrypoints.http.whole_request import WHOLE_REQUEST, WholeRequest
 
 _CLOSE = (b"connection", b"close")
 HEAD_SECONDS = 10.0
@@ -82,26 +80,6 @@ class BoundedProtocol(UpgradeIgnoringProtocol):
         self._is_in_head = False
         if self._head_timer is not None:
             self._stop_timer()
-
-    def on_message_complete(self) -> None:
-        super().on_message_complete()
-        cycle = self.cycle
-        if not cycle.more_body:
-            cycle.scope["state"][WHOLE_REQUEST] = WholeRequest(cycle.body, partial(self._answer, cycle))
-
-    async def _answer(self, cycle: RequestResponseCycle, status: int, fields: Fields, body: bytes) -> None:
-        """Do at once what the server does in two steps for any application, for which it looks at each header."""
-        if self.flow.write_paused:
-            await self.flow.drain()
-        if _CLOSE in fields:
-            cycle.keep_alive = False
-        elif not cycle.keep_alive:
-            fields = [*fields, _CLOSE]
-        cycle.response_started = cycle.response_complete = True
-        self._write(status, fields, body)
-        if not cycle.keep_alive:
-            self.transport.close()
-        cycle.on_response()
 
     def _await_rest_of_head(self) -> None:
         if self._head_bytes > MAX_HEAD_BYTES:
