@@ -1,13 +1,16 @@
 """A producer over clients that are told what becomes of their batches."""
 
 import asyncio
+from collections import deque
 from collections.abc import Collection
 from contextlib import suppress
 from contextvars import ContextVar
+from itertools import chain
 
 import pytest
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
+from aiokafka.producer.message_accumulator import MessageBatch
 from aiokafka.structs import PartitionMetadata, RecordMetadata, TopicPartition
 
 from adapters.in_flight import InFlight
@@ -17,6 +20,7 @@ from adapters.kafka.pending import Pending
 from adapters.kafka.producer import Producer
 from adapters.kafka.record_batches import Outgoing, RecordBatches
 from adapters.kafka.refusals import InvalidRecordError
+from application.ports import Receipt
 from domain.errors import Unavailable
 from tests.support.waiting import eventually
 
@@ -55,10 +59,20 @@ class Client:
     async def stop(self, _limit: float) -> int:
         return 0
 
+    def acknowledge(self, record: Outgoing) -> None:
+        """Let the first batch of a record's partition be acknowledged, its first record at offset 0."""
+        self.appended(record).popleft().done(0, -1, 0)
+
     def fail(self, record: Outgoing, error: Exception) -> None:
         """Let the first batch of a record's partition fail."""
-        partition = self.batches._partition(TOPIC, record.key)
-        self.kafka._message_accumulator._batches[partition].popleft().failure(error)
+        self.appended(record).popleft().failure(error)
+
+    def appended(self, record: Outgoing) -> deque[MessageBatch]:
+        """The batches of a record's partition."""
+        batches: deque[MessageBatch] = self.kafka._message_accumulator._batches[
+            self.batches._partition(TOPIC, record.key)
+        ]
+        return batches
 
 
 @pytest.fixture
@@ -87,6 +101,77 @@ async def is_replaced_eventually(producer: Producer, first: Client) -> None:
         return producer._current is not first  # type: ignore[comparison-overlap]
 
     await eventually(is_replaced, "another client")
+
+
+@pytest.fixture
+def broker(monkeypatch: pytest.MonkeyPatch) -> asyncio.Event:
+    """A broker that clients are connected to from when this is set."""
+    is_up = asyncio.Event()
+    start = Client.start
+
+    async def start_late(self: Client, topics: Collection[str]) -> None:
+        await is_up.wait()
+        await start(self, topics)
+
+    monkeypatch.setattr(Client, "start", start_late)
+    return is_up
+
+
+async def test_send_waits_for_the_first_connection(clients: list[Client], broker: asyncio.Event) -> None:
+    """A process takes events from its first second on; those of a user stay in order."""
+    producer = Producer(Brokers(""), max_record_bytes=1_000, deadline=30.0, drain_limit=0)
+    await producer.open()
+    sending = [asyncio.create_task(producer.send(TOPIC, [FIRST])) for _ in range(2)]
+    await asyncio.sleep(0)
+    broker.set()
+
+    async def are_appended() -> bool:
+        return bool(clients) and sum(batch.record_count for batch in clients[0].appended(FIRST)) == len(sending)
+
+    await eventually(are_appended, "the records of both calls")
+    clients[0].acknowledge(FIRST)
+    assert [*chain.from_iterable(await asyncio.gather(*sending))] == [Receipt(0, 0), Receipt(0, 1)]
+
+
+async def test_send_waits_for_the_first_connection_until_its_deadline(
+    clients: list[Client], broker: asyncio.Event
+) -> None:
+    """Then the outcome says why, and readiness said so meanwhile."""
+    began = asyncio.get_running_loop().time()
+    producer = Producer(Brokers(""), max_record_bytes=1_000, deadline=DEADLINE, drain_limit=0)
+    await producer.open()
+    sending = asyncio.create_task(producer.send(TOPIC, [FIRST, SECOND]))
+    with pytest.raises(Unavailable, match="not connected yet"):
+        await producer.ping(TOPIC)
+    assert [str(outcome) for outcome in await sending] == ["kafka: producer: not connected yet"] * 2
+    assert asyncio.get_running_loop().time() - began >= DEADLINE
+    await producer.close()
+
+
+async def test_end_of_the_producer_ends_the_wait_for_its_connection(
+    clients: list[Client], broker: asyncio.Event
+) -> None:
+    """However long the deadline is."""
+    producer = Producer(Brokers(""), max_record_bytes=1_000, deadline=3_600.0, drain_limit=0)
+    await producer.open()
+    sending = asyncio.create_task(producer.send(TOPIC, [FIRST]))
+    await asyncio.sleep(0)
+    await producer.close()
+    [outcome] = await sending
+    assert isinstance(outcome, Unavailable)
+
+
+async def test_little_time_left_after_the_wait_replaces_no_client(clients: list[Client], broker: asyncio.Event) -> None:
+    """Its acknowledgement had not the time that others have."""
+    producer = Producer(Brokers(""), max_record_bytes=1_000, deadline=DEADLINE, drain_limit=0)
+    await producer.open()
+    sending = asyncio.create_task(producer.send(TOPIC, [FIRST]))
+    await asyncio.sleep(0)
+    broker.set()
+    [outcome] = await sending
+    assert "no acknowledgement within" in str(outcome)
+    assert producer._renewal is not None
+    assert producer._renewal.done()
 
 
 async def test_refused_batch_replaces_the_client(clients: list[Client]) -> None:

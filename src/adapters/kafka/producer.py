@@ -117,18 +117,18 @@ class Producer:
             raise Unavailable(f"kafka: this user has no right to WRITE to topic {topic}")
 
     async def send(self, topic: str, records: Sequence[Outgoing]) -> list[Outcome]:
-        """Send `records` in order through one client; one outcome each.
+        """Send `records` in order through one client; one outcome each. The first wait for the connection.
 
         Once a record's outcome is unknown, so is that of the later ones in its partition, hence of those with its key.
         Where too much is in flight, or late since a quota throttles us, none is sent, which is answered at once.
         """
+        end = asyncio.get_running_loop().time() + self._deadline
         client = self._current
-        if client is None:
-            self._renew()
+        has_waited = client is None
+        if client is None and (client := await self._first_client(end)) is None:
             return [self._present_trouble or Unavailable(_NOT_CONNECTED) for _ in records]
         if client.late and self._is_held_up(client):
             return [Unavailable(_THROTTLED) for _ in records]
-        end = client.time() + self._deadline
         sizes = [*map(size_of, records)]
         try:
             if not client.batches.knows(topic):
@@ -145,14 +145,22 @@ class Producer:
         outcomes = [*map(partial(self._outcome, client, topic), records, appended)]
         if client is self._current:
             late = {batch for batch in waiting if not batch.word.done()}
-            if late and client.throttled_until >= end - self._deadline:
-                # Those are slow, and nothing else; the others may have failed.
-                client.late |= late
+            is_throttled = client.throttled_until >= end - self._deadline
+            if late and (is_throttled or has_waited):
+                # Those are slow, or had little time left, and nothing else; the others may have failed.
+                if is_throttled:
+                    client.late |= late
                 slow = [isinstance(one, Sent) and one.batch in late for one in appended]
                 self._judge(waiting - late, [each for each, is_slow in zip(outcomes, slow, strict=True) if not is_slow])
             else:
                 self._judge(waiting, outcomes)
         return outcomes
+
+    async def _first_client(self, end: float) -> SendingClient | None:
+        """Wait until `end` for the client that is being connected; None where it is not by then."""
+        connecting = self._renew()
+        await asyncio.wait([connecting], timeout=end - asyncio.get_running_loop().time())
+        return self._current
 
     def _is_held_up(self, client: SendingClient) -> bool:
         """Tell whether what was late is still under way, so that more would be late as well.
@@ -228,10 +236,11 @@ class Producer:
             return type(self._send_trouble)(str(self._send_trouble))
         return Unavailable(self._trouble) if self._trouble else None
 
-    def _renew(self) -> None:
+    def _renew(self) -> asyncio.Task[None]:
         if self._renewal is None or self._renewal.done():
             # Not in the context of a request, whose id the lines would bear.
             self._renewal = asyncio.create_task(self._replace(self._current), context=self._context)
+        return self._renewal
 
     async def _replace(self, old: SendingClient | None) -> None:
         """Put a connected client in the place of `old`, which serves until then and is drained afterwards."""
