@@ -142,7 +142,9 @@ class Settings(BaseModel):
     storm_records: Count = Field(1_000, description="How many recent records there must be before their part counts.")
     storm_window_seconds: Seconds = Field(60, description="Which records are recent.")
     publish_timeout_seconds: Seconds = Field(
-        10, description="Longest wait for the log's acknowledgement; then the answer is 503, outcome unknown."
+        10,
+        description="Longest wait for the log, from its connection to its acknowledgement; then the answer is 503, "
+        "outcome unknown.",
     )
     max_body_bytes: Annotated[int, Field(ge=1_024, le=_MOST_BYTES)] = Field(
         524_288, description="Largest request body, and largest event of a batch; counted uncompressed."

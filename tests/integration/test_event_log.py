@@ -66,14 +66,26 @@ async def test_another_number_of_partitions_than_stands_is_refused(engine: Async
 
 
 async def test_missing_topic_is_a_wrong_deployment(engine: AsyncEngine) -> None:
-    """For publishers and members alike."""
-    publisher = PostgresEventPublisher(engine, "events")
-    with pytest.raises(WrongDeployment):
-        await publisher.publish([an_event()])
+    """For readiness and members alike; a publish waits for it within its deadline."""
+    publisher = PostgresEventPublisher(engine, "events", deadline=0.3)
+    [outcome] = await publisher.publish([an_event()])
+    assert str(outcome) == "event log: there is no topic events"
     with pytest.raises(WrongDeployment):
         await publisher.ping()
     with pytest.raises(WrongDeployment):
         await PostgresEventSource(engine, "events", "group", Witness()).open()
+
+
+async def test_publish_waits_for_a_topic_that_is_about_to_be_made(engine: AsyncEngine) -> None:
+    """As in the first second of a process."""
+    publisher = PostgresEventPublisher(engine, "events", deadline=PATIENCE)
+    with pytest.raises(WrongDeployment):
+        await publisher.ping()
+    publishing = [asyncio.create_task(publisher.publish([an_event()])) for _ in range(3)]
+    await asyncio.sleep(0)
+    await ensure_topic(engine, "events", 1)
+    outcomes = await asyncio.gather(*publishing)
+    assert {outcome for [outcome] in outcomes} == {Receipt(0, offset) for offset in range(3)}
 
 
 async def test_record_that_was_deleted_by_hand_is_no_gap_to_be_passed_over(engine: AsyncEngine) -> None:

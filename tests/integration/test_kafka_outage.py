@@ -40,7 +40,7 @@ def id_to_retry(answer: httpx.Response) -> str:
 async def test_processes_that_start_without_kafka_recover_by_themselves(world: World, kafka_proxy: Proxy) -> None:
     """Until then both are alive and not ready, and the api answers 503; the retry with the same id is stored once."""
     await kafka_proxy.refuse()
-    api, consumer = await asyncio.gather(world.start("api"), world.start("consumer"))
+    api, consumer = await asyncio.gather(world.start("api", PUBLISH_TIMEOUT_SECONDS="1"), world.start("consumer"))
     for process in (api, consumer):
         await process.not_ready()
         assert (await process.client.get("/health")).json() == {"status": "UP"}
@@ -49,6 +49,18 @@ async def test_processes_that_start_without_kafka_recover_by_themselves(world: W
     await asyncio.gather(api.ready(), consumer.ready())
     assert (await post(api, eventId=event_id)).status_code == 201
     await world.stored([UUID(event_id)])
+
+
+async def test_event_waits_for_a_broker_that_comes_late(world: World, kafka_proxy: Proxy) -> None:
+    """Its client gets a 201 and not a 503, and readiness says meanwhile that the api is not ready."""
+    await kafka_proxy.refuse()
+    api = await world.start("api", PUBLISH_TIMEOUT_SECONDS="60")
+    posting = asyncio.create_task(post(api))
+    await api.not_ready()
+    await kafka_proxy.accept()
+    assert (await posting).status_code == 201
+    await api.ready()
+    assert len(await world.records()) == 1
 
 
 async def test_an_event_without_an_answer_from_kafka_may_be_sent_again(world: World, kafka_proxy: Proxy) -> None:

@@ -10,8 +10,10 @@ from adapters.in_flight import InFlight
 from adapters.postgres.event_log.topics import partition_ids
 from adapters.postgres.event_log.writer import LogWriter, NewRecord, partition_of
 from application.ports import Receipt
-from domain.errors import Rejected, Unavailable
+from domain.errors import Rejected, Unavailable, WrongDeployment
 from domain.event import UserEvent
+
+_ASK_AGAIN_SECONDS = 0.2
 
 
 class PostgresEventPublisher:
@@ -32,6 +34,9 @@ class PostgresEventPublisher:
         self._max_record_bytes = max_record_bytes
         self._deadline = deadline
         self._writer = LogWriter(engine, topic, in_flight)
+        self._asking = asyncio.Lock()
+        self._missing = ""
+        """Why the topic has not been found yet."""
 
     async def publish(
         self, events: Sequence[UserEvent], traceparent: bytes | None = None
@@ -60,11 +65,26 @@ class PostgresEventPublisher:
             return []
         try:
             async with asyncio.timeout(self._deadline):
-                partitions = await self._writer.partitions()
+                partitions = await self._partitions()
                 return await self._writer.append(
                     [NewRecord(partition_of(key, partitions), key, value, headers) for key, value in drafts]
                 )
         except Unavailable as unavailable:
             return [unavailable] * len(drafts)
         except TimeoutError:
-            return [Unavailable(f"event log: no acknowledgement within {self._deadline:g} s")] * len(drafts)
+            cause = self._missing or f"event log: no acknowledgement within {self._deadline:g} s"
+            return [Unavailable(cause)] * len(drafts)
+
+    async def _partitions(self) -> int:
+        """Wait for the topic: in the first second of a process, the database or the topic may still be missing."""
+        # One call asks on behalf of all.
+        async with self._asking:
+            while True:
+                try:
+                    partitions = await self._writer.partitions()
+                except (Unavailable, WrongDeployment) as error:
+                    self._missing = str(error)
+                    await asyncio.sleep(_ASK_AGAIN_SECONDS)
+                else:
+                    self._missing = ""
+                    return partitions
