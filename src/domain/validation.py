@@ -6,12 +6,12 @@ Everything that passes here can be stored by PostgreSQL as `uuid`, `text`, `time
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
 from domain.event import EventType, UserEvent
 from domain.payload_rules import check_payload
+from domain.times import parse_time
 
 MAX_USER_ID_CHARS = 512
 """Keeps an index row on `user_id` below PostgreSQL's limit of 2,704 bytes, whatever the characters."""
@@ -105,21 +105,3 @@ def _parse_event_type(value: object) -> EventType:
     if found is None:
         raise ValueError(f"must be one of {', '.join(EventType)}")
     return found
-
-
-def parse_time(value: object) -> datetime:
-    """Read an ISO 8601 date and time with its offset, into UTC. Raises `ValueError` with what a person should mend."""
-    try:
-        moment = datetime.fromisoformat(value) if isinstance(value, str) else value
-    except ValueError:
-        moment = None
-    if not isinstance(moment, datetime):
-        raise ValueError("must be an ISO 8601 date and time")
-    if moment.tzinfo is UTC:
-        return moment
-    if moment.tzinfo is None:
-        raise ValueError("must state its offset from UTC, for instance Z")
-    try:
-        return moment.astimezone(UTC)
-    except OverflowError:
-        raise ValueError("must lie within the years 1 to 9999 in UTC") from None

@@ -18,7 +18,7 @@ from adapters.frequent_lines import PROCESS
 from adapters.kafka.topics import TopicReport, ensure_topics
 from adapters.postgres.migrate import migrate as migrate_database
 from domain.errors import Unavailable, WrongDeployment
-from domain.validation import parse_time
+from domain.times import parse_time
 from entrypoints import connections
 from entrypoints.audit import print_audit
 from entrypoints.container import assembled, assembled_audit, assembled_halts

@@ -132,6 +132,14 @@ async def test_bad_parameter_is_a_422_that_names_it(api: Api, query: str, field:
     assert [error["field"] for error in response.json()["errors"]] == [field]
 
 
+@pytest.mark.parametrize("since", ["2026-01-01T00:00:00+01:00", "2026-01-01T00:00+0100", "2026-01-01 00:00:00.5+01:00"])
+async def test_lost_plus_sign_is_hinted_at(api: Api, since: str) -> None:
+    """In a query a plus sign means a blank."""
+    response = await api.client.get(f"{LIST}?since={since}")
+    [error] = response.json()["errors"]
+    assert "%2B" in error["message"]
+
+
 async def test_all_bad_parameters_are_named_at_once(api: Api) -> None:
     """A client mends all of it at once."""
     response = await api.client.get(LIST, params={"limit": "x", "cursor": "x", "since": "x"})

@@ -3,18 +3,22 @@
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime
 from typing import TypeVar
 from urllib.parse import parse_qsl, urlencode
 
 from application.listing import Cursor, EventFilter
 from domain.event import EventType
-from domain.validation import Invalid, Problem, parse_time
+from domain.times import parse_time
+from domain.validation import Invalid, Problem
 from entrypoints.http.requests import cursor
 
 T = TypeVar("T")
 
 # More digits than anybody has rows.
 _COUNT = re.compile(r"[0-9]{1,18}")
+_LOST_PLUS = re.compile(r":[0-9.]+ [0-9]{2}:?[0-9]{2}\Z")
+"""A time whose offset begins with a blank, which is what a plus sign means in a query."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,8 +42,8 @@ def parse(query_string: bytes, max_limit: int | None) -> Query:
     wanted = EventFilter(
         user_id=parameters.read("userId", str),
         event_type=parameters.read("eventType", _event_type),
-        since=parameters.read("since", parse_time),
-        until=parameters.read("until", parse_time),
+        since=parameters.read("since", _time),
+        until=parameters.read("until", _time),
     )
     after = parameters.read("cursor", cursor.decode)
     limit = parameters.read("limit", lambda text: _limit(text, max_limit))
@@ -86,6 +90,14 @@ def _limit(text: str, most: int | None) -> int:
     if limit < 1:
         raise ValueError("must be a whole number of at least 1")
     return limit
+
+
+def _time(text: str) -> datetime:
+    try:
+        return parse_time(text)
+    except ValueError as error:
+        hint = "; a plus sign is sent as %2B" if _LOST_PLUS.search(text) else ""
+        raise ValueError(f"{error}{hint}") from None
 
 
 def _event_type(text: str) -> EventType:
