@@ -15,8 +15,8 @@ from application.list_processed import ListProcessed
 from application.publish_event import PublishEvent
 from entrypoints.health import Check, Readiness
 from entrypoints.http.app import create_app
-from entrypoints.http.routes.openapi import document
 from entrypoints.stamps import new_id
+from tests.support.documented import assert_documented
 from tests.support.events import NOON
 
 TOPIC = "events"
@@ -88,7 +88,7 @@ async def an_api(*, body_timeout: float = 5.0, max_in_flight: int = 100) -> Asyn
 
 def a_client(app: ASGIApp) -> httpx.AsyncClient:
     """Make a client that calls `app` without a network, and fails on an answer that is not documented."""
-    hooks = {"response": [_assert_documented]}
+    hooks = {"response": [assert_documented]}
     transport = httpx.ASGITransport(cast("Any", app))
     return httpx.AsyncClient(transport=transport, base_url="http://api", event_hooks=hooks)
 
@@ -118,34 +118,3 @@ async def call(
 
     await cast("Any", app)(scope, receive, send)
     return answer
-
-
-async def _assert_documented(response: httpx.Response) -> None:
-    description = document()
-    path = response.request.url.path
-    known = path if path in description["paths"] else "/events/{id}" if path.startswith("/events/") else ""
-    operation = description["paths"].get(known, {}).get(response.request.method.lower())
-    if operation is None:
-        return
-    answer = operation["responses"][str(response.status_code)]
-    media_type = response.headers["content-type"].partition(";")[0]
-    assert media_type in answer["content"]
-    await response.aread()
-    if media_type.endswith("json") and media_type != "application/x-ndjson":
-        _assert_fits(response.json(), answer["content"][media_type]["schema"], description["components"]["schemas"])
-
-
-def _assert_fits(value: Any, schema: dict[str, Any], schemas: dict[str, Any]) -> None:
-    """Check what the document says of keys and items; the types are left to the tests."""
-    if "$ref" in schema:
-        schema = schemas[schema["$ref"].rpartition("/")[2]]
-    if isinstance(value, list):
-        for item in value:
-            _assert_fits(item, schema["items"], schemas)
-    elif isinstance(value, dict) and "properties" in schema:
-        assert set(schema.get("required", ())) <= set(value) <= set(schema["properties"])
-        for key, inner in value.items():
-            _assert_fits(inner, schema["properties"][key], schemas)
-    elif isinstance(value, dict) and isinstance(schema.get("additionalProperties"), dict):
-        for inner in value.values():
-            _assert_fits(inner, schema["additionalProperties"], schemas)

@@ -1,14 +1,21 @@
 """The OpenAPI document; that the answers agree with it is checked wherever a test gets one."""
 
 import re
+from collections.abc import Iterator
 from typing import Any
 from uuid import UUID
 
+import pytest
 from litestar import Litestar
 
 from entrypoints.http.requests.event_body import parse
 from entrypoints.http.routes.openapi import document
 from tests.support.api import Api
+
+OPERATIONS = [
+    pytest.param(path, method, id=f"{method} {path}") for path, item in document()["paths"].items() for method in item
+]
+EVERYWHERE = {"400", "405", "408", "431", "500", "501", "503", "505"}
 
 
 def paths(app: Any) -> set[str]:
@@ -26,23 +33,38 @@ async def methods(api: Api, path: str) -> list[str]:
     return answer.headers["allow"].split(", ")
 
 
-async def test_document_is_served_and_names_every_route(api: Api) -> None:
+async def test_served_document_names_every_route_and_method(api: Api) -> None:
     """Nothing is missing, nothing is invented."""
     served = (await api.client.get("/docs/openapi.json")).json()
     found = {
         (re.sub(r"\{\w+:uuid\}", "{id}", path), method.lower())
         for path in paths(api.app)
         for method in await methods(api, path)
-        if method not in {"HEAD", "OPTIONS"}
     }
     documented = {(path, method) for path, operations in served["paths"].items() for method in operations}
-    assert documented == found - {("/docs/openapi.json", "get")}
+    assert documented == found
     assert served["openapi"] == "3.1.0"
+
+
+@pytest.mark.parametrize(("path", "method"), OPERATIONS)
+def test_operation_names_what_any_request_may_get(path: str, method: str) -> None:
+    """The server's own refusals, and the 405 of its path."""
+    assert set(document()["paths"][path][method]["responses"]) >= EVERYWHERE
+
+
+@pytest.mark.parametrize(("path", "method"), OPERATIONS)
+def test_answers_to_head_and_options_have_no_content(path: str, method: str) -> None:
+    """Except for the refusals to OPTIONS."""
+    answers = document()["paths"][path][method]["responses"]
+    if method == "head":
+        assert not [status for status, answer in answers.items() if "content" in answer or "$ref" in answer]
+    if method == "options":
+        assert "content" not in answers["204"]
 
 
 async def test_examples_are_accepted(api: Api) -> None:
     """Whoever copies one gets a 201."""
-    for example in document()["components"]["schemas"]["NewEvent"]["examples"]:
+    for example in document()["components"]["schemas"]["EventInput"]["examples"]:
         response = await api.client.post("/events/generate", json=example)
         assert response.status_code == 201
 
@@ -51,17 +73,36 @@ def test_body_is_read_by_the_keys_that_are_documented() -> None:
     """Each reaches the draft."""
     draft = parse(b'{"userId":1,"eventType":2,"eventId":3,"timestamp":4,"payload":5}')
     assert (draft.user_id, draft.event_type, draft.event_id, draft.timestamp, draft.payload) == (1, 2, 3, 4, b"5")
-    assert len(document()["components"]["schemas"]["NewEvent"]["properties"]) == 5
+    assert len(document()["components"]["schemas"]["EventInput"]["properties"]) == 5
+
+
+def test_no_schema_is_called_as_the_constructor_of_another() -> None:
+    """Go's generator makes `NewEvent` of `Event`."""
+    names = set(document()["components"]["schemas"])
+    assert names.isdisjoint(f"New{name}" for name in names)
+
+
+def test_payload_takes_any_keys_and_may_be_left_out() -> None:
+    """Otherwise TypeScript allows an empty one only."""
+    event = document()["components"]["schemas"]["EventInput"]
+    assert event["properties"]["payload"]["additionalProperties"] is True
+    assert "payload" not in event["required"]
 
 
 def test_every_reference_leads_somewhere() -> None:
     """A generator of clients would stumble."""
-    schemas = document()["components"]["schemas"]
+    described = document()
+    components = described["components"]
+    there = {f"#/components/{kind}/{name}" for kind, named in components.items() for name in named}
+    assert set(references(described)) == there
 
-    def references(value: Any) -> set[str]:
-        if isinstance(value, dict):
-            own = {value["$ref"].removeprefix("#/components/schemas/")} if "$ref" in value else set()
-            return own.union(*map(references, value.values()))
-        return set().union(*map(references, value)) if isinstance(value, list) else set()
 
-    assert references(document()) == set(schemas)
+def references(value: Any) -> Iterator[str]:
+    """Find every reference below `value`."""
+    if isinstance(value, dict):
+        if "$ref" in value:
+            yield value["$ref"]
+        value = list(value.values())
+    if isinstance(value, list):
+        for inner in value:
+            yield from references(inner)

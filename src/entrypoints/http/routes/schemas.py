@@ -10,22 +10,35 @@ Schema = dict[str, Any]
 
 EVENT_ID = "0198f3c0-1111-7abc-8def-0123456789ab"
 
+
+def ref(name: str) -> Schema:
+    """Refer to one of the schemas."""
+    return ref_to("schemas", name)
+
+
+def ref_to(kind: str, name: str) -> Schema:
+    """Refer to a reusable part of the document."""
+    return {"$ref": f"#/components/{kind}/{name}"}
+
+
 _ID: Schema = {"type": "string", "format": "uuid"}
 _TYPE: Schema = {"type": "string", "enum": [member.value for member in EventType]}
 _TIME: Schema = {"type": "string", "format": "date-time"}
 _USER_ID: Schema = {"type": "string", "minLength": 1, "maxLength": MAX_USER_ID_CHARS}
 
-_NEW_EVENT: Schema = {
+_EVENT_INPUT: Schema = {
     "type": "object",
     "required": ["userId", "eventType"],
     "properties": {
         "userId": {**_USER_ID, "description": "Events of one user keep their order."},
         "eventType": _TYPE,
         "payload": {
-            "type": "object",
-            "description": f"Kept as it is; nested at most {MAX_PAYLOAD_DEPTH} deep, without NUL characters. With "
-            f"exponents written out (1e3 as 1000) at most {MAX_PRINTED_BYTES} bytes, or twice as many as were sent.",
-            "default": {},
+            "type": ["object", "null"],
+            "additionalProperties": True,
+            "description": "Any object; `{}` if absent. Kept as a JSON value, not as text: blanks, the order of keys "
+            "and how a number is written may change, and of equal keys the last one counts. "
+            f"Nested at most {MAX_PAYLOAD_DEPTH} deep, without NUL characters. With exponents written out (1e3 as "
+            f"1000) at most {MAX_PRINTED_BYTES} bytes, or twice as many as were sent.",
         },
         "eventId": {
             "type": ["string", "null"],
@@ -53,7 +66,7 @@ _NEW_EVENT: Schema = {
 _PUBLISHED: Schema = {
     "type": "object",
     "required": ["message", "eventId"],
-    "properties": {"message": {"const": "Event published successfully"}, "eventId": _ID},
+    "properties": {"message": {"type": "string", "enum": ["Event published successfully"]}, "eventId": _ID},
 }
 
 _BATCH_RESULTS: Schema = {
@@ -63,7 +76,7 @@ _BATCH_RESULTS: Schema = {
         "results": {
             "type": "array",
             "description": "One for each event of the batch, in its order.",
-            "items": {"$ref": "#/components/schemas/BatchResult"},
+            "items": ref("BatchResult"),
         }
     },
 }
@@ -77,7 +90,7 @@ _BATCH_RESULT: Schema = {
     "properties": {
         "status": {"type": "string", "enum": ["published", "rejected", "retry"]},
         "eventId": _ID,
-        "errors": {"type": "array", "items": {"$ref": "#/components/schemas/FieldError"}},
+        "errors": {"type": "array", "items": ref("FieldError")},
         "detail": {"type": "string"},
     },
 }
@@ -118,7 +131,7 @@ _PROBLEM: Schema = {
         "detail": {"type": "string"},
         "instance": {"type": "string", "format": "uri-reference"},
         "requestId": {"type": "string"},
-        "errors": {"type": "array", "items": {"$ref": "#/components/schemas/FieldError"}},
+        "errors": {"type": "array", "items": ref("FieldError")},
         "eventId": {**_ID, "description": "The event to retry with."},
     },
 }
@@ -135,20 +148,27 @@ _PART: Schema = {
         "action": {"type": "string", "description": "What is being done, or what goes on without this part."},
     },
 }
+_LIVENESS: Schema = {
+    "type": "object",
+    "required": ["status"],
+    "properties": {"status": {"type": "string", "enum": ["UP", "DOWN"]}},
+}
 _READINESS: Schema = {
     "type": "object",
     "description": "DEGRADED: ready for its own work, but not for all of it, or a person has to act.",
     "required": ["status", "parts"],
-    "properties": {"status": _STATUS, "parts": {"type": "object", "additionalProperties": _PART}},
+    "properties": {"status": _STATUS, "parts": {"type": "object", "additionalProperties": ref("Part")}},
 }
 
 SCHEMAS: Schema = {
-    "NewEvent": _NEW_EVENT,
+    "EventInput": _EVENT_INPUT,
     "Published": _PUBLISHED,
     "BatchResults": _BATCH_RESULTS,
     "BatchResult": _BATCH_RESULT,
     "Event": _EVENT,
     "FieldError": _FIELD_ERROR,
     "Problem": _PROBLEM,
+    "Liveness": _LIVENESS,
     "Readiness": _READINESS,
+    "Part": _PART,
 }

@@ -1,0 +1,81 @@
+"""The answers and headers that the OpenAPI document describes."""
+
+from http import HTTPStatus
+
+from entrypoints.http.problems import MEDIA_TYPE
+from entrypoints.http.routes.schemas import Schema, ref, ref_to
+
+_PROBLEMS = {
+    HTTPStatus.BAD_REQUEST: "The request is not valid HTTP/1.1, or its body cannot be read",
+    HTTPStatus.NOT_FOUND: "No such event is stored, or not yet; or the id is no UUID",
+    HTTPStatus.METHOD_NOT_ALLOWED: "The path does not take this method; `Allow` names those that it takes",
+    HTTPStatus.NOT_ACCEPTABLE: "None of the media types is acceptable to the client",
+    HTTPStatus.REQUEST_TIMEOUT: "The head or the body of the request did not arrive in time",
+    HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "The body or the event is too large",
+    HTTPStatus.UNSUPPORTED_MEDIA_TYPE: "Another media type, another charset than UTF-8, or another compression than "
+    "gzip or zstd",
+    HTTPStatus.UNPROCESSABLE_ENTITY: "Not valid; `errors` names each field at fault",
+    HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE: "The head of the request is too large",
+    HTTPStatus.INTERNAL_SERVER_ERROR: "A bug; never caused by a request alone",
+    HTTPStatus.NOT_IMPLEMENTED: "An unknown method, or a transfer coding other than chunked",
+    HTTPStatus.SERVICE_UNAVAILABLE: "Not now; retry after the seconds in `Retry-After`",
+    HTTPStatus.HTTP_VERSION_NOT_SUPPORTED: "A version of HTTP other than 1.0 and 1.1",
+}
+_EVERYWHERE = (400, 405, 408, 431, 500, 501, 503, 505)
+"""What the server, or a bug, may answer to any request."""
+
+
+def header(schema_type: str, description: str, example: str | int) -> Schema:
+    """Describe a response's header."""
+    return {"description": description, "schema": {"type": schema_type}, "example": example}
+
+
+RETRY_AFTER = {"retry-after": header("integer", "Seconds to wait before the next attempt", 5)}
+
+_PROBLEM_HEADERS: dict[HTTPStatus, Schema] = {
+    HTTPStatus.METHOD_NOT_ALLOWED: {"allow": header("string", "The methods that the path takes", "GET, HEAD, OPTIONS")},
+    HTTPStatus.UNSUPPORTED_MEDIA_TYPE: {
+        "accept": header("string", "The media types that are taken", "application/json"),
+        "accept-encoding": header("string", "The compressions that are taken", "gzip, zstd"),
+    },
+    HTTPStatus.SERVICE_UNAVAILABLE: RETRY_AFTER,
+}
+
+
+HEADERS: Schema = {
+    "x-request-id": header("string", "The request's X-Request-ID, or one made for it", "0198f3c0"),
+    "cache-control": header("string", "Nothing is to be cached", "no-store"),
+}
+"""Those of any answer: the reusable headers of the document."""
+
+
+def answer(description: str, media_types: Schema | None = None, **headers: Schema) -> Schema:
+    """Describe an answer by the schemas of its media types (none for an answer without content) and its headers."""
+    content = {media_type: {"schema": schema} for media_type, schema in (media_types or {}).items()}
+    described: Schema = {
+        "description": description,
+        "headers": {**{name: ref_to("headers", name) for name in HEADERS}, **headers},
+    }
+    return {**described, "content": content} if content else described
+
+
+def refusals(*statuses: int) -> dict[str, Schema]:
+    """Refer to the descriptions of `statuses`, and of those that any request may get."""
+    return {str(status): ref_to("responses", _name(HTTPStatus(status))) for status in sorted({*statuses, *_EVERYWHERE})}
+
+
+def _name(status: HTTPStatus) -> str:
+    return "".join(word.capitalize() for word in status.name.split("_"))
+
+
+REFUSALS: Schema = {
+    _name(status): answer(description, {MEDIA_TYPE: ref("Problem")}, **_PROBLEM_HEADERS.get(status, {}))
+    for status, description in _PROBLEMS.items()
+}
+"""The reusable responses of the document."""
+
+
+def without_content(response: Schema) -> Schema:
+    """Describe the same answer to a HEAD request."""
+    name = response.get("$ref", "").rpartition("/")[2]
+    return {key: value for key, value in REFUSALS.get(name, response).items() if key != "content"}

@@ -1,0 +1,194 @@
+"""The operations that the OpenAPI document describes."""
+
+from domain.event import EventType
+from entrypoints.http.problems import MEDIA_TYPE
+from entrypoints.http.responses import JSON
+from entrypoints.http.routes.answers import RETRY_AFTER, answer, header, refusals, without_content
+from entrypoints.http.routes.listing import DEFAULT_LIMIT, MAX_LIMIT
+from entrypoints.http.routes.rows import CSV, NDJSON
+from entrypoints.http.routes.schemas import EVENT_ID, Schema, ref
+
+
+def generate_event() -> Schema:
+    """Describe `POST /events/generate`."""
+    location = header("string", "Where the event can be read once it is stored", f"/events/{EVENT_ID}")
+    return {
+        "tags": ["events"],
+        "operationId": "generateEvent",
+        "summary": "Publish an event",
+        "description": "Answers once the log has the event durably; it appears in the list a moment later. "
+        "A 503 may mean that the event was taken all the same: retry with its `eventId`.",
+        "parameters": [_content_encoding()],
+        "requestBody": {"required": True, "content": {JSON: {"schema": ref("EventInput")}}},
+        "responses": {
+            "201": answer("The log has the event", {JSON: ref("Published")}, location=location),
+            **refusals(413, 415, 422),
+        },
+    }
+
+
+def publish_batch() -> Schema:
+    """Describe `POST /events/batch`."""
+    lines = {"schema": {"type": "string", "description": "One EventInput as JSON a line; blank lines are ignored"}}
+    return {
+        "tags": ["events"],
+        "operationId": "publishBatch",
+        "summary": "Publish many events",
+        "description": "A 200 says nothing about any event: look at each result. A user's events keep their order. "
+        "How many events and bytes a batch may have is set by MAX_BATCH_EVENTS and MAX_BATCH_BYTES; nothing of a batch "
+        "that is answered with 400, 408, 413 or 415 was published. After a 500 or 503 any of it may have been.",
+        "parameters": [_content_encoding()],
+        "requestBody": {
+            "required": True,
+            "content": {
+                JSON: {"schema": {"type": "array", "items": ref("EventInput")}},
+                NDJSON: lines,
+                "application/ndjson": lines,
+            },
+        },
+        "responses": {
+            "200": answer(
+                "One result for each event; with `Retry-After` if any is to be sent again",
+                {JSON: ref("BatchResults")},
+                **RETRY_AFTER,
+            ),
+            **refusals(413, 415),
+        },
+    }
+
+
+def list_events() -> Schema:
+    """Describe `GET /events/processed`."""
+    return {
+        "tags": ["events"],
+        "operationId": "listEvents",
+        "summary": "List stored events, newest first",
+        "description": "As JSON by the page; as NDJSON or CSV everything that matches, streamed. Rows become visible "
+        "out of order by a moment: who polls with `since` should overlap by some seconds.",
+        "parameters": [
+            _query(
+                "limit",
+                {"type": "integer", "minimum": 1},
+                f"How many events: for JSON {DEFAULT_LIMIT} unless stated, at most {MAX_LIMIT}, and fewer where "
+                "payloads are large; otherwise all.",
+            ),
+            _query("cursor", {"type": "string"}, "Where to go on, taken from a `Link` header."),
+            _query("userId", {"type": "string", "minLength": 1}, "Only this user's."),
+            _query("eventType", {"type": "string", "enum": [*EventType]}, "Only of this type."),
+            _query("since", {"type": "string", "format": "date-time"}, "Stored at this time or later."),
+            _query("until", {"type": "string", "format": "date-time"}, "Stored before this time."),
+        ],
+        "responses": {
+            "200": answer(
+                "The events",
+                {
+                    JSON: {"type": "array", "items": ref("Event")},
+                    NDJSON: {"type": "string", "description": "One Event as JSON a line"},
+                    CSV: {"type": "string", "description": "RFC 4180 with a header line"},
+                },
+                link=header(
+                    "string",
+                    "The next page, if there is one; JSON only",
+                    '</events/processed?cursor=…>; rel="next"',
+                ),
+                vary=header("string", "What the answer depends on", "Accept"),
+                **{"content-disposition": header("string", "CSV only", 'attachment; filename="events.csv"')},
+            ),
+            **refusals(406, 422),
+        },
+    }
+
+
+def get_event() -> Schema:
+    """Describe `GET /events/{id}`."""
+    return {
+        "tags": ["events"],
+        "operationId": "getEvent",
+        "summary": "Read one stored event",
+        "parameters": [_event_id()],
+        "responses": {"200": answer("The event", {JSON: ref("Event")}), **refusals(404)},
+    }
+
+
+def alive() -> Schema:
+    """Describe `GET /health`."""
+    return {
+        "tags": ["health"],
+        "operationId": "alive",
+        "summary": "Is the process alive?",
+        "responses": _with_health(
+            answer("It is", {JSON: ref("Liveness")}),
+            answer("It hangs (DOWN), or the server is busy", {JSON: ref("Liveness"), MEDIA_TYPE: ref("Problem")}),
+        ),
+    }
+
+
+def ready() -> Schema:
+    """Describe `GET /health/ready`."""
+    return {
+        "tags": ["health"],
+        "operationId": "ready",
+        "summary": "Is the process ready for work, and its parts?",
+        "responses": _with_health(
+            answer("It is, in full (UP) or in part (DEGRADED)", {JSON: ref("Readiness")}),
+            answer("It is not (DOWN), or the server is busy", {JSON: ref("Readiness"), MEDIA_TYPE: ref("Problem")}),
+        ),
+    }
+
+
+def get_document() -> Schema:
+    """Describe `GET /docs/openapi.json`."""
+    return {
+        "tags": ["documentation"],
+        "operationId": "getDocument",
+        "summary": "Read this document",
+        "responses": {"200": answer("OpenAPI 3.1", {JSON: {"type": "object"}}), **refusals()},
+    }
+
+
+def every_method(get_or_post: Schema, method: str) -> Schema:
+    """Make a path's item: the one method with content, HEAD beside GET, and OPTIONS."""
+    item = {method: get_or_post, "options": _options(get_or_post)}
+    return {**item, "head": _head(get_or_post)} if method == "get" else item
+
+
+def _head(get: Schema) -> Schema:
+    return {
+        **get,
+        "operationId": f"{get['operationId']}Head",
+        "summary": f"{get['summary']}: the headers only",
+        "responses": {status: without_content(response) for status, response in get["responses"].items()},
+    }
+
+
+def _options(operation: Schema) -> Schema:
+    allow = header("string", "The methods that the path takes", "GET, HEAD, OPTIONS")
+    parameters = [parameter for parameter in operation.get("parameters", ()) if parameter["in"] == "path"]
+    return {
+        "tags": operation["tags"],
+        "operationId": f"{operation['operationId']}Options",
+        "summary": "Which methods does the path take?",
+        **({"parameters": parameters} if parameters else {}),
+        "responses": {"204": answer("`Allow` names them", allow=allow), **refusals()},
+    }
+
+
+def _with_health(up: Schema, down: Schema) -> Schema:
+    return {"200": up, **refusals(), "503": down}
+
+
+def _content_encoding() -> Schema:
+    return {
+        "name": "content-encoding",
+        "in": "header",
+        "schema": {"type": "string", "enum": ["gzip", "zstd"]},
+        "description": "If the body is compressed. Its limit counts for what it is inflated to; gzip in one member.",
+    }
+
+
+def _event_id() -> Schema:
+    return {"name": "id", "in": "path", "required": True, "schema": {"type": "string", "format": "uuid"}}
+
+
+def _query(name: str, schema: Schema, description: str) -> Schema:
+    return {"name": name, "in": "query", "schema": schema, "description": description}
