@@ -105,7 +105,7 @@ async def test_csv_is_rfc_4180_with_a_header_line(api: Api) -> None:
     )
 
 
-@pytest.mark.parametrize("start", ["=", "+", "-", "@", "\t", "\r"])
+@pytest.mark.parametrize("start", "=+-@\t\r\n\uff1d\uff0b\uff0d\uff20'")
 async def test_csv_cell_that_looks_like_a_formula_is_disarmed(api: Api, start: str) -> None:
     """A spreadsheet must not run what a client wrote."""
     put(api, user_id=f"{start}1\r\n+2", payload=f"{start}1")
@@ -113,6 +113,27 @@ async def test_csv_cell_that_looks_like_a_formula_is_disarmed(api: Api, start: s
     [_, row] = csv.reader(StringIO(response.text, newline=""))
     assert row[1] == f"'{start}1\r\n+2"
     assert row[3] == f"'{start}1"
+
+
+async def test_csv_makes_no_two_users_one(api: Api) -> None:
+    """The apostrophe that disarms a cell is told from one that was there."""
+    users = ["=1", "'=1", "''=1", "'", "1"]
+    for number, user_id in enumerate(users):
+        row = StoredEvent(UUID(int=number), user_id, "LOGIN", "{}", NOON, None)
+        api.store.rows[row.id] = row
+    response = await api.client.get(LIST, headers=CSV)
+    shown = [row["user_id"] for row in csv.DictReader(StringIO(response.text, newline=""))]
+    assert sorted(shown) == sorted(["'=1", "''=1", "'''=1", "''", "1"])
+    assert sorted(cell.removeprefix("'") for cell in shown) == sorted(users)
+
+
+async def test_csv_begins_with_a_byte_order_mark_if_asked_to(api: Api) -> None:
+    """Excel reads UTF-8 then."""
+    put(api, user_id="Jörg")
+    plain = (await api.client.get(LIST, headers=CSV)).content
+    assert (await api.client.get(f"{LIST}?bom=0", headers=CSV)).content == plain
+    assert (await api.client.get(f"{LIST}?bom=1", headers=CSV)).content == b"\xef\xbb\xbf" + plain
+    assert (await api.client.get(f"{LIST}?bom=yes", headers=CSV)).status_code == 422
 
 
 async def test_csv_leaves_absent_values_empty(api: Api) -> None:

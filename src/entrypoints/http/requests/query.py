@@ -28,6 +28,8 @@ class Query:
     wanted: EventFilter
     after: Cursor | None
     limit: int | None
+    has_bom: bool
+    """Whether CSV is to begin with a byte order mark."""
     pairs: list[tuple[str, str]]
 
     def for_page_after(self, place: Cursor) -> str:
@@ -47,9 +49,10 @@ def parse(query_string: bytes, max_limit: int | None) -> Query:
     )
     after = parameters.read("cursor", cursor.decode)
     limit = parameters.read("limit", lambda text: _limit(text, max_limit))
+    has_bom = parameters.read("bom", _flag)
     if parameters.problems:
         raise Invalid(*parameters.problems)
-    return Query(wanted, after, limit, parameters.pairs)
+    return Query(wanted, after, limit, bool(has_bom), parameters.pairs)
 
 
 class _Parameters:
@@ -90,6 +93,12 @@ def _limit(text: str, most: int | None) -> int:
     if limit < 1:
         raise ValueError("must be a whole number of at least 1")
     return limit
+
+
+def _flag(text: str) -> bool:
+    if text not in {"0", "1"}:
+        raise ValueError("must be 0 or 1")
+    return text == "1"
 
 
 def _time(text: str) -> datetime:

@@ -71,7 +71,10 @@ async def export(wanted: query.Query, listing: ListProcessed, media_type: str) -
     pages = listing.export(wanted.wanted, wanted.after, wanted.limit)
     # Read before the status is sent, so that an outage is a clean 503.
     first = await anext(pages)
-    head, render = (rows.csv_header(), rows.to_csv) if media_type == rows.CSV else (b"", rows.to_ndjson)
+    if media_type == rows.CSV:
+        head, render = rows.csv_header(has_bom=wanted.has_bom), rows.to_csv
+    else:
+        head, render = b"", rows.to_ndjson
     return Stream(_render(head, first, pages, render), _EXPORT_HEADERS[media_type])
 
 

@@ -77,6 +77,7 @@ def list_events() -> Schema:
             _query("eventType", {"type": "string", "enum": [*EventType]}, "Only of this type."),
             _query("since", {"type": "string", "format": "date-time"}, "Stored at this time or later."),
             _query("until", {"type": "string", "format": "date-time"}, "Stored before this time."),
+            _query("bom", {"type": "string", "enum": ["0", "1"]}, "1: CSV begins with a byte order mark, for Excel."),
         ],
         "responses": {
             "200": answer(
@@ -84,7 +85,7 @@ def list_events() -> Schema:
                 {
                     JSON: {"type": "array", "items": ref("Event")},
                     NDJSON: {"type": "string", "description": "One Event as JSON a line"},
-                    CSV: {"type": "string", "description": "RFC 4180 with a header line"},
+                    CSV: {"type": "string", "description": "RFC 4180 with a header line, formulas disarmed"},
                 },
                 link=header(
                     "string",

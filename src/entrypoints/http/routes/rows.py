@@ -15,7 +15,10 @@ NDJSON = "application/x-ndjson"
 CSV = "text/csv"
 
 _COLUMNS = ("id", "user_id", "event_type", "payload", "created_at", "occurred_at")
-_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
+_BOM = "\ufeff".encode()
+"""Tells Excel that a CSV file is UTF-8."""
+_ESCAPED_STARTS = tuple("=+-@\t\r\n\uff1d\uff0b\uff0d\uff20'")
+"""What a spreadsheet takes for the start of a formula, and the apostrophe that keeps it from doing so."""
 
 
 class _Row(msgspec.Struct):
@@ -60,9 +63,9 @@ def to_csv(rows: Iterable[StoredEvent]) -> bytes:
     )
 
 
-def csv_header() -> bytes:
+def csv_header(*, has_bom: bool) -> bytes:
     """Render the header line."""
-    return _csv([_COLUMNS])
+    return (_BOM if has_bom else b"") + _csv([_COLUMNS])
 
 
 def _csv(lines: Iterable[Sequence[str]]) -> bytes:
@@ -72,8 +75,8 @@ def _csv(lines: Iterable[Sequence[str]]) -> bytes:
 
 
 def _disarm(cell: str) -> str:
-    """Keep a spreadsheet from taking what a client wrote for a formula."""
-    return f"'{cell}" if cell.startswith(_FORMULA_STARTS) else cell
+    """Keep a spreadsheet from taking what a client wrote for a formula; no two cells become the same."""
+    return f"'{cell}" if cell.startswith(_ESCAPED_STARTS) else cell
 
 
 def _row(row: StoredEvent, payload: str) -> _Row:
