@@ -8,7 +8,7 @@ RUNS ?= 10
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: help setup dev-setup run kafka test test-repeat test-fast test-legacy faults faults-quick faults-mutants bench bench-quick check format lock docs clean
+.PHONY: help setup dev-setup run kafka test test-repeat test-fast test-legacy faults faults-quick faults-mutants fuzz fuzz-quick bench bench-quick check format lock docs clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-15s %s\n", $$1, $$2}'
@@ -64,6 +64,16 @@ faults-quick: $(VENV)/.dev ## The same in a few minutes: some scenarios, fewer e
 
 faults-mutants: $(VENV)/.dev ## Prove the faults' suite: each seeded mistake must turn its scenario red
 	$(BIN)/python -m tests.faults.mutants
+
+# Its own table takes the place of what was captured of thousands of inputs.
+FUZZ = $(BIN)/pytest tests/fuzz -p no:randomly --numprocesses=2 --exitfirst --tb=short --show-capture=no \
+	--hypothesis-profile=$@ $(if $(SEED),--hypothesis-seed=$(SEED)) $(if $(ONLY),-k $(ONLY))
+
+fuzz: $(VENV)/.dev ## Feed generated inputs to whatever reads any, until one fails (SEED=… and ONLY=… run it again)
+	$(FUZZ)
+
+fuzz-quick: $(VENV)/.dev ## The same with a hundredth of the inputs
+	$(FUZZ)
 
 bench: $(VENV)/.dev ## Measure the service beside its limits (OPTIONS="--only KEY… --runs N"); wants a quiet machine
 	$(BIN)/python -m benchmarks $(OPTIONS)

@@ -13,100 +13,7 @@ from domain.event import UserEvent
 from domain.payload_rules import MAX_DIGITS, MAX_PAYLOAD_DEPTH, MAX_PRINTED_BYTES, printed_bytes
 from domain.validation import MAX_USER_ID_CHARS
 from tests.support.events import a_record, an_event, delivered
-
-# What a string of JSON may hold, and what it may not; each next to any other makes yet another case.
-_GOOD_FRAGMENTS = [
-    *[b"a", b"{", b"[", b"1e999999", b"\x7f", "é".encode(), "😀".encode(), "\u2028".encode(), "\uffff".encode()],
-    *[b"\\\\", b'\\"', b"\\/", b"\\b", b"\\n", b"\\u0001", b"\\u00e9", b"\\uFFFF", b"u0000"],
-    *[b"\\ud83d\\ude00", b"\\uDBFF\\uDFFF"],
-]
-_BAD_FRAGMENTS = [
-    *[b"\\u0000", b"\\ud83d", b"\\ude00", b"\\ude00\\ud83d", b"\\ud83d\\u0041"],
-    *[b"\x00", b"\x1f", b"\t", b"\n", b"\xff", b"\xc3", b"\xc0\x80", b"\xed\xa0\x80", b"\xf4\x90\x80\x80"],
-    *[b'"', b"\\", b"\\u12", b"\\x41"],
-]
-
-
-def _strings_of(fragments: list[bytes]) -> st.SearchStrategy[bytes]:
-    return st.lists(st.sampled_from(fragments), max_size=4).map(lambda parts: b'"' + b"".join(parts) + b'"')
-
-
-_good_strings = _strings_of(_GOOD_FRAGMENTS)
-_strings = _good_strings | _good_strings | _good_strings | _strings_of(_GOOD_FRAGMENTS + _BAD_FRAGMENTS)
-_lengths = st.sampled_from([1, 2, 17, MAX_DIGITS // 2, MAX_DIGITS - 1, MAX_DIGITS, MAX_DIGITS + 1, 20_000, 140_000])
-_digits = st.builds(lambda digit, length: digit * length, st.sampled_from([b"0", b"1", b"9"]), _lengths)
-_exponents = st.builds(
-    b"".join,
-    st.tuples(
-        st.sampled_from([b"e", b"E", b"e+", b"e-", b"e000", b"E-000"]),
-        st.sampled_from(
-            [b"0", b"9", b"%d" % (MAX_DIGITS - 1), b"%d" % MAX_DIGITS, b"%d" % (MAX_DIGITS + 1), b"131072"]
-        ),
-    ),
-)
-_numbers = st.builds(
-    b"".join,
-    st.tuples(
-        st.sampled_from([b"", b"-"]),
-        st.just(b"0") | _digits.map(lambda digits: b"1" + digits[1:]),
-        st.just(b"") | _digits.map(lambda digits: b"." + digits),
-        st.just(b"") | _exponents,
-    ),
-)
-_good_spaces = st.sampled_from([b"", b" ", b"\r\n\t"])
-_spaces = _good_spaces | _good_spaces | st.sampled_from([b"\x0b", b"\xa0", b"\xef\xbb\xbf"])
-_words = st.sampled_from([b"null", b"true", b"false"])
-_scalars = (
-    _strings | _words | _numbers | st.sampled_from([b"NaN", b"-Infinity", b"tru", b"", b"01", b"+1", b".5", b"1."])
-)
-
-
-def _array(items: list[bytes], space: bytes) -> bytes:
-    return b"[" + space + (space + b"," + space).join(items) + space + b"]"
-
-
-def _object(items: list[tuple[bytes, bytes]], space: bytes) -> bytes:
-    members = [key + space + b":" + space + value for key, value in items]
-    return b"{" + space + (space + b"," + space).join(members) + space + b"}"
-
-
-def _nested(depth: int, inner: bytes) -> bytes:
-    return b'{"a":' * (depth % 3) + b"[" * (depth - depth % 3) + inner + b"]" * (depth - depth % 3) + b"}" * (depth % 3)
-
-
-_values = st.recursive(
-    _scalars,
-    lambda inner: (
-        st.builds(_array, st.lists(inner, max_size=3), _spaces)
-        | st.builds(_object, st.lists(st.tuples(_strings, inner), max_size=3), _spaces)
-        | st.builds(_nested, st.sampled_from([1, MAX_PAYLOAD_DEPTH - 2, MAX_PAYLOAD_DEPTH, 900]), inner)
-    ),
-    max_leaves=6,
-)
-payloads = st.builds(_object, st.lists(st.tuples(_strings, _values), max_size=3), _spaces)
-_user_ids = _good_strings | _strings | st.sampled_from([b'"%s"' % ("😀" * length).encode() for length in (512, 513)])
-_timestamps = st.sampled_from(
-    [
-        b"null",
-        *[b'"0001-01-01T00:00:00Z"', b'"0001-01-01T00:00:00+23:59"', b'"9999-12-31T23:59:59.999999Z"'],
-        *[b'"9999-12-31T23:59:59-23:59"', b'"2026-01-31T12:00:00.123456789+02:00"', b'"2026-06-30T23:59:60Z"'],
-        *[b'"-4713-01-01T00:00:00Z"', b'"294277-01-01T00:00:00Z"', b'"2026-01-31"', b'"infinity"', b"1e400"],
-    ]
-)
-_ids = st.builds(lambda: b'"%s"' % str(uuid4()).encode())
-
-
-@st.composite
-def records(draw: st.DrawFn) -> bytes:
-    """Make a record whose fields are right, wrong or on the edge between."""
-    fields = {
-        b'"eventId"': draw(_ids | _ids | _strings),
-        b'"userId"': draw(_user_ids),
-        b'"eventType"': b'"LOGIN"',
-        b'"timestamp"': draw(_timestamps),
-        b'"payload"': draw(payloads | _words),
-    }
-    return _object([*fields.items(), *draw(st.lists(st.tuples(_strings, _values), max_size=1))], b"")
+from tests.support.json_bytes import numbers, payloads, records
 
 
 async def assert_storable(engine: AsyncEngine, *candidates: UserEvent | object) -> None:
@@ -162,7 +69,7 @@ async def test_payload_prints_no_longer_than_is_foretold(engine: AsyncEngine, te
         assert printed <= max(MAX_PRINTED_BYTES, 2 * len(text))
 
 
-@given(numbers=st.lists(_numbers, max_size=30))
+@given(numbers=st.lists(numbers, max_size=30))
 @example(numbers=[b"0e8000", b"0e-8000", b"1.0e-5", b"-0.0e3", b"1.50e1", b"100e-2", b"12e-1"])
 @against_postgres
 async def test_foretold_length_of_numbers_is_close(engine: AsyncEngine, numbers: list[bytes]) -> None:
