@@ -19,6 +19,7 @@ from entrypoints.http.problems import HttpProblem, handle, reply_to
 from entrypoints.http.requests.body import BodyReader
 from entrypoints.http.responses import Answer, Reply
 from entrypoints.http.routes.batch import BATCH_MEDIA_TYPES, batch_answer
+from entrypoints.http.routes.docs import get_docs
 from entrypoints.http.routes.generate import generate_answer
 from entrypoints.http.routes.health import alive, ready, ready_in_full
 from entrypoints.http.routes.listing import get_event, list_events
@@ -50,7 +51,9 @@ def create_app(
             max_event_bytes=max_body_bytes,
         ),
     }
-    return _application([list_events, get_event, alive, ready, get_openapi], dependencies, max_in_flight, posts)
+    return _application(
+        [list_events, get_event, alive, ready, get_docs, get_openapi], dependencies, max_in_flight, posts
+    )
 
 
 def health_app(readiness: Readiness, *, max_in_flight: int = 16) -> ASGIApp:

@@ -46,6 +46,7 @@ def document() -> Schema:
             "/events/{id}": operations.every_method(operations.get_event(), "get"),
             "/health": operations.every_method(operations.alive(), "get"),
             "/health/ready": operations.every_method(operations.ready(), "get"),
+            "/docs": operations.every_method(operations.get_docs(), "get"),
             "/docs/openapi.json": operations.every_method(operations.get_document(), "get"),
         },
         "components": {"schemas": SCHEMAS, "responses": REFUSALS, "headers": HEADERS},

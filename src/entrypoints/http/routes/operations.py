@@ -6,7 +6,7 @@ from entrypoints.http.responses import JSON
 from entrypoints.http.routes.answers import RETRY_AFTER, answer, header, refusals, without_content
 from entrypoints.http.routes.listing import DEFAULT_LIMIT, MAX_LIMIT
 from entrypoints.http.routes.rows import CSV, NDJSON
-from entrypoints.http.routes.schemas import EVENT_ID, Schema, ref
+from entrypoints.http.routes.schemas import EVENT_ID, EVENTS, Schema, ref
 
 
 def generate_event() -> Schema:
@@ -19,7 +19,7 @@ def generate_event() -> Schema:
         "description": "Answers once the log has the event durably; it appears in the list a moment later. "
         "A 503 may mean that the event was taken all the same: retry with its `eventId`.",
         "parameters": [_content_encoding()],
-        "requestBody": {"required": True, "content": {JSON: {"schema": ref("EventInput")}}},
+        "requestBody": {"required": True, "content": {JSON: {"schema": ref("EventInput"), "example": EVENTS[0]}}},
         "responses": {
             "201": answer("The log has the event", {JSON: ref("Published")}, location=location),
             **refusals(413, 415, 422),
@@ -41,7 +41,7 @@ def publish_batch() -> Schema:
         "requestBody": {
             "required": True,
             "content": {
-                JSON: {"schema": {"type": "array", "items": ref("EventInput")}},
+                JSON: {"schema": {"type": "array", "items": ref("EventInput")}, "example": EVENTS},
                 NDJSON: lines,
                 "application/ndjson": lines,
             },
@@ -144,6 +144,20 @@ def get_document() -> Schema:
         "operationId": "getDocument",
         "summary": "Read this document",
         "responses": {"200": answer("OpenAPI 3.1", {JSON: {"type": "object"}}), **refusals()},
+    }
+
+
+def get_docs() -> Schema:
+    """Describe `GET /docs`."""
+    policy = header("string", "What the page may load: its own style", "default-src 'none'; style-src 'sha256-…'")
+    return {
+        "tags": ["documentation"],
+        "operationId": "getDocs",
+        "summary": "Read this document as a page",
+        "responses": {
+            "200": answer("HTML", {"text/html": {"type": "string"}}, **{"content-security-policy": policy}),
+            **refusals(),
+        },
     }
 
 

@@ -26,6 +26,18 @@ _TYPE: Schema = {"type": "string", "enum": [member.value for member in EventType
 _TIME: Schema = {"type": "string", "format": "date-time"}
 _USER_ID: Schema = {"type": "string", "minLength": 1, "maxLength": MAX_USER_ID_CHARS}
 
+EVENTS: list[Schema] = [
+    {"userId": "user-42", "eventType": "LOGIN"},
+    {
+        "userId": "user-42",
+        "eventType": "PRODUCT_VIEW",
+        "payload": {"productId": "sku-1", "price": 129.99},
+        "eventId": EVENT_ID,
+        "timestamp": "2026-01-31T12:00:00Z",
+    },
+]
+"""Examples of what is sent."""
+
 _EVENT_INPUT: Schema = {
     "type": "object",
     "required": ["userId", "eventType"],
@@ -51,16 +63,7 @@ _EVENT_INPUT: Schema = {
             "description": "When it happened, with an offset from UTC; now if absent.",
         },
     },
-    "examples": [
-        {"userId": "user-42", "eventType": "LOGIN"},
-        {
-            "userId": "user-42",
-            "eventType": "PRODUCT_VIEW",
-            "payload": {"productId": "sku-1", "price": 129.99},
-            "eventId": EVENT_ID,
-            "timestamp": "2026-01-31T12:00:00Z",
-        },
-    ],
+    "examples": EVENTS,
 }
 
 _PUBLISHED: Schema = {

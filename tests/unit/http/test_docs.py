@@ -1,0 +1,101 @@
+"""The page at `/docs`."""
+
+import re
+from base64 import b64encode
+from hashlib import sha256
+from html.parser import HTMLParser
+
+import pytest
+
+from entrypoints.http.routes.docs import page
+from entrypoints.http.routes.openapi import document
+from tests.support.api import Api
+
+VOID = {"meta", "li"}
+"""Elements without an end, or that need none."""
+
+
+class Page(HTMLParser):
+    """Collects what a page holds, and fails where an element is not closed in its turn."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.ids: set[str] = set()
+        self.links: set[str] = set()
+        self.loaded: set[str] = set()
+        self.tags: set[str] = set()
+        self.text = ""
+        self._open: list[str] = []
+        self.feed(text)
+        self.close()
+        assert not self._open
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        if tag not in VOID:
+            self._open.append(tag)
+        self.tags.add(tag)
+        for name, value in attrs:
+            match name:
+                case "id":
+                    assert value not in self.ids
+                    self.ids.add(str(value))
+                case "href":
+                    self.links.add(str(value))
+                case "src":
+                    self.loaded.add(str(value))
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self._open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        self.text += data
+
+
+@pytest.fixture(scope="module")
+def shown() -> Page:
+    """The page of the document."""
+    return Page(page(document()))
+
+
+async def test_page_is_served_and_allowed_its_own_style_alone(api: Api) -> None:
+    """No script, no frame, nothing from elsewhere."""
+    answer = await api.client.get("/docs")
+    assert answer.status_code == 200
+    assert answer.headers["content-type"] == "text/html; charset=utf-8"
+    [style] = re.findall(r"<style>(.*?)</style>", answer.text, re.DOTALL)
+    policy = answer.headers["content-security-policy"].split("; ")
+    digest = b64encode(sha256(style.encode()).digest()).decode()
+    assert policy[:2] == ["default-src 'none'", f"style-src 'sha256-{digest}'"]
+
+
+def test_page_loads_and_runs_nothing(shown: Page) -> None:
+    """Also without its policy."""
+    assert not shown.loaded
+    assert shown.tags.isdisjoint({"script", "link", "iframe", "img"})
+    assert {link for link in shown.links if not link.startswith("#")} == {"docs/openapi.json"}
+
+
+def test_page_shows_every_operation_schema_and_refusal(shown: Page) -> None:
+    """Each has its place."""
+    described = document()
+    operations = {
+        operation["operationId"]
+        for item in described["paths"].values()
+        for method, operation in item.items()
+        if method in {"get", "post"}
+    }
+    assert shown.ids == operations | {*described["components"]["schemas"], *described["components"]["responses"]}
+
+
+def test_every_link_within_the_page_leads_somewhere(shown: Page) -> None:
+    """To an operation, a schema or a refusal."""
+    assert {link.removeprefix("#") for link in shown.links if link.startswith("#")} <= shown.ids
+
+
+def test_text_of_the_document_is_escaped() -> None:
+    """Whatever it holds is shown as it is."""
+    described = document()
+    described["info"]["description"] = "<script>`<b>`&amp;"
+    shown = Page(page(described))
+    assert "script" not in shown.tags
+    assert "<script><b>&amp;" in shown.text
