@@ -16,6 +16,18 @@ def zstd(data: bytes) -> bytes:
     return bytes(cramjam.zstd.compress(data, 3))
 
 
+def raw_deflate(data: bytes) -> bytes:
+    """Compress as many clients understand `deflate`, without zlib's frame."""
+    compressor = zlib.compressobj(wbits=-zlib.MAX_WBITS)
+    return compressor.compress(data) + compressor.flush()
+
+
+def members(data: bytes) -> bytes:
+    """Compress `data` by halves, each a gzip member, with one of nothing between them."""
+    middle = len(data) // 2
+    return b"".join(map(gzip.compress, (data[:middle], b"", data[middle:])))
+
+
 def gzip_bomb(size: int) -> bytes:
     """Compress `size` zero bytes."""
     compressor = zlib.compressobj(9, wbits=31)

@@ -13,7 +13,7 @@ _PROBLEMS = {
     HTTPStatus.REQUEST_TIMEOUT: "The head or the body of the request did not arrive in time",
     HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "The body or the event is too large",
     HTTPStatus.UNSUPPORTED_MEDIA_TYPE: "Another media type, another charset than UTF-8, or another compression than "
-    "gzip or zstd",
+    "gzip, deflate or zstd",
     HTTPStatus.UNPROCESSABLE_ENTITY: "Not valid; `errors` names each field at fault",
     HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE: "The head of the request is too large",
     HTTPStatus.INTERNAL_SERVER_ERROR: "A bug; never caused by a request alone",
@@ -36,7 +36,7 @@ _PROBLEM_HEADERS: dict[HTTPStatus, Schema] = {
     HTTPStatus.METHOD_NOT_ALLOWED: {"allow": header("string", "The methods that the path takes", "GET, HEAD, OPTIONS")},
     HTTPStatus.UNSUPPORTED_MEDIA_TYPE: {
         "accept": header("string", "The media types that are taken", "application/json"),
-        "accept-encoding": header("string", "The compressions that are taken", "gzip, zstd"),
+        "accept-encoding": header("string", "The compressions that are taken", "gzip, deflate, zstd"),
     },
     HTTPStatus.SERVICE_UNAVAILABLE: RETRY_AFTER,
 }

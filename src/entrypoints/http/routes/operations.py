@@ -196,8 +196,8 @@ def _content_encoding() -> Schema:
     return {
         "name": "content-encoding",
         "in": "header",
-        "schema": {"type": "string", "enum": ["gzip", "zstd"]},
-        "description": "If the body is compressed. Its limit counts for what it is inflated to; gzip in one member.",
+        "schema": {"type": "string", "enum": ["gzip", "deflate", "zstd"]},
+        "description": "If the body is compressed. Its limit counts for what it is inflated to.",
     }
 
 
