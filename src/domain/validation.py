@@ -49,7 +49,7 @@ def validate(event_id: object, user_id: object, event_type: object, timestamp: o
     try:
         return UserEvent(
             parse_id(event_id),
-            _parse_user_id(user_id),
+            parse_user_id(user_id),
             _parse_event_type(event_type),
             None if timestamp is None else parse_time(timestamp),
             check_payload(payload),
@@ -63,7 +63,7 @@ def _problems(
 ) -> Iterator[Problem]:
     checks: tuple[tuple[str, Callable[[Any], object], object], ...] = (
         ("eventId", parse_id, event_id),
-        ("userId", _parse_user_id, user_id),
+        ("userId", parse_user_id, user_id),
         ("eventType", _parse_event_type, event_type),
         ("timestamp", lambda value: value is None or parse_time(value), timestamp),
         ("payload", check_payload, payload),
@@ -87,7 +87,8 @@ def parse_id(value: object) -> UUID:
     return value
 
 
-def _parse_user_id(value: object) -> str:
+def parse_user_id(value: object) -> str:
+    """Read a user's id. Raises `ValueError` with what a person should mend."""
     if not isinstance(value, str):
         raise ValueError("must be a string")
     if not value:

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, cast
 
@@ -54,6 +54,7 @@ class Answer:
     """What an application sent."""
 
     status: int = 0
+    headers: dict[bytes, bytes] = field(default_factory=dict)
     body: bytes = b""
 
 
@@ -114,6 +115,7 @@ async def call(
 
     async def send(message: dict[str, Any]) -> None:
         answer.status = message.get("status", answer.status)
+        answer.headers |= dict(message.get("headers", ()))
         answer.body += message.get("body", b"")
 
     await cast("Any", app)(scope, receive, send)

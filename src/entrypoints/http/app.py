@@ -17,6 +17,7 @@ from entrypoints.http.headers import by_name
 from entrypoints.http.middleware import RequestMiddleware
 from entrypoints.http.problems import HttpProblem, handle, reply_to
 from entrypoints.http.requests.body import BodyReader
+from entrypoints.http.requests.parameters import take_none
 from entrypoints.http.responses import Answer, Reply
 from entrypoints.http.routes.batch import BATCH_MEDIA_TYPES, batch_answer
 from entrypoints.http.routes.docs import get_docs
@@ -109,6 +110,7 @@ def _post_route(answer: Answer) -> ASGIApp:
     async def _answer(scope: Scope, receive: Receive) -> Reply:
         match scope.get("method"):
             case "POST":
+                take_none(scope)
                 return await answer(scope, receive, by_name(scope["headers"]))
             case "OPTIONS":
                 return Reply(HTTPStatus.NO_CONTENT, b"", [(b"allow", b"OPTIONS, POST")])

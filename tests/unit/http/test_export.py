@@ -40,6 +40,9 @@ def put(api: Api, count: int = 1, *, user_id: str = "user-1", payload: str | Non
         ("a/*;q=0, b/csv;header=present;q=0.001", "b/csv"),
         ("text/html, application/xml;q=0.9, */*;q=0.8", "a/json"),
         ("b/csv;q=nonsense", "b/csv"),
+        ("a/json;q=.4, b/csv;q=.5", "b/csv"),
+        ("a/json;q=0., b/csv;q=.001", "b/csv"),
+        ("a/json;q=.0", None),
         ("nonsense, ;q=1, b/csv", "b/csv"),
         ("text/html", None),
         ("*/*;q=0", None),
@@ -57,6 +60,15 @@ async def test_unacceptable_media_type_is_a_406(api: Api) -> None:
     response = await api.client.get(LIST, headers={"accept": "text/html"})
     assert response.status_code == 406
     assert "text/csv" in response.json()["detail"]
+
+
+@pytest.mark.parametrize("media_type", ["application/x-ndjson", "application/ndjson"])
+async def test_ndjson_comes_by_either_of_its_names(api: Api, media_type: str) -> None:
+    """Neither is registered."""
+    put(api, 2)
+    response = await api.client.get(LIST, headers={"accept": media_type})
+    assert response.headers["content-type"] == media_type
+    assert len(response.text.splitlines()) == 2
 
 
 async def test_ndjson_has_one_line_for_each_row_beyond_any_page(api: Api) -> None:

@@ -1,11 +1,14 @@
-"""Content negotiation by the `Accept` header, RFC 9110 section 12.5.1."""
+"""Content negotiation by the headers `Accept` and `Accept-Encoding`, RFC 9110 sections 12.5.1 and 12.5.3."""
 
 import re
 from collections.abc import Sequence
 from typing import NamedTuple
 
 _RANGE = re.compile(r"\s*([^\s/;,]+)/([^\s/;,]+)\s*((?:;[^,]*)?)")
-_QUALITY = re.compile(r";\s*q\s*=\s*(0(?:\.\d{0,3})?|1(?:\.0{0,3})?)\s*(?:;|$)", re.IGNORECASE)
+_QUALITY = re.compile(r";\s*q\s*=\s*(0?\.[0-9]{1,3}|0\.?|1(?:\.0{0,3})?)\s*(?:;|$)", re.IGNORECASE)
+"""RFC 9110 wants a zero before the point, which some clients leave out."""
+
+_LEAST_QUALITY = 0.001
 
 
 class _Range(NamedTuple):
@@ -25,6 +28,20 @@ def negotiate(accept: str, offered: Sequence[str]) -> str | None:
     # max() keeps the first of equals.
     best = max(offered, key=qualities.__getitem__)
     return best if qualities[best] > 0 else None
+
+
+def negotiate_coding(accept_encoding: str, offered: Sequence[str]) -> str | None:
+    """Choose a coding among `offered`, likewise; None for an answer as it is, which suits a client that states nothing.
+
+    A client that wants none of these and refuses `identity` gets an answer as it is, too.
+    """
+    weights = {}
+    for part in accept_encoding.lower().split(","):
+        coding, semicolon, parameters = part.partition(";")
+        weights[coding.strip()] = _q(semicolon + parameters)
+    qualities = {coding: weights.get(coding, weights.get("*", 0.0)) for coding in offered}
+    best = max(offered, key=qualities.__getitem__)
+    return best if qualities[best] >= max(weights.get("identity", 0.0), _LEAST_QUALITY) else None
 
 
 def _quality(media_type: str, ranges: Sequence[tuple[str, ...]]) -> float:

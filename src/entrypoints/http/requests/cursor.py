@@ -1,4 +1,8 @@
-"""A place in the listing as text that clients hand back without looking into it."""
+"""A place in the listing as text that clients hand back without looking into it.
+
+It may hold a user's id as well, for links that would be too long with it: 512 characters of four bytes each are 6,144
+characters in a query, and no more than 1,715 here.
+"""
 
 from base64 import b64decode, urlsafe_b64encode
 from datetime import UTC, datetime, timedelta
@@ -6,26 +10,50 @@ from struct import Struct
 from uuid import UUID
 
 from application.listing import Cursor
+from domain.validation import MAX_USER_ID_CHARS, parse_user_id
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 # Microseconds since the epoch, then the id.
 _LAYOUT = Struct(">q16s")
 _NO_TIME = -(1 << 63)
+_CODE_POINTS = 0x110000
+"""A user's id is written as a number of this base, a digit a character."""
+_MOST_USER_ID_BYTES = ((_CODE_POINTS**MAX_USER_ID_CHARS).bit_length() + 7) // 8
 
 
-def encode(place: Cursor) -> str:
-    """Render `place` as base64url."""
+def encode(place: Cursor, user_id: str | None = None) -> str:
+    """Render `place`, and the user's id where one is to be kept, as base64url."""
     microseconds = _NO_TIME if place.created_at is None else (place.created_at - _EPOCH) // _MICROSECOND
-    return urlsafe_b64encode(_LAYOUT.pack(microseconds, place.id.bytes)).decode()
+    return urlsafe_b64encode(_LAYOUT.pack(microseconds, place.id.bytes) + _pack(user_id or "")).decode()
 
 
-def decode(text: str) -> Cursor:
-    """Read what `encode` rendered. Raises `ValueError`."""
+def decode(text: str) -> tuple[Cursor, str | None]:
+    """Read what `encode` rendered: the place, and the user's id if there is one. Raises `ValueError`."""
     try:
         data = b64decode(text, altchars=b"-_", validate=True)
-        microseconds, event_id = _LAYOUT.unpack(data)
+        microseconds, event_id = _LAYOUT.unpack_from(data)
         created_at = None if microseconds == _NO_TIME else _EPOCH + timedelta(microseconds=microseconds)
+        packed = data[_LAYOUT.size :]
+        user_id = parse_user_id(_unpack(packed)) if packed else None
     except Exception:  # noqa: BLE001 - decoding, unpacking and the calendar each have their own errors
         raise ValueError("must be one that a Link header gave") from None
-    return Cursor(created_at, UUID(bytes=event_id))
+    return Cursor(created_at, UUID(bytes=event_id)), user_id
+
+
+def _pack(text: str) -> bytes:
+    number = 0
+    for character in text:
+        number = number * _CODE_POINTS + ord(character)
+    return number.to_bytes((number.bit_length() + 7) // 8)
+
+
+def _unpack(data: bytes) -> str:
+    if len(data) > _MOST_USER_ID_BYTES:
+        raise ValueError
+    number = int.from_bytes(data)
+    characters: list[str] = []
+    while number:
+        number, code_point = divmod(number, _CODE_POINTS)
+        characters.append(chr(code_point))
+    return "".join(reversed(characters))

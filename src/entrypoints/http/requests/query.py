@@ -1,89 +1,74 @@
 """The query of `GET /events/processed`."""
 
 import re
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TypeVar
-from urllib.parse import parse_qsl, urlencode
+from urllib.parse import urlencode
 
+from adapters.wire import render_time
 from application.listing import Cursor, EventFilter
 from domain.event import EventType
 from domain.times import parse_time
-from domain.validation import Invalid, Problem
+from domain.validation import parse_user_id
 from entrypoints.http.requests import cursor
+from entrypoints.http.requests.parameters import Parameters
 
-T = TypeVar("T")
-
+_NAMES = ("limit", "cursor", "userId", "eventType", "since", "until", "bom")
 # More digits than anybody has rows.
 _COUNT = re.compile(r"[0-9]{1,18}")
 _LOST_PLUS = re.compile(r":[0-9.]+ [0-9]{2}:?[0-9]{2}\Z")
 """A time whose offset begins with a blank, which is what a plus sign means in a query."""
+_MOST_PLAIN_CHARS = 1_024
+"""Beyond it the user's id goes into the cursor, which writes it shorter, lest a proxy refuse the link."""
 
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """What to list. `pairs` are all parameters as sent, for links to further pages."""
+    """What to list; a `limit` of None is the format's own."""
 
     wanted: EventFilter
     after: Cursor | None
     limit: int | None
     has_bom: bool
     """Whether CSV is to begin with a byte order mark."""
-    pairs: list[tuple[str, str]]
 
     def for_page_after(self, place: Cursor) -> str:
-        """Render the query string of the page that begins after `place`."""
-        others = [(name, value) for name, value in self.pairs if name != "cursor"]
-        return urlencode([*others, ("cursor", cursor.encode(place))], errors="surrogateescape")
+        """Render the query string of the page that begins after `place`, of less than 2,000 characters."""
+        wanted = self.wanted
+        stated = {
+            "eventType": wanted.event_type,
+            "since": wanted.since and render_time(wanted.since),
+            "until": wanted.until and render_time(wanted.until),
+            "limit": self.limit,
+        }
+        others = {name: value for name, value in stated.items() if value is not None}
+        if wanted.user_id is None:
+            return urlencode({**others, "cursor": cursor.encode(place)})
+        plain = urlencode({"userId": wanted.user_id, **others, "cursor": cursor.encode(place)})
+        if len(plain) <= _MOST_PLAIN_CHARS:
+            return plain
+        return urlencode({**others, "cursor": cursor.encode(place, wanted.user_id)})
 
 
 def parse(query_string: bytes, max_limit: int | None) -> Query:
-    """Read a query string; unknown parameters are ignored. Raises `Invalid` with everything that is wrong."""
-    parameters = _Parameters(query_string)
-    wanted = EventFilter(
-        user_id=parameters.read("userId", str),
-        event_type=parameters.read("eventType", _event_type),
-        since=parameters.read("since", _time),
-        until=parameters.read("until", _time),
-    )
-    after = parameters.read("cursor", cursor.decode)
+    """Read a query string. Raises `Invalid` with everything that is wrong, unknown parameters included."""
+    parameters = Parameters(query_string, _NAMES)
+    stated_user_id = parameters.read("userId", parse_user_id)
+    event_type = parameters.read("eventType", _event_type)
+    since = parameters.read("since", _time)
+    until = parameters.read("until", _time)
+    after, user_id = parameters.read("cursor", lambda text: _cursor(text, stated_user_id)) or (None, stated_user_id)
     limit = parameters.read("limit", lambda text: _limit(text, max_limit))
     has_bom = parameters.read("bom", _flag)
-    if parameters.problems:
-        raise Invalid(*parameters.problems)
-    return Query(wanted, after, limit, bool(has_bom), parameters.pairs)
+    parameters.check()
+    return Query(EventFilter(user_id, event_type, since, until), after, limit, bool(has_bom))
 
 
-class _Parameters:
-    def __init__(self, query_string: bytes) -> None:
-        text = query_string.decode(errors="surrogateescape")
-        self.pairs = parse_qsl(text, keep_blank_values=True, errors="surrogateescape")
-        self.problems: list[Problem] = []
-
-    def read(self, name: str, convert: Callable[[str], T]) -> T | None:
-        """Convert a parameter; None if it is absent, or wrong and noted in `problems`."""
-        values = [value for key, value in self.pairs if key == name]
-        try:
-            return convert(_only(values)) if values else None
-        except ValueError as error:
-            self.problems.append(Problem(name, str(error)))
-            return None
-
-
-def _only(values: list[str]) -> str:
-    value, *more = values
-    if more:
-        raise ValueError("must be given only once")
-    if not value:
-        raise ValueError("must not be empty")
-    if "\0" in value:
-        raise ValueError("must not hold a NUL character")
-    try:
-        value.encode()
-    except UnicodeEncodeError:
-        raise ValueError("must be UTF-8") from None
-    return value
+def _cursor(text: str, stated_user_id: str | None) -> tuple[Cursor, str | None]:
+    place, user_id = cursor.decode(text)
+    if user_id is not None and stated_user_id not in {None, user_id}:
+        raise ValueError("belongs to a list of another userId")
+    return place, user_id or stated_user_id
 
 
 def _limit(text: str, most: int | None) -> int:

@@ -14,14 +14,14 @@ _PROBLEMS = {
     HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "The body or the event is too large",
     HTTPStatus.UNSUPPORTED_MEDIA_TYPE: "Another media type, another charset than UTF-8, or another compression than "
     "gzip, deflate or zstd",
-    HTTPStatus.UNPROCESSABLE_ENTITY: "Not valid; `errors` names each field at fault",
+    HTTPStatus.UNPROCESSABLE_ENTITY: "Not valid, or an unknown query parameter; `errors` names each field at fault",
     HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE: "The head of the request is too large",
     HTTPStatus.INTERNAL_SERVER_ERROR: "A bug; never caused by a request alone",
     HTTPStatus.NOT_IMPLEMENTED: "An unknown method, or a transfer coding other than chunked",
     HTTPStatus.SERVICE_UNAVAILABLE: "Not now; retry after the seconds in `Retry-After`",
     HTTPStatus.HTTP_VERSION_NOT_SUPPORTED: "A version of HTTP other than 1.0 and 1.1",
 }
-_EVERYWHERE = (400, 405, 408, 431, 500, 501, 503, 505)
+_EVERYWHERE = (400, 405, 408, 422, 431, 500, 501, 503, 505)
 """What the server, or a bug, may answer to any request."""
 
 

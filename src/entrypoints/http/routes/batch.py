@@ -18,9 +18,9 @@ from entrypoints.http.requests.event_body import Unreadable, parse
 from entrypoints.http.requests.room import Room
 from entrypoints.http.responses import JSON, Answer, Reply
 from entrypoints.http.routes.generate import UNCONFIRMED
-from entrypoints.http.routes.rows import NDJSON
+from entrypoints.http.routes.rows import NDJSON_TYPES
 
-BATCH_MEDIA_TYPES = (JSON, NDJSON, "application/ndjson")
+BATCH_MEDIA_TYPES = (JSON, *NDJSON_TYPES)
 """An array, or one event a line."""
 _ROOM_BYTES = 32 * 1024 * 1024
 """For the bodies of all batches under way; each takes some four times as much until it is answered."""

@@ -12,6 +12,7 @@ from http import HTTPStatus
 from litestar import route
 from litestar.types import ASGIApp
 
+from entrypoints.http.requests.parameters import no_parameters
 from entrypoints.http.responses import JSON, Reply
 from entrypoints.http.routes.openapi import document
 from entrypoints.http.routes.schemas import EVENT_ID, Schema
@@ -32,7 +33,7 @@ _POLICY = (
 )
 
 
-@route("/docs", http_method=["GET", "HEAD"])
+@route("/docs", http_method=["GET", "HEAD"], guards=[no_parameters])
 async def get_docs() -> ASGIApp:
     """Serve the page."""
     headers = [(b"content-security-policy", _POLICY.encode())]

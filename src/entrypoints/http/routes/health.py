@@ -8,12 +8,13 @@ from litestar.di import NamedDependency
 from litestar.types import ASGIApp
 
 from entrypoints.health import Readiness, Report
+from entrypoints.http.requests.parameters import no_parameters
 from entrypoints.http.responses import Reply
 
 _NO_STORE = ((b"cache-control", b"no-store"),)
 
 
-@route("/health", http_method=["GET", "HEAD"])
+@route("/health", http_method=["GET", "HEAD"], guards=[no_parameters])
 async def alive(readiness: NamedDependency[Readiness]) -> ASGIApp:
     """Tell that the process lives, whatever its parts do."""
     if readiness.failure is not None:
@@ -21,13 +22,13 @@ async def alive(readiness: NamedDependency[Readiness]) -> ASGIApp:
     return Reply(HTTPStatus.OK, b'{"status":"UP"}')
 
 
-@route("/health/ready", http_method=["GET", "HEAD"])
+@route("/health/ready", http_method=["GET", "HEAD"], guards=[no_parameters])
 async def ready(readiness: NamedDependency[Readiness]) -> ASGIApp:
     """Tell strangers whether the process can work, part by part; the causes are in the log."""
     return _rendered((await readiness.report()).for_strangers)
 
 
-@route("/health/ready", http_method=["GET", "HEAD"])
+@route("/health/ready", http_method=["GET", "HEAD"], guards=[no_parameters])
 async def ready_in_full(readiness: NamedDependency[Readiness]) -> ASGIApp:
     """Tell operators the same with the causes, which name addresses and users."""
     return _rendered(await readiness.report())

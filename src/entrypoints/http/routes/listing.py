@@ -3,7 +3,6 @@
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
 from http import HTTPStatus
 from typing import Any
-from uuid import UUID
 
 from litestar import Request, route
 from litestar.di import NamedDependency
@@ -12,20 +11,23 @@ from litestar.types import ASGIApp
 
 from application.list_processed import ListProcessed
 from application.listing import StoredEvent
+from domain.validation import parse_id
+from entrypoints.http import compression
 from entrypoints.http.headers import Fields
 from entrypoints.http.problems import HttpProblem
 from entrypoints.http.requests import query
-from entrypoints.http.requests.accept import negotiate
+from entrypoints.http.requests.accept import negotiate, negotiate_coding
+from entrypoints.http.requests.parameters import no_parameters
 from entrypoints.http.responses import JSON, Reply, Stream
 from entrypoints.http.routes import rows
 
-MEDIA_TYPES = (JSON, rows.NDJSON, rows.CSV)
+MEDIA_TYPES = (JSON, *rows.NDJSON_TYPES, rows.CSV)
 DEFAULT_LIMIT = 100
 MAX_LIMIT = 1_000
 
-_VARY = (b"vary", b"Accept")
+_VARY = (b"vary", b"Accept, Accept-Encoding")
 _EXPORT_HEADERS: Mapping[str, Fields] = {
-    rows.NDJSON: [(b"content-type", rows.NDJSON.encode()), _VARY],
+    **{ndjson: [(b"content-type", ndjson.encode()), _VARY] for ndjson in rows.NDJSON_TYPES},
     rows.CSV: [
         (b"content-type", f"{rows.CSV}; charset=utf-8; header=present".encode()),
         (b"content-disposition", b'attachment; filename="events.csv"'),
@@ -36,54 +38,68 @@ _EXPORT_HEADERS: Mapping[str, Fields] = {
 
 @route("/events/processed", http_method=["GET", "HEAD"])
 async def list_events(request: Request[Any, Any, Any], listing: NamedDependency[ListProcessed]) -> ASGIApp:
-    """List stored events in the media type that the client prefers."""
-    accept = ",".join(request.headers.getall("accept", []))
-    media_type = negotiate(accept, MEDIA_TYPES)
+    """List stored events in the media type and the coding that the client prefers."""
+    media_type = negotiate(_all(request, "accept"), MEDIA_TYPES)
+    coding = negotiate_coding(_all(request, "accept-encoding"), compression.CODINGS)
     query_string = request.scope["query_string"]
     if media_type is None:
         raise HttpProblem(HTTPStatus.NOT_ACCEPTABLE, f"This list comes as {', '.join(MEDIA_TYPES)} only.")
     if media_type == JSON:
-        return await page(query.parse(query_string, MAX_LIMIT), listing)
-    return await export(query.parse(query_string, None), listing, media_type)
+        return await page(query.parse(query_string, MAX_LIMIT), listing, coding)
+    return await export(query.parse(query_string, None), listing, media_type, coding)
 
 
-@route("/events/{event_id:uuid}", http_method=["GET", "HEAD"])
-async def get_event(event_id: FromPath[UUID], listing: NamedDependency[ListProcessed]) -> ASGIApp:
-    """Read one stored event; an id that is no UUID does not come here and is a 404."""
-    row = await listing.get(event_id)
+@route("/events/{event_id:str}", http_method=["GET", "HEAD"], guards=[no_parameters])
+async def get_event(event_id: FromPath[str], listing: NamedDependency[ListProcessed]) -> ASGIApp:
+    """Read one stored event, by its id in any spelling in which an event may be posted."""
+    try:
+        row = await listing.get(parse_id(event_id))
+    except ValueError:
+        raise HttpProblem(HTTPStatus.NOT_FOUND, "The id of an event is a UUID.") from None
     if row is None:
         raise HttpProblem(HTTPStatus.NOT_FOUND, "No event with this id is stored, or not yet.")
     return Reply(HTTPStatus.OK, rows.to_json_object(row))
 
 
-async def page(wanted: query.Query, listing: ListProcessed) -> Reply:
+async def page(wanted: query.Query, listing: ListProcessed, coding: str | None) -> Reply:
     """Answer with one page, and a link to the next if there is one."""
     found = await listing.page(wanted.wanted, wanted.after, wanted.limit or DEFAULT_LIMIT)
     headers = [_VARY]
     if found.following is not None:
         link = f'</events/processed?{wanted.for_page_after(found.following)}>; rel="next"'
         headers.append((b"link", link.encode()))
-    return Reply(HTTPStatus.OK, rows.to_json(found.rows), headers)
+    body = rows.to_json(found.rows)
+    if coding is not None and len(body) > compression.MIN_BYTES:
+        body = await compression.compress(body, coding)
+        headers.append((b"content-encoding", coding.encode()))
+    return Reply(HTTPStatus.OK, body, headers)
 
 
-async def export(wanted: query.Query, listing: ListProcessed, media_type: str) -> Stream:
+async def export(wanted: query.Query, listing: ListProcessed, media_type: str, coding: str | None) -> Stream:
     """Answer with everything that matches, however much, a page at a time."""
     pages = listing.export(wanted.wanted, wanted.after, wanted.limit)
-    # Read before the status is sent, so that an outage is a clean 503.
-    first = await anext(pages)
     if media_type == rows.CSV:
         head, render = rows.csv_header(has_bom=wanted.has_bom), rows.to_csv
     else:
         head, render = b"", rows.to_ndjson
-    return Stream(_render(head, first, pages, render), _EXPORT_HEADERS[media_type])
+    # Read before the status is sent, so that an outage is a clean 503.
+    first = head + render(await anext(pages))
+    headers = _EXPORT_HEADERS[media_type]
+    chunks = _render(first, pages, render)
+    # A first page that is so small is the only one.
+    if coding is None or len(first) <= compression.MIN_BYTES:
+        return Stream(chunks, headers)
+    return Stream(compression.compress_chunks(chunks, coding), [*headers, (b"content-encoding", coding.encode())])
 
 
 async def _render(
-    head: bytes,
-    first: Sequence[StoredEvent],
-    pages: AsyncIterator[Sequence[StoredEvent]],
-    render: Callable[[Sequence[StoredEvent]], bytes],
+    first: bytes, pages: AsyncIterator[Sequence[StoredEvent]], render: Callable[[Sequence[StoredEvent]], bytes]
 ) -> AsyncGenerator[bytes, None]:
-    yield head + render(first)
+    yield first
     async for following in pages:
         yield render(following)
+
+
+def _all(request: Request[Any, Any, Any], name: str) -> str:
+    """Join a header that may be sent in several lines."""
+    return ",".join(request.headers.getall(name, []))

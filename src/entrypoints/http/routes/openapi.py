@@ -10,6 +10,7 @@ import msgspec
 from litestar import route
 from litestar.types import ASGIApp
 
+from entrypoints.http.requests.parameters import no_parameters
 from entrypoints.http.responses import Reply
 from entrypoints.http.routes import operations
 from entrypoints.http.routes.answers import HEADERS, REFUSALS
@@ -17,7 +18,7 @@ from entrypoints.http.routes.schemas import SCHEMAS, Schema
 from entrypoints.release import release
 
 
-@route("/docs/openapi.json", http_method=["GET", "HEAD"])
+@route("/docs/openapi.json", http_method=["GET", "HEAD"], guards=[no_parameters])
 async def get_openapi() -> ASGIApp:
     """Serve the document."""
     return Reply(HTTPStatus.OK, _rendered())

@@ -5,7 +5,7 @@ from entrypoints.http.problems import MEDIA_TYPE
 from entrypoints.http.responses import JSON
 from entrypoints.http.routes.answers import RETRY_AFTER, answer, header, refusals, without_content
 from entrypoints.http.routes.listing import DEFAULT_LIMIT, MAX_LIMIT
-from entrypoints.http.routes.rows import CSV, NDJSON
+from entrypoints.http.routes.rows import CSV, NDJSON_TYPES
 from entrypoints.http.routes.schemas import EVENT_ID, EVENTS, Schema, ref
 
 _COMPRESSION = "The body may be compressed by gzip, deflate or zstd (`Content-Encoding`); its limit counts inflated."
@@ -23,7 +23,7 @@ def generate_event() -> Schema:
         "requestBody": {"required": True, "content": {JSON: {"schema": ref("EventInput"), "example": EVENTS[0]}}},
         "responses": {
             "201": answer("The log has the event", {JSON: ref("Published")}, location=location),
-            **refusals(413, 415, 422),
+            **refusals(413, 415),
         },
     }
 
@@ -43,8 +43,7 @@ def publish_batch() -> Schema:
             "required": True,
             "content": {
                 JSON: {"schema": {"type": "array", "items": ref("EventInput")}, "example": EVENTS},
-                NDJSON: lines,
-                "application/ndjson": lines,
+                **dict.fromkeys(NDJSON_TYPES, lines),
             },
         },
         "responses": {
@@ -60,6 +59,7 @@ def publish_batch() -> Schema:
 
 def list_events() -> Schema:
     """Describe `GET /events/processed`."""
+    lines = {"type": "string", "description": "One Event as JSON a line"}
     return {
         "tags": ["events"],
         "operationId": "listEvents",
@@ -85,7 +85,7 @@ def list_events() -> Schema:
                 "The events",
                 {
                     JSON: {"type": "array", "items": ref("Event")},
-                    NDJSON: {"type": "string", "description": "One Event as JSON a line"},
+                    **dict.fromkeys(NDJSON_TYPES, lines),
                     CSV: {"type": "string", "description": "RFC 4180 with a header line, formulas disarmed"},
                 },
                 link=header(
@@ -93,10 +93,13 @@ def list_events() -> Schema:
                     "The next page, if there is one; JSON only",
                     '</events/processed?cursor=…>; rel="next"',
                 ),
-                vary=header("string", "What the answer depends on", "Accept"),
-                **{"content-disposition": header("string", "CSV only", 'attachment; filename="events.csv"')},
+                vary=header("string", "What the answer depends on", "Accept, Accept-Encoding"),
+                **{
+                    "content-disposition": header("string", "CSV only", 'attachment; filename="events.csv"'),
+                    "content-encoding": header("string", "gzip or zstd, where `Accept-Encoding` has it", "zstd"),
+                },
             ),
-            **refusals(406, 422),
+            **refusals(406),
         },
     }
 

@@ -12,6 +12,8 @@ from adapters.wire import render_time
 from application.listing import StoredEvent
 
 NDJSON = "application/x-ndjson"
+NDJSON_TYPES = (NDJSON, "application/ndjson")
+"""Neither name is registered, and clients use both."""
 CSV = "text/csv"
 
 _COLUMNS = ("id", "user_id", "event_type", "payload", "created_at", "occurred_at")
