@@ -65,8 +65,8 @@ faults-quick: $(VENV)/.dev ## The same in a few minutes: some scenarios, fewer e
 faults-mutants: $(VENV)/.dev ## Prove the faults' suite: each seeded mistake must turn its scenario red
 	$(BIN)/python -m tests.faults.mutants
 
-# Its own table takes the place of what was captured of thousands of inputs.
-FUZZ = $(BIN)/pytest tests/fuzz -p no:randomly --numprocesses=2 --exitfirst --tb=short --show-capture=no \
+# A table of its own takes the place of what was captured of thousands of inputs; schemathesis would print none of them.
+FUZZ = $(BIN)/pytest tests/fuzz -p no:randomly -p no:schemathesis --numprocesses=2 --exitfirst --tb=short --show-capture=no \
 	--hypothesis-profile=$@ $(if $(SEED),--hypothesis-seed=$(SEED)) $(if $(ONLY),-k $(ONLY))
 
 fuzz: $(VENV)/.dev ## Feed generated inputs to whatever reads any, until one fails (SEED=… and ONLY=… run it again)
