@@ -18,7 +18,7 @@ _TOO_SLOW = "PERFORM pg_sleep(30)"
 
 @pytest.fixture
 async def hasty(database: Database) -> AsyncIterator[AsyncEngine]:
-    """An engine whose statements may not last long."""
+    """An engine whose statements may not last long; who changes the table beside it has the patience of an operator."""
     limits = Limits(lock=_LIMIT_SECONDS / 2, statement=_LIMIT_SECONDS, batch=2 * _LIMIT_SECONDS)
     made = create_engine(replace(database, limits=limits), application_name="tests", pool_size=5)
     yield made
@@ -27,7 +27,7 @@ async def hasty(database: Database) -> AsyncIterator[AsyncEngine]:
 
 @pytest.mark.parametrize("duplicates", [0, 1], ids=["new ids", "ids that stand there already"])
 async def test_batch_slower_than_the_limit_is_stored_in_smaller_ones_that_grow_again(
-    hasty: AsyncEngine, caplog: pytest.LogCaptureFixture, duplicates: int
+    engine: AsyncEngine, hasty: AsyncEngine, caplog: pytest.LogCaptureFixture, duplicates: int
 ) -> None:
     """Nothing is dead-lettered, and each smaller batch is committed at once."""
     caplog.set_level("INFO")
@@ -37,47 +37,49 @@ async def test_batch_slower_than_the_limit_is_stored_in_smaller_ones_that_grow_a
     moving.append(*known)
     async with moving.running():
         await moving.commits(len(known))
-        await refuse(hasty, "true", _SLOW)
+        await refuse(engine, "true", _SLOW)
         moving.append(*events, *known)
         await moving.commits(1)
         await moving.commits(1_000 + 2 * len(known))
-        await execute(hasty, "DROP TRIGGER refuse ON events")
+        await execute(engine, "DROP TRIGGER refuse ON events")
         moving.append(*(later := [an_event() for _ in range(3_000)]))
         await moving.commits(4_000 + 2 * len(known))
     assert moving.letters == []
-    assert set(await ids(hasty)) == {event.id for event in (*known, *events, *later)}
+    assert set(await ids(engine)) == {event.id for event in (*known, *events, *later)}
     assert "trying smaller batches" in caplog.text
     assert "batches have their usual size again" in caplog.text
 
 
-async def test_record_that_alone_exceeds_the_limit_is_a_dead_letter(hasty: AsyncEngine) -> None:
+async def test_record_that_alone_exceeds_the_limit_is_a_dead_letter(engine: AsyncEngine, hasty: AsyncEngine) -> None:
     """Others can be written meanwhile."""
-    await refuse(hasty, "NEW.user_id = 'refused'", _TOO_SLOW)
+    await refuse(engine, "NEW.user_id = 'refused'", _TOO_SLOW)
     moving = Moving(hasty)
     moving.append(*with_culprit_at(2))
     async with moving.running():
         await moving.commits(20)
     assert moving.letters == [("rejected", 2)]
-    assert len(await ids(hasty)) == 19
+    assert len(await ids(engine)) == 19
 
 
-async def test_table_that_takes_nothing_in_time_for_a_while_costs_no_dead_letter(hasty: AsyncEngine) -> None:
+async def test_table_that_takes_nothing_in_time_for_a_while_costs_no_dead_letter(
+    engine: AsyncEngine, hasty: AsyncEngine
+) -> None:
     """Not even where a single record is tried."""
-    await refuse(hasty, "true", _TOO_SLOW)
+    await refuse(engine, "true", _TOO_SLOW)
     moving = Moving(hasty)
     moving.append(*with_culprit_at(0, count=5))
     async with moving.running():
         await moving.holds()
         await moving.keeps_trying(5 * _LIMIT_SECONDS)
         assert (moving.letters, moving.committed()) == ([], 0)
-        await execute(hasty, "DROP TRIGGER refuse ON events")
+        await execute(engine, "DROP TRIGGER refuse ON events")
         await moving.commits(5)
     assert moving.letters == []
 
 
-async def test_slow_partition_leaves_the_size_of_others_alone(hasty: AsyncEngine) -> None:
+async def test_slow_partition_leaves_the_size_of_others_alone(engine: AsyncEngine, hasty: AsyncEngine) -> None:
     """What troubles one does not trouble the others for long."""
-    await refuse(hasty, "NEW.log_partition = 0", "PERFORM pg_sleep(0.1)")
+    await refuse(engine, "NEW.log_partition = 0", "PERFORM pg_sleep(0.1)")
     moving = Moving(hasty, batch_size=1_000)
     moving.append(*(an_event() for _ in range(20)))
     moving.append(*(an_event() for _ in range(2_000)), partition=1)

@@ -1,6 +1,7 @@
 """Version and commit: of a checkout, of an image, and where neither is known."""
 
 import subprocess
+from collections.abc import Iterator
 from importlib.metadata import version
 from pathlib import Path
 
@@ -12,9 +13,11 @@ ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture(autouse=True)
-def fresh(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What was found out in other tests is forgotten."""
+def fresh(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """What was found out in other tests is forgotten, and in others what was found out here."""
     monkeypatch.delenv(release.COMMIT_VARIABLE, raising=False)
+    release.commit.cache_clear()
+    yield
     release.commit.cache_clear()
 
 
