@@ -18,6 +18,7 @@ MAX_USER_ID_CHARS = 512
 
 _EVENT_TYPES: dict[object, EventType] = {member.value: member for member in EventType}
 _UUID = re.compile(r"[0-9a-fA-F]{8}-?(?:[0-9a-fA-F]{4}-?){3}[0-9a-fA-F]{12}")
+_MAX_UUID = (1 << 128) - 1
 _SURROGATE = re.compile(r"[\ud800-\udfff]")
 
 
@@ -76,12 +77,14 @@ def _problems(
 
 def parse_id(value: object) -> UUID:
     """Read an event's id. Raises `ValueError` with what a person should mend."""
-    if isinstance(value, UUID):
-        return value
     # UUID() also takes braces and "urn:uuid:", which PostgreSQL or a foreign consumer may not.
     if isinstance(value, str) and _UUID.fullmatch(value):
-        return UUID(value)
-    raise ValueError("must be a UUID")
+        value = UUID(value)
+    if not isinstance(value, UUID):
+        raise ValueError("must be a UUID")
+    if not 0 < value.int < _MAX_UUID:
+        raise ValueError("must not be the nil or the max UUID, which stands for no id")
+    return value
 
 
 def parse_user_id(value: object) -> str:

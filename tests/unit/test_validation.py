@@ -85,6 +85,16 @@ def test_id_that_is_no_uuid_is_refused(text: object) -> None:
     assert problems(event_id=text) == [("eventId", "must be a UUID")]
 
 
+@pytest.mark.parametrize("digit", ["0", "f", "F"])
+def test_nil_and_max_uuid_are_no_id(digit: str) -> None:
+    """As text and parsed alike: a field that nobody has set would make one event of all."""
+    text = str(UUID(digit * 32)) if digit == "f" else digit * 32
+    for event_id in (text, UUID(text)):
+        assert problems(event_id=event_id) == [
+            ("eventId", "must not be the nil or the max UUID, which stands for no id")
+        ]
+
+
 @pytest.mark.parametrize("user_id", ["x", "Jörg", "a b\n", "😀" * MAX_USER_ID_CHARS])
 def test_any_other_text_is_a_user_id(user_id: str) -> None:
     """Characters are counted, not bytes."""

@@ -125,6 +125,14 @@ async def test_json_that_is_no_object_is_a_422(api: Api, value: bytes) -> None:
     assert [error["field"] for error in response.json()["errors"]] == ["body"]
 
 
+@pytest.mark.parametrize("event_id", ["00000000-0000-0000-0000-000000000000", "f" * 32])
+async def test_nil_and_max_uuid_are_a_422(api: Api, event_id: str) -> None:
+    """They mean that there is no id."""
+    response = await api.post(body(eventId=event_id))
+    assert response.status_code == 422
+    assert [error["field"] for error in response.json()["errors"]] == ["eventId"]
+
+
 async def test_invalid_event_is_a_422_that_names_every_problem(api: Api) -> None:
     """A client mends all of it at once."""
     response = await api.post(body(userId=7, eventType="JUMP", eventId="x", timestamp="2026-01-01", payload=[]))

@@ -9,7 +9,7 @@ from application.ports import Receipt
 from domain.errors import Rejected, Unavailable
 from domain.event import UserEvent
 from entrypoints.http.problems import HttpProblem
-from entrypoints.http.requests.room import Room
+from entrypoints.http.requests.room import SMALL_BYTES, Room
 from entrypoints.http.routes import batch
 from tests.support import bombs
 from tests.support.api import MAX_BATCH_BYTES, Api, an_api
@@ -40,10 +40,45 @@ def test_request_that_is_alone_may_take_more_than_there_is() -> None:
         take(1)
 
 
+def test_share_is_kept_for_small_requests() -> None:
+    """Large ones never take it, however many they are; small ones may fill all."""
+    room = Room(4 * SMALL_BYTES, kept_bytes=2 * SMALL_BYTES)
+    with room.share() as large, room.share() as another, room.share() as small, room.share() as last:
+        large(2 * SMALL_BYTES)
+        another(SMALL_BYTES)
+        with pytest.raises(HttpProblem):
+            another(1)
+        small(SMALL_BYTES)
+        with pytest.raises(HttpProblem):
+            last(1)
+
+
+async def test_unfinished_large_batches_refuse_no_small_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Those that fill the room wait for the rest of their bodies."""
+    monkeypatch.setattr(batch, "_ROOM_BYTES", 1)
+    has_arrived, leave = asyncio.Semaphore(0), asyncio.Event()
+
+    async def unfinished() -> AsyncIterator[bytes]:
+        yield b"[".ljust(MAX_BATCH_BYTES - 1)
+        has_arrived.release()
+        await leave.wait()
+        yield b"]"
+
+    async with an_api() as api, asyncio.TaskGroup() as tasks:
+        for _ in range(2):
+            tasks.create_task(api.client.post("/events/batch", content=unfinished(), headers=HEADERS))
+        for _ in range(2):
+            await has_arrived.acquire()
+        assert (await api.post_batch(b'[{"userId":"u","eventType":"LOGIN"}]')).status_code == 200
+        assert (await api.post_batch(b"[]".ljust(MAX_BATCH_BYTES))).status_code == 503
+        leave.set()
+
+
 @pytest.fixture
 async def small(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Api]:
     """An API with room for two batches of full size."""
     monkeypatch.setattr(batch, "_ROOM_BYTES", 1)
+    monkeypatch.setattr(batch, "_KEPT_BYTES", 0)
     async with an_api() as api:
         yield api
 

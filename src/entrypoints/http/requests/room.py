@@ -6,15 +6,23 @@ from http import HTTPStatus
 
 from entrypoints.http.problems import HttpProblem
 
+SMALL_BYTES = 64 * 1024
+"""What a request may take of the share that is kept for small ones."""
+
 Take = Callable[[int], None]
 """Counts so many more bytes for a request; raises `HttpProblem` with 503 when there is no room for them."""
 
 
 class Room:
-    """Counts bytes while they come, since a length that is announced may be a lie."""
+    """Counts bytes while they come, since a length that is announced may be a lie.
 
-    def __init__(self, max_bytes: int) -> None:
+    A request of over `SMALL_BYTES` leaves a share to the others: a few large ones that never end refuse no small one.
+    """
+
+    def __init__(self, max_bytes: int, *, kept_bytes: int = 0) -> None:
+        """Bound all requests to `max_bytes`, of which `kept_bytes` are kept for small ones."""
         self._max_bytes = max_bytes
+        self._max_large_bytes = max_bytes - kept_bytes
         self._taken = 0
 
     @contextmanager
@@ -24,7 +32,8 @@ class Room:
 
         def take(size: int) -> None:
             nonlocal own
-            if own < self._taken and self._taken + size > self._max_bytes:
+            most = self._max_bytes if own + size <= SMALL_BYTES else self._max_large_bytes
+            if own < self._taken and self._taken + size > most:
                 raise HttpProblem(
                     HTTPStatus.SERVICE_UNAVAILABLE,
                     "Too many large requests are in flight.",

@@ -24,6 +24,8 @@ BATCH_MEDIA_TYPES = (JSON, *NDJSON_TYPES)
 """An array, or one event a line."""
 _ROOM_BYTES = 32 * 1024 * 1024
 """For the bodies of all batches under way; each takes some four times as much until it is answered."""
+_KEPT_BYTES = 8 * 1024 * 1024
+"""Beside it, for batches of up to `room.SMALL_BYTES`."""
 
 logger: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
@@ -48,7 +50,7 @@ _Result = _Published | _Rejected | _Retry
 def batch_answer(publish: PublishEvent, body_reader: BodyReader, *, max_events: int, max_event_bytes: int) -> Answer:
     """Make what publishes up to `max_events` events of `max_event_bytes` each; 200 with a result for each."""
     splitter = BatchSplitter(max_events)
-    room = Room(max(_ROOM_BYTES, 2 * body_reader.max_bytes))
+    room = Room(max(_ROOM_BYTES, 2 * body_reader.max_bytes) + _KEPT_BYTES, kept_bytes=_KEPT_BYTES)
 
     def split(media_type: str, body: bytes) -> list[bytes]:
         try:

@@ -8,6 +8,8 @@ from entrypoints.http.routes.listing import DEFAULT_LIMIT, MAX_LIMIT
 from entrypoints.http.routes.rows import CSV, NDJSON_TYPES
 from entrypoints.http.routes.schemas import EVENT_ID, EVENTS, Schema, ref
 
+_COMPRESSION = "The body may be compressed by gzip, deflate or zstd (`Content-Encoding`); its limit counts inflated."
+
 
 def generate_event() -> Schema:
     """Describe `POST /events/generate`."""
@@ -17,8 +19,7 @@ def generate_event() -> Schema:
         "operationId": "generateEvent",
         "summary": "Publish an event",
         "description": "Answers once the log has the event durably; it appears in the list a moment later. "
-        "A 503 may mean that the event was taken all the same: retry with its `eventId`.",
-        "parameters": [_content_encoding()],
+        "A 503 may mean that the event was taken all the same: retry with its `eventId`. " + _COMPRESSION,
         "requestBody": {"required": True, "content": {JSON: {"schema": ref("EventInput"), "example": EVENTS[0]}}},
         "responses": {
             "201": answer("The log has the event", {JSON: ref("Published")}, location=location),
@@ -36,8 +37,8 @@ def publish_batch() -> Schema:
         "summary": "Publish many events",
         "description": "A 200 says nothing about any event: look at each result. A user's events keep their order. "
         "How many events and bytes a batch may have is set by MAX_BATCH_EVENTS and MAX_BATCH_BYTES; nothing of a batch "
-        "that is answered with 400, 408, 413 or 415 was published. After a 500 or 503 any of it may have been.",
-        "parameters": [_content_encoding()],
+        "that is answered with 400, 408, 413 or 415 was published. After a 500 or 503 any of it may have been. "
+        + _COMPRESSION,
         "requestBody": {
             "required": True,
             "content": {
@@ -182,26 +183,18 @@ def _head(get: Schema) -> Schema:
 def _options(operation: Schema) -> Schema:
     allow = header("string", "The methods that the path takes", "GET, HEAD, OPTIONS")
     parameters = [parameter for parameter in operation.get("parameters", ()) if parameter["in"] == "path"]
+    statuses = [404] if parameters else []
     return {
         "tags": operation["tags"],
         "operationId": f"{operation['operationId']}Options",
         "summary": "Which methods does the path take?",
         **({"parameters": parameters} if parameters else {}),
-        "responses": {"204": answer("`Allow` names them", allow=allow), **refusals()},
+        "responses": {"204": answer("`Allow` names them", allow=allow), **refusals(*statuses)},
     }
 
 
 def _with_health(up: Schema, down: Schema) -> Schema:
     return {"200": up, **refusals(), "503": down}
-
-
-def _content_encoding() -> Schema:
-    return {
-        "name": "content-encoding",
-        "in": "header",
-        "schema": {"type": "string", "enum": ["gzip", "deflate", "zstd"]},
-        "description": "If the body is compressed. Its limit counts for what it is inflated to.",
-    }
 
 
 def _event_id() -> Schema:
