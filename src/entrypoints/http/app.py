@@ -15,7 +15,8 @@ from application.publish_event import PublishEvent
 from entrypoints.health import Readiness
 from entrypoints.http.headers import by_name
 from entrypoints.http.middleware import RequestMiddleware
-from entrypoints.http.problems import HttpProblem, handle, reply_to
+from entrypoints.http.paths import answer_misspelt, is_spelled_right
+from entrypoints.http.problems import METHOD_NOT_ALLOWED, HttpProblem, handle, reply_to
 from entrypoints.http.requests.body import BodyReader
 from entrypoints.http.requests.parameters import take_none
 from entrypoints.http.responses import Answer, Reply
@@ -25,6 +26,9 @@ from entrypoints.http.routes.generate import generate_answer
 from entrypoints.http.routes.health import alive, ready, ready_in_full
 from entrypoints.http.routes.listing import get_event, list_events
 from entrypoints.http.routes.openapi import get_openapi
+from entrypoints.http.routes.root import get_root
+
+_ALLOW = ((b"allow", b"OPTIONS, POST"),)
 
 
 def create_app(
@@ -53,7 +57,7 @@ def create_app(
         ),
     }
     return _application(
-        [list_events, get_event, alive, ready, get_docs, get_openapi], dependencies, max_in_flight, posts
+        [get_root, list_events, get_event, alive, ready, get_docs, get_openapi], dependencies, max_in_flight, posts
     )
 
 
@@ -81,20 +85,23 @@ def _application(
         logging_config=None,
         debug=False,
     )
-    application = Dispatch({path: _post_route(answer) for path, answer in posts.items()}, framework)
+    application = Dispatch({path.encode(): _post_route(answer) for path, answer in posts.items()}, framework)
     # Litestar runs middleware of its own only behind the router, where a 404 or 405 never comes.
     return RequestMiddleware(application, max_in_flight=max_in_flight)
 
 
 @dataclass(frozen=True, slots=True)
 class Dispatch:
-    """Plain ASGI applications by path in front of the framework, which serves every other path."""
+    """Plain ASGI applications by path, as the client spelled it, in front of the framework, which serves the others."""
 
-    ahead: Mapping[str, ASGIApp]
+    ahead: Mapping[bytes, ASGIApp]
     app: ASGIApp
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        await self.ahead.get(scope["path"], self.app)(scope, receive, send)
+        raw_path = scope["raw_path"]
+        # The framework would also take other spellings.
+        app = self.ahead.get(raw_path) or (self.app if is_spelled_right(raw_path) else answer_misspelt)
+        await app(scope, receive, send)
 
 
 def _post_route(answer: Answer) -> ASGIApp:
@@ -113,11 +120,7 @@ def _post_route(answer: Answer) -> ASGIApp:
                 take_none(scope)
                 return await answer(scope, receive, by_name(scope["headers"]))
             case "OPTIONS":
-                return Reply(HTTPStatus.NO_CONTENT, b"", [(b"allow", b"OPTIONS, POST")])
-        raise HttpProblem(
-            HTTPStatus.METHOD_NOT_ALLOWED,
-            "This path does not support this method.",
-            headers=[(b"allow", b"POST, OPTIONS")],
-        )
+                return Reply(HTTPStatus.NO_CONTENT, b"", _ALLOW)
+        raise HttpProblem(HTTPStatus.METHOD_NOT_ALLOWED, METHOD_NOT_ALLOWED, headers=_ALLOW)
 
     return serve

@@ -19,7 +19,7 @@ from adapters.frequent_lines import FrequentLines
 from entrypoints.http.headers import Headers, by_name
 from entrypoints.http.problems import HttpProblem, raw_path, reply_to
 
-HEALTH_PATHS = frozenset({"/health", "/health/ready"})
+HEALTH_PATHS = frozenset({b"/health", b"/health/ready"})
 
 _HTTP: Final = ScopeType.HTTP
 """Looked up once, as looking up an enumeration's member is slow in Python 3.11."""
@@ -66,7 +66,7 @@ class RequestMiddleware:
         started = time.perf_counter_ns()
         answer = _Answer(send, request_id)
         token = _request_id.set(request_id)
-        is_health = scope["path"] in HEALTH_PATHS
+        is_health = scope["raw_path"] in HEALTH_PATHS
         is_admitted = is_health or self._in_flight < self._max_in_flight
         self._in_flight += is_admitted
         try:

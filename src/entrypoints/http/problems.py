@@ -17,6 +17,8 @@ from entrypoints.http.headers import Fields
 from entrypoints.http.responses import Reply, is_head
 
 MEDIA_TYPE = "application/problem+json"
+NOT_FOUND = "There is nothing at this path."
+METHOD_NOT_ALLOWED = "This path does not support this method."
 RETRY_AFTER: Fields = ((b"retry-after", b"5"),)
 """For an outage, in seconds."""
 
@@ -122,9 +124,9 @@ def unreadable(reason: str) -> HttpProblem:
 def _framework_problem(error: HTTPException) -> HttpProblem:
     status = HTTPStatus(error.status_code)
     if status is HTTPStatus.NOT_FOUND:
-        detail = "There is nothing at this path."
+        detail = NOT_FOUND
     elif status is HTTPStatus.METHOD_NOT_ALLOWED:
-        detail = "This path does not support this method."
+        detail = METHOD_NOT_ALLOWED
     else:
         detail = f"{error.detail}."
     headers = [(name.lower().encode(), value.encode()) for name, value in (error.headers or {}).items()]

@@ -22,7 +22,7 @@ def paths(app: Any) -> set[str]:
     """Find all paths: the framework's and those ahead of it."""
     found: set[str] = set()
     while not isinstance(app, Litestar):
-        found |= {*getattr(app, "ahead", ())}
+        found |= {path.decode() for path in getattr(app, "ahead", ())}
         app = app.app
     return found | {route.path for route in app.routes}
 

@@ -20,7 +20,7 @@ async def test_other_method_is_a_405_that_names_the_right_ones(api: Api, path: s
     """A problem document with its path and request id."""
     response = await api.client.request(method, path, headers={"x-request-id": "id-1"})
     assert response.status_code == 405
-    assert response.headers["allow"] == "POST, OPTIONS"
+    assert response.headers["allow"] == "OPTIONS, POST"
     if method != "HEAD":
         assert response.json()["instance"] == path
         assert response.json()["requestId"] == "id-1"

@@ -18,7 +18,7 @@ BODY = b'{"userId":"u","eventType":"LOGIN"}'
 @pytest.mark.parametrize(
     ("method", "path", "status"),
     [
-        ("GET", "/", 404),
+        ("POST", "/", 405),
         ("GET", "/schema", 404),
         ("GET", "/nothing/%00/%C3%A9", 404),
         ("DELETE", "/events/processed", 405),

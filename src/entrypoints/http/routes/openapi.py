@@ -47,6 +47,7 @@ def document() -> Schema:
             "/events/{id}": operations.every_method(operations.get_event(), "get"),
             "/health": operations.every_method(operations.alive(), "get"),
             "/health/ready": operations.every_method(operations.ready(), "get"),
+            "/": operations.every_method(operations.get_root(), "get"),
             "/docs": operations.every_method(operations.get_docs(), "get"),
             "/docs/openapi.json": operations.every_method(operations.get_document(), "get"),
         },

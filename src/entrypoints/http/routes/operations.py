@@ -5,6 +5,7 @@ from entrypoints.http.problems import MEDIA_TYPE
 from entrypoints.http.responses import JSON
 from entrypoints.http.routes.answers import RETRY_AFTER, answer, header, refusals, without_content
 from entrypoints.http.routes.listing import DEFAULT_LIMIT, MAX_LIMIT
+from entrypoints.http.routes.root import HTML
 from entrypoints.http.routes.rows import CSV, NDJSON_TYPES
 from entrypoints.http.routes.schemas import EVENT_ID, EVENTS, Schema, ref
 
@@ -138,6 +139,19 @@ def ready() -> Schema:
             answer("It is, in full (UP) or in part (DEGRADED)", {JSON: ref("Readiness")}),
             answer("It is not (DOWN), or the server is busy", {JSON: ref("Readiness"), MEDIA_TYPE: ref("Problem")}),
         ),
+    }
+
+
+def get_root() -> Schema:
+    """Describe `GET /`."""
+    policy = {"content-security-policy": header("string", "What the page may load", "default-src 'none'")}
+    vary = header("string", "What the answer depends on", "Accept")
+    links = answer("Links", {JSON: {"type": "object"}, HTML: {"type": "string"}}, vary=vary, **policy)
+    return {
+        "tags": ["documentation"],
+        "operationId": "getRoot",
+        "summary": "Find what the service offers",
+        "responses": {"200": links, **refusals()},
     }
 
 

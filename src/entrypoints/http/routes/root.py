@@ -1,0 +1,50 @@
+"""`GET /`: where to go from here."""
+
+from collections.abc import Mapping
+from functools import cache
+from html import escape
+from http import HTTPStatus
+from typing import Any, Final
+
+import msgspec
+from litestar import Request, route
+from litestar.types import ASGIApp
+
+from entrypoints.http.requests.accept import negotiate
+from entrypoints.http.responses import JSON, Reply
+from entrypoints.release import release
+
+HTML = "text/html"
+
+# Relative, so that they hold behind any prefix.
+_LINKS: Final[Mapping[str, str]] = {
+    "documentation": "docs",
+    "openapi": "docs/openapi.json",
+    "events": "events/processed",
+    "health": "health",
+    "readiness": "health/ready",
+}
+_HEADERS = ((b"vary", b"Accept"), (b"content-security-policy", b"default-src 'none'"))
+
+
+@route("/", http_method=["GET", "HEAD"])
+async def get_root(request: Request[Any, Any, Any]) -> ASGIApp:
+    """Name the service and link to what it offers, as JSON or as a page for people."""
+    accept = ",".join(request.headers.getall("accept", []))
+    if negotiate(accept, (JSON, HTML)) == HTML:
+        return Reply(HTTPStatus.OK, _page(), _HEADERS, f"{HTML}; charset=utf-8")
+    return Reply(HTTPStatus.OK, _object(), _HEADERS)
+
+
+@cache
+def _object() -> bytes:
+    return msgspec.json.encode({"service": "user-events", "version": release(), "links": _LINKS})
+
+
+@cache
+def _page() -> bytes:
+    links = "".join(f'<li><a href="{path}">{name}</a>\n' for name, path in _LINKS.items())
+    return (
+        '<!doctype html>\n<html lang="en">\n<meta charset="utf-8">\n<title>user-events</title>\n'
+        f"<h1>user-events {escape(release())}</h1>\n<ul>\n{links}</ul>\n"
+    ).encode()

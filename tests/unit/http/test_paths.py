@@ -1,0 +1,106 @@
+"""One spelling of each path, and what stands at the root."""
+
+import pytest
+from structlog.testing import capture_logs
+
+from tests.support.api import Api, call
+
+PATHS = ["/events/generate", "/events/batch", "/events/processed", "/health", "/health/ready", "/docs/openapi.json"]
+METHODS = ["GET", "HEAD", "POST", "OPTIONS", "DELETE"]
+
+
+def spellings(path: str) -> list[str]:
+    """Other ways to write a path, of which servers and proxies take some for the same."""
+    first, _, last = path[1:].rpartition("/")
+    return [
+        f"/{path}",
+        path.replace("/", "//"),
+        f"{path}//",
+        f"/.{path}",
+        f"/x/..{path}",
+        f"{path}/.",
+        f"{path}/x/..",
+        f"{path};v=1",
+        f"{path};",
+        f"{path}%20",
+        f"{path}%00",
+        f"{path}%2F",
+        f"/{first}%2F{last}",
+        f"/{first}%2f{last}",
+        f"/{first}\\{last}",
+        f"/{first}/%{ord(last[0]):02x}{last[1:]}",
+        f"/{first}/%25{ord(last[0]):02x}{last[1:]}",
+        f"/%2e{path}",
+        f"/x/%2e%2E{path}",
+        path.upper(),
+    ]
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize(("path", "other"), [(path, other) for path in PATHS for other in spellings(path)])
+async def test_other_spelling_of_a_path_is_not_found(api: Api, method: str, path: str, other: str) -> None:
+    """Otherwise what a proxy forbids would be reached in another way."""
+    assert (await call(api.app, method, path)).status != 404
+    assert (await call(api.app, method, other)).status == 404
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+@pytest.mark.parametrize("path", PATHS)
+async def test_reader_is_led_from_a_trailing_slash_to_the_path(api: Api, method: str, path: str) -> None:
+    """With the query; nothing of the answer names a host or a prefix."""
+    answer = await api.client.request(method, f"{path}/?limit=1&since=%20")
+    assert answer.status_code == 308
+    assert answer.next_request is not None
+    assert str(answer.next_request.url) == f"http://api{path}?limit=1&since=%20"
+    assert answer.headers["location"].startswith("../")
+
+
+@pytest.mark.parametrize("method", ["POST", "OPTIONS", "DELETE"])
+@pytest.mark.parametrize("path", PATHS)
+async def test_writer_is_not_led_on_from_a_trailing_slash(api: Api, method: str, path: str) -> None:
+    """Its body would be sent twice."""
+    assert (await call(api.app, method, f"{path}/")).status == 404
+
+
+@pytest.mark.parametrize("path", ["//other.example/", "//", "/;/", "/%2F/", "/../"])
+async def test_no_path_leads_to_another_host(api: Api, path: str) -> None:
+    """A redirect to `//other.example` would."""
+    assert (await call(api.app, "GET", path)).status == 404
+
+
+async def test_health_in_another_spelling_is_logged_as_any_request(api: Api) -> None:
+    """It would otherwise be a way past the log and the limit on requests in flight."""
+    with capture_logs() as lines:
+        await call(api.app, "GET", "/%68ealth")
+    assert [(line["path"], line["log_level"]) for line in lines] == [("/%68ealth", "info")]
+
+
+async def test_root_links_to_what_there_is(api: Api) -> None:
+    """For programs as JSON."""
+    answer = await api.client.get("/")
+    assert (answer.status_code, answer.headers["content-type"]) == (200, "application/json")
+    assert answer.headers["vary"] == "Accept"
+    for link in answer.json()["links"].values():
+        assert (await api.client.get(f"/{link}")).status_code == 200
+
+
+async def test_root_is_a_page_for_browsers(api: Api) -> None:
+    """With the same links, relative as well."""
+    browser = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"
+    answer = await api.client.get("/", headers={"accept": browser})
+    assert answer.headers["content-type"] == "text/html; charset=utf-8"
+    for link in (await api.client.get("/")).json()["links"].values():
+        assert f'<a href="{link}">' in answer.text
+
+
+async def test_options_of_the_root_are_what_it_takes(api: Api) -> None:
+    """As a load balancer may ask."""
+    answer = await api.client.options("/")
+    assert (answer.status_code, answer.content) == (204, b"")
+    assert answer.headers["allow"] == "GET, HEAD, OPTIONS"
+
+
+async def test_options_of_the_server_name_the_methods_of_all_paths(api: Api) -> None:
+    """Only OPTIONS has this form of target."""
+    assert (await call(api.app, "OPTIONS", "*")).status == 204
+    assert (await call(api.app, "GET", "*")).status == 404
