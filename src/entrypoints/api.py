@@ -36,6 +36,7 @@ class Api:
             max_batch_events=settings.max_batch_events,
             body_timeout=settings.body_timeout_seconds,
             max_in_flight=settings.max_in_flight,
+            cors_origins=settings.cors_origins.split(",") if settings.cors_origins else (),
         )
 
     async def run(self, stop: asyncio.Event) -> None:

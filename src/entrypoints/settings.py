@@ -18,6 +18,7 @@ from pydantic import (
 
 from adapters.kafka.assignor import AssignorName
 from entrypoints.addresses import MOST_PORT, addresses
+from entrypoints.origins import origins
 
 Port = Annotated[int, Field(ge=1, le=MOST_PORT)]
 Seconds = Annotated[float, Field(ge=0.01, le=3_600)]
@@ -55,6 +56,11 @@ class Settings(BaseModel):
     host: Name = Field("0.0.0.0", description="Address that the api and the consumer's health port listen on.")  # noqa: S104 - as the predecessor; a container has no other
     port: Port = Field(3000, description="Port of the api.")
     consumer_port: Port = Field(3001, description="Port of the consumer's health checks.")
+    cors_origins: Annotated[str, AfterValidator(origins)] | None = Field(
+        None,
+        description="Comma list of the origins whose pages may use the api, such as https://app.example.com, or `*`. "
+        "Unset: none.",
+    )
 
     event_log: Literal["kafka", "postgres"] = Field(
         "kafka", description="Where events wait for the consumer: Kafka, or a log kept in PostgreSQL (embedded mode)."

@@ -59,7 +59,9 @@ class Answer:
 
 
 @asynccontextmanager
-async def an_api(*, body_timeout: float = 5.0, max_in_flight: int = 100) -> AsyncIterator[Api]:
+async def an_api(
+    *, body_timeout: float = 5.0, max_in_flight: int = 100, cors_origins: Sequence[str] = ()
+) -> AsyncIterator[Api]:
     """Make an API of its own log and store, whose time is the day after `NOON`."""
 
     def clock() -> datetime:
@@ -82,6 +84,7 @@ async def an_api(*, body_timeout: float = 5.0, max_in_flight: int = 100) -> Asyn
         max_batch_events=MAX_BATCH_EVENTS,
         body_timeout=body_timeout,
         max_in_flight=max_in_flight,
+        cors_origins=cors_origins,
     )
     async with a_client(app) as client:
         yield Api(app, client, log, publisher, store, readiness)

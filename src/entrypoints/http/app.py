@@ -1,6 +1,6 @@
 """The HTTP applications."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
 from types import MappingProxyType
@@ -13,8 +13,9 @@ from litestar.types import ASGIApp, Receive, Scope, Send
 from application.list_processed import ListProcessed
 from application.publish_event import PublishEvent
 from entrypoints.health import Readiness
+from entrypoints.http.cors import Cors
 from entrypoints.http.headers import by_name
-from entrypoints.http.middleware import RequestMiddleware
+from entrypoints.http.middleware import RequestMiddleware, refuse_busy
 from entrypoints.http.paths import answer_misspelt, is_spelled_right
 from entrypoints.http.problems import METHOD_NOT_ALLOWED, HttpProblem, handle, reply_to
 from entrypoints.http.requests.body import BodyReader
@@ -41,6 +42,7 @@ def create_app(
     max_batch_events: int,
     body_timeout: float,
     max_in_flight: int,
+    cors_origins: Collection[str] = (),
 ) -> ASGIApp:
     """Make the API. Times are in seconds. Whoever calls this owns what the use cases hold."""
     dependencies = {
@@ -57,7 +59,11 @@ def create_app(
         ),
     }
     return _application(
-        [get_root, list_events, get_event, alive, ready, get_docs, get_openapi], dependencies, max_in_flight, posts
+        [get_root, list_events, get_event, alive, ready, get_docs, get_openapi],
+        dependencies,
+        max_in_flight,
+        posts,
+        cors_origins,
     )
 
 
@@ -72,6 +78,7 @@ def _application(
     dependencies: Mapping[str, Provide],
     max_in_flight: int,
     posts: Mapping[str, Answer] = MappingProxyType({}),
+    cors_origins: Collection[str] = (),
 ) -> ASGIApp:
     framework = Litestar(
         handlers,
@@ -85,9 +92,12 @@ def _application(
         logging_config=None,
         debug=False,
     )
-    application = Dispatch({path.encode(): _post_route(answer) for path, answer in posts.items()}, framework)
+    app: ASGIApp = Dispatch({path.encode(): _post_route(answer) for path, answer in posts.items()}, framework)
+    busy: ASGIApp = refuse_busy
     # Litestar runs middleware of its own only behind the router, where a 404 or 405 never comes.
-    return RequestMiddleware(application, max_in_flight=max_in_flight)
+    if cors_origins:
+        app, busy = Cors(app, cors_origins), Cors(busy, cors_origins)
+    return RequestMiddleware(app, busy, max_in_flight=max_in_flight)
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,12 @@ Headers = Mapping[bytes, bytes]
 Fields = Sequence[tuple[bytes, bytes]]
 """In order, their names in lower case."""
 
+ON_EVERY_ANSWER: Fields = (
+    (b"cache-control", b"no-store"),
+    # A payload is never taken for a page, whatever it looks like.
+    (b"x-content-type-options", b"nosniff"),
+)
+
 _TRACEPARENT = re.compile(rb"(?!ff)[0-9a-f]{2}-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}")
 
 

@@ -51,8 +51,10 @@ class RequestMiddleware:
     Health checks are neither refused, since an orchestrator would end a busy process, nor logged above debug.
     """
 
-    def __init__(self, app: ASGIApp, *, max_in_flight: int) -> None:
+    def __init__(self, app: ASGIApp, busy: ASGIApp, *, max_in_flight: int) -> None:
+        """`busy` answers in the place of `app` where as many requests as may be are in flight."""
         self.app = app
+        self._busy = busy
         self._max_in_flight = max_in_flight
         self._in_flight = 0
 
@@ -70,7 +72,7 @@ class RequestMiddleware:
         is_admitted = is_health or self._in_flight < self._max_in_flight
         self._in_flight += is_admitted
         try:
-            await (self.app if is_admitted else _refuse)(scope, receive, answer)
+            await (self.app if is_admitted else self._busy)(scope, receive, answer)
         finally:
             self._in_flight -= is_admitted
             duration_ms = (time.perf_counter_ns() - started) // 100_000 / 10
@@ -100,7 +102,8 @@ class _Answer:
         return self._send(message)
 
 
-async def _refuse(scope: Scope, receive: Receive, send: Send) -> None:
+async def refuse_busy(scope: Scope, receive: Receive, send: Send) -> None:
+    """Answer with a 503 that says so."""
     busy = HttpProblem(
         HTTPStatus.SERVICE_UNAVAILABLE, "Too many requests are in flight.", headers=[(b"retry-after", b"1")]
     )

@@ -44,6 +44,7 @@ _PROBLEM_HEADERS: dict[HTTPStatus, Schema] = {
 
 HEADERS: Schema = {
     "x-request-id": header("string", "The request's X-Request-ID, or one made for it", "0198f3c0"),
+    "x-content-type-options": header("string", "The media type is not to be guessed", "nosniff"),
     "cache-control": header("string", "Nothing is to be cached", "no-store"),
 }
 """Those of any answer: the reusable headers of the document."""

@@ -11,14 +11,12 @@ from entrypoints.health import Readiness, Report
 from entrypoints.http.requests.parameters import no_parameters
 from entrypoints.http.responses import Reply
 
-_NO_STORE = ((b"cache-control", b"no-store"),)
-
 
 @route("/health", http_method=["GET", "HEAD"], guards=[no_parameters])
 async def alive(readiness: NamedDependency[Readiness]) -> ASGIApp:
     """Tell that the process lives, whatever its parts do."""
     if readiness.failure is not None:
-        return Reply(HTTPStatus.SERVICE_UNAVAILABLE, b'{"status":"DOWN"}', _NO_STORE)
+        return Reply(HTTPStatus.SERVICE_UNAVAILABLE, b'{"status":"DOWN"}')
     return Reply(HTTPStatus.OK, b'{"status":"UP"}')
 
 
@@ -36,4 +34,4 @@ async def ready_in_full(readiness: NamedDependency[Readiness]) -> ASGIApp:
 
 def _rendered(report: Report) -> Reply:
     status = HTTPStatus.SERVICE_UNAVAILABLE if report.status == "DOWN" else HTTPStatus.OK
-    return Reply(status, msgspec.json.encode(report), _NO_STORE)
+    return Reply(status, msgspec.json.encode(report))

@@ -11,6 +11,7 @@ from litestar import Request, route
 from litestar.types import ASGIApp
 
 from entrypoints.http.requests.accept import negotiate
+from entrypoints.http.requests.parameters import no_parameters
 from entrypoints.http.responses import JSON, Reply
 from entrypoints.release import release
 
@@ -27,7 +28,7 @@ _LINKS: Final[Mapping[str, str]] = {
 _HEADERS = ((b"vary", b"Accept"), (b"content-security-policy", b"default-src 'none'"))
 
 
-@route("/", http_method=["GET", "HEAD"])
+@route("/", http_method=["GET", "HEAD"], guards=[no_parameters])
 async def get_root(request: Request[Any, Any, Any]) -> ASGIApp:
     """Name the service and link to what it offers, as JSON or as a page for people."""
     accept = ",".join(request.headers.getall("accept", []))

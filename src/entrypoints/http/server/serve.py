@@ -10,6 +10,7 @@ from socket import AF_INET, AF_INET6, SO_REUSEADDR, SOL_SOCKET, socket
 import uvicorn
 from litestar.types import ASGIApp
 
+from entrypoints.http.headers import ON_EVERY_ANSWER
 from entrypoints.http.server.bounded_protocol import BoundedProtocol
 
 logger = logging.getLogger(__name__)
@@ -40,6 +41,7 @@ async def serve(app: ASGIApp, listener: socket, stop: asyncio.Event, *, drain: f
         log_config=None,
         access_log=False,
         server_header=False,
+        headers=[(name.decode(), value.decode()) for name, value in ON_EVERY_ANSWER],
         # Nothing here asks where a request came from.
         proxy_headers=False,
         backlog=_BACKLOG,
