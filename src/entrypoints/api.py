@@ -8,6 +8,7 @@ from application.list_processed import ListProcessed
 from application.publish_event import PublishEvent
 from entrypoints.health import Readiness
 from entrypoints.http.app import create_app
+from entrypoints.http.prefix import Prefix
 from entrypoints.http.server.serve import listen, serve
 from entrypoints.lifecycle import Preparation, run_together
 from entrypoints.settings import Settings
@@ -37,6 +38,7 @@ class Api:
             body_timeout=settings.body_timeout_seconds,
             max_in_flight=settings.max_in_flight,
             cors_origins=settings.cors_origins.split(",") if settings.cors_origins else (),
+            prefix=Prefix(settings.root_path, settings.trusted_proxies),
         )
 
     async def run(self, stop: asyncio.Event) -> None:

@@ -19,6 +19,7 @@ from pydantic import (
 from adapters.kafka.assignor import AssignorName
 from entrypoints.addresses import MOST_PORT, addresses
 from entrypoints.origins import origins
+from entrypoints.proxies import network_list, prefix
 
 Port = Annotated[int, Field(ge=1, le=MOST_PORT)]
 Seconds = Annotated[float, Field(ge=0.01, le=3_600)]
@@ -60,6 +61,12 @@ class Settings(BaseModel):
         None,
         description="Comma list of the origins whose pages may use the api, such as https://app.example.com, or `*`. "
         "Unset: none.",
+    )
+    root_path: Annotated[str, AfterValidator(prefix)] | None = Field(
+        None, description="Path below which clients find the api, if a proxy cuts it off: `/api`."
+    )
+    trusted_proxies: Annotated[str, AfterValidator(network_list)] | None = Field(
+        None, description="Comma list of addresses and networks of proxies whose `X-Forwarded-Prefix` counts."
     )
 
     event_log: Literal["kafka", "postgres"] = Field(

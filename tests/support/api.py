@@ -15,6 +15,7 @@ from application.list_processed import ListProcessed
 from application.publish_event import PublishEvent
 from entrypoints.health import Check, Readiness
 from entrypoints.http.app import create_app
+from entrypoints.http.prefix import Prefix
 from entrypoints.stamps import new_id
 from tests.support.documented import assert_documented
 from tests.support.events import NOON
@@ -23,6 +24,7 @@ TOPIC = "events"
 MAX_BODY_BYTES = 20_000
 MAX_BATCH_BYTES = 100_000
 MAX_BATCH_EVENTS = 50
+_NO_PREFIX = Prefix()
 
 Headers = Sequence[tuple[bytes, bytes]]
 
@@ -60,7 +62,11 @@ class Answer:
 
 @asynccontextmanager
 async def an_api(
-    *, body_timeout: float = 5.0, max_in_flight: int = 100, cors_origins: Sequence[str] = ()
+    *,
+    body_timeout: float = 5.0,
+    max_in_flight: int = 100,
+    cors_origins: Sequence[str] = (),
+    prefix: Prefix = _NO_PREFIX,
 ) -> AsyncIterator[Api]:
     """Make an API of its own log and store, whose time is the day after `NOON`."""
 
@@ -85,15 +91,16 @@ async def an_api(
         body_timeout=body_timeout,
         max_in_flight=max_in_flight,
         cors_origins=cors_origins,
+        prefix=prefix,
     )
     async with a_client(app) as client:
         yield Api(app, client, log, publisher, store, readiness)
 
 
-def a_client(app: ASGIApp) -> httpx.AsyncClient:
+def a_client(app: ASGIApp, peer: str = "127.0.0.1") -> httpx.AsyncClient:
     """Make a client that calls `app` without a network, and fails on an answer that is not documented."""
     hooks = {"response": [assert_documented]}
-    transport = httpx.ASGITransport(cast("Any", app))
+    transport = httpx.ASGITransport(cast("Any", app), client=(peer, 50_000))
     return httpx.AsyncClient(transport=transport, base_url="http://api", event_hooks=hooks)
 
 

@@ -56,6 +56,25 @@ def test_empty_variable_counts_as_unset() -> None:
     assert load_settings(dict.fromkeys(load_settings({}).shown(), "") | {"DB_PASSWORD_FILE": ""}) == load_settings({})
 
 
+@pytest.mark.parametrize(("text", "path"), [("/", ""), ("/api", "/api"), ("/a/b/", "/a/b")])
+def test_prefix_needs_no_slash_at_its_end(text: str, path: str) -> None:
+    """Proxies are set up with one or without."""
+    assert load_settings({"ROOT_PATH": text}).root_path == path
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [
+        *(("ROOT_PATH", value) for value in ("api", "https://a/b", "//a", "/a b", "/a?b", "/" + "a" * 128)),
+        *(("TRUSTED_PROXIES", value) for value in ("proxy", "10.0.0.0/33", "10.0.0.1/8", "10.0.0.1,", "::1::")),
+    ],
+)
+def test_proxy_that_cannot_be_is_refused(variable: str, value: str) -> None:
+    """By the name of its variable."""
+    with pytest.raises(SettingsError, match=variable):
+        load_settings({variable: value})
+
+
 def test_variables_of_others_are_ignored() -> None:
     """An environment is never ours alone."""
     assert load_settings({"PATH": "/bin", "KAFKA_HOME": "/kafka", "port": "1"}) == load_settings({})

@@ -17,6 +17,7 @@ from entrypoints.http.cors import Cors
 from entrypoints.http.headers import by_name
 from entrypoints.http.middleware import RequestMiddleware, refuse_busy
 from entrypoints.http.paths import answer_misspelt, is_spelled_right
+from entrypoints.http.prefix import Prefix
 from entrypoints.http.problems import METHOD_NOT_ALLOWED, HttpProblem, handle, reply_to
 from entrypoints.http.requests.body import BodyReader
 from entrypoints.http.requests.parameters import take_none
@@ -42,15 +43,17 @@ def create_app(
     max_batch_events: int,
     body_timeout: float,
     max_in_flight: int,
+    prefix: Prefix,
     cors_origins: Collection[str] = (),
 ) -> ASGIApp:
     """Make the API. Times are in seconds. Whoever calls this owns what the use cases hold."""
     dependencies = {
         "listing": Provide(lambda: listing, sync_to_thread=False),
         "readiness": Provide(lambda: readiness, sync_to_thread=False),
+        "prefix": Provide(lambda: prefix, sync_to_thread=False),
     }
     posts = {
-        "/events/generate": generate_answer(publish, BodyReader(max_body_bytes, body_timeout)),
+        "/events/generate": generate_answer(publish, BodyReader(max_body_bytes, body_timeout), prefix),
         "/events/batch": batch_answer(
             publish,
             BodyReader(max_batch_bytes, body_timeout, BATCH_MEDIA_TYPES),

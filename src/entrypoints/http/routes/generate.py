@@ -9,6 +9,7 @@ from litestar.types import Receive, Scope
 from application.publish_event import NotPublished, PublishEvent
 from domain.validation import Invalid
 from entrypoints.http.headers import Headers, traceparent_of
+from entrypoints.http.prefix import Prefix
 from entrypoints.http.problems import HttpProblem, unavailable, unreadable
 from entrypoints.http.requests.body import BodyReader
 from entrypoints.http.requests.event_body import Unreadable, parse
@@ -24,7 +25,7 @@ _CREATED = HTTPStatus.CREATED.value
 logger: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
 
-def generate_answer(publish: PublishEvent, body_reader: BodyReader) -> Answer:
+def generate_answer(publish: PublishEvent, body_reader: BodyReader, prefix: Prefix) -> Answer:
     """Make what publishes one event; 201 once the log has it."""
 
     async def generate(scope: Scope, receive: Receive, headers: Headers) -> Reply:
@@ -40,16 +41,16 @@ def generate_answer(publish: PublishEvent, body_reader: BodyReader) -> Answer:
         if isinstance(outcome, NotPublished):
             raise _problem_of(outcome)
         # As `str` would, in a third of the time.
-        return _created(msgspec.to_builtins(outcome.event_id).encode())
+        return _created(msgspec.to_builtins(outcome.event_id).encode(), prefix(scope))
 
     return generate
 
 
-def _created(event_id: bytes) -> Reply:
+def _created(event_id: bytes, prefix: bytes) -> Reply:
     return Reply(
         _CREATED,
         b'{"message":"Event published successfully","eventId":"%s"}' % event_id,
-        [(b"location", b"/events/" + event_id)],
+        [(b"location", prefix + b"/events/" + event_id)],
     )
 
 

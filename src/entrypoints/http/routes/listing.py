@@ -14,6 +14,7 @@ from application.listing import StoredEvent
 from domain.validation import parse_id
 from entrypoints.http import compression
 from entrypoints.http.headers import Fields
+from entrypoints.http.prefix import Prefix
 from entrypoints.http.problems import HttpProblem
 from entrypoints.http.requests import query
 from entrypoints.http.requests.accept import negotiate, negotiate_coding
@@ -37,7 +38,9 @@ _EXPORT_HEADERS: Mapping[str, Fields] = {
 
 
 @route("/events/processed", http_method=["GET", "HEAD"])
-async def list_events(request: Request[Any, Any, Any], listing: NamedDependency[ListProcessed]) -> ASGIApp:
+async def list_events(
+    request: Request[Any, Any, Any], listing: NamedDependency[ListProcessed], prefix: NamedDependency[Prefix]
+) -> ASGIApp:
     """List stored events in the media type and the coding that the client prefers."""
     media_type = negotiate(_all(request, "accept"), MEDIA_TYPES)
     coding = negotiate_coding(_all(request, "accept-encoding"), compression.CODINGS)
@@ -45,7 +48,7 @@ async def list_events(request: Request[Any, Any, Any], listing: NamedDependency[
     if media_type is None:
         raise HttpProblem(HTTPStatus.NOT_ACCEPTABLE, f"This list comes as {', '.join(MEDIA_TYPES)} only.")
     if media_type == JSON:
-        return await page(query.parse(query_string, MAX_LIMIT), listing, coding)
+        return await page(query.parse(query_string, MAX_LIMIT), listing, coding, prefix(request.scope))
     return await export(query.parse(query_string, None), listing, media_type, coding)
 
 
@@ -61,13 +64,13 @@ async def get_event(event_id: FromPath[str], listing: NamedDependency[ListProces
     return Reply(HTTPStatus.OK, rows.to_json_object(row))
 
 
-async def page(wanted: query.Query, listing: ListProcessed, coding: str | None) -> Reply:
+async def page(wanted: query.Query, listing: ListProcessed, coding: str | None, prefix: bytes) -> Reply:
     """Answer with one page, and a link to the next if there is one."""
     found = await listing.page(wanted.wanted, wanted.after, wanted.limit or DEFAULT_LIMIT)
     headers = [_VARY]
     if found.following is not None:
-        link = f'</events/processed?{wanted.for_page_after(found.following)}>; rel="next"'
-        headers.append((b"link", link.encode()))
+        query_string = wanted.for_page_after(found.following).encode()
+        headers.append((b"link", b'<%b/events/processed?%b>; rel="next"' % (prefix, query_string)))
     body = rows.to_json(found.rows)
     if coding is not None and len(body) > compression.MIN_BYTES:
         body = await compression.compress(body, coding)
