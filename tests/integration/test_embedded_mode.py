@@ -72,6 +72,8 @@ async def test_a_request_is_one_line_with_its_id_and_its_process(world: World) -
         ("method", "POST"),
         ("path", "/events/generate"),
         ("status", posted.status_code),
+        ("reason", posted.json()["detail"]),
+        ("fields", ["of"]),
         ("logger", "entrypoints.http.middleware"),
         ("level", "info"),
     ]

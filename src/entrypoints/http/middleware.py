@@ -2,7 +2,7 @@
 
 import re
 import time
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Mapping, Sequence
 from contextvars import ContextVar
 from datetime import datetime
 from http import HTTPStatus
@@ -21,6 +21,7 @@ from entrypoints.http.problems import HttpProblem, raw_path, reply_to
 
 HEALTH_PATHS = frozenset({b"/health", b"/health/ready"})
 
+_NOT_REFUSED: Final = (msgspec.UNSET, msgspec.UNSET)
 _HTTP: Final = ScopeType.HTTP
 """Looked up once, as looking up an enumeration's member is slow in Python 3.11."""
 _REQUEST_ID = re.compile(rb"[\x21-\x7e]{1,128}")
@@ -40,6 +41,11 @@ class _RequestLine(msgspec.Struct, gc=False):
     path: str
     status: int | None
     duration_ms: float
+    reason: str | msgspec.UnsetType
+    fields: Sequence[str] | msgspec.UnsetType
+    """Those at fault, where it was refused."""
+    outcome: Mapping[str, int] | msgspec.UnsetType
+    """How many events of a batch had which result."""
     logger: str
     level: str
     timestamp: datetime
@@ -48,7 +54,8 @@ class _RequestLine(msgspec.Struct, gc=False):
 class RequestMiddleware:
     """Outermost, so that it also sees what no route answers.
 
-    Health checks are neither refused, since an orchestrator would end a busy process, nor logged above debug.
+    Health checks are neither refused, since an orchestrator would end a busy process, nor logged above debug,
+    unless they are no such request.
     """
 
     def __init__(self, app: ASGIApp, busy: ASGIApp, *, max_in_flight: int) -> None:
@@ -64,7 +71,8 @@ class RequestMiddleware:
             return
         headers = by_name(scope["headers"])
         request_id = request_id_of(headers)
-        scope.setdefault("state", {})["request_id"] = request_id
+        state = scope.setdefault("state", {})
+        state["request_id"] = request_id
         started = time.perf_counter_ns()
         answer = _Answer(send, request_id)
         token = _request_id.set(request_id)
@@ -77,11 +85,27 @@ class RequestMiddleware:
             self._in_flight -= is_admitted
             duration_ms = (time.perf_counter_ns() - started) // 100_000 / 10
             method, path, status = scope["method"], raw_path(scope), answer.status
-            if is_health:
+            reason, fields = state.get("refusal", _NOT_REFUSED)
+            if is_health and reason is msgspec.UNSET:
                 logger.debug("request", method=method, path=path, status=status, duration_ms=duration_ms)
             else:
+                outcome = state.get("outcome", msgspec.UNSET)
                 process, name, level, now = lines.common()
-                line = _RequestLine("request", process, request_id, method, path, status, duration_ms, name, level, now)
+                line = _RequestLine(
+                    "request",
+                    process,
+                    request_id,
+                    method,
+                    path,
+                    status,
+                    duration_ms,
+                    reason,
+                    fields,
+                    outcome,
+                    name,
+                    level,
+                    now,
+                )
                 lines.info(line)
             _request_id.reset(token)
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from http import HTTPStatus
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 import msgspec
@@ -21,6 +21,8 @@ NOT_FOUND = "There is nothing at this path."
 METHOD_NOT_ALLOWED = "This path does not support this method."
 RETRY_AFTER: Fields = ((b"retry-after", b"5"),)
 """For an outage, in seconds."""
+_MOST_LOGGED_FIELDS = 10
+_MOST_LOGGED_CHARS = 300
 
 logger: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
@@ -56,6 +58,13 @@ class _Document(msgspec.Struct, rename="camel", kw_only=True):
     event_id: UUID | msgspec.UnsetType
 
 
+class Refusal(NamedTuple):
+    """What the request's log line says of a problem: neither values nor more than fits a line."""
+
+    reason: str
+    fields: list[str] | msgspec.UnsetType
+
+
 def handle(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
     """Answer for an exception: the one entry of Litestar's table of exception handlers."""
     reply = reply_to(error, request.scope)
@@ -66,8 +75,11 @@ def handle(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]
 
 
 def reply_to(error: Exception, scope: Scope) -> Reply:
-    """Render the answer for an exception."""
-    return render(_problem_of(error), raw_path(scope), scope["state"].get("request_id", ""))
+    """Render the answer for an exception, and leave a `Refusal` in the request's state."""
+    problem = _problem_of(error)
+    fields = [*dict.fromkeys(each.field for each in problem.errors)][:_MOST_LOGGED_FIELDS]
+    scope["state"]["refusal"] = Refusal(problem.detail[:_MOST_LOGGED_CHARS], fields or msgspec.UNSET)
+    return render(problem, raw_path(scope), scope["state"].get("request_id", ""))
 
 
 def render(problem: HttpProblem, instance: str, request_id: str) -> Reply:

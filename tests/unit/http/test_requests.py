@@ -5,12 +5,15 @@ from collections.abc import AsyncIterator, Sequence
 
 import pytest
 import structlog
+from litestar.types import Receive, Scope, Send
 from structlog.testing import capture_logs
 
 from application.ports import Receipt
 from domain.errors import Rejected, Unavailable
 from domain.event import UserEvent
-from tests.support.api import Api, an_api
+from entrypoints.http.middleware import RequestMiddleware
+from entrypoints.http.responses import Reply
+from tests.support.api import Api, an_api, call
 
 BODY = b'{"userId":"u","eventType":"LOGIN"}'
 
@@ -94,8 +97,78 @@ async def test_request_is_logged_once_without_query_and_body(api: Api) -> None:
         assert type(line["status"]) is int
     assert lines == [
         {"event": "request", "log_level": "info", "method": "GET", "path": "/events/processed", "status": 200},
-        {"event": "request", "log_level": "info", "method": "GET", "path": "/nothing%0A", "status": 404},
+        {
+            "event": "request",
+            "log_level": "info",
+            "method": "GET",
+            "path": "/nothing%0A",
+            "status": 404,
+            "reason": "There is nothing at this path.",
+        },
     ]
+
+
+@pytest.mark.parametrize(
+    ("request_", "status", "reason", "fields"),
+    [
+        (
+            ("GET", "/events/processed?limit=x&userId=&limit=2", b""),
+            422,
+            "The request is not valid",
+            ["limit", "userId"],
+        ),
+        (("GET", "/events/processed/", b""), 308, "This path has no slash at its end.", None),
+        (("DELETE", "/events/processed", b""), 405, "This path does not support this method.", None),
+        (("POST", "/events/generate", b'{"userId":""}'), 422, "The request is not valid", ["userId", "eventType"]),
+        (("POST", "/events/generate", b"{"), 400, "The body cannot be read", None),
+        (("POST", "/events/batch", b"{}"), 400, "The body cannot be read", None),
+        (("POST", "/events/generate", b" " * 30_000), 413, "The body must not be larger than", None),
+        (("GET", "/health?verbose=1", b""), 422, "The request is not valid", ["verbose"]),
+    ],
+)
+async def test_line_of_a_refused_request_says_why(
+    api: Api, request_: tuple[str, str, bytes], status: int, reason: str, fields: list[str] | None
+) -> None:
+    """And names the fields at fault, so that nobody has to ask the client."""
+    method, path, body = request_
+    headers = {"content-type": "application/json"}
+    with capture_logs() as lines:
+        await api.client.request(method, path, content=body, headers=headers)
+    [line] = lines
+    assert line["event"] == "request"
+    assert (line["status"], line["log_level"]) == (status, "info")
+    assert sorted(line.get("fields", [])) == sorted(fields or [])
+    assert line["reason"].startswith(reason)
+
+
+async def test_line_of_a_refused_request_does_not_grow_with_the_request(api: Api) -> None:
+    """Names of parameters are the client's own."""
+    query = "&".join(f"{number}{'x' * 80}" for number in range(500))
+    with capture_logs() as lines:
+        await api.client.get(f"/events/processed?{query}")
+    [line] = lines
+    assert line["status"] == 422
+    assert len(str(line)) < 2_000
+
+
+async def test_line_of_a_busy_refusal_says_so() -> None:
+    """It is no outage of the log."""
+    async with an_api(max_in_flight=0) as api:
+        with capture_logs() as lines:
+            await api.client.get("/events/processed")
+    assert [(line["status"], line["reason"]) for line in lines] == [(503, "Too many requests are in flight.")]
+
+
+async def test_line_carries_the_outcome_that_a_route_left() -> None:
+    """As a batch does, whose 200 says nothing of its events."""
+
+    async def batch(scope: Scope, receive: Receive, send: Send) -> None:
+        scope["state"]["outcome"] = {"published": 2, "rejected": 1, "retry": 0}
+        await Reply(200, b"{}")(scope, receive, send)
+
+    with capture_logs() as lines:
+        await call(RequestMiddleware(batch, batch, max_in_flight=1), "POST", "/events/batch")
+    assert [line["outcome"] for line in lines] == [{"published": 2, "rejected": 1, "retry": 0}]
 
 
 @pytest.mark.parametrize("path", ["/health", "/health/ready"])
