@@ -2,12 +2,15 @@
 
 import re
 from collections.abc import Iterator
+from http import HTTPStatus
+from pathlib import Path
 from typing import Any
 from uuid import UUID
 
 import pytest
 from litestar import Litestar
 
+import entrypoints.http
 from entrypoints.http.requests.event_body import parse
 from entrypoints.http.routes.openapi import document
 from tests.support.api import Api
@@ -60,6 +63,17 @@ def test_answers_to_head_and_options_have_no_content(path: str, method: str) -> 
         assert not [status for status, answer in answers.items() if "content" in answer or "$ref" in answer]
     if method == "options":
         assert "content" not in answers["204"]
+
+
+def test_every_status_that_the_code_names_is_described() -> None:
+    """As an answer of some operation, whether tests meet it or not; what is not at its path is redirected."""
+    sources = Path(entrypoints.http.__path__[0]).rglob("*.py")
+    named = {
+        HTTPStatus[name] for source in sources for name in re.findall(r"HTTPStatus\.([A-Z_]+)", source.read_text())
+    }
+    operations = [operation for item in document()["paths"].values() for operation in item.values()]
+    named.remove(HTTPStatus.PERMANENT_REDIRECT)
+    assert {str(status.value) for status in named} <= {status for each in operations for status in each["responses"]}
 
 
 async def test_examples_are_accepted(api: Api) -> None:

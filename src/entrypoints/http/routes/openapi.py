@@ -39,7 +39,13 @@ def document() -> Schema:
             "description": "User activity events: published to a log, each stored exactly once.",
             "license": {"name": "MIT", "identifier": "MIT"},
         },
-        "tags": [{"name": "events"}, {"name": "health"}, {"name": "documentation"}],
+        "servers": [{"url": "/"}],
+        "security": [],
+        "tags": [
+            {"name": "events", "description": "Publish and read events"},
+            {"name": "health", "description": "For whoever runs the service"},
+            {"name": "documentation", "description": "What the service offers"},
+        ],
         "paths": {
             "/events/generate": operations.every_method(operations.generate_event(), "post"),
             "/events/batch": operations.every_method(operations.publish_batch(), "post"),

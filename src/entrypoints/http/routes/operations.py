@@ -196,7 +196,12 @@ def _head(get: Schema) -> Schema:
 
 def _options(operation: Schema) -> Schema:
     allow = header("string", "The methods that the path takes", "GET, HEAD, OPTIONS")
-    parameters = [parameter for parameter in operation.get("parameters", ()) if parameter["in"] == "path"]
+    # Whether an id is one is not asked.
+    parameters = [
+        {**parameter, "schema": {"type": "string"}}
+        for parameter in operation.get("parameters", ())
+        if parameter["in"] == "path"
+    ]
     statuses = [404] if parameters else []
     return {
         "tags": operation["tags"],
