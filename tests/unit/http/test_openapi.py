@@ -11,9 +11,10 @@ import pytest
 from litestar import Litestar
 
 import entrypoints.http
+from entrypoints.http.prefix import Prefix
 from entrypoints.http.requests.event_body import parse
 from entrypoints.http.routes.openapi import document
-from tests.support.api import Api
+from tests.support.api import Api, an_api
 
 OPERATIONS = [
     pytest.param(path, method, id=f"{method} {path}") for path, item in document()["paths"].items() for method in item
@@ -47,6 +48,14 @@ async def test_served_document_names_every_route_and_method(api: Api) -> None:
     documented = {(path, method) for path, operations in served["paths"].items() for method in operations}
     assert documented == found
     assert served["openapi"] == "3.1.0"
+
+
+@pytest.mark.parametrize("prefix", ["", "/a/b"])
+async def test_document_names_the_prefix_of_a_proxy(prefix: str) -> None:
+    """Otherwise a client that is made of it would call the wrong paths."""
+    async with an_api(prefix=Prefix(prefix)) as api:
+        served = (await api.client.get("/docs/openapi.json")).json()
+    assert served["servers"] == [{"url": prefix or "/"}]
 
 
 @pytest.mark.parametrize(("path", "method"), OPERATIONS)

@@ -3,13 +3,16 @@
 The tests hold every answer they get against it.
 """
 
-from functools import cache
+from functools import lru_cache
 from http import HTTPStatus
+from typing import Any
 
 import msgspec
-from litestar import route
+from litestar import Request, route
+from litestar.di import NamedDependency
 from litestar.types import ASGIApp
 
+from entrypoints.http.prefix import Prefix
 from entrypoints.http.requests.parameters import no_parameters
 from entrypoints.http.responses import Reply
 from entrypoints.http.routes import operations
@@ -19,18 +22,18 @@ from entrypoints.release import release
 
 
 @route("/docs/openapi.json", http_method=["GET", "HEAD"], guards=[no_parameters])
-async def get_openapi() -> ASGIApp:
+async def get_openapi(request: Request[Any, Any, Any], prefix: NamedDependency[Prefix]) -> ASGIApp:
     """Serve the document."""
-    return Reply(HTTPStatus.OK, _rendered())
+    return Reply(HTTPStatus.OK, _rendered(prefix(request.scope)))
 
 
-@cache
-def _rendered() -> bytes:
-    return msgspec.json.encode(document())
+@lru_cache(maxsize=8)
+def _rendered(prefix: bytes) -> bytes:
+    return msgspec.json.encode(document(prefix.decode()))
 
 
-def document() -> Schema:
-    """Make the OpenAPI 3.1 document."""
+def document(prefix: str = "") -> Schema:
+    """Make the OpenAPI 3.1 document for clients that find the service below the path `prefix`."""
     return {
         "openapi": "3.1.0",
         "info": {
@@ -39,7 +42,7 @@ def document() -> Schema:
             "description": "User activity events: published to a log, each stored exactly once.",
             "license": {"name": "MIT", "identifier": "MIT"},
         },
-        "servers": [{"url": "/"}],
+        "servers": [{"url": prefix or "/"}],
         "security": [],
         "tags": [
             {"name": "events", "description": "Publish and read events"},
