@@ -18,6 +18,15 @@ from tests.support.api import Api, an_api, call
 BODY = b'{"userId":"u","eventType":"LOGIN"}'
 
 
+@pytest.mark.parametrize("path", ["/", "/health", "/health/ready", "/events/x", "/events/processed", "/docs"])
+async def test_request_needs_no_thread(api: Api, monkeypatch: pytest.MonkeyPatch, path: str) -> None:
+    """Threads would be few, and their switches would cost more than the answer."""
+    hops: list[object] = []
+    monkeypatch.setattr(asyncio.get_running_loop(), "run_in_executor", lambda _, work: hops.append(work))
+    await api.client.get(path)
+    assert hops == []
+
+
 @pytest.mark.parametrize(
     ("method", "path", "status"),
     [

@@ -52,8 +52,8 @@ def take_none(scope: Scope) -> None:
         Parameters(scope["query_string"]).check()
 
 
-def no_parameters(connection: ASGIConnection[Any, Any, Any, Any], _: BaseRouteHandler) -> None:
-    """Guard a route that takes no parameters."""
+async def no_parameters(connection: ASGIConnection[Any, Any, Any, Any], _: BaseRouteHandler) -> None:
+    """Guard a route that takes no parameters; the framework would run a plain function in a thread."""
     take_none(connection.scope)
 
 
