@@ -9,6 +9,7 @@ from application.publish_event import PublishEvent
 from entrypoints.health import Readiness
 from entrypoints.http.app import create_app
 from entrypoints.http.prefix import Prefix
+from entrypoints.http.server.connections import ConnectionLimit, affordable
 from entrypoints.http.server.serve import listen, serve
 from entrypoints.lifecycle import Preparation, run_together
 from entrypoints.settings import Settings
@@ -50,4 +51,11 @@ class Api:
 
     async def _serve(self, listener: socket, stop: asyncio.Event) -> None:
         # Whoever waits for the log's acknowledgement gets an answer; a body on its way has no more time than that.
-        await serve(self._app, listener, stop, drain=self._settings.publish_timeout_seconds + 1)
+        await serve(
+            self._app,
+            listener,
+            stop,
+            drain=self._settings.publish_timeout_seconds + 1,
+            limit=ConnectionLimit(affordable(self._settings.max_connections)),
+            keep_alive=self._settings.keep_alive_seconds,
+        )

@@ -24,6 +24,7 @@ from entrypoints.audit import print_audit
 from entrypoints.container import assembled, assembled_audit, assembled_halts
 from entrypoints.dev import ChildFailed, dev_environment, run_dev
 from entrypoints.environment import SettingsError, load_settings
+from entrypoints.http.server.overrides import UnknownServer
 from entrypoints.http.server.serve import CannotListen
 from entrypoints.instance import spelled, target_of
 from entrypoints.lifecycle import repeat_until_up, run_until_signal
@@ -227,7 +228,7 @@ def _failures_told() -> Iterator[None]:
         sys.exit(_MISUSED)
     except typer.Abort:
         raise
-    except (Unavailable, WrongDeployment, CannotListen, LocalPostgresError, ChildFailed, Hung) as error:
+    except (Unavailable, WrongDeployment, CannotListen, UnknownServer, LocalPostgresError, ChildFailed, Hung) as error:
         logger.critical("ended: %s", error)
         sys.exit(_FAILED)
     except Exception:

@@ -7,12 +7,15 @@ from socket import socket
 from application.pipeline import Pipeline
 from entrypoints.health import Readiness
 from entrypoints.http.app import health_app
+from entrypoints.http.server.connections import ConnectionLimit
 from entrypoints.http.server.serve import listen, serve
 from entrypoints.lifecycle import Preparation, run_together
 from entrypoints.settings import Settings
 from entrypoints.watch import Watch
 
 _HEALTH_DRAIN_SECONDS = 1.0
+_HEALTH_CONNECTIONS = 64
+"""However many others open, a health check finds room."""
 
 
 class Consumer:
@@ -44,4 +47,11 @@ class Consumer:
         await self._pipeline.run(stop)
 
     async def _serve(self, listener: socket, stop: asyncio.Event) -> None:
-        await serve(health_app(self._readiness), listener, stop, drain=_HEALTH_DRAIN_SECONDS)
+        await serve(
+            health_app(self._readiness),
+            listener,
+            stop,
+            drain=_HEALTH_DRAIN_SECONDS,
+            limit=ConnectionLimit(_HEALTH_CONNECTIONS, evicts_idle=True),
+            keep_alive=self._settings.keep_alive_seconds,
+        )

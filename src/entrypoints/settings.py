@@ -166,7 +166,16 @@ class Settings(BaseModel):
     max_batch_bytes: Annotated[int, Field(ge=1_024, le=64 * 1024 * 1024)] = Field(
         8_388_608, description="Largest body of a batch, counted uncompressed."
     )
-    body_timeout_seconds: Seconds = Field(10, description="Longest that a request's body may take to arrive.")
+    body_silence_seconds: Seconds = Field(10, description="Longest that nothing may come of a request's body.")
+    body_timeout_seconds: Seconds = Field(60, description="Longest that a request's body may take to arrive.")
+    max_connections: Count = Field(
+        4_096,
+        description="Connections to the api at a time; beyond it the newest is answered with 503. Lowered where the "
+        "limit of open files is low.",
+    )
+    keep_alive_seconds: Annotated[int, Field(ge=2, le=3_600)] = Field(
+        75, description="How long a connection is kept between requests; above the patience of a proxy in front."
+    )
     max_in_flight: Count = Field(1_000, description="Requests served at a time; beyond it the answer is 503.")
     watchdog_seconds: Seconds = Field(
         120,

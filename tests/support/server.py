@@ -5,16 +5,18 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
+from entrypoints.http.server.connections import ConnectionLimit
 from entrypoints.http.server.serve import listen, serve
 
 
 @asynccontextmanager
-async def served(app: Any) -> AsyncIterator[int]:
+async def served(app: Any, *, limit: ConnectionLimit | None = None, keep_alive: int = 60) -> AsyncIterator[int]:
     """Serve `app` and tell on which port."""
+    limit = limit or ConnectionLimit(1_000)
     stop = asyncio.Event()
     # It listens before the server starts, so that nobody has to wait for that.
     with listen("127.0.0.1", 0, "PORT") as listener:
-        serving = asyncio.create_task(serve(app, listener, stop, drain=1))
+        serving = asyncio.create_task(serve(app, listener, stop, drain=1, limit=limit, keep_alive=keep_alive))
         try:
             yield listener.getsockname()[1]
         finally:

@@ -11,13 +11,15 @@ import uvicorn
 from litestar.types import ASGIApp
 
 from entrypoints.http.headers import ON_EVERY_ANSWER
-from entrypoints.http.server.bounded_protocol import BoundedProtocol
+from entrypoints.http.server.connections import ConnectionLimit, ServerConfig
+from entrypoints.http.server.hardened_protocol import HardenedProtocol
+from entrypoints.http.server.overrides import check_overrides
 
 logger = logging.getLogger(__name__)
 
 _BACKLOG = 2048
-KEEP_ALIVE_SECONDS = 5
-"""How long a connection may be idle between requests."""
+CHECK_SECONDS = 1.0
+"""How often the times of connections are checked."""
 
 
 class CannotListen(Exception):
@@ -31,11 +33,17 @@ class _Server(uvicorn.Server):
         yield
 
 
-async def serve(app: ASGIApp, listener: socket, stop: asyncio.Event, *, drain: float) -> None:
-    """Serve `app` until `stop`; then accept nothing new and let requests end within `drain` seconds."""
-    config = uvicorn.Config(
+async def serve(
+    app: ASGIApp, listener: socket, stop: asyncio.Event, *, drain: float, limit: ConnectionLimit, keep_alive: int
+) -> None:
+    """Serve `app` until `stop`; then accept nothing new and let requests end within `drain` seconds.
+
+    A connection is kept for `keep_alive` seconds between requests. Raises `UnknownServer`.
+    """
+    check_overrides()
+    config = ServerConfig(
         app,
-        http=BoundedProtocol,
+        http=HardenedProtocol,
         ws="none",
         lifespan="off",
         log_config=None,
@@ -45,16 +53,32 @@ async def serve(app: ASGIApp, listener: socket, stop: asyncio.Event, *, drain: f
         # Nothing here asks where a request came from.
         proxy_headers=False,
         backlog=_BACKLOG,
-        timeout_keep_alive=KEEP_ALIVE_SECONDS,
+        timeout_keep_alive=keep_alive,
         timeout_graceful_shutdown=max(1, round(drain)),
+        # A request must not inherit the context of the one before it on its connection.
+        reset_contextvars=True,
     )
+    config.limit = limit
+    # The client has to give up the connection before the server does.
+    config.announcement = ((b"connection", b"keep-alive"), (b"keep-alive", b"timeout=%d" % (keep_alive - 1)))
     server = _Server(config)
     serving = asyncio.create_task(server.serve(sockets=[listener]))
     stopping = asyncio.create_task(stop.wait())
+    checking = asyncio.create_task(_check_times(server))
     await asyncio.wait([serving, stopping], return_when=asyncio.FIRST_COMPLETED)
     stopping.cancel()
     server.should_exit = True
     await serving
+    checking.cancel()
+
+
+async def _check_times(server: uvicorn.Server) -> None:
+    clock = asyncio.get_running_loop().time
+    while True:
+        await asyncio.sleep(CHECK_SECONDS)
+        for connection in [*server.server_state.connections]:
+            if isinstance(connection, HardenedProtocol):
+                connection.check_time(clock())
 
 
 def listen(host: str, port: int, variable: str) -> socket:

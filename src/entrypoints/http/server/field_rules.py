@@ -1,0 +1,93 @@
+"""What the fields of a request must be before anything is made of it, and what they say of its end."""
+
+import ipaddress
+import re
+from collections.abc import Iterable
+from contextlib import suppress
+from functools import lru_cache
+from http import HTTPStatus
+
+import msgspec
+
+from entrypoints.http.problems import HttpProblem
+
+_REGISTERED_NAME = re.compile(rb"(?:[0-9A-Za-z._~!$&'()*+,;=-]|%[0-9A-Fa-f]{2})*+(?::[0-9]{0,5})?")
+_LITERAL = re.compile(rb"\[([0-9A-Fa-f:.]+)\](?::[0-9]{0,5})?")
+_MOST_DIGITS = 18
+_CHECKED = frozenset({b"host", b"content-length", b"transfer-encoding", b"expect", b"connection"})
+
+
+class Framing(msgspec.Struct, gc=False):
+    """How many bytes of content follow a head (None: they come in chunks), and whether the client waits for a 100."""
+
+    content_length: int | None
+    expects_continue: bool
+    is_kept: bool
+    """Whether the client wants the connection to go on."""
+
+
+def check_fields(fields: list[tuple[bytes, bytes]], *, is_1_0: bool) -> Framing:
+    """Check Host and find the framing; a Content-Length is replaced by its shortest form. Raises `HttpProblem`."""
+    found: dict[bytes, list[bytes]] = {}
+    for name, value in fields:
+        if name in _CHECKED:
+            found.setdefault(name, []).append(value)
+    _check_hosts(found.get(b"host", []), is_1_0=is_1_0)
+    length: int | None = 0
+    if (codings := found.get(b"transfer-encoding")) is not None:
+        _check_codings(_tokens(codings), is_1_0=is_1_0)
+        length = None
+    elif (given := found.get(b"content-length")) is not None:
+        length = _length(given[0])
+        fields[:] = [(name, b"%d" % length if name == b"content-length" else value) for name, value in fields]
+    return Framing(
+        content_length=length,
+        # RFC 9110, section 10.1.1: a client of HTTP/1.0 gets no 100 whatever it says.
+        expects_continue=not is_1_0 and b"100-continue" in _tokens(found.get(b"expect", [])),
+        # RFC 9112, section 9.3.
+        is_kept=not is_1_0 and b"close" not in _tokens(found.get(b"connection", [])),
+    )
+
+
+def _check_hosts(hosts: list[bytes], *, is_1_0: bool) -> None:
+    """RFC 9112, section 3.2."""
+    if len(hosts) > 1 or not (hosts or is_1_0):
+        raise bad_request("there must be one Host")
+    if hosts and not is_host(hosts[0]):
+        raise bad_request("malformed Host")
+
+
+def _check_codings(codings: list[bytes], *, is_1_0: bool) -> None:
+    """RFC 9112, sections 6.1 and 6.3. That there is no Content-Length beside them, the parser has checked."""
+    if is_1_0:
+        raise bad_request("Transfer-Encoding in HTTP/1.0")
+    if any(coding not in {b"chunked", b""} for coding in codings):
+        raise HttpProblem(HTTPStatus.NOT_IMPLEMENTED, "The one transfer coding that is known here is chunked.")
+    if codings != [b"chunked"]:
+        raise bad_request("invalid Transfer-Encoding")
+
+
+def _length(value: bytes) -> int:
+    """RFC 9110, section 8.6. That there is one Content-Length only, the parser has checked."""
+    digits = value.lstrip(b"0") or b"0"
+    if not value.isdigit() or len(digits) > _MOST_DIGITS:
+        raise bad_request("invalid Content-Length")
+    return int(digits)
+
+
+def _tokens(values: Iterable[bytes]) -> list[bytes]:
+    return [token.strip(b" \t") for value in values for token in value.lower().split(b",")]
+
+
+@lru_cache(maxsize=256)
+def is_host(value: bytes) -> bool:
+    """Tell whether `value` is `uri-host [":" port]` of RFC 9110, section 7.2."""
+    if literal := _LITERAL.fullmatch(value):
+        with suppress(ValueError):
+            return bool(ipaddress.IPv6Address(literal[1].decode()))
+    return _REGISTERED_NAME.fullmatch(value) is not None
+
+
+def bad_request(reason: str) -> HttpProblem:
+    """Make the 400 of bytes that are no HTTP/1.1."""
+    return HttpProblem(HTTPStatus.BAD_REQUEST, f"The request is not valid HTTP/1.1: {reason}.")

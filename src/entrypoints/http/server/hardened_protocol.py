@@ -1,0 +1,297 @@
+"""HTTP/1.1 of uvicorn and httptools where they are wrong or set no bound; what they do right is theirs.
+
+Overridden, each checked at start against the installed versions, see `overrides.py`:
+
+- `data_received`: requests are read by `RequestReader`, RFC 9112, sections 2 to 7; content after an offer to upgrade is
+  read (RFC 9110, section 7.8; uvicorn's issue 2722); all bytes outside content are bounded.
+- `eof_received`: a client that ends its side gets the answers to what it has asked (RFC 9112, section 9.6).
+- `connection_made`, `connection_lost`: connections are bounded; requests that wait go with their connection.
+- `on_response_complete`: requests that wait are bounded; what follows an early answer is read away for some time.
+- `RequestResponseCycle.send` and `.run_asgi`, in `answer.py`: no chunks to HTTP/1.0 (RFC 9112, section 6.1).
+
+All times are kept by `check_time`, which the server calls for every connection.
+"""
+
+import asyncio
+import math
+from collections.abc import MutableSet
+from enum import Enum
+from http import HTTPStatus
+from socket import SO_LINGER, SOL_SOCKET
+from struct import pack
+from typing import cast
+from urllib.parse import unquote
+
+from uvicorn._types import ASGI3Application
+from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from entrypoints.http.problems import HttpProblem
+from entrypoints.http.server.answer import Answer, HeldFlow, Outgoing
+from entrypoints.http.server.connections import Connection, ServerConfig
+from entrypoints.http.server.refusal import Refusal
+from entrypoints.http.server.request_reader import Head, RequestReader
+
+MAX_WAITING = 16
+"""Requests of one connection that wait for the answers before theirs."""
+HEAD_SECONDS = 10.0
+STALL_SECONDS = 30.0
+"""How long a client may take nothing of what is written to it."""
+REST_SECONDS = 5.0
+MAX_REST_BYTES = 1024 * 1024
+"""What is read away after an answer that did not wait for all of the request, and for how long."""
+
+
+class Awaited(Enum):
+    """What the client is to send before the deadline."""
+
+    NOTHING = "nothing"
+    REQUEST = "request"
+    HEAD = "head"
+    REST = "rest"
+
+
+class HardenedProtocol(HttpToolsProtocol):
+    """One connection."""
+
+    config: ServerConfig
+    cycle: Answer
+    flow: HeldFlow
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
+        super().connection_made(transport)
+        self.flow = HeldFlow(transport)
+        self._outgoing = Outgoing(transport, self._end, self.reset)
+        self._reader = RequestReader()
+        self._active: Answer | None = None
+        """The answer under way; those of the requests that wait are in `pipeline`, the newest first."""
+        self._is_over = False
+        """Whether no more requests are read."""
+        self._has_client_ended = False
+        self._rest = 0
+        self._progress = (0, 0)
+        self._progressed = self.loop.time()
+        self._awaited = Awaited.REQUEST
+        self._deadline = self._progressed + HEAD_SECONDS
+        self.opened_at = self._progressed
+        problem = self.config.limit.admit(self, cast("MutableSet[Connection]", self.connections))
+        if problem is not None and not transport.is_closing():
+            self._refuse(problem)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        super().connection_lost(exc)
+        if self._active is not None:
+            self._disconnect(self._active)
+            self._active = None
+        self._drop_waiting()
+        # Each holds the connection, which would stay until the garbage collector finds it.
+        self._outgoing.detach()
+        self.cycle = None  # type: ignore[assignment]  # as uvicorn has it before the first request
+
+    def data_received(self, data: bytes) -> None:
+        if self._is_over:
+            self._read_away(len(data))
+            return
+        self._reader.feed(data)
+        self._read_on()
+
+    def eof_received(self) -> bool:  # type: ignore[override]  # as asyncio has it
+        self._has_client_ended = True
+        if not self._is_over and self._reader.is_in_content:
+            self._give_up_reading()
+        self._stop_reading()
+        if self._active is None:
+            return False
+        last = self.pipeline[0][0] if self.pipeline else self._active
+        last.keep_alive = False
+        return True
+
+    def on_response_complete(self) -> None:
+        self.server_state.total_requests += 1
+        self._active = None
+        if self.transport.is_closing():
+            return
+        if self.pipeline:
+            cycle, app = self.pipeline.pop()
+            self._start(cast("Answer", cycle), app)
+        if self._is_over:
+            return
+        if self._reader.is_in_content and self.cycle.response_complete:
+            self.cycle.body.clear()
+            self._rest = 0
+        self.flow.is_held = False
+        self._read_on()
+        self.flow.resume_reading()
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether nothing is asked for that is not answered."""
+        return self._active is None
+
+    def check_time(self, now: float) -> None:
+        """End what takes too long; called every second or so."""
+        progress = self._outgoing.progress()
+        if progress != self._progress or not progress[1]:
+            self._progress, self._progressed = progress, now
+        elif now >= self._progressed + STALL_SECONDS:
+            self.reset()
+            return
+        if self.transport.is_closing() or now < self._deadline:
+            return
+        if self._awaited is Awaited.HEAD and self.flow.read_paused:
+            # It is the server that keeps the head waiting, until it has answered what came before.
+            self._deadline = now + HEAD_SECONDS
+        elif self._awaited is Awaited.HEAD:
+            detail = f"The request's head did not arrive within {HEAD_SECONDS:g} seconds."
+            self._refuse(HttpProblem(HTTPStatus.REQUEST_TIMEOUT, detail))
+        else:
+            self.transport.close()
+
+    def reset(self) -> None:
+        """End the connection at once, in a way that the client sees; what is unsent is dropped."""
+        self.transport.get_extra_info("socket").setsockopt(SOL_SOCKET, SO_LINGER, pack("ii", 1, 0))
+        self.transport.abort()
+
+    def _read_on(self) -> None:
+        try:
+            while self._reader.is_in_content or len(self.pipeline) < MAX_WAITING:
+                part = self._reader.read()
+                if part is None:
+                    break
+                if isinstance(part, Head):
+                    self._begin(part, self.app)
+                elif isinstance(part, bytes):
+                    self._take(part)
+                else:
+                    self.on_message_complete()
+                    self.cycle.waiting_for_100_continue = False
+                if self._is_over:
+                    return
+            else:
+                self.flow.hold()
+        except HttpProblem as problem:
+            self._refuse(problem)
+        else:
+            self._await_next()
+
+    def _begin(self, head: Head, app: ASGI3Application) -> None:
+        self._awaited, self._deadline = Awaited.NOTHING, math.inf
+        self.on_message_begin()
+        self.scope["method"] = head.method
+        self.scope["http_version"] = head.version
+        self.scope["raw_path"] = head.path
+        path = head.path.decode()
+        self.scope["path"] = unquote(path) if "%" in path else path
+        self.scope["query_string"] = head.query
+        self.scope["headers"] = head.fields
+        self.cycle = Answer(
+            scope=self.scope,
+            transport=self._outgoing,
+            flow=self.flow,
+            logger=self.logger,
+            access_logger=self.access_logger,
+            access_log=self.access_log,
+            default_headers=self.server_state.default_headers,
+            message_event=asyncio.Event(),
+            expect_100_continue=head.expects_continue,
+            keep_alive=head.is_kept,
+            on_response=self.on_response_complete,
+        )
+        self.cycle.announcement = self.config.announcement
+        if self._active is None:
+            self._start(self.cycle, app)
+        else:
+            self.pipeline.appendleft((self.cycle, app))
+
+    def _start(self, cycle: Answer, app: ASGI3Application) -> None:
+        self._active = cycle
+        self._start_asgi_task(cycle, app)
+
+    def _take(self, piece: bytes) -> None:
+        if self.cycle.response_complete:
+            self._read_away(len(piece))
+            return
+        self.cycle.waiting_for_100_continue = False
+        self.on_body(piece)
+        if self.cycle is not self._active and len(self.cycle.body) > HIGH_WATER_LIMIT:
+            self.flow.hold()
+
+    def _await_next(self) -> None:
+        """Set the deadline for what the client has to send next, unless it is set already."""
+        if self._reader.is_in_content:
+            awaited = Awaited.REST if self.cycle.response_complete else Awaited.NOTHING
+        elif not self._reader.is_between:
+            awaited = Awaited.HEAD
+        else:
+            awaited = Awaited.REQUEST if self._active is None else Awaited.NOTHING
+        if awaited is not self._awaited:
+            seconds = {
+                Awaited.NOTHING: math.inf,
+                Awaited.REQUEST: self.timeout_keep_alive,
+                Awaited.HEAD: HEAD_SECONDS,
+                Awaited.REST: REST_SECONDS,
+            }[awaited]
+            self._awaited, self._deadline = awaited, self.loop.time() + seconds
+
+    def _refuse(self, problem: HttpProblem) -> None:
+        """Answer what is being read with `problem`, in its turn, and end the connection."""
+        if self._reader.is_in_content and not self._give_up_reading():
+            self._stop_reading()
+            if self._active is None:
+                self._end()
+            else:
+                self._active.keep_alive = False
+            return
+        self._stop_reading()
+        head = Head(self._reader.method, b"", b"", "1.1", self._reader.fields, is_kept=False, expects_continue=False)
+        self._begin(head, cast("ASGI3Application", Refusal(problem)))
+
+    def _give_up_reading(self) -> bool:
+        """Leave the newest request, of which not all has come; tell whether it can still be answered otherwise."""
+        if self.pipeline:
+            self.pipeline.popleft()[0].on_response = _nothing
+        elif self._active is None or self._active.response_started:
+            return False
+        else:
+            self._disconnect(self._active)
+            self._active = None
+        return True
+
+    def _end(self) -> None:
+        """Close the connection after its last answer.
+
+        What the client still sends is read away meanwhile: if it were left, or came to a closed connection, the client
+        would be told so by a reset, and might lose the answer (RFC 9112, section 9.6).
+        """
+        has_all = self._reader.is_between and not self._is_over and not self.pipeline and not self.flow.read_paused
+        self._drop_waiting()
+        self._stop_reading()
+        if has_all or self._has_client_ended or self.transport.is_closing():
+            self.transport.close()
+        else:
+            self._awaited, self._deadline = Awaited.REST, self.loop.time() + REST_SECONDS
+            self.transport.write_eof()
+            self.flow.release()
+
+    def _stop_reading(self) -> None:
+        self._is_over = True
+        self._awaited, self._deadline = Awaited.NOTHING, math.inf
+        self._rest = 0
+
+    def _read_away(self, count: int) -> None:
+        self._rest += count
+        if self._rest > MAX_REST_BYTES:
+            self.transport.close()
+
+    def _drop_waiting(self) -> None:
+        for cycle, _ in self.pipeline:
+            cycle.on_response = _nothing
+        self.pipeline.clear()
+
+    def _disconnect(self, cycle: Answer) -> None:
+        cycle.disconnected = True
+        cycle.message_event.set()
+
+
+def _nothing() -> None:
+    """Take the place of what is told of an answer."""
