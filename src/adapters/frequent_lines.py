@@ -4,21 +4,25 @@ import asyncio
 import logging
 from collections.abc import Iterator
 from contextlib import nullcontext, suppress
-from contextvars import ContextVar
 from datetime import UTC, datetime
 from itertools import islice
 from typing import TextIO
 
 import msgspec
 import structlog
-from structlog.contextvars import STRUCTLOG_KEY_PREFIX
 from structlog.processors import JSONRenderer
 from structlog.stdlib import ProcessorFormatter
 
 from adapters.escapes import escape_json
 
-PROCESS: ContextVar[str] = ContextVar(f"{STRUCTLOG_KEY_PREFIX}process")
-"""Which process of the service logs; bound to the context as by `bind_contextvars`, but found without a search."""
+
+class Process:
+    """Which process of the service logs: for all of it the same, whatever the context."""
+
+    name: str | msgspec.UnsetType = msgspec.UNSET
+
+
+PROCESS = Process()
 
 COMMON_FIELDS = ("process", "logger", "level", "timestamp")
 Common = tuple[str | msgspec.UnsetType, str, str, datetime]
@@ -52,7 +56,7 @@ class FrequentLines:
 
     def common(self) -> Common:
         """Tell what the lines of this moment have in common."""
-        return PROCESS.get(msgspec.UNSET), self._name, "info", datetime.now(UTC)
+        return PROCESS.name, self._name, "info", datetime.now(UTC)
 
     def info(self, line: msgspec.Struct) -> None:
         """Log one line; those of one turn of the event loop are one write, to where the first of them belongs."""

@@ -37,6 +37,7 @@ class Api:
             max_batch_bytes=settings.max_batch_bytes,
             max_batch_events=settings.max_batch_events,
             body_timeout=settings.body_timeout_seconds,
+            body_silence=settings.body_silence_seconds,
             max_in_flight=settings.max_in_flight,
             cors_origins=settings.cors_origins.split(",") if settings.cors_origins else (),
             prefix=Prefix(settings.root_path, settings.trusted_proxies),

@@ -199,7 +199,7 @@ def main() -> None:
 def _run_process(process: Literal["api", "consumer"], *, until_eof: bool) -> None:
     settings = _settings(logs_to=sys.stdout)
     # Whoever reads the lines of several processes together wants to tell them apart.
-    PROCESS.set(process)
+    PROCESS.name = process
     logger.info("starting", extra={"version": release(), "commit": commit()})
 
     async def run() -> None:

@@ -9,11 +9,13 @@ from functools import partial
 from io import StringIO, TextIOWrapper
 from typing import Any, Literal, TextIO
 
+import msgspec
 import structlog
 from structlog.tracebacks import ExceptionDictTransformer
 from structlog.typing import EventDict, ExcInfo, Processor, WrappedLogger
 
 from adapters.escapes import escape, escape_json
+from adapters.frequent_lines import PROCESS
 
 _FORMAT_ON_TERMINAL = {True: "console", False: "json"}
 _QUIET = ("alembic", "asyncpg", "sqlalchemy", "uvicorn")
@@ -46,6 +48,7 @@ def configure_logging(
     colors = stream.isatty() and not os.environ.get("NO_COLOR")
     shared: list[Processor] = [
         structlog.contextvars.merge_contextvars,
+        _name_process,
         structlog.stdlib.add_logger_name,
         structlog.stdlib.add_log_level,
         structlog.stdlib.ExtraAdder(),
@@ -88,6 +91,12 @@ def configure_logging(
         logging.getLogger(name).setLevel(max(logging.INFO, root.level))
     handler.addFilter(_Sparing())
     logging.captureWarnings(capture=True)
+
+
+def _name_process(_logger: WrappedLogger, _method: str, event_dict: EventDict) -> EventDict:
+    if PROCESS.name is not msgspec.UNSET:
+        event_dict["process"] = PROCESS.name
+    return event_dict
 
 
 def _spell(program: str, _logger: WrappedLogger, _method: str, event_dict: EventDict) -> EventDict:

@@ -166,7 +166,9 @@ class Settings(BaseModel):
     max_batch_bytes: Annotated[int, Field(ge=1_024, le=64 * 1024 * 1024)] = Field(
         8_388_608, description="Largest body of a batch, counted uncompressed."
     )
-    body_silence_seconds: Seconds = Field(10, description="Longest that nothing may come of a request's body.")
+    body_silence_seconds: Seconds = Field(
+        10, description="Longest that nothing may come of a request's body while it is awaited."
+    )
     body_timeout_seconds: Seconds = Field(60, description="Longest that a request's body may take to arrive.")
     max_connections: Count = Field(
         4_096,

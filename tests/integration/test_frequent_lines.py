@@ -19,7 +19,7 @@ from entrypoints.logs import configure_logging
 from adapters.frequent_lines import COMMON_FIELDS, PROCESS, FrequentLines
 
 configure_logging(*sys.argv[1:])
-PROCESS.set("api")
+PROCESS.name = "api"
 structlog.contextvars.bind_contextvars(request_id="r-1")
 lines = FrequentLines("requests")
 

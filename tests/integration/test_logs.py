@@ -66,7 +66,7 @@ failure = Failure(FailureKind.INVALID, "eventId: must be a UUID", "Invalid")
 record = a_record(b"s3cret", partition=2, offset=9, headers=(("h", b"s3cret"),))
 
 async def use_ports():
-    PROCESS.set("consumer")
+    PROCESS.name = "consumer"
     await store.add(delivered(event, event, an_event("other", b"{}", event_id=event.id)))
     await store.add(delivered(an_event(hostile[:-1], b"{}")))
     await letters.park([DeadLetter(record, failure, 1, NOON, NOON, each) for each in (event.id, None)])

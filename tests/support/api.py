@@ -63,7 +63,8 @@ class Answer:
 @asynccontextmanager
 async def an_api(
     *,
-    body_timeout: float = 5.0,
+    body_timeout: float = 60.0,
+    body_silence: float = 5.0,
     max_in_flight: int = 100,
     cors_origins: Sequence[str] = (),
     prefix: Prefix = _NO_PREFIX,
@@ -89,6 +90,7 @@ async def an_api(
         max_batch_bytes=MAX_BATCH_BYTES,
         max_batch_events=MAX_BATCH_EVENTS,
         body_timeout=body_timeout,
+        body_silence=body_silence,
         max_in_flight=max_in_flight,
         cors_origins=cors_origins,
         prefix=prefix,

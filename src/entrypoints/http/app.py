@@ -42,6 +42,7 @@ def create_app(
     max_batch_bytes: int,
     max_batch_events: int,
     body_timeout: float,
+    body_silence: float,
     max_in_flight: int,
     prefix: Prefix,
     cors_origins: Collection[str] = (),
@@ -53,10 +54,10 @@ def create_app(
         "prefix": Provide(lambda: prefix, sync_to_thread=False),
     }
     posts = {
-        "/events/generate": generate_answer(publish, BodyReader(max_body_bytes, body_timeout), prefix),
+        "/events/generate": generate_answer(publish, BodyReader(max_body_bytes, body_timeout, body_silence), prefix),
         "/events/batch": batch_answer(
             publish,
-            BodyReader(max_batch_bytes, body_timeout, BATCH_MEDIA_TYPES),
+            BodyReader(max_batch_bytes, body_timeout, body_silence, BATCH_MEDIA_TYPES),
             max_events=max_batch_events,
             max_event_bytes=max_body_bytes,
         ),

@@ -13,9 +13,6 @@ from domain.errors import Unavailable
 from entrypoints.http.headers import Fields, Headers
 
 JSON = "application/json"
-STALL_SECONDS = 60.0
-"""How long a client may take to accept one more chunk of a stream."""
-
 logger: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
 
@@ -53,12 +50,11 @@ class Stream:
     """A 200 of chunks made on the way.
 
     An outage on the way leaves the answer unfinished, and the server then breaks the connection off: a client must not
-    take half of it for the whole.
+    take half of it for the whole. So it does when the client does not read on.
     """
 
     chunks: AsyncGenerator[bytes, None]
     headers: Fields
-    stall_seconds: float = STALL_SECONDS
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         gone = asyncio.create_task(_until_gone(receive))
@@ -66,7 +62,7 @@ class Stream:
             await send(_start(200, self.headers))
             if is_head(scope) or await self._send_chunks(send, gone):
                 await send(_body(b"", more=False))
-        except (TimeoutError, Unavailable) as error:
+        except Unavailable as error:
             logger.warning("export broken off", error=type(error).__name__, cause=str(error))
         finally:
             gone.cancel()
@@ -77,8 +73,7 @@ class Stream:
         async for chunk in self.chunks:
             if gone.done():
                 return False
-            async with asyncio.timeout(self.stall_seconds):
-                await send(_body(chunk, more=True))
+            await send(_body(chunk, more=True))
         return True
 
 

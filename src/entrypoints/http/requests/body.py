@@ -17,15 +17,17 @@ from entrypoints.http.responses import JSON
 
 @dataclass(frozen=True, slots=True)
 class BodyReader:
-    """Reads bodies of one of `media_types`, of at most `max_bytes`, that arrive within `timeout` seconds.
+    """Reads bodies of one of `media_types`, of at most `max_bytes`, that arrive in time.
 
-    The bound counts for what arrives and again for what it is inflated to.
+    The bound counts for what arrives and again for what it is inflated to. All of it arrives within `timeout` seconds,
+    and never nothing for `silence` seconds.
 
     Framework and server look at neither the content's type and encoding nor the time.
     """
 
     max_bytes: int
     timeout: float
+    silence: float
     media_types: Sequence[str] = (JSON,)
 
     async def read(
@@ -52,31 +54,32 @@ class BodyReader:
         return media_type, inflated
 
     async def _await(self, receive: Receive, take: Take) -> bytes:
-        try:
-            async with asyncio.timeout(self.timeout):
-                return await self._collect(receive, take)
-        except TimeoutError:
-            raise HttpProblem(
-                HTTPStatus.REQUEST_TIMEOUT,
-                f"The body did not arrive within {self.timeout:g} seconds.",
-                headers=[(b"connection", b"close")],
-            ) from None
-
-    async def _collect(self, receive: Receive, take: Take) -> bytes:
+        clock = asyncio.get_running_loop().time
+        end = clock() + self.timeout
         chunks: list[bytes] = []
         size = 0
-        while True:
-            message = await receive()
-            if message["type"] != "http.request":
-                raise HttpProblem(HTTPStatus.BAD_REQUEST, "The connection was closed within the body.")
-            chunk = message.get("body", b"")
-            chunks.append(chunk)
-            size += len(chunk)
-            if size > self.max_bytes:
-                raise self._too_large()
-            take(len(chunk))
-            if not message.get("more_body", False):
-                return b"".join(chunks)
+        try:
+            async with asyncio.timeout_at(end) as limit:
+                while True:
+                    limit.reschedule(min(end, clock() + self.silence))
+                    message = await receive()
+                    if message["type"] != "http.request":
+                        raise HttpProblem(HTTPStatus.BAD_REQUEST, "The connection was closed within the body.")
+                    chunk = message.get("body", b"")
+                    chunks.append(chunk)
+                    size += len(chunk)
+                    if size > self.max_bytes:
+                        raise self._too_large()
+                    take(len(chunk))
+                    if not message.get("more_body", False):
+                        return b"".join(chunks)
+        except TimeoutError:
+            raise self._too_late(is_silent=clock() < end) from None
+
+    def _too_late(self, *, is_silent: bool) -> HttpProblem:
+        whole = f"The body did not arrive within {self.timeout:g} seconds."
+        detail = f"Nothing came of the body for {self.silence:g} seconds." if is_silent else whole
+        return HttpProblem(HTTPStatus.REQUEST_TIMEOUT, detail, headers=[(b"connection", b"close")])
 
     def _too_large(self, when: str = "") -> HttpProblem:
         return HttpProblem(
