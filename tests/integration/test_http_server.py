@@ -115,15 +115,15 @@ async def test_head_request_is_answered_without_waiting_for_a_body(api: Api, clo
 
 
 @pytest.mark.parametrize(
-    ("silence", "timeout", "detail"),
+    ("silence", "whole", "detail"),
     [
         (0.05, 60, b"Nothing came of the body for 0.05 seconds"),
         (60, 0.05, b"did not arrive within 0.05 seconds"),
     ],
 )
-async def test_slow_body_is_a_408_and_the_connection_is_closed(silence: float, timeout: float, detail: bytes) -> None:
+async def test_slow_body_is_a_408_and_the_connection_is_closed(silence: float, whole: float, detail: bytes) -> None:
     """A client that never finishes holds nothing for long."""
-    slow = an_api(body_silence=silence, body_timeout=timeout)
+    slow = an_api(body_silence=silence, body_timeout=whole)
     async with slow as api, served(api.app) as port, connection(port) as (reader, writer):
         writer.write(POST + b"Content-Length: 30\r\n\r\n" + BODY[:5])
         status, head = await read_head(reader)
