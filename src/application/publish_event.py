@@ -3,8 +3,10 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from uuid import UUID
 
+from application.event_loop import in_turns
 from application.ports import EventPublisher, Receipt
 from domain.errors import Rejected, Unavailable, WrongDeployment
 from domain.event import UserEvent
@@ -63,17 +65,8 @@ class PublishEvent:
         `traceparent` (W3C Trace Context) is the trace that they belong to.
         """
         now = self._clock()
-        checked: list[UserEvent | Invalid] = []
-        events: list[UserEvent] = []
-        for draft in drafts:
-            try:
-                event = self._complete(draft, now)
-            except Invalid as invalid:
-                # Anew: this one's traceback leads back here, and both would stay until the collector of garbage comes.
-                checked.append(Invalid(*invalid.problems))
-            else:
-                checked.append(event)
-                events.append(event)
+        checked = await in_turns(partial(self._check, now), drafts, _size_of)
+        events = [event for event in checked if isinstance(event, UserEvent)]
         outcomes: Sequence[Receipt | Rejected | Unavailable] = ()
         try:
             if events:
@@ -84,6 +77,13 @@ class PublishEvent:
         following = iter(outcomes)
         return [_outcome(event, next(following)) if isinstance(event, UserEvent) else event for event in checked]
 
+    def _check(self, now: datetime, draft: Draft) -> UserEvent | Invalid:
+        try:
+            return self._complete(draft, now)
+        except Invalid as invalid:
+            # Anew: this one's traceback leads back here, and both would stay until the collector of garbage comes.
+            return Invalid(*invalid.problems)
+
     def _complete(self, draft: Draft, now: datetime) -> UserEvent:
         return validate(
             self._new_id() if draft.event_id is None else draft.event_id,
@@ -92,6 +92,10 @@ class PublishEvent:
             now if draft.timestamp is None else draft.timestamp,
             b"{}" if draft.payload is None else draft.payload,
         )
+
+
+def _size_of(draft: Draft) -> int:
+    return len(draft.payload or b"")
 
 
 def _outcome(event: UserEvent, outcome: Receipt | Rejected | Unavailable) -> Published | NotPublished:

@@ -78,9 +78,9 @@ async def test_payload_is_published_byte_for_byte(api: Api, content_type: str) -
     assert payload in [event.payload for event in published(api)]
 
 
-@pytest.mark.parametrize("bad", [b"1", b"null", b'"text"', b"[]", b'{"userId":1e999}'])
+@pytest.mark.parametrize("bad", [b"1", b"null", b'"text"', b"[]", b'{"userId":"u","eventType":"LOGIN","a":"\xff"}'])
 @pytest.mark.parametrize("content_type", ["application/json", NDJSON])
-async def test_item_that_is_no_object_is_rejected_alone(api: Api, bad: bytes, content_type: str) -> None:
+async def test_item_that_is_no_object_or_not_utf8_is_rejected_alone(api: Api, bad: bytes, content_type: str) -> None:
     """Its neighbours are published."""
     body = array(GOOD, bad, GOOD) if content_type == "application/json" else b"\n".join([GOOD, bad, GOOD])
     found = await results(api, body, content_type)
@@ -92,7 +92,7 @@ async def test_item_that_is_no_object_is_rejected_alone(api: Api, bad: bytes, co
 
 @pytest.mark.parametrize(
     "bad",
-    [b"{", b"}", b"{'a':1}", GOOD + b",", b'{"userId":"\xff"}', b"\xef\xbb\xbf" + GOOD, b'{"a":' * 9_000, b"\x00"],
+    [b"{", b"}", b"{'a':1}", GOOD + b",", b"\xff", b"\xef\xbb\xbf" + GOOD, b'{"a":' * 3_000, b"\x00"],
 )
 async def test_malformed_line_is_rejected_alone(api: Api, bad: bytes) -> None:
     """Where it ends is known, whatever is in it."""
@@ -101,10 +101,12 @@ async def test_malformed_line_is_rejected_alone(api: Api, bad: bytes) -> None:
     assert found[1]["errors"][0]["message"].startswith("cannot be read: ")
 
 
-async def test_item_that_is_not_utf8_is_rejected_alone(api: Api) -> None:
-    """Also where nobody would read the text."""
-    found = await results(api, array(b'{"userId":"u","eventType":"LOGIN","x":"\xff"}', GOOD))
-    assert [result["status"] for result in found] == ["rejected", "published"]
+@pytest.mark.parametrize("content_type", ["application/json", NDJSON])
+async def test_byte_order_mark_is_skipped(api: Api, content_type: str) -> None:
+    """Before all of it, as editors and libraries write one."""
+    body = array(GOOD, GOOD) if content_type == "application/json" else GOOD + b"\n" + GOOD
+    assert len(await results(api, b"\xef\xbb\xbf" + body, content_type)) == 2
+    assert len(published(api)) == 2
 
 
 @pytest.mark.parametrize(
@@ -123,7 +125,11 @@ async def test_item_that_is_not_utf8_is_rejected_alone(api: Api) -> None:
         b"[" * 9_000,
         array(GOOD, b"["),
         array(GOOD, b"{'a':1}"),
-        b"\xef\xbb\xbf[]",
+        array(GOOD, b'{"userId":"\\ud83d","eventType":LOGIN}'),
+        array(GOOD, b'{"userId":"\\ud83d"}')[:-1],
+        array(GOOD, b'{"userId":"\\ud83d"}') + b"x",
+        array(GOOD, b'{"userId":"\\ud83d"}', b""),
+        b"\xef\xbb\xbf\xef\xbb\xbf[]",
     ],
 )
 async def test_body_that_is_no_array_is_a_400(api: Api, malformed: bytes) -> None:
@@ -136,7 +142,7 @@ async def test_body_that_is_no_array_is_a_400(api: Api, malformed: bytes) -> Non
 
 async def test_invalid_event_is_rejected_with_every_problem_and_its_id(api: Api) -> None:
     """The client can tell which one it was, and mend all of it at once."""
-    bad = {"userId": 7, "eventType": "JUMP", "eventId": EVENT_ID, "timestamp": "2026-01-01", "payload": []}
+    bad = {"userId": 7, "eventType": "JUMP", "eventId": EVENT_ID, "timestamp": "2026-01-01", "payload": [1]}
     found = await results(api, array(GOOD, json.dumps(bad).encode()))
     assert [error["field"] for error in found[1]["errors"]] == ["userId", "eventType", "timestamp", "payload"]
     assert found[1]["eventId"] == EVENT_ID
@@ -232,6 +238,7 @@ async def test_unacknowledged_events_are_to_be_sent_again_and_the_others_are_not
         ("events not acknowledged", 2, "no answer from broker-1.internal"),
         ("request", None, None),
     ]
+    assert lines[-1]["outcome"] == {"published": 0, "rejected": 1, "retry": 2}
 
 
 async def test_partial_outage_is_told_event_by_event(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -247,6 +254,17 @@ async def test_partial_outage_is_told_event_by_event(api: Api, monkeypatch: pyte
     found = response.json()["results"]
     assert [result["status"] for result in found] == ["published", "retry", "rejected", "rejected", "published"]
     assert int(response.headers["retry-after"]) > 0
+
+
+async def test_line_of_a_batch_counts_its_results(api: Api) -> None:
+    """By what became of them; another request's line has none."""
+    with capture_logs() as lines:
+        await api.post_batch(array(GOOD, UNSTORABLE, GOOD, b"1", GOOD))
+        await api.post_batch(array())
+        await api.post_batch(b"[")
+    counts = [line.get("outcome") for line in lines if line["event"] == "request"]
+    nothing = {"published": 0, "rejected": 0, "retry": 0}
+    assert counts == [{"published": 3, "rejected": 2, "retry": 0}, nothing, None]
 
 
 async def test_answer_without_an_event_to_retry_says_nothing_of_when(api: Api) -> None:

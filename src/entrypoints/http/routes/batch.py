@@ -1,6 +1,9 @@
 """`POST /events/batch`: many events in one request, each with a result of its own."""
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
+from functools import partial
 from http import HTTPStatus
 from uuid import UUID
 
@@ -8,13 +11,15 @@ import msgspec
 import structlog
 from litestar.types import Receive, Scope
 
+from application.event_loop import in_turns
 from application.publish_event import Draft, NotPublished, Published, PublishEvent
 from domain.validation import Invalid, Problem, parse_id
 from entrypoints.http.headers import Headers, traceparent_of
 from entrypoints.http.problems import RETRY_AFTER, HttpProblem, unreadable
 from entrypoints.http.requests.batch_items import BatchSplitter, TooManyItems
 from entrypoints.http.requests.body import BodyReader
-from entrypoints.http.requests.event_body import Unreadable, parse
+from entrypoints.http.requests.event_body import BOM, parse
+from entrypoints.http.requests.json_pieces import Unreadable
 from entrypoints.http.requests.room import Room
 from entrypoints.http.responses import JSON, Answer, Reply
 from entrypoints.http.routes.generate import UNCONFIRMED
@@ -52,48 +57,60 @@ def batch_answer(publish: PublishEvent, body_reader: BodyReader, *, max_events: 
     splitter = BatchSplitter(max_events)
     room = Room(max(_ROOM_BYTES, 2 * body_reader.max_bytes) + _KEPT_BYTES, kept_bytes=_KEPT_BYTES)
 
-    def split(media_type: str, body: bytes) -> list[bytes]:
-        try:
-            return splitter.array(body) if media_type == JSON else splitter.lines(body)
-        except Unreadable as error:
-            raise unreadable(str(error)) from None
-        except TooManyItems:
-            raise HttpProblem(
-                HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"A batch must not have more than {max_events} events."
-            ) from None
+    def split(media_type: str, text: bytes) -> Iterator[bytes | None]:
+        text = text.removeprefix(BOM)
+        return splitter.array(text) if media_type == JSON else splitter.lines(text)
 
     async def batch(scope: Scope, receive: Receive, headers: Headers) -> Reply:
         with room.share() as take:
-            items = split(*await body_reader.read(scope, receive, headers, take))
-            return await publish_items(items, publish, max_event_bytes, traceparent_of(headers))
+            media_type, text = await body_reader.read(scope, receive, headers, take)
+            read = partial(_read, max_event_bytes, media_type != JSON)
+            try:
+                drafts = await in_turns(read, split(media_type, text), len)
+            except Unreadable as error:
+                raise unreadable(str(error)) from None
+            except TooManyItems:
+                raise HttpProblem(
+                    HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"A batch must not have more than {max_events} events."
+                ) from None
+            results = await _publish(drafts, publish, traceparent_of(headers))
+        # For the request's line in the log.
+        scope["state"]["outcome"] = outcome = _count(results)
+        body = msgspec.json.encode({"results": results})
+        return Reply(HTTPStatus.OK, body, RETRY_AFTER if outcome["retry"] else ())
 
     return batch
 
 
-async def publish_items(
-    items: Sequence[bytes], publish: PublishEvent, max_event_bytes: int, traceparent: bytes | None = None
-) -> Reply:
-    """Publish what is valid of `items` in one call, in order; a result `published` needs the log's own word."""
-    drafts = [_read(item, max_event_bytes) for item in items]
+async def _publish(
+    drafts: Sequence[Draft | _Rejected], publish: PublishEvent, traceparent: bytes | None
+) -> Sequence[_Result]:
+    """Publish the drafts in one call, in order; a result `published` needs the log's own word."""
     outcomes = await publish([draft for draft in drafts if isinstance(draft, Draft)], traceparent)
     following = iter(outcomes)
     results = [_result(draft, next(following)) if isinstance(draft, Draft) else draft for draft in drafts]
     lost = [outcome.cause for outcome in outcomes if isinstance(outcome, NotPublished) and outcome.is_unknown]
     if lost:
         logger.warning("events not acknowledged", events=len(lost), cause=str(lost[0]))
-    return Reply(HTTPStatus.OK, msgspec.json.encode({"results": results}), RETRY_AFTER if lost else ())
+    return results
 
 
-def _read(item: bytes, max_bytes: int) -> Draft | _Rejected:
+def _count(results: Sequence[_Result]) -> Mapping[str, int]:
+    kinds = Counter(map(type, results))
+    return {"published": kinds[_Published], "rejected": kinds[_Rejected], "retry": kinds[_Retry]}
+
+
+def _read(max_bytes: int, is_line: bool, item: bytes) -> Draft | _Rejected:
     try:
-        draft = parse(item)
-    except Unreadable as error:
-        return _Rejected([Problem("body", f"cannot be read: {error}")])
+        return parse(item) if len(item) <= max_bytes else _too_large(item, max_bytes)
     except Invalid as invalid:
         return _Rejected(invalid.problems)
-    if len(item) > max_bytes:
-        return _Rejected([Problem("body", f"must not be larger than {max_bytes} bytes")], _stated_id(draft))
-    return draft
+    except Unreadable as error:
+        if is_line:
+            # It ends where its line does, whatever is in it.
+            return _Rejected([Problem("body", f"cannot be read: {error}")])
+        # Nor is the array JSON then: no item is known to end where it seems to.
+        raise Unreadable(f"within an item, {error}") from None
 
 
 def _result(draft: Draft, outcome: Published | NotPublished | Invalid) -> _Result:
@@ -114,3 +131,12 @@ def _stated_id(draft: Draft) -> UUID | msgspec.UnsetType:
         return parse_id(draft.event_id)
     except ValueError:
         return msgspec.UNSET
+
+
+def _too_large(item: bytes, max_bytes: int) -> _Rejected:
+    event_id: UUID | msgspec.UnsetType = msgspec.UNSET
+    # An item that is too large by far would take long to parse.
+    if len(item) <= 2 * max_bytes:
+        with suppress(Unreadable, Invalid):
+            event_id = _stated_id(parse(item))
+    return _Rejected([Problem("body", f"must not be larger than {max_bytes} bytes")], event_id)

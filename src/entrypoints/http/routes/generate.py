@@ -6,13 +6,15 @@ import msgspec
 import structlog
 from litestar.types import Receive, Scope
 
+from application.event_loop import LONG_BYTES, in_thread
 from application.publish_event import NotPublished, PublishEvent
 from domain.validation import Invalid
 from entrypoints.http.headers import Headers, traceparent_of
 from entrypoints.http.prefix import Prefix
 from entrypoints.http.problems import HttpProblem, unavailable, unreadable
 from entrypoints.http.requests.body import BodyReader
-from entrypoints.http.requests.event_body import Unreadable, parse
+from entrypoints.http.requests.event_body import BOM, parse
+from entrypoints.http.requests.json_pieces import Unreadable
 from entrypoints.http.responses import Answer, Reply
 
 UNCONFIRMED = (
@@ -30,8 +32,9 @@ def generate_answer(publish: PublishEvent, body_reader: BodyReader, prefix: Pref
 
     async def generate(scope: Scope, receive: Receive, headers: Headers) -> Reply:
         _, body = await body_reader.read(scope, receive, headers)
+        body = body.removeprefix(BOM)
         try:
-            draft = parse(body)
+            draft = parse(body) if len(body) <= LONG_BYTES else await in_thread(parse, body)
         except Unreadable as error:
             raise unreadable(str(error)) from None
         [outcome] = await publish([draft], traceparent_of(headers))

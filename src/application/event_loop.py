@@ -1,0 +1,43 @@
+"""Long computations in an event loop that serves others as well."""
+
+import asyncio
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+LONG_BYTES = 64 * 1024
+"""Of text, which take a millisecond or two to parse or to validate, and ten where they are made to take long."""
+_EACH_BYTES = 256
+"""What an item counts for beside its size."""
+_aside = ThreadPoolExecutor(1, "long-computation")
+"""One thread: several would keep the event loop waiting for several of the interpreter's switch intervals."""
+
+
+async def in_turns(work: Callable[[T], R], items: Iterable[T | None], size: Callable[[T], int]) -> list[R]:
+    """Do `work` on each of `items` in order, and return what it returns; let others in after every `LONG_BYTES`.
+
+    Work on an item that is larger is done in a thread. An item of None is none: where `items` are long in the making,
+    it lets others in as well.
+    """
+    done: list[R] = []
+    left = LONG_BYTES
+    for item in items:
+        if item is None:
+            left = 0
+        elif (bytes_ := size(item)) > LONG_BYTES:
+            done.append(await in_thread(work, item))
+        else:
+            done.append(work(item))
+            left -= bytes_ + _EACH_BYTES
+        if left <= 0:
+            await asyncio.sleep(0)
+            left = LONG_BYTES
+    return done
+
+
+async def in_thread(work: Callable[[T], R], item: T) -> R:
+    """Do `work` on `item` in a thread, behind what others have it do there."""
+    return await asyncio.get_running_loop().run_in_executor(_aside, work, item)

@@ -1,0 +1,165 @@
+"""What a decoder does not read: the field at fault is named, and its neighbours in a batch are published."""
+
+import json
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from adapters import wire
+from application.publish_event import Draft
+from domain.event import UserEvent
+from domain.validation import Invalid
+from entrypoints.http.requests.event_body import parse
+from entrypoints.http.requests.json_pieces import Unreadable
+from tests.support.api import TOPIC, Api
+from tests.support.json_bytes import records
+
+GOOD = b'{"userId":"user-1","eventType":"LOGIN"}'
+DEEP = b'{"a":' * 3_000 + b"1" + b"}" * 3_000
+_SURROGATE, _CONTROL, _NUL, _UTF8, _NESTED = "lone surrogate", "control character", "NUL", "UTF-8", "nested"
+FLAWED = [
+    *((b'{"a":"%b"}' % text, "payload", _SURROGATE) for text in (rb"\ud83d", rb"x\ud83d y", rb"\ude00", rb"\ud83d\n")),
+    *((b'{"a":"%b"}' % text, "payload", _SURROGATE) for text in (rb"\ud83d\ud83d\ude00", rb"\\\ud83d")),
+    (rb'{"a":"\uD83D\uDE00\uDE00"}', "payload", _SURROGATE),
+    (rb'{"\ud83d":1}', "payload", _SURROGATE),
+    (b'{"a":"\xff"}', "payload", _UTF8),
+    (b'{"a":"\xed\xa0\xbd"}', "payload", _UTF8),
+    (rb'{"a":"\u0000"}', "payload", _NUL),
+    *((b'{"a":"x%by"}' % bytes([byte]), "payload", _CONTROL) for byte in (0, 9, 10, 13, 31)),
+    (DEEP, "payload", _NESTED),
+    (b'{"a":' + b"[" * 9_000 + b"]" * 9_000 + b"}", "payload", _NESTED),
+    (b'{"a":' + b"[" * 250 + b"]" * 250 + b"}", "payload", _NESTED),
+]  # fmt: skip
+
+
+def event(payload: bytes) -> bytes:
+    """Write an event with a payload, between other fields."""
+    return b'{"userId":"user-1","payload": %b ,"eventType":"LOGIN"}' % payload
+
+
+@pytest.mark.parametrize(
+    ("payload", "field", "words"), FLAWED, ids=lambda value: value[:40] if isinstance(value, bytes) else value
+)
+async def test_flawed_item_is_rejected_alone_by_its_field(api: Api, payload: bytes, field: str, words: str) -> None:
+    """Before and behind it, events are published."""
+    response = await api.post_batch(b"[%b, %b ,%b]" % (GOOD, event(payload), GOOD))
+    assert response.status_code == 200, response.text
+    first, flawed, last = response.json()["results"]
+    assert [first["status"], flawed["status"], last["status"]] == ["published", "rejected", "published"]
+    assert [(error["field"], words in error["message"]) for error in flawed["errors"]] == [(field, True)]
+    assert len(api.log.records(TOPIC)) == 2
+
+
+@pytest.mark.parametrize(
+    ("payload", "field", "words"), FLAWED, ids=lambda value: value[:40] if isinstance(value, bytes) else value
+)
+async def test_flawed_event_is_a_422_that_names_its_field(api: Api, payload: bytes, field: str, words: str) -> None:
+    """And says what is wrong with it."""
+    response = await api.post(event(payload))
+    assert response.status_code == 422
+    assert [(error["field"], words in error["message"]) for error in response.json()["errors"]] == [(field, True)]
+    assert api.log.records(TOPIC) == []
+
+
+@pytest.mark.parametrize(
+    ("body", "fields"),
+    [
+        (rb'{"userId":"\ud83d","eventType":"\ude00","timestamp":"\ud800"}', ["userId", "eventType", "timestamp"]),
+        (b'{"userId":"\xff","eventType":"LOGIN"}', ["userId"]),
+        (b'{"userId":"a\nb","eventType":"LOGIN","eventId":"\0"}', ["userId", "eventId"]),
+        (b'{"userId":"u","eventType":"LOGIN","colour":"\xff"}', ["body"]),
+        (b'{"userId":"u","eventType":"LOGIN","colour\\ud83d":1}', ["body"]),
+        (b'{"userId":"u","eventType":"LOGIN","colour":' + DEEP + b"}", ["body"]),
+        (rb'{"\u0075serId":"\ud83d","eventType":"LOGIN"}', ["userId"]),
+    ],
+)
+async def test_every_flawed_field_is_named(api: Api, body: bytes, fields: list[str]) -> None:
+    """Of those that nobody knows, it is the body."""
+    response = await api.post(body)
+    assert response.status_code == 422
+    assert [error["field"] for error in response.json()["errors"]] == fields
+
+
+@pytest.mark.parametrize(
+    "value", [b"1", b"1e999", b"9" * 4_500, b"true", b"[]", b"[[],[[]]]", b'{"a":1}', b"[" * 200 + b"]" * 200]
+)
+async def test_field_of_a_wrong_type_is_named_with_the_others(api: Api, value: bytes) -> None:
+    """Of all of them at once, without a look into what stands there."""
+    written = b'{"userId":%b,"eventType":%b,"eventId":%b,"timestamp":%b,"payload":7}' % ((value,) * 4)
+    response = await api.post(written)
+    assert response.status_code == 422
+    fields = [error["field"] for error in response.json()["errors"]]
+    assert fields == ["eventId", "userId", "eventType", "timestamp", "payload"]
+
+
+@pytest.mark.parametrize(
+    "text", [rb"\\ud83d", rb"\\\\ude00", rb"\ud83d\ude00", rb"\\\ud83d\ude00", rb"\\u0000", rb"\u001f"]
+)
+async def test_text_that_only_looks_flawed_is_published(api: Api, text: bytes) -> None:
+    """Escaped backslashes make no escapes; the id, which only the validator reads, takes the same way as a flaw."""
+    payload = b'{"a":"%b"}' % text
+    response = await api.post(event(payload)[:-1] + b',"eventId":"0198f3c0-11117abc-8def-0123456789ab"}')
+    assert response.status_code == 201, response.text
+    [record] = api.log.records(TOPIC)
+    read = wire.decode(record)
+    assert isinstance(read, UserEvent)
+    assert read.payload == payload
+
+
+@pytest.mark.parametrize(
+    "body", [GOOD[:-1], GOOD[:-2], rb'{"userId":"\ud83d', rb'{"userId":"\ud83d","payload":{"a":"\ud8', DEEP[:-1]]
+)
+async def test_truncated_body_is_said_to_be_truncated(api: Api, body: bytes) -> None:
+    """It is a 400: what is missing may be anything."""
+    response = await api.post(body)
+    assert response.status_code == 400
+    assert "truncated" in response.json()["detail"]
+
+
+async def test_no_other_body_is_said_to_be_truncated(api: Api) -> None:
+    """As a decoder says of half a surrogate pair near the end, and of nothing at all."""
+    for body in (rb'{"userId":"\ud83d"}', rb'{"userId":"\ud83d","eventType":', b"", b" ", GOOD + b"}"):
+        response = await api.post(body)
+        assert ("truncated" in response.text) == (body == rb'{"userId":"\ud83d","eventType":')
+
+
+def is_readable(body: bytes) -> bool:
+    """Ask a decoder that builds all of it."""
+    try:
+        # It takes no number that is out of its range, which is nobody's concern here.
+        json.loads(body.decode(), parse_int=str, parse_float=str, parse_constant=pytest.fail)
+        msgspec.json.decode(body, type=msgspec.Raw)
+    except (ValueError, msgspec.DecodeError, RecursionError, pytest.fail.Exception):
+        return False
+    return True
+
+
+@given(body=records())
+def test_event_is_refused_if_a_decoder_refuses_it(body: bytes) -> None:
+    """Of right and wrong fields in any mix: what the look at single fields lets pass, a decoder of all reads alike."""
+    try:
+        draft = parse(body)
+    except (Unreadable, Invalid):
+        assert not is_readable(body)
+    else:
+        assert isinstance(draft, Draft)
+        assert is_readable(body)
+
+
+@given(
+    text=st.lists(
+        st.sampled_from([rb"\ud83d", rb"\ude00", rb"\uDBFF", rb"\\", rb"\"", b"u0000", b"x", rb"\n", b"\xc3\xa9"])
+    )
+)
+def test_lone_surrogates_are_found_as_a_decoder_finds_them(text: list[bytes]) -> None:
+    """In any order, between escapes of all kinds."""
+    body = event(b'{"a":"%b"}' % b"".join(text))
+    try:
+        msgspec.json.decode(body)
+    except msgspec.DecodeError:
+        with pytest.raises(Invalid, match="payload: must not hold a lone surrogate"):
+            parse(body)
+    else:
+        assert parse(body).payload
