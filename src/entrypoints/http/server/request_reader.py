@@ -16,6 +16,9 @@ from entrypoints.http.server.content import ChunkedContent, SizedContent
 from entrypoints.http.server.field_rules import bad_request, check_fields
 from entrypoints.http.server.overhead import Received
 
+MAX_FIELDS = 256
+"""In a head: 64 KiB of short ones would be thirty times as large in memory, and as many heads may wait."""
+
 _REQUEST_LINE = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]++) ([\x21-\x7e]++) HTTP/([0-9]\.[0-9])\r\n")
 _OUTSIDE_LINE = re.compile(rb"[^\r\n\x20-\x7e]")
 _EMPTY_LINES = re.compile(rb"(?:\r\n)++")
@@ -115,6 +118,10 @@ class RequestReader:
         data = received.data[received.at : found.end()]
         received.consume(found.end())
         self._line = None
+        # The request line and the empty line at the end are lines as well.
+        if data.count(b"\n") > MAX_FIELDS + 2:
+            detail = f"The request has more than {MAX_FIELDS} fields in its head."
+            raise HttpProblem(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, detail)
         self._parse(data)
         path, query = _split(target, self.method)
         framing = check_fields(self.fields, is_1_0=version == "1.0")
