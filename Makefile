@@ -5,6 +5,7 @@ PYTHON ?= python3
 BROKERS ?= 1
 WORKERS ?= 3
 RUNS ?= 10
+INPUTS ?= 8000
 VENV := .venv
 BIN := $(VENV)/bin
 
@@ -66,14 +67,14 @@ faults-mutants: $(VENV)/.dev ## Prove the faults' suite: each seeded mistake mus
 	$(BIN)/python -m tests.faults.mutants
 
 # A table of its own takes the place of what was captured of thousands of inputs; schemathesis would print none of them.
-FUZZ = $(BIN)/pytest tests/fuzz -p no:randomly -p no:schemathesis --numprocesses=2 --exitfirst --tb=short --show-capture=no \
-	--hypothesis-profile=$@ $(if $(SEED),--hypothesis-seed=$(SEED)) $(if $(ONLY),-k $(ONLY))
+FUZZ := $(BIN)/pytest tests/fuzz -p no:randomly -p no:schemathesis --numprocesses=2 --exitfirst --tb=short \
+	--show-capture=no $(if $(SEED),--hypothesis-seed=$(SEED)) $(if $(ONLY),-k $(ONLY))
 
-fuzz: $(VENV)/.dev ## Feed generated inputs to whatever reads any, until one fails (SEED=… and ONLY=… run it again)
-	$(FUZZ)
+fuzz: $(VENV)/.dev ## Feed generated inputs to whatever reads any, until one fails (SEED=…, ONLY=a target, INPUTS=8000 for each)
+	$(FUZZ) --inputs=$(INPUTS)
 
 fuzz-quick: $(VENV)/.dev ## The same with a hundredth of the inputs
-	$(FUZZ)
+	$(FUZZ) --inputs=100
 
 bench: $(VENV)/.dev ## Measure the service beside its limits (OPTIONS="--only KEY… --runs N"); wants a quiet machine
 	$(BIN)/python -m benchmarks $(OPTIONS)

@@ -10,26 +10,27 @@ from hypothesis import HealthCheck, settings
 
 from tests.support.api import Api, an_api
 
-_MAKE_TARGETS = {"fuzz": 8_000, "fuzz-quick": 100}
-"""Inputs for each target, by the profile, which `make` names as its own target."""
+_PROFILE = "fuzz"
 _INPUTS = "inputs"
 
-for name, inputs in _MAKE_TARGETS.items():
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add the option of the suite."""
+    parser.addoption("--inputs", type=int, default=100, help="how many inputs each target runs")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_configure(config: pytest.Config) -> None:
+    """Make Hypothesis' profile, and choose a seed unless one is given, before it and the workers ask for them."""
     settings.register_profile(
-        name,
-        max_examples=inputs,
+        _PROFILE,
+        max_examples=config.getoption("--inputs"),
         deadline=None,
         print_blob=True,
         report_multiple_bugs=False,
         suppress_health_check=list(HealthCheck),
     )
-
-
-@pytest.hookimpl(tryfirst=True)
-def pytest_configure(config: pytest.Config) -> None:
-    """Choose a seed unless one is given, before Hypothesis and the workers ask for it."""
-    if config.option.hypothesis_profile is None:
-        config.option.hypothesis_profile = "fuzz-quick"
+    config.option.hypothesis_profile = _PROFILE
     if config.option.hypothesis_seed is None:
         config.option.hypothesis_seed = str(randbelow(1 << 32))
 
@@ -68,9 +69,9 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
             total += inputs
             terminalreporter.write_line(f"{inputs:>8,} inputs  {report.duration:6.1f} s  {outcome}  {report.nodeid}")
             if outcome == "failed":
-                make_target, seed = config.option.hypothesis_profile, config.option.hypothesis_seed
+                options = f"INPUTS={config.getoption('--inputs')} SEED={config.option.hypothesis_seed}"
                 test = report.nodeid.rpartition("::")[2]
-                terminalreporter.write_line(f"         again with: make {make_target} SEED={seed} ONLY={test}")
+                terminalreporter.write_line(f"         again with: make fuzz {options} ONLY={test}")
     terminalreporter.write_line(f"{total:>8,} inputs in all, seed {config.option.hypothesis_seed}")
 
 

@@ -1,0 +1,61 @@
+"""A server's answers as a strict client reads them, h11, which shares no code with the server."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import h11
+
+
+@dataclass(frozen=True)
+class Answer:
+    """One final answer."""
+
+    status: int
+    body: bytes
+    fields: Mapping[bytes, bytes]
+    """By their names in lower case."""
+
+    @property
+    def closes(self) -> bool:
+        """Whether the server says that it is the last one."""
+        return self.fields.get(b"connection", b"").lower() == b"close"
+
+
+def read_answers(stream: bytes, methods: Sequence[str]) -> list[Answer]:
+    """Read the answers to requests of these methods, and at most one more, which may be to a HEAD request."""
+    try:
+        return _read_all(stream, [*methods, "GET"])
+    except h11.RemoteProtocolError:
+        return _read_all(stream, [*methods, "HEAD"])
+
+
+def _read_all(stream: bytes, methods: Sequence[str]) -> list[Answer]:
+    connection = h11.Connection(h11.CLIENT, max_incomplete_event_size=1 << 20)
+    connection.receive_data(stream)
+    if stream:
+        connection.receive_data(b"")
+    answers: list[Answer] = []
+    while connection.trailing_data[0]:
+        if answers:
+            connection.start_next_cycle()
+        assert len(answers) < len(methods), "more answers than requests"
+        answers.append(_read(connection, methods[len(answers)]))
+    return answers
+
+
+def _read(connection: h11.Connection, method: str) -> Answer:
+    connection.send(h11.Request(method=method, target="/", headers=[("host", "h")]))
+    connection.send(h11.EndOfMessage())
+    status, fields, body = 0, {}, b""
+    while not isinstance(event := connection.next_event(), h11.EndOfMessage):
+        match event:
+            case h11.Response():
+                status, fields = event.status_code, dict(event.headers)
+                assert len(fields) == len(event.headers), "a field is repeated"
+            case h11.Data():
+                body += event.data
+            case h11.InformationalResponse():
+                assert event.status_code == 100
+            case _:
+                raise AssertionError(event)
+    return Answer(status, body, fields)

@@ -1,0 +1,127 @@
+"""Floods: whatever a client repeats without end, in whichever state of a connection, costs a bounded memory."""
+
+import asyncio
+import gc
+import tracemalloc
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from litestar.types import Receive, Scope, Send
+
+from entrypoints.http.responses import Reply
+from tests.fuzz.connection import connected, exchange, turn
+
+_SEGMENTS = 64
+_TURNS = 300
+"""Enough for the answers to a small segment's requests, after which more of them come."""
+_MOST_BYTES = 3 * 1024 * 1024
+"""For sixteen requests that wait, each with a head and a body of 64 KiB, and the objects that these are read into."""
+_LEFT_BYTES = 192 * 1024
+"""What may be left of a connection that is gone: caches, and the bytes of the test itself."""
+
+_GET = b"GET / HTTP/1.1\r\nHost: h\r\n\r\n"
+_CHUNKED = b"POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n"
+_SIZED = b"POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 99999999\r\n\r\n"
+STATES = [
+    *[
+        b"",
+        b"\r\n",
+        b"GE",
+        b"GET /",
+        b"GET /?",
+        b"GET / HTTP/1.1",
+        _GET[:-4],
+        _GET[:-2],
+        _GET[:-2] + b"X",
+        _GET[:-2] + b"X:",
+    ],
+    *[
+        _CHUNKED,
+        _CHUNKED + b"0",
+        _CHUNKED + b"1;",
+        _CHUNKED + b"1\r\nx\r\n",
+        _CHUNKED + b"0\r\n",
+        _CHUNKED + b"0\r\nX: ",
+    ],
+    *[
+        _SIZED,
+        _GET,
+        _GET * 17,
+        _GET[:-2] + b"Connection: close\r\n\r\n",
+        _GET[:-2] + b"Expect: 100-continue\r\n\r\n",
+    ],
+]
+PIECES = [
+    *[
+        b"a",
+        b"0",
+        b" ",
+        b"\r\n",
+        b"\n",
+        b"\r",
+        b"\t",
+        b"\xff",
+        b"a:\r\n",
+        b"a: b\r\n",
+        b"X: " + b"y" * 1_000 + b"\r\n",
+    ],
+    *[b";a", b';a="b"', b"1\r\nx\r\n", b"400\r\n" + b"x" * 1_024 + b"\r\n", b"0\r\n\r\n", b"0\r\nX: y\r\n\r\n"],
+    *[_GET, _CHUNKED + b"1\r\nx\r\n0\r\n\r\n", _GET[:-2] + b"a:\r\n" * 10_000 + b"\r\n", _SIZED],
+    *[
+        b"POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 9\r\n\r\n123456789",
+        _GET[:-2] + b"X: " + b"y" * 60_000 + b"\r\n\r\n",
+    ],
+]
+
+
+@settings(max_examples=max(10, settings().max_examples // 40))
+@given(
+    state=st.sampled_from(STATES),
+    piece=st.sampled_from(PIECES),
+    at_once=st.sampled_from([1_460, 64 * 1024]),
+    is_answered=st.booleans(),
+)
+async def test_flood_costs_bounded_memory_which_comes_back(
+    state: bytes, piece: bytes, at_once: int, *, is_answered: bool
+) -> None:
+    """Whether requests are answered or wait; without help by the garbage collector."""
+    answered = asyncio.Event()
+    if is_answered:
+        answered.set()
+
+    async def late(scope: Scope, receive: Receive, send: Send) -> None:
+        await answered.wait()
+        await Reply(200, b"{}")(scope, receive, send)
+
+    flood = piece * (_SEGMENTS * at_once // len(piece))
+    # Whatever is imported or kept for all connections is so before.
+    await exchange(late, [b"X"])
+    with traced() as kept:
+        async with connected(late) as client:
+            client.send(state)
+            for start in range(0, len(flood), at_once):
+                client.send(flood[start : start + at_once])
+                await turn(_TURNS)
+                client.written.clear()
+                assert kept() < _MOST_BYTES
+                if not client.is_reading():
+                    break
+            answered.set()
+            client.written.clear()
+        del client
+        assert kept() < _LEFT_BYTES
+
+
+@contextmanager
+def traced() -> Iterator[Callable[[], int]]:
+    """Tell how many bytes are kept more than at the beginning; no garbage is collected meanwhile."""
+    gc.collect()
+    gc.disable()
+    tracemalloc.start()
+    try:
+        yield lambda: tracemalloc.get_traced_memory()[0]
+    finally:
+        tracemalloc.stop()
+        gc.enable()
