@@ -67,7 +67,7 @@ faults-mutants: $(VENV)/.dev ## Prove the faults' suite: each seeded mistake mus
 	$(BIN)/python -m tests.faults.mutants
 
 # A table of its own takes the place of what was captured of thousands of inputs; schemathesis would print none of them.
-FUZZ := $(BIN)/pytest tests/fuzz -p no:randomly -p no:schemathesis --numprocesses=2 --exitfirst --tb=short \
+FUZZ := $(BIN)/pytest tests/fuzz -p no:randomly -p no:schemathesis --numprocesses=2 --dist=worksteal --exitfirst --tb=short \
 	--show-capture=no $(if $(SEED),--hypothesis-seed=$(SEED)) $(if $(ONLY),-k $(ONLY))
 
 fuzz: $(VENV)/.dev ## Feed generated inputs to whatever reads any, until one fails (SEED=…, ONLY=a target, INPUTS=8000 for each)
