@@ -17,6 +17,7 @@ from tests.support.proxy import Proxy, proxied
 from tests.support.records import Topics
 from tests.support.service import Services
 from tests.support.service import services as started_services
+from tests.support.slow_log import SlowLog
 from tests.support.world import World
 from tools.kafka import KafkaCluster, probe
 
@@ -26,6 +27,14 @@ async def api() -> AsyncIterator[Api]:
     """Make an API over empty adapters, to be served on a real socket."""
     async with an_api() as made:
         yield made
+
+
+@pytest.fixture
+def slow_log(api: Api, monkeypatch: pytest.MonkeyPatch) -> SlowLog:
+    """Behind the API."""
+    log = SlowLog()
+    monkeypatch.setattr(api.publisher, "publish", log.publish)
+    return log
 
 
 @pytest.fixture(scope="module")

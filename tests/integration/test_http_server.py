@@ -21,7 +21,6 @@ from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 from application.listing import Cursor, EventFilter, Page, StoredEvent
 from application.ports import Receipt
 from domain.errors import Unavailable
-from domain.event import UserEvent
 from domain.validation import Invalid
 from entrypoints.http.problems import HttpProblem
 from entrypoints.http.server import hardened_protocol
@@ -29,6 +28,7 @@ from entrypoints.http.server.overhead import MAX_OVERHEAD_BYTES
 from tests.support.api import MAX_BODY_BYTES, TOPIC, Api, an_api
 from tests.support.events import NOON
 from tests.support.server import connection, exchange, read_head, served
+from tests.support.slow_log import SlowLog
 from tests.support.time import LoopTime
 from tests.support.waiting import PATIENCE
 
@@ -59,27 +59,6 @@ class Watched:
         await self._app(scope, receive_and_tell, send)
         if scope["type"] == "http":
             self.finished.set()
-
-
-class SlowLog:
-    """A log that acknowledges nothing until it is to."""
-
-    def __init__(self) -> None:
-        self.asked = asyncio.Event()
-        self.answers = asyncio.Event()
-
-    async def publish(self, events: Sequence[UserEvent], _trace: bytes | None = None) -> Sequence[Receipt]:
-        self.asked.set()
-        await self.answers.wait()
-        return [Receipt(0, 0) for _ in events]
-
-
-@pytest.fixture
-def slow_log(api: Api, monkeypatch: pytest.MonkeyPatch) -> SlowLog:
-    """Behind the API."""
-    log = SlowLog()
-    monkeypatch.setattr(api.publisher, "publish", log.publish)
-    return log
 
 
 async def test_body_in_chunks_is_published(api: Api) -> None:

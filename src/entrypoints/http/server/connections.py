@@ -42,10 +42,12 @@ class ConnectionLimit:
     def __init__(self, most: int, *, evicts_idle: bool = False) -> None:
         self._most = most
         self._evicts_idle = evicts_idle
+        self._refused: set[Connection] = set()
+        """They stay a while, so that the client sees the answer, and take nobody's place."""
 
     def admit(self, newest: Connection, connections: MutableSet[Connection]) -> HttpProblem | None:
         """Make room for `newest`, which is among `connections` already, or say with what to refuse it."""
-        if len(connections) <= self._most:
+        if len(connections) - len(self._refused) <= self._most:
             return None
         if self._evicts_idle:
             idle = [each for each in connections if each is not newest and each.is_idle]
@@ -54,11 +56,16 @@ class ConnectionLimit:
                 connections.discard(oldest)
                 oldest.reset()
                 return None
-        if len(connections) > self._most + MAX_REFUSED:
+        self._refused.add(newest)
+        if len(self._refused) > MAX_REFUSED:
             newest.reset()
         return HttpProblem(
             HTTPStatus.SERVICE_UNAVAILABLE, "There are too many connections.", headers=[(b"retry-after", b"5")]
         )
+
+    def forget(self, connection: Connection) -> None:
+        """Note that a connection is gone."""
+        self._refused.discard(connection)
 
 
 def affordable(wanted: int) -> int:

@@ -80,6 +80,7 @@ class HardenedProtocol(HttpToolsProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         super().connection_lost(exc)
+        self.config.limit.forget(self)
         if self._active is not None:
             self._disconnect(self._active)
             self._active = None

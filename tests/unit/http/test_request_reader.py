@@ -1,0 +1,160 @@
+"""Requests are read alike however their bytes are cut, and what they may have outside their content is counted."""
+
+from http import HTTPStatus
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from entrypoints.http.problems import HttpProblem
+from entrypoints.http.server.overhead import MAX_OVERHEAD_BYTES
+from entrypoints.http.server.request_reader import END, Head, RequestReader
+
+GET = b"GET /health HTTP/1.1\r\nHost: api\r\n\r\n"
+POST = b"POST /x?a=b HTTP/1.1\r\nHost: api\r\n"
+SIZED = POST + b"Content-Length: 5\r\n\r\nhello"
+CHUNKED = POST + b"Transfer-Encoding: chunked\r\n\r\n"
+IN_CHUNKS = CHUNKED + b'3;a=b ; c="d;\\"e"\r\nhel\r\n0002\r\nlo\r\n000\r\nTrailer: t\r\nContent-Length: 9\r\n\r\n'
+OFFER = b"Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\n"
+
+Found = list[tuple[object, ...]]
+
+
+def read(*segments: bytes) -> Found:
+    """Read what comes in these segments: requests as (method, path, query, content), and what ends them."""
+    reader, found, content = RequestReader(), [], b""
+    head: Head | None = None
+    try:
+        for segment in segments:
+            reader.feed(segment)
+            while (part := reader.read()) is not None:
+                if isinstance(part, Head):
+                    head, content = part, b""
+                elif isinstance(part, bytes):
+                    content += part
+                else:
+                    assert part is END
+                    assert head is not None
+                    found.append((head.method, head.path, head.query, content, head.is_kept, *head.fields))
+    except HttpProblem as problem:
+        found.append((problem.status, problem.detail, reader.method))
+    else:
+        found.append((reader.is_in_content, reader.is_between))
+    return found
+
+
+def cut(stream: bytes, size: int) -> list[bytes]:
+    """Cut `stream` into segments of `size` bytes."""
+    return [stream[place : place + size] for place in range(0, len(stream), size)]
+
+
+STREAMS = {
+    "get": GET,
+    "empty lines": b"\r\n\r\n" + GET + b"\r\n" + GET,
+    "sized": SIZED + GET,
+    "chunks": IN_CHUNKS + GET,
+    "offer": SIZED.replace(b"Host", OFFER + b"Host") + IN_CHUNKS.replace(b"Host", OFFER + b"Host") + GET,
+    "close": GET.replace(b"Host", b"Connection: Keep-Alive,Close\r\nHost") + GET,
+    "zeros": SIZED.replace(b"5\r\n", b"0" * 5000 + b"5\r\n") + GET,
+    "1.0": GET.replace(b"1.1", b"1.0"),
+    "absolute": GET.replace(b"/health", b"http://api?x"),
+    "garbage": b"\x16\x03\x01\x02\x00",
+    "no line": b"nonsense\r\n\r\n",
+    "bare newline": GET.replace(b"1.1\r\n", b"1.1\n"),
+    "bare newlines at the end": GET.replace(b"api\r\n\r\n", b"api\n\n"),
+    "no http": b"GET / HTTX/1.1\r\n\r\n",
+    "method": GET.replace(b"GET", b"FOO"),
+    "version": GET.replace(b"1.1", b"1.2"),
+    "fragment": GET.replace(b"/health", b"/health#x"),
+    "no host": b"GET / HTTP/1.1\r\n\r\n",
+    "two hosts": GET.replace(b"Host: api", b"Host: a\r\nHost: a"),
+    "gzip": CHUNKED.replace(b"chunked", b"gzip, chunked"),
+    "broken size": CHUNKED + b"1x\r\n",
+    "long chunk": CHUNKED + b"1\r\nab\r\n",
+    "broken trailer": CHUNKED + b"0\r\nnone\r\n\r\n",
+    "half a request": IN_CHUNKS[:-1],
+    "half a head": GET[:-1],
+    "many": (GET + SIZED + IN_CHUNKS) * 3,
+}
+
+
+@pytest.mark.parametrize("stream", STREAMS.values(), ids=STREAMS)
+def test_stream_reads_alike_wherever_it_is_cut(stream: bytes) -> None:
+    """Into two at any byte, or into single bytes."""
+    whole = read(stream)
+    for place in range(len(stream)):
+        assert read(stream[:place], stream[place:]) == whole, place
+    assert read(*cut(stream, 1)) == whole
+
+
+@given(
+    st.lists(st.sampled_from(list(STREAMS.values())), max_size=4).map(b"".join), st.binary(max_size=20), st.integers(1)
+)
+def test_any_stream_reads_alike_in_segments(stream: bytes, rubbish: bytes, size: int) -> None:
+    """Also with rubbish behind it."""
+    stream += rubbish
+    assert read(*cut(stream, size)) == read(stream)
+
+
+def test_content_and_fields_are_what_was_sent() -> None:
+    """In order, names in lower case; lengths in their shortest form, trailers nowhere."""
+    sized, chunked, last = read(SIZED.replace(b"5\r\n", b"0005 \r\n"), IN_CHUNKS)
+    host, length, coding = (b"host", b"api"), (b"content-length", b"5"), (b"transfer-encoding", b"chunked")
+    assert sized == ("POST", b"/x", b"a=b", b"hello", True, host, length)
+    assert chunked == ("POST", b"/x", b"a=b", b"hello", True, host, coding)
+    assert last == (False, True)
+
+
+PADDED = {
+    "head": (b"GET / HTTP/1.1\r\nHost: api\r\nX: ", b"\r\n\r\n"),
+    "target": (b"GET /", b" HTTP/1.1\r\nHost: api\r\n\r\n"),
+    "zeros of a length": (b"GET / HTTP/1.1\r\nHost: api\r\nContent-Length: ", b"\r\n\r\n"),
+    "zeros of a size": (CHUNKED + b"1\r\nx\r\n", b"\r\n\r\n"),
+    "extension": (CHUNKED + b"1;x=", b"\r\nx\r\n0\r\n\r\n"),
+    "trailer": (CHUNKED + b"0\r\nT: ", b"\r\n\r\n"),
+}
+
+
+@pytest.mark.parametrize("case", PADDED.values(), ids=PADDED)
+@pytest.mark.parametrize("size", [1, 1000, 1_000_000])
+def test_overhead_is_counted_to_the_byte(case: tuple[bytes, bytes], size: int) -> None:
+    """The bytes of a request outside its content, behind another one; those of the content do not count."""
+    before, after = case
+    content = 1 if b"\r\nx\r\n" in before + after else 0
+    padding = b"0" * (MAX_OVERHEAD_BYTES + content - len(before + after))
+    *_, fits, _ = read(*cut(SIZED + before + padding + after, size))
+    assert fits[0] in {"GET", "POST"}
+    _, refusal = read(*cut(SIZED + before + b"0" + padding + after, size))
+    assert refusal[0] == HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE
+
+
+@pytest.mark.parametrize("size", [2, 999])
+def test_empty_lines_count_for_the_request_behind_them(size: int) -> None:
+    """They are no way to send without end."""
+    lines = b"\r\n" * ((MAX_OVERHEAD_BYTES - len(GET)) // 2)
+    assert read(*cut(GET + lines + GET, size))[1][0] == "GET"
+    assert read(*cut(GET + lines + b"\r\n" + GET, size))[1][0] == HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE
+
+
+@pytest.mark.parametrize(
+    ("beginning", "unit"),
+    [
+        (b"", b"A"),
+        (b"", b"\r\n"),
+        (GET[:-2], b"A: b\r\n"),
+        (CHUNKED, b"0"),
+        (CHUNKED + b"1;a=", b"b"),
+        (CHUNKED + b"0\r\n", b"a: b\r\n"),
+    ],
+    ids=["line", "empty lines", "fields", "zeros", "extension", "trailers"],
+)
+def test_flood_is_refused_in_any_state(beginning: bytes, unit: bytes) -> None:
+    """Before it fills the memory."""
+    found = read(beginning, *[unit] * MAX_OVERHEAD_BYTES, unit)
+    assert found[-1][0] == HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE
+
+
+def test_chunks_without_end_are_refused_by_what_frames_them() -> None:
+    """Chunks of one byte each have five bytes around it."""
+    found = read(CHUNKED + b"1\r\nx\r\n" * (MAX_OVERHEAD_BYTES // 5))
+    assert found[-1][0] == HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE
