@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Callable
 
-from uvicorn._types import ASGI3Application, ASGISendEvent, HTTPResponseStartEvent
+from uvicorn._types import ASGI3Application, ASGIReceiveEvent, ASGISendEvent, HTTPResponseStartEvent
 from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
@@ -24,6 +24,12 @@ class Answer(RequestResponseCycle):
             # RFC 9112, section 8: the end of the connection would be that of the answer.
             self.transport.reset()
 
+    async def receive(self) -> ASGIReceiveEvent:
+        if self.body or not self.more_body:
+            # RFC 9110, section 10.1.1: the client sends the content without having been asked for it.
+            self.waiting_for_100_continue = False
+        return await super().receive()
+
     async def send(self, message: ASGISendEvent) -> None:
         if message["type"] == "http.response.start" and not self.response_started:
             self._prepare(message)
@@ -33,7 +39,7 @@ class Answer(RequestResponseCycle):
 
     def _prepare(self, start: HTTPResponseStartEvent) -> None:
         if self.waiting_for_100_continue:
-            # RFC 9110, section 10.1.1: the client may leave out the content that nobody asked it for.
+            # RFC 9110, section 10.1.1: the client may leave out the content that nobody wants to read.
             self.keep_alive = False
         headers = start.get("headers", ())
         names = {name for name, _ in headers}

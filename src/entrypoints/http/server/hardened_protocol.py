@@ -7,7 +7,8 @@ Overridden, each checked at start against the installed versions, see `overrides
 - `eof_received`: a client that ends its side gets the answers to what it has asked (RFC 9112, section 9.6).
 - `connection_made`, `connection_lost`: connections are bounded; requests that wait go with their connection.
 - `on_response_complete`: requests that wait are bounded; what follows an early answer is read away for some time.
-- `RequestResponseCycle.send` and `.run_asgi`, in `answer.py`: no chunks to HTTP/1.0 (RFC 9112, section 6.1).
+- `RequestResponseCycle.send`, `.receive`, `.run_asgi`, in `answer.py`: no chunks to HTTP/1.0 (RFC 9112, section 6.1);
+  content is asked for when the application wants it and none has come (RFC 9110, section 10.1.1).
 
 All times are kept by `check_time`, which the server calls for every connection.
 """
@@ -165,7 +166,6 @@ class HardenedProtocol(HttpToolsProtocol):
                     self._take(part)
                 else:
                     self.on_message_complete()
-                    self.cycle.waiting_for_100_continue = False
                 if self._is_over:
                     return
             else:
@@ -212,7 +212,6 @@ class HardenedProtocol(HttpToolsProtocol):
         if self.cycle.response_complete:
             self._read_away(len(piece))
             return
-        self.cycle.waiting_for_100_continue = False
         self.on_body(piece)
         if self.cycle is not self._active and len(self.cycle.body) > HIGH_WATER_LIMIT:
             self.flow.hold()

@@ -25,6 +25,7 @@ METHODS: Mapping[Callable[..., object], tuple[str, ...]] = {
         *("message_event", "expect_100_continue", "keep_alive", "on_response"),
     ),
     RequestResponseCycle.run_asgi: ("self", "app"),
+    RequestResponseCycle.receive: ("self",),
     RequestResponseCycle.send: ("self", "message"),
     FlowControl.pause_reading: ("self",),
     FlowControl.resume_reading: ("self",),

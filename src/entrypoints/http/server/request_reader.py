@@ -140,7 +140,7 @@ class RequestReader:
     def _parse(self, data: bytes) -> None:
         """Find the fields."""
         collected = _Collected(self.fields)
-        reason = "Invalid method"
+        reason = "invalid head"
         try:
             httptools.HttpRequestParser(collected).feed_data(data)
         except httptools.HttpParserUpgrade:
@@ -151,7 +151,7 @@ class RequestReader:
         # An error after the fields is one about their meaning, which is checked in any case.
         if collected.is_complete:
             return
-        if reason.startswith("Invalid method"):
+        if reason.startswith(("Invalid method", "Expected space after method")):
             raise HttpProblem(HTTPStatus.NOT_IMPLEMENTED, "This method is not known here.")
         raise bad_request(reason)
 
@@ -176,7 +176,8 @@ def _split(target: bytes, method: str) -> tuple[bytes, bytes]:
         url = httptools.parse_url(target)
     except httptools.HttpParserInvalidURLError:
         raise bad_request("invalid target") from None
-    path = url.path or b"/"
-    if b"#" in target or url.schema not in {None, b"http", b"https"} or (path == b"*" and method != "OPTIONS"):
+    path, scheme = url.path or b"/", (url.schema or b"http").lower()
+    is_path = path.startswith(b"/") or (path == b"*" and method == "OPTIONS")
+    if b"#" in target or scheme not in {b"http", b"https"} or not is_path:
         raise bad_request("invalid target")
     return path, url.query or b""
