@@ -68,6 +68,9 @@ async def an_api(
     max_in_flight: int = 100,
     cors_origins: Sequence[str] = (),
     prefix: Prefix = _NO_PREFIX,
+    max_body_bytes: int = MAX_BODY_BYTES,
+    max_batch_bytes: int = MAX_BATCH_BYTES,
+    max_batch_events: int = MAX_BATCH_EVENTS,
 ) -> AsyncIterator[Api]:
     """Make an API of its own log and store, whose time is the day after `NOON`."""
 
@@ -86,9 +89,9 @@ async def an_api(
         PublishEvent(publisher, new_id, clock),
         ListProcessed(store),
         readiness,
-        max_body_bytes=MAX_BODY_BYTES,
-        max_batch_bytes=MAX_BATCH_BYTES,
-        max_batch_events=MAX_BATCH_EVENTS,
+        max_body_bytes=max_body_bytes,
+        max_batch_bytes=max_batch_bytes,
+        max_batch_events=max_batch_events,
         body_timeout=body_timeout,
         body_silence=body_silence,
         max_in_flight=max_in_flight,

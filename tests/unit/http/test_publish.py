@@ -105,6 +105,7 @@ async def test_other_content_types_are_refused(api: Api, content_type: str) -> N
         b'{"userId":"u","eventType":"LOGIN"}\xff',
         b'{"userId":"u","eventType":"LOGIN"\x00}',
         b'{"userId":"\\ud800","eventType":LOGIN}',
+        b'{"userId":"\\ud8zz","eventType":"LOGIN"}',
         b'{"userId":"u","payload":' + b"[" * 5_000,
         b'{"userId":"u","payload":' + b"[" * 5_000 + b"]" * 5_000 + b"}}",
         b'{"userId":"u",,"payload":' + b"[" * 5_000 + b"]" * 5_000 + b"}",

@@ -10,8 +10,8 @@ from collections.abc import Generator, Iterator
 WINDOW_BYTES = 64 * 1024
 """What one search passes over at most, since it cannot be interrupted."""
 SPACE = b" \t\r\n"
-_SEARCHES = 1_024
-"""After so many there is a pause."""
+_SEARCH_BYTES = 64
+"""What a search counts for beside the bytes that it passes over; after a window's size of both there is a pause."""
 
 
 def _run_of(others: bytes, *wholes: bytes) -> bytes:
@@ -58,12 +58,13 @@ def pieces(text: bytes, brackets: bytes) -> Iterator[bytes | None]:
 def _ends(text: bytes) -> Iterator[int | None]:
     """Yield where each piece ends, the last one at a closing bracket; None for a pause."""
     at = 1
-    depth = searches = 0
+    depth = effort = 0
     while True:
-        searches += 1
-        if searches % _SEARCHES == 0:
+        begin, at = at, _end(_to_bracket if depth else _to_bracket_or_comma, text, at)
+        effort += _SEARCH_BYTES + at - begin
+        if effort > WINDOW_BYTES:
             yield None
-        at = _end(_to_bracket if depth else _to_bracket_or_comma, text, at)
+            effort = 0
         if at == len(text):
             raise _truncated()
         token = text[at]
