@@ -131,12 +131,13 @@ def _schema(name: str, schema: Schema) -> str:
             _type(inner),
             _text(inner.get("description", "")),
         )
-        for key, inner in schema["properties"].items()
+        for key, inner in schema.get("properties", {}).items()
     ]
     examples = [f"<pre>{escape(json.dumps(example, indent=2))}</pre>" for example in schema.get("examples", ())]
     return (
         f'<article id="{name}"><h3>{name}</h3><p>{_text(schema.get("description", ""))}</p>'
-        f"{_table(('Key', 'Type', 'Meaning'), properties)}{''.join(examples)}</article>"
+        + (_table(("Key", "Type", "Meaning"), properties) if properties else f"<p>{_type(schema)}</p>")
+        + f"{''.join(examples)}</article>"
     )
 
 

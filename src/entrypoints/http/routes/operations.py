@@ -1,6 +1,5 @@
 """The operations that the OpenAPI document describes."""
 
-from domain.event import EventType
 from entrypoints.http.problems import MEDIA_TYPE
 from entrypoints.http.responses import JSON
 from entrypoints.http.routes.answers import RETRY_AFTER, answer, header, refusals, without_content
@@ -76,7 +75,7 @@ def list_events() -> Schema:
             ),
             _query("cursor", {"type": "string"}, "Where to go on, taken from a `Link` header."),
             _query("userId", {"type": "string", "minLength": 1}, "Only this user's."),
-            _query("eventType", {"type": "string", "enum": [*EventType]}, "Only of this type."),
+            _query("eventType", ref("EventType"), "Only of this type."),
             _query("since", {"type": "string", "format": "date-time"}, "Stored at this time or later."),
             _query("until", {"type": "string", "format": "date-time"}, "Stored before this time."),
             _query("bom", {"type": "string", "enum": ["0", "1"]}, "1: CSV begins with a byte order mark, for Excel."),

@@ -22,7 +22,7 @@ def ref_to(kind: str, name: str) -> Schema:
 
 
 _ID: Schema = {"type": "string", "format": "uuid"}
-_TYPE: Schema = {"type": "string", "enum": [member.value for member in EventType]}
+_EVENT_TYPE: Schema = {"type": "string", "enum": [member.value for member in EventType]}
 _TIME: Schema = {"type": "string", "format": "date-time"}
 _USER_ID: Schema = {"type": "string", "minLength": 1, "maxLength": MAX_USER_ID_CHARS}
 
@@ -43,7 +43,7 @@ _EVENT_INPUT: Schema = {
     "required": ["userId", "eventType"],
     "properties": {
         "userId": {**_USER_ID, "description": "Events of one user keep their order."},
-        "eventType": _TYPE,
+        "eventType": ref("EventType"),
         "payload": {
             "type": ["object", "null"],
             "additionalProperties": True,
@@ -165,6 +165,7 @@ _READINESS: Schema = {
 
 SCHEMAS: Schema = {
     "EventInput": _EVENT_INPUT,
+    "EventType": _EVENT_TYPE,
     "Published": _PUBLISHED,
     "BatchResults": _BATCH_RESULTS,
     "BatchResult": _BATCH_RESULT,
