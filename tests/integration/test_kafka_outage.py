@@ -54,9 +54,11 @@ async def test_processes_that_start_without_kafka_recover_by_themselves(world: W
 async def test_event_waits_for_a_broker_that_comes_late(world: World, kafka_proxy: Proxy) -> None:
     """Its client gets a 201 and not a 503, and readiness says meanwhile that the api is not ready."""
     await kafka_proxy.refuse()
-    api = await world.start("api", PUBLISH_TIMEOUT_SECONDS="60")
+    api = await world.start("api", PUBLISH_TIMEOUT_SECONDS="60", SHUTDOWN_GRACE_SECONDS="75")
+    await api.not_ready()
     posting = asyncio.create_task(post(api))
     await api.not_ready()
+    assert not posting.done()
     await kafka_proxy.accept()
     assert (await posting).status_code == 201
     await api.ready()

@@ -13,6 +13,10 @@ from domain.errors import Unavailable
 from entrypoints.http.headers import Fields, Headers
 
 JSON = "application/json"
+
+_NO_CONTENT = HTTPStatus.NO_CONTENT.value
+"""Looked up once, as looking up an enumeration's member is slow in Python 3.11."""
+
 logger: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
 
@@ -32,7 +36,7 @@ class Reply:
 
     def fields(self) -> list[tuple[bytes, bytes]]:
         """Render all headers, those that describe the body among them; a 204 has no body."""
-        if self.status == HTTPStatus.NO_CONTENT:
+        if self.status == _NO_CONTENT:
             return [*self.headers]
         return [
             (b"content-type", self.media_type.encode()),

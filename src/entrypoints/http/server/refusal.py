@@ -25,6 +25,6 @@ class Refusal:
         reply = problems.render(self.problem, "", request_id)
         reply.headers = [*reply.headers, (b"x-request-id", request_id.encode())]
         logger.info(
-            "request refused", request_id=request_id, status=int(self.problem.status), detail=self.problem.detail
+            "request refused", request_id=request_id, status=int(self.problem.status), reason=self.problem.detail
         )
         await reply(scope, receive, send)
