@@ -5,7 +5,7 @@ PYTHON ?= python3
 BROKERS ?= 1
 WORKERS ?= 3
 RUNS ?= 10
-INPUTS ?= 8000
+INPUTS ?= 4000
 VENV := .venv
 BIN := $(VENV)/bin
 
@@ -73,10 +73,10 @@ faults-mutants: $(VENV)/.dev ## Prove the faults' suite: each seeded mistake mus
 	$(BIN)/python -m tests.faults.mutants
 
 # A table of its own takes the place of what was captured of thousands of inputs; schemathesis would print none of them.
-FUZZ := $(BIN)/pytest tests/fuzz -p no:randomly -p no:schemathesis --numprocesses=2 --dist=worksteal --exitfirst --tb=short \
-	--show-capture=no $(if $(SEED),--hypothesis-seed=$(SEED)) $(if $(ONLY),-k $(ONLY))
+FUZZ := $(BIN)/pytest tests/fuzz -p no:randomly -p no:schemathesis --numprocesses=2 --maxschedchunk=1 --exitfirst --tb=short \
+	--show-capture=no --timeout=1800 $(if $(SEED),--hypothesis-seed=$(SEED)) $(if $(ONLY),-k $(ONLY))
 
-fuzz: $(VENV)/.dev ## Feed generated inputs to whatever reads any, until one fails (SEED=…, ONLY=a target, INPUTS=8000 for each)
+fuzz: $(VENV)/.dev ## Feed generated inputs to whatever reads any, until one fails (SEED=…, ONLY=a target, INPUTS=4000 for each)
 	$(FUZZ) --inputs=$(INPUTS)
 
 fuzz-quick: $(VENV)/.dev ## The same with a hundredth of the inputs

@@ -2,12 +2,8 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import cast
 
 from hypothesis import strategies as st
-from litestar.types import HTTPScope, Receive, Scope, Send
-
-from entrypoints.http.responses import Reply
 
 
 @dataclass(frozen=True)
@@ -18,14 +14,15 @@ class Request:
     path: bytes
     query: bytes
     body: bytes
+    version: bytes
     closes: bool
     """Whether it ends the connection."""
     written: bytes
 
     @property
     def echo(self) -> bytes:
-        """What `echo` answers; see there."""
-        return b"%b %b?%b %b" % (self.method, self.path, self.query, self.body)
+        """What is answered to it."""
+        return b"" if self.method == b"HEAD" else b"%b %b?%b %b" % (self.method, self.path, self.query, self.body)
 
 
 _BLANK_LINES = [b"", b"", b"", b"\r\n", b"\r\n\r\n"]
@@ -119,7 +116,7 @@ def requests(draw: st.DrawFn) -> Request:
     )
     closes = version == b"1.0" or connection.lower() == b"close"
     return Request(
-        method, path, query, body, closes, draw(st.sampled_from(_BLANK_LINES)) + head + b"\r\n" + written_body
+        method, path, query, body, version, closes, draw(st.sampled_from(_BLANK_LINES)) + head + b"\r\n" + written_body
     )
 
 
@@ -127,18 +124,3 @@ def cut(stream: bytes, places: Sequence[int]) -> list[bytes]:
     """Cut a stream at so many of its places, as TCP may."""
     ends = sorted({place % (len(stream) + 1) for place in places} | {len(stream)})
     return [stream[start:end] for start, end in zip([0, *ends], ends, strict=False)]
-
-
-async def echo(scope: Scope, receive: Receive, send: Send) -> None:
-    """Answer with all that a request is made of, unless it has broken off."""
-    request = cast("HTTPScope", scope)
-    body = b""
-    is_whole = False
-    while not is_whole:
-        message = await receive()
-        if message["type"] != "http.request":
-            return
-        body += message["body"]
-        is_whole = not message["more_body"]
-    content = b"%b %b?%b %b" % (request["method"].encode(), request["raw_path"], request["query_string"], body)
-    await Reply(200, content, media_type="application/octet-stream")(scope, receive, send)

@@ -1,56 +1,53 @@
 """The HTTP protocol: each request on an open connection is answered once and in order, or the connection ends."""
 
+from dataclasses import replace
+
 from hypothesis import given
 from hypothesis import strategies as st
+from litestar.types import ASGIApp
 
 from tests.fuzz.connection import Exchange, exchange
 from tests.fuzz.damage import damaged
-from tests.fuzz.grammar import Request, cut, echo, requests
+from tests.fuzz.echoes import early_echo, echo, streamed_echo
+from tests.fuzz.grammar import Request, cut, requests
 
 _FRAGMENTS = [
-    *[
-        b"\r",
-        b"\n",
-        b"\r\n",
-        b"\r\n\r\n",
-        b"\0",
-        b" ",
-        b"\t",
-        b":",
-        b";",
-        b",",
-        b"\xff",
-        b"0",
-        b"-",
-        b"+",
-        b"x" * 70_000,
-    ],
+    *[b"\r", b"\n", b"\r\n", b"\r\n\r\n", b"\0", b" ", b"\t", b":", b";", b",", b"\xff", b"0", b"-", b"+"],
     *[b"0\r\n\r\n", b"Content-Length: 5\r\n", b"Content-Length: 5, 5\r\n", b"Transfer-Encoding: chunked\r\n"],
     *[b"Transfer-Encoding: gzip, chunked\r\n", b"Host: x\r\n", b"Connection: close\r\n", b"Expect: 100-continue\r\n"],
-    *[b"Content-Length: " + b"0" * 5_000 + b"1\r\n", b"ffffffffffffffff\r\n", b"00000000000000001\r\n", b"\r\n folded"],
-    *[
-        b"HTTP/1.0",
-        b"HTTP/2.0",
-        b"HTTP/0.9",
-        b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
-        b"CONNECT h:1 HTTP/1.1\r\n",
-        b"BREW / ",
-    ],
+    *[b"ffffffffffffffff\r\n", b"00000000000000001\r\n", b"\r\n folded", b"HTTP/1.0", b"HTTP/2.0", b"HTTP/0.9"],
+    *[b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", b"CONNECT h:1 HTTP/1.1\r\n", b"BREW / ", b"x" * 70_000],
+    b"Content-Length: " + b"0" * 5_000 + b"1\r\n",
 ]
 streams = st.lists(requests(), min_size=1, max_size=4)
 places = st.lists(st.integers(0, 1 << 16), max_size=6) | st.just(range(200))
 turns = st.integers(0, 4)
 
 
-@given(sent=streams, places=places, turns=turns)
-async def test_requests_are_answered_once_and_in_order(sent: list[Request], places: list[int], turns: int) -> None:
-    """However TCP cuts them, until one ends the connection."""
-    came = await exchange(echo, cut(b"".join(each.written for each in sent), places), turns=turns)
+@given(sent=streams, places=places, turns=turns, app=st.sampled_from([echo, streamed_echo]))
+async def test_requests_are_answered_once_and_in_order(
+    sent: list[Request], places: list[int], turns: int, app: ASGIApp
+) -> None:
+    """However TCP cuts them, until one ends the connection; chunks come to HTTP/1.1 only."""
+    came = await exchange(app, cut(b"".join(each.written for each in sent), places), turns=turns)
     last = next((place for place, each in enumerate(sent) if each.closes), len(sent))
     answered = sent[: last + 1]
     assert [answer.status for answer in came.answers] == [200] * len(answered)
-    assert [answer.body for answer in came.answers] == [b"" if e.method == b"HEAD" else e.echo for e in answered]
+    assert [answer.body for answer in came.answers] == [each.echo for each in answered]
     assert came.ended_by_server == any(each.closes for each in sent)
+    for request, answer in zip(answered, came.answers, strict=True):
+        assert request.version == b"1.1" or b"transfer-encoding" not in answer.fields
+
+
+@given(sent=streams, places=places, turns=turns)
+async def test_early_answers_are_in_order_or_end_the_connection(
+    sent: list[Request], places: list[int], turns: int
+) -> None:
+    """What nobody has waited for is never taken for the next request."""
+    came = await exchange(early_echo, cut(b"".join(each.written for each in sent), places), turns=turns)
+    heads = [replace(each, body=b"").echo for each in sent]
+    assert [answer.body for answer in came.answers] == heads[: len(came.answers)]
+    assert came.ended_by_server or len(came.answers) == len(sent)
 
 
 @given(
