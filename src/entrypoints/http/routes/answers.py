@@ -15,7 +15,7 @@ _PROBLEMS = {
     HTTPStatus.UNSUPPORTED_MEDIA_TYPE: "Another media type, another charset than UTF-8, or another compression than "
     "gzip, deflate or zstd",
     HTTPStatus.UNPROCESSABLE_ENTITY: "Not valid, or an unknown query parameter; `errors` names each field at fault",
-    HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE: "The head of the request is too large",
+    HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE: "Too many bytes or fields outside of the body",
     HTTPStatus.INTERNAL_SERVER_ERROR: "A bug; never caused by a request alone",
     HTTPStatus.NOT_IMPLEMENTED: "An unknown method, or a transfer coding other than chunked",
     HTTPStatus.SERVICE_UNAVAILABLE: "Not now; retry after the seconds in `Retry-After`",
