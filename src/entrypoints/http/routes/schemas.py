@@ -42,25 +42,26 @@ _EVENT_INPUT: Schema = {
     "type": "object",
     "required": ["userId", "eventType"],
     "properties": {
-        "userId": {**_USER_ID, "description": "Events of one user keep their order."},
+        "userId": {**_USER_ID, "description": "Events of one user keep their order. Without NUL characters."},
         "eventType": ref("EventType"),
         "payload": {
             "type": ["object", "null"],
             "additionalProperties": True,
-            "description": "Any object; `{}` if absent. Kept as a JSON value, not as text: blanks, the order of keys "
-            "and how a number is written may change, and of equal keys the last one counts. "
+            "description": "Any object; `{}` if absent, null or `[]`. Kept as a JSON value, not as text: blanks, "
+            "the order of keys and how a number is written may change, and of equal keys the last one counts. "
             f"Nested at most {MAX_PAYLOAD_DEPTH} deep, without NUL characters. With exponents written out (1e3 as "
             f"1000) at most {MAX_PRINTED_BYTES} bytes, or twice as many as were sent.",
         },
         "eventId": {
             "type": ["string", "null"],
             "format": "uuid",
-            "description": "Made by the service if absent. State it to retry safely: one id is one event.",
+            "description": "Made by the service if absent. State it to retry safely: one id is one event. "
+            "Neither the nil nor the max UUID.",
         },
         "timestamp": {
             "type": ["string", "null"],
             "format": "date-time",
-            "description": "When it happened, with an offset from UTC; now if absent.",
+            "description": "When it happened, by RFC 3339; now if absent.",
         },
     },
     "examples": EVENTS,
