@@ -79,19 +79,16 @@ class PublishEvent:
 
     def _check(self, now: datetime, draft: Draft) -> UserEvent | Invalid:
         try:
-            return self._complete(draft, now)
+            return validate(
+                self._new_id() if draft.event_id is None else draft.event_id,
+                draft.user_id,
+                draft.event_type,
+                now if draft.timestamp is None else draft.timestamp,
+                b"{}" if draft.payload is None else draft.payload,
+            )
         except Invalid as invalid:
             # Anew: this one's traceback leads back here, and both would stay until the collector of garbage comes.
             return Invalid(*invalid.problems)
-
-    def _complete(self, draft: Draft, now: datetime) -> UserEvent:
-        return validate(
-            self._new_id() if draft.event_id is None else draft.event_id,
-            draft.user_id,
-            draft.event_type,
-            now if draft.timestamp is None else draft.timestamp,
-            b"{}" if draft.payload is None else draft.payload,
-        )
 
 
 def _size_of(draft: Draft) -> int:

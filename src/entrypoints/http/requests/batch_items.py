@@ -3,6 +3,7 @@
 A None among the items is none: it lets the reader pause, for an item may be long in coming.
 """
 
+import re
 from collections.abc import Iterator
 
 import msgspec
@@ -11,6 +12,7 @@ from entrypoints.http.requests.json_pieces import SPACE, WINDOW_BYTES, Unreadabl
 
 _AT_ONCE_BYTES = 4 * 1024 * 1024
 """Of an array that a decoder takes apart: it cannot be interrupted, and takes 10 ms at most for this much."""
+_FIRST_ITEM = re.compile(rb'[ \t\r\n]*+\[[ \t\r\n]*+(\{[ \t\r\n]*+"[^"\\]*+")')
 _ABSENT = msgspec.Raw()
 
 
@@ -30,34 +32,41 @@ class BatchSplitter:
 
     def array(self, body: bytes) -> Iterator[bytes | None]:
         """Take a JSON array apart; raises `Unreadable` for a body that is none."""
-        if len(body) <= _AT_ONCE_BYTES and (items := self._decoded(body)) is not None:
-            return iter(items)
-        return self._bounded(pieces(body, b"[]"))
+        left = self._max_items
+        for begin, array in _parts(body):
+            if (items := self._decoded(array)) is None:
+                # One item may be to blame, or the array was cut within one.
+                yield from _bounded(pieces(b"[" + body[begin:] if begin else body, b"[]"), left)
+                return
+            left -= len(items)
+            if left < 0:
+                raise TooManyItems
+            yield from items
+            yield None
 
     def lines(self, body: bytes) -> Iterator[bytes | None]:
         """Take lines of JSON apart, of which nothing but their ends is looked at."""
-        return self._bounded(_lines(body))
+        return _bounded(_lines(body), self._max_items)
 
-    def _decoded(self, body: bytes) -> list[bytes] | None:
+    def _decoded(self, array: bytes) -> list[bytes] | None:
         """Have a decoder do it, in a fraction of the time; None for an array that it does not take."""
+        if len(array) > _AT_ONCE_BYTES:
+            return None
         try:
-            found = msgspec.structs.astuple(self._decoder.decode(body))
+            found = msgspec.structs.astuple(self._decoder.decode(array))
         except msgspec.ValidationError:
             raise Unreadable("it is no JSON array") from None
         except (msgspec.DecodeError, RecursionError):
-            # One item may be to blame.
             return None
-        if found[-1] is not _ABSENT:
-            raise TooManyItems
         return [bytes(item) for item in found if item is not _ABSENT]
 
-    def _bounded(self, items: Iterator[bytes | None]) -> Iterator[bytes | None]:
-        count = 0
-        for item in items:
-            count += item is not None
-            if count > self._max_items:
-                raise TooManyItems
-            yield item
+
+def _bounded(items: Iterator[bytes | None], most: int) -> Iterator[bytes | None]:
+    for item in items:
+        most -= item is not None
+        if most < 0:
+            raise TooManyItems
+        yield item
 
 
 def _lines(body: bytes) -> Iterator[bytes | None]:
@@ -70,3 +79,23 @@ def _lines(body: bytes) -> Iterator[bytes | None]:
                 yield stripped
         yield None
         begin = end + 1
+
+
+def _parts(body: bytes) -> Iterator[tuple[int, bytes]]:
+    """Cut a large array into smaller ones, before what looks like the beginning of its first item.
+
+    Yield where in `body` a part begins, and the part as an array. If that is one, it was cut between two items: else,
+    a string or a bracket would be open.
+    """
+    if len(body) <= _AT_ONCE_BYTES or (first := _FIRST_ITEM.match(body)) is None:
+        yield 0, body
+        return
+    begin = first.start(1)
+    while len(body) - begin >= _AT_ONCE_BYTES:
+        next_begin = body.find(first[1], begin + _AT_ONCE_BYTES // 2, begin + _AT_ONCE_BYTES)
+        end = body.rfind(b",", begin, next_begin)
+        if next_begin < 0 or end < 0 or body[end + 1 : next_begin].strip(SPACE):
+            break
+        yield begin, b"[%b]" % body[begin:end]
+        begin = next_begin
+    yield begin, b"[" + body[begin:]
