@@ -14,7 +14,7 @@ import pytest
 
 from adapters import wire
 from domain.event import UserEvent
-from entrypoints.http.routes.openapi import document
+from entrypoints.http.openapi.document import document
 from tests.support.api import TOPIC, an_api
 from tests.support.events import an_event, delivered
 from tests.support.server import served

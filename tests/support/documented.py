@@ -6,8 +6,8 @@ from typing import Any
 import httpx
 import jsonschema_rs
 
+from entrypoints.http.openapi.document import document
 from entrypoints.http.problems import MEDIA_TYPE
-from entrypoints.http.routes.openapi import document
 
 _OF_ANY_MESSAGE = {"connection", "content-length", "content-type", "date", "keep-alive"}
 _OF_CORS = {"access-control-allow-origin", "access-control-expose-headers", "vary"}

@@ -88,7 +88,7 @@ def _application(
         handlers,
         dependencies=dependencies,
         exception_handlers={Exception: handle},
-        # The document is our own, see openapi.py.
+        # The document is our own, see the package openapi.
         openapi_config=None,
         # The body reader has its own limit.
         request_max_body_size=None,

@@ -7,8 +7,8 @@ from html.parser import HTMLParser
 
 import pytest
 
+from entrypoints.http.openapi.document import document
 from entrypoints.http.routes.docs import page
-from entrypoints.http.routes.openapi import document
 from tests.support.api import Api
 
 VOID = {"meta", "li"}

@@ -11,9 +11,9 @@ import pytest
 from litestar import Litestar
 
 import entrypoints.http
+from entrypoints.http.openapi.document import document
 from entrypoints.http.prefix import Prefix
 from entrypoints.http.requests.event_body import parse
-from entrypoints.http.routes.openapi import document
 from tests.support.api import Api, an_api
 
 OPERATIONS = [

@@ -4,7 +4,7 @@ from uuid import UUID
 
 import pytest
 
-from entrypoints.http.routes.openapi import document
+from entrypoints.http.openapi.document import document
 from tests.support.api import TOPIC, Api
 
 LIST = "/events/processed"

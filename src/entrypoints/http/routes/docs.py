@@ -12,10 +12,10 @@ from http import HTTPStatus
 from litestar import route
 from litestar.types import ASGIApp
 
+from entrypoints.http.openapi.document import document
+from entrypoints.http.openapi.schemas import EVENT_ID, Schema
 from entrypoints.http.requests.parameters import no_parameters
 from entrypoints.http.responses import JSON, Reply
-from entrypoints.http.routes.openapi import document
-from entrypoints.http.routes.schemas import EVENT_ID, Schema
 
 _STYLE = """
 :root { color-scheme: light dark; font: 1rem/1.5 system-ui, sans-serif }

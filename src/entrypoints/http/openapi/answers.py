@@ -2,8 +2,8 @@
 
 from http import HTTPStatus
 
+from entrypoints.http.openapi.schemas import Schema, ref, ref_to
 from entrypoints.http.problems import MEDIA_TYPE
-from entrypoints.http.routes.schemas import Schema, ref, ref_to
 
 _PROBLEMS = {
     HTTPStatus.BAD_REQUEST: "The request is not valid HTTP/1.1, or its body cannot be read",

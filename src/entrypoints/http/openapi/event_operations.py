@@ -1,12 +1,10 @@
-"""The operations that the OpenAPI document describes."""
+"""The operations on events."""
 
-from entrypoints.http.problems import MEDIA_TYPE
+from entrypoints.http.openapi.answers import RETRY_AFTER, answer, header, refusals
+from entrypoints.http.openapi.schemas import EVENT_ID, EVENTS, Schema, ref
 from entrypoints.http.responses import JSON
-from entrypoints.http.routes.answers import RETRY_AFTER, answer, header, refusals, without_content
 from entrypoints.http.routes.listing import DEFAULT_LIMIT, MAX_LIMIT
-from entrypoints.http.routes.root import HTML
 from entrypoints.http.routes.rows import CSV, NDJSON_TYPES
-from entrypoints.http.routes.schemas import EVENT_ID, EVENTS, Schema, ref
 
 _COMPRESSION = "The body may be compressed by gzip, deflate or zstd (`Content-Encoding`); its limit counts inflated."
 
@@ -113,106 +111,6 @@ def get_event() -> Schema:
         "parameters": [_event_id()],
         "responses": {"200": answer("The event", {JSON: ref("Event")}), **refusals(404)},
     }
-
-
-def alive() -> Schema:
-    """Describe `GET /health`."""
-    return {
-        "tags": ["health"],
-        "operationId": "alive",
-        "summary": "Is the process alive?",
-        "responses": _with_health(
-            answer("It is", {JSON: ref("Liveness")}),
-            answer("It hangs (DOWN), or the server is busy", {JSON: ref("Liveness"), MEDIA_TYPE: ref("Problem")}),
-        ),
-    }
-
-
-def ready() -> Schema:
-    """Describe `GET /health/ready`."""
-    return {
-        "tags": ["health"],
-        "operationId": "ready",
-        "summary": "Is the process ready for work, and its parts?",
-        "responses": _with_health(
-            answer("It is, in full (UP) or in part (DEGRADED)", {JSON: ref("Readiness")}),
-            answer("It is not (DOWN), or the server is busy", {JSON: ref("Readiness"), MEDIA_TYPE: ref("Problem")}),
-        ),
-    }
-
-
-def get_root() -> Schema:
-    """Describe `GET /`."""
-    policy = {"content-security-policy": header("string", "What the page may load", "default-src 'none'")}
-    vary = header("string", "What the answer depends on", "Accept")
-    links = answer("Links", {JSON: {"type": "object"}, HTML: {"type": "string"}}, vary=vary, **policy)
-    return {
-        "tags": ["documentation"],
-        "operationId": "getRoot",
-        "summary": "Find what the service offers",
-        "responses": {"200": links, **refusals()},
-    }
-
-
-def get_document() -> Schema:
-    """Describe `GET /docs/openapi.json`."""
-    return {
-        "tags": ["documentation"],
-        "operationId": "getDocument",
-        "summary": "Read this document",
-        "responses": {"200": answer("OpenAPI 3.1", {JSON: {"type": "object"}}), **refusals()},
-    }
-
-
-def get_docs() -> Schema:
-    """Describe `GET /docs`."""
-    policy = header("string", "What the page may load: its own style", "default-src 'none'; style-src 'sha256-…'")
-    return {
-        "tags": ["documentation"],
-        "operationId": "getDocs",
-        "summary": "Read this document as a page",
-        "responses": {
-            "200": answer("HTML", {"text/html": {"type": "string"}}, **{"content-security-policy": policy}),
-            **refusals(),
-        },
-    }
-
-
-def every_method(get_or_post: Schema, method: str) -> Schema:
-    """Make a path's item: the one method with content, HEAD beside GET, and OPTIONS."""
-    item = {method: get_or_post, "options": _options(get_or_post)}
-    return {**item, "head": _head(get_or_post)} if method == "get" else item
-
-
-def _head(get: Schema) -> Schema:
-    return {
-        **get,
-        "operationId": f"{get['operationId']}Head",
-        "summary": f"{get['summary']}: the headers only",
-        "responses": {status: without_content(response) for status, response in get["responses"].items()},
-    }
-
-
-def _options(operation: Schema) -> Schema:
-    allow = header("string", "The methods that the path takes", "GET, HEAD, OPTIONS")
-    # Whether an id is one is not asked.
-    parameters = [
-        {**parameter, "schema": {"type": "string"}}
-        for parameter in operation.get("parameters", ())
-        if parameter["in"] == "path"
-    ]
-    statuses = [404] if parameters else []
-    return {
-        "tags": operation["tags"],
-        "operationId": f"{operation['operationId']}Options",
-        "summary": "Which methods does the path take?",
-        **({"parameters": parameters} if parameters else {}),
-        "responses": {"204": answer("`Allow` names them", allow=allow), **refusals(*statuses)},
-    }
-
-
-def _with_health(up: Schema, down: Schema) -> Schema:
-    return {"200": up, **refusals(), "503": down}
 
 
 def _event_id() -> Schema:

@@ -1,0 +1,74 @@
+"""The OpenAPI document, written by hand: the routes read bytes and send bytes, of which a generator could tell nothing.
+
+The tests hold every answer they get against it.
+"""
+
+from entrypoints.http.openapi import event_operations, service_operations
+from entrypoints.http.openapi.answers import HEADERS, REFUSALS, answer, header, refusals, without_content
+from entrypoints.http.openapi.schemas import SCHEMAS, Schema
+from entrypoints.release import release
+
+
+def document(prefix: str = "") -> Schema:
+    """Make the OpenAPI 3.1 document for clients that find the service below the path `prefix`."""
+    return {
+        "openapi": "3.1.0",
+        "info": {
+            "title": "User Activity Events",
+            "version": release(),
+            "description": "User activity events: published to a log, each stored exactly once.",
+            "license": {"name": "MIT", "identifier": "MIT"},
+        },
+        "servers": [{"url": prefix or "/"}],
+        "security": [],
+        "tags": [
+            {"name": "events", "description": "Publish and read events"},
+            {"name": "health", "description": "For whoever runs the service"},
+            {"name": "documentation", "description": "What the service offers"},
+        ],
+        "paths": {
+            "/events/generate": _every_method(event_operations.generate_event(), "post"),
+            "/events/batch": _every_method(event_operations.publish_batch(), "post"),
+            "/events/processed": _every_method(event_operations.list_events(), "get"),
+            "/events/{id}": _every_method(event_operations.get_event(), "get"),
+            "/health": _every_method(service_operations.alive(), "get"),
+            "/health/ready": _every_method(service_operations.ready(), "get"),
+            "/": _every_method(service_operations.get_root(), "get"),
+            "/docs": _every_method(service_operations.get_docs(), "get"),
+            "/docs/openapi.json": _every_method(service_operations.get_document(), "get"),
+        },
+        "components": {"schemas": SCHEMAS, "responses": REFUSALS, "headers": HEADERS},
+    }
+
+
+def _every_method(get_or_post: Schema, method: str) -> Schema:
+    """Make a path's item: the one method with content, HEAD beside GET, and OPTIONS."""
+    item = {method: get_or_post, "options": _options(get_or_post)}
+    return {**item, "head": _head(get_or_post)} if method == "get" else item
+
+
+def _head(get: Schema) -> Schema:
+    return {
+        **get,
+        "operationId": f"{get['operationId']}Head",
+        "summary": f"{get['summary']}: the headers only",
+        "responses": {status: without_content(response) for status, response in get["responses"].items()},
+    }
+
+
+def _options(operation: Schema) -> Schema:
+    allow = header("string", "The methods that the path takes", "GET, HEAD, OPTIONS")
+    # Whether an id is one is not asked.
+    parameters = [
+        {**parameter, "schema": {"type": "string"}}
+        for parameter in operation.get("parameters", ())
+        if parameter["in"] == "path"
+    ]
+    statuses = [404] if parameters else []
+    return {
+        "tags": operation["tags"],
+        "operationId": f"{operation['operationId']}Options",
+        "summary": "Which methods does the path take?",
+        **({"parameters": parameters} if parameters else {}),
+        "responses": {"204": answer("`Allow` names them", allow=allow), **refusals(*statuses)},
+    }
