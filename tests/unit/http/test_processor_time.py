@@ -58,6 +58,9 @@ BATCHES = {
     "a long string": filled(b'["', b"\\n", b'"]', BATCH_BYTES),
     "numbers": filled(b"[", b"1,", b"1]", BATCH_BYTES),
     "blanks": filled(b"[", b" ", b"]", BATCH_BYTES),
+    "blanks before": filled(b"", b" ", b"[1]", BATCH_BYTES),
+    "blanks behind an item": filled(b"[1", b" ", b"]", BATCH_BYTES),
+    "blanks behind": filled(b"[1]", b" ", b"", BATCH_BYTES),
     "nested arrays and a surrogate": filled(b"[[", b"[[[]]],", SURROGATE + b"]]", BATCH_BYTES // 8),
     "depth": b"[" * (BATCH_BYTES // 8),
     "depth and an end": b"[" * (BATCH_BYTES // 16) + b"]" * (BATCH_BYTES // 16),
@@ -77,6 +80,8 @@ LINES = {
     "line ends": b"\n" * BATCH_BYTES,
     "blank lines": b" \n" * (BATCH_BYTES // 2),
     "one line": b"1" * BATCH_BYTES,
+    "one blank line": b" " * BATCH_BYTES,
+    "one line behind blanks": filled(b"", b" ", b"1", BATCH_BYTES),
     "one line of brackets": b"[" * BATCH_BYTES,
     "large lines": b"\n".join([EVENTS["exponents"]] * 5),
 }

@@ -8,11 +8,11 @@ from collections.abc import Iterator
 
 import msgspec
 
-from entrypoints.http.requests.json_pieces import SPACE, WINDOW_BYTES, Unreadable, pieces
+from entrypoints.http.requests.json_pieces import WINDOW_BYTES, Unreadable, pieces, stripped
 
 _AT_ONCE_BYTES = 4 * 1024 * 1024
 """Of an array that a decoder takes apart: it cannot be interrupted, and takes 10 ms at most for this much."""
-_FIRST_ITEM = re.compile(rb'[ \t\r\n]*+\[[ \t\r\n]*+(\{[ \t\r\n]*+"[^"\\]*+")')
+_FIRST_ITEM = re.compile(rb'[ \t\r\n]{0,99}+\[[ \t\r\n]{0,99}+(\{[ \t\r\n]{0,99}+"[^"\\]*+")')
 _ABSENT = msgspec.Raw()
 
 
@@ -36,7 +36,7 @@ class BatchSplitter:
         for begin, array in _parts(body):
             if (items := self._decoded(array)) is None:
                 # One item may be to blame, or the array was cut within one.
-                yield from _bounded(pieces(b"[" + body[begin:] if begin else body, b"[]"), left)
+                yield from _bounded(pieces(body, b"[]", begin), left)
                 return
             left -= len(items)
             if left < 0:
@@ -50,8 +50,6 @@ class BatchSplitter:
 
     def _decoded(self, array: bytes) -> list[bytes] | None:
         """Have a decoder do it, in a fraction of the time; None for an array that it does not take."""
-        if len(array) > _AT_ONCE_BYTES:
-            return None
         try:
             found = msgspec.structs.astuple(self._decoder.decode(array))
         except msgspec.ValidationError:
@@ -75,8 +73,8 @@ def _lines(body: bytes) -> Iterator[bytes | None]:
         end = body.find(b"\n", begin + WINDOW_BYTES)
         end = len(body) if end < 0 else end
         for line in filter(None, body[begin:end].split(b"\n")):
-            if stripped := line.strip(SPACE):
-                yield stripped
+            if item := stripped(line):
+                yield item
         yield None
         begin = end + 1
 
@@ -85,17 +83,19 @@ def _parts(body: bytes) -> Iterator[tuple[int, bytes]]:
     """Cut a large array into smaller ones, before what looks like the beginning of its first item.
 
     Yield where in `body` a part begins, and the part as an array. If that is one, it was cut between two items: else,
-    a string or a bracket would be open.
+    a string or a bracket would be open. What cannot be cut is no array but nothing.
     """
-    if len(body) <= _AT_ONCE_BYTES or (first := _FIRST_ITEM.match(body)) is None:
+    if len(body) <= _AT_ONCE_BYTES:
         yield 0, body
         return
-    begin = first.start(1)
-    while len(body) - begin >= _AT_ONCE_BYTES:
+    first = _FIRST_ITEM.match(body)
+    begin = first.start(1) if first else 0
+    while first and len(body) - begin >= _AT_ONCE_BYTES:
         next_begin = body.find(first[1], begin + _AT_ONCE_BYTES // 2, begin + _AT_ONCE_BYTES)
-        end = body.rfind(b",", begin, next_begin)
-        if next_begin < 0 or end < 0 or body[end + 1 : next_begin].strip(SPACE):
-            break
-        yield begin, b"[%b]" % body[begin:end]
-        begin = next_begin
-    yield begin, b"[" + body[begin:]
+        end = body.rfind(b",", begin, next_begin) if next_begin > 0 else -1
+        if end < 0 or stripped(body[end + 1 : next_begin]):
+            first = None
+        else:
+            yield begin, b"[%b]" % body[begin:end]
+            begin = next_begin
+    yield begin, b"[" + body[begin:] if first else b""

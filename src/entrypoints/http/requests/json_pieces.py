@@ -9,7 +9,7 @@ from collections.abc import Generator, Iterator
 
 WINDOW_BYTES = 64 * 1024
 """What one search passes over at most, since it cannot be interrupted."""
-SPACE = b" \t\r\n"
+_SPACE = b" \t\r\n"
 _SEARCH_BYTES = 64
 """What a search counts for beside the bytes that it passes over; after a window's size of both there is a pause."""
 
@@ -33,31 +33,39 @@ class Unreadable(Exception):
     """The bytes are no JSON; the message says why."""
 
 
-def pieces(text: bytes, brackets: bytes) -> Iterator[bytes | None]:
+def pieces(text: bytes, brackets: bytes, begin: int = 0) -> Iterator[bytes | None]:
     """Yield what stands between the commas of an array or object, stripped; None now and then, for a pause.
 
-    `brackets` say which of both is wanted. Raises `Unreadable` for anything else, and where its end is not clear.
+    `brackets` say which of both is wanted; `begin` where to go on behind its opening bracket. Raises `Unreadable` for
+    anything else, and where its end is not clear.
     """
-    text = text.strip(SPACE)
-    if text[:1] != brackets[:1]:
-        raise Unreadable(f"it is no JSON {'array' if brackets == b'[]' else 'object'}")
-    begin = 1
-    for end in _ends(text):
+    if not begin:
+        begin = text.find(brackets[:1]) + 1
+        if not begin or stripped(text[: begin - 1]):
+            raise Unreadable(f"it is no JSON {'array' if brackets == b'[]' else 'object'}")
+    first = begin
+    for end in _ends(text, begin):
         if end is None:
             yield None
             continue
-        if piece := text[begin:end].strip(SPACE):
+        if piece := stripped(text[begin:end]):
             yield piece
-        elif begin > 1 or text[end] == _COMMA:
+        elif begin > first or text[end] == _COMMA:
             raise Unreadable("nothing stands beside a comma")
         begin = end + 1
-    if text[begin - 1 :] != brackets[1:]:
+    if text[begin - 1 : begin] != brackets[1:] or stripped(text[begin:]):
         raise Unreadable("its end does not fit its beginning, or something follows")
 
 
-def _ends(text: bytes) -> Iterator[int | None]:
+def stripped(text: bytes) -> bytes:
+    """Remove JSON's white space around a text; where it is longer than a window, only if there is nothing else."""
+    if len(text) <= WINDOW_BYTES:
+        return text.strip(_SPACE)
+    return b"" if text.isspace() else text
+
+
+def _ends(text: bytes, at: int) -> Iterator[int | None]:
     """Yield where each piece ends, the last one at a closing bracket; None for a pause."""
-    at = 1
     depth = effort = 0
     while True:
         begin, at = at, _end(_to_bracket if depth else _to_bracket_or_comma, text, at)
