@@ -9,7 +9,7 @@ INPUTS ?= 4000
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: help setup dev-setup run kafka test test-repeat test-fast test-legacy schemathesis clients faults faults-quick faults-mutants fuzz fuzz-quick bench bench-quick check format lock docs clean
+.PHONY: help setup dev-setup run kafka test test-repeat test-fast test-legacy schemathesis clients floods faults faults-quick faults-mutants fuzz fuzz-quick bench bench-quick check format lock docs clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-15s %s\n", $$1, $$2}'
@@ -59,6 +59,9 @@ test-legacy: $(VENV)/.dev ## Run the tests that touch Kafka on 3.9 with ZooKeepe
 
 schemathesis: $(VENV)/.dev ## Try the API by the OpenAPI document that it serves; a part of all tests
 	$(BIN)/pytest tests/integration/test_schemathesis.py
+
+floods: $(VENV)/.dev ## Flood the HTTP server in each state of its parser and measure what it costs; wants a quiet machine
+	$(BIN)/pytest -p no:randomly tests/floods
 
 clients: $(VENV)/.dev ## Generate clients from the OpenAPI document (Python, TypeScript, Go if it is here), build and use them
 	$(BIN)/pytest tests/clients

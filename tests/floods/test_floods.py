@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from tests.support.floodable import Floodable, floodable
+from tests.floods.floodable import Floodable, floodable
 from tests.support.server import exchange
 from tests.support.waiting import eventually
 

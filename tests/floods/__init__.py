@@ -1,0 +1,1 @@
+"""Floods of bytes, whose costs are measured: they run alone."""
