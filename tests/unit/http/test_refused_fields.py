@@ -64,6 +64,18 @@ async def test_flawed_event_is_a_422_that_names_its_field(api: Api, payload: byt
 
 
 @pytest.mark.parametrize(
+    ("written", "repeated"), [("0198f3c0-1111-7abc-8def-0123456789ab", True), ("no id", False), (r"\ud83d", False)]
+)
+async def test_good_id_of_a_flawed_item_is_repeated(api: Api, written: str, repeated: bool) -> None:
+    """By which the client tells which one it was."""
+    item = event(rb'{"a":"\ud83d"}')[:-1] + b',"eventId":"%b"}' % written.encode()
+    response = await api.post_batch(b"[%b]" % item)
+    [result] = response.json()["results"]
+    assert result["status"] == "rejected"
+    assert result.get("eventId") == (written if repeated else None)
+
+
+@pytest.mark.parametrize(
     ("body", "fields"),
     [
         (rb'{"userId":"\ud83d","eventType":"\ude00","timestamp":"\ud800"}', ["userId", "eventType", "timestamp"]),

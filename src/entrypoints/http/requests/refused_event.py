@@ -4,6 +4,7 @@ The decoder gives up at half a surrogate pair, at a control character and at mor
 """
 
 import re
+from collections.abc import Mapping
 from typing import Final
 
 import msgspec
@@ -36,8 +37,16 @@ _value = msgspec.json.Decoder(msgspec.Raw)
 _text = msgspec.json.Decoder(str | None)
 
 
+class Flawed(Invalid):
+    """Some fields cannot be read; `event_id` is the event's own, unchecked, if that one can."""
+
+    def __init__(self, flaws: Mapping[str, str], event_id: object) -> None:
+        super().__init__(*(Problem(name, flaw) for name, flaw in flaws.items()))
+        self.event_id = event_id
+
+
 def explain(body: bytes) -> Draft:
-    """Raise `Unreadable` for what is no JSON, or `Invalid` with the fields that cannot be read.
+    """Raise `Unreadable` for what is no JSON, or `Flawed` with the fields that cannot be read.
 
     Return an event where each field can be read by itself: whether it is a good one is for the validator to say.
     """
@@ -48,7 +57,7 @@ def explain(body: bytes) -> Draft:
         # It is in a field that nobody knows.
         flaws = {"body": flaw}
     if flaws:
-        raise Invalid(*(Problem(name, flaw) for name, flaw in flaws.items()))
+        raise Flawed(flaws, None if "eventId" in flaws else _text_of(found.get("eventId")))
     user_id, event_type, event_id, timestamp = (_text_of(found.get(name)) for name in _FIELDS[:-1])
     return Draft(user_id, event_type, payload_of(found.get("payload", b"")), event_id, timestamp)
 

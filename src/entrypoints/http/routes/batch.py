@@ -20,6 +20,7 @@ from entrypoints.http.requests.batch_items import BatchSplitter, TooManyItems
 from entrypoints.http.requests.body import BodyReader
 from entrypoints.http.requests.event_body import BOM, parse
 from entrypoints.http.requests.json_pieces import Unreadable
+from entrypoints.http.requests.refused_event import Flawed
 from entrypoints.http.requests.room import Room
 from entrypoints.http.responses import JSON, Answer, Reply
 from entrypoints.http.routes.generate import UNCONFIRMED
@@ -103,6 +104,8 @@ def _count(results: Sequence[_Result]) -> Mapping[str, int]:
 def _read(max_bytes: int, is_line: bool, item: bytes) -> Draft | _Rejected:
     try:
         return parse(item) if len(item) <= max_bytes else _too_large(item, max_bytes)
+    except Flawed as flawed:
+        return _Rejected(flawed.problems, _stated_id(flawed.event_id))
     except Invalid as invalid:
         return _Rejected(invalid.problems)
     except Unreadable as error:
@@ -118,17 +121,17 @@ def _result(draft: Draft, outcome: Published | NotPublished | Invalid) -> _Resul
         case Published():
             return _Published(outcome.event_id)
         case Invalid():
-            return _Rejected(outcome.problems, _stated_id(draft))
+            return _Rejected(outcome.problems, _stated_id(draft.event_id))
         case NotPublished(is_unknown=True):
             return _Retry(outcome.event_id)
         case NotPublished():
-            return _Rejected([Problem("body", "is too large for the log")], _stated_id(draft))
+            return _Rejected([Problem("body", "is too large for the log")], _stated_id(draft.event_id))
 
 
-def _stated_id(draft: Draft) -> UUID | msgspec.UnsetType:
+def _stated_id(event_id: object) -> UUID | msgspec.UnsetType:
     """Return the client's own id, if that much is right."""
     try:
-        return parse_id(draft.event_id)
+        return parse_id(event_id)
     except ValueError:
         return msgspec.UNSET
 
@@ -138,5 +141,5 @@ def _too_large(item: bytes, max_bytes: int) -> _Rejected:
     # An item that is too large by far would take long to parse.
     if len(item) <= 2 * max_bytes:
         with suppress(Unreadable, Invalid):
-            event_id = _stated_id(parse(item))
+            event_id = _stated_id(parse(item).event_id)
     return _Rejected([Problem("body", f"must not be larger than {max_bytes} bytes")], event_id)
