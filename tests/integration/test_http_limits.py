@@ -181,7 +181,11 @@ async def test_health_check_finds_room_among_idle_connections(api: Api) -> None:
             writer.write(HEALTH[:10])
         for _ in range(5):
             assert (await exchange(port, HEALTH))[0] == 200
-        assert await everything(opened[0][0]) == b""
+        ends = [asyncio.create_task(everything(reader)) for reader, _ in opened]
+        ended, others = await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+        assert [end.result() for end in ended] == [b""]
+        for other in others:
+            other.cancel()
 
 
 def test_limit_of_descriptors_bounds_connections(
