@@ -9,7 +9,7 @@ from application.publish_event import PublishEvent
 from entrypoints.health import Readiness
 from entrypoints.http.app import create_app
 from entrypoints.http.prefix import Prefix
-from entrypoints.http.server.connections import ConnectionLimit, affordable
+from entrypoints.http.server.connections import ConnectionLimit, Limits, affordable
 from entrypoints.http.server.serve import listen, serve
 from entrypoints.lifecycle import Preparation, run_together
 from entrypoints.settings import Settings
@@ -36,8 +36,6 @@ class Api:
             max_body_bytes=settings.max_body_bytes,
             max_batch_bytes=settings.max_batch_bytes,
             max_batch_events=settings.max_batch_events,
-            body_timeout=settings.body_timeout_seconds,
-            body_silence=settings.body_silence_seconds,
             max_in_flight=settings.max_in_flight,
             cors_origins=settings.cors_origins.split(",") if settings.cors_origins else (),
             prefix=Prefix(settings.root_path, settings.trusted_proxies),
@@ -57,6 +55,10 @@ class Api:
             listener,
             stop,
             drain=self._settings.publish_timeout_seconds + 1,
-            limit=ConnectionLimit(affordable(self._settings.max_connections)),
-            keep_alive=self._settings.keep_alive_seconds,
+            limits=Limits(
+                connections=ConnectionLimit(affordable(self._settings.max_connections)),
+                keep_alive=self._settings.keep_alive_seconds,
+                silence=self._settings.body_silence_seconds,
+                content=self._settings.body_timeout_seconds,
+            ),
         )

@@ -7,7 +7,7 @@ from socket import socket
 from application.pipeline import Pipeline
 from entrypoints.health import Readiness
 from entrypoints.http.app import health_app
-from entrypoints.http.server.connections import ConnectionLimit
+from entrypoints.http.server.connections import ConnectionLimit, Limits
 from entrypoints.http.server.serve import listen, serve
 from entrypoints.lifecycle import Preparation, run_together
 from entrypoints.settings import Settings
@@ -52,6 +52,10 @@ class Consumer:
             listener,
             stop,
             drain=_HEALTH_DRAIN_SECONDS,
-            limit=ConnectionLimit(_HEALTH_CONNECTIONS, evicts_idle=True),
-            keep_alive=self._settings.keep_alive_seconds,
+            limits=Limits(
+                connections=ConnectionLimit(_HEALTH_CONNECTIONS, evicts_idle=True),
+                keep_alive=self._settings.keep_alive_seconds,
+                silence=self._settings.body_silence_seconds,
+                content=self._settings.body_timeout_seconds,
+            ),
         )

@@ -10,7 +10,7 @@ from typing import cast
 from litestar.types import ASGIApp, HTTPScope, Receive, Scope, Send
 from uvicorn.server import ServerState
 
-from entrypoints.http.server.connections import ConnectionLimit, ServerConfig
+from entrypoints.http.server.connections import ConnectionLimit, Limits, ServerConfig
 from entrypoints.http.server.hardened_protocol import HardenedProtocol
 from tests.fuzz.answers import Answer, read_answers
 
@@ -131,7 +131,7 @@ async def connected(app: ASGIApp) -> AsyncIterator[Transport]:
         server_header=False,
         date_header=False,
     )
-    config.limit = ConnectionLimit(1)
+    config.limits = Limits(ConnectionLimit(1), keep_alive=60, silence=10, content=60)
     config.announcement = ()
     config.load()
     state = ServerState()

@@ -63,8 +63,6 @@ class Answer:
 @asynccontextmanager
 async def an_api(
     *,
-    body_timeout: float = 60.0,
-    body_silence: float = 5.0,
     max_in_flight: int = 100,
     cors_origins: Sequence[str] = (),
     prefix: Prefix = _NO_PREFIX,
@@ -92,8 +90,6 @@ async def an_api(
         max_body_bytes=max_body_bytes,
         max_batch_bytes=max_batch_bytes,
         max_batch_events=max_batch_events,
-        body_timeout=body_timeout,
-        body_silence=body_silence,
         max_in_flight=max_in_flight,
         cors_origins=cors_origins,
         prefix=prefix,

@@ -5,18 +5,25 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
-from entrypoints.http.server.connections import ConnectionLimit
+from entrypoints.http.server.connections import ConnectionLimit, Limits
 from entrypoints.http.server.serve import listen, serve
 
 
 @asynccontextmanager
-async def served(app: Any, *, limit: ConnectionLimit | None = None, keep_alive: int = 60) -> AsyncIterator[int]:
+async def served(
+    app: Any,
+    *,
+    limit: ConnectionLimit | None = None,
+    keep_alive: int = 60,
+    silence: float = 10.0,
+    content: float = 60.0,
+) -> AsyncIterator[int]:
     """Serve `app` and tell on which port."""
-    limit = limit or ConnectionLimit(1_000)
+    limits = Limits(limit or ConnectionLimit(1_000), keep_alive, silence, content)
     stop = asyncio.Event()
     # It listens before the server starts, so that nobody has to wait for that.
     with listen("127.0.0.1", 0, "PORT") as listener:
-        serving = asyncio.create_task(serve(app, listener, stop, drain=1, limit=limit, keep_alive=keep_alive))
+        serving = asyncio.create_task(serve(app, listener, stop, drain=1, limits=limits))
         try:
             yield listener.getsockname()[1]
         finally:

@@ -41,8 +41,6 @@ def create_app(
     max_body_bytes: int,
     max_batch_bytes: int,
     max_batch_events: int,
-    body_timeout: float,
-    body_silence: float,
     max_in_flight: int,
     prefix: Prefix,
     cors_origins: Collection[str] = (),
@@ -54,10 +52,10 @@ def create_app(
         "prefix": Provide(lambda: prefix, sync_to_thread=False),
     }
     posts = {
-        "/events/generate": generate_answer(publish, BodyReader(max_body_bytes, body_timeout, body_silence), prefix),
+        "/events/generate": generate_answer(publish, BodyReader(max_body_bytes), prefix),
         "/events/batch": batch_answer(
             publish,
-            BodyReader(max_batch_bytes, body_timeout, body_silence, BATCH_MEDIA_TYPES),
+            BodyReader(max_batch_bytes, BATCH_MEDIA_TYPES),
             max_events=max_batch_events,
             max_event_bytes=max_body_bytes,
         ),

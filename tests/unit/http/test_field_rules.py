@@ -79,7 +79,7 @@ def test_http_1_0_has_rules_of_its_own(fields: list[tuple[bytes, bytes]]) -> Non
         ((b"content-length", b"007"), Framing(7, expects_continue=False, is_kept=True)),
         ((b"content-length", b"0" * 5000), Framing(0, expects_continue=False, is_kept=True)),
         ((b"transfer-encoding", b"Chunked"), Framing(None, expects_continue=False, is_kept=True)),
-        ((b"expect", b"100-Continue"), Framing(0, expects_continue=True, is_kept=True)),
+        ((b"expect", b"100-continue"), Framing(0, expects_continue=False, is_kept=True)),
         ((b"connection", b"upgrade , Close"), Framing(0, expects_continue=False, is_kept=False)),
         ((b"connection", b"closed"), Framing(0, expects_continue=False, is_kept=True)),
     ],

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from entrypoints.http.problems import HttpProblem
 from entrypoints.http.server.overhead import MAX_OVERHEAD_BYTES
-from entrypoints.http.server.request_reader import END, Head, RequestReader
+from entrypoints.http.server.request_reader import Head, RequestReader
 
 GET = b"GET /health HTTP/1.1\r\nHost: api\r\n\r\n"
 POST = b"POST /x?a=b HTTP/1.1\r\nHost: api\r\n"
@@ -30,16 +30,15 @@ def read(*segments: bytes) -> Found:
             while (part := reader.read()) is not None:
                 if isinstance(part, Head):
                     head, content = part, b""
-                elif isinstance(part, bytes):
-                    content += part
                 else:
-                    assert part is END
+                    content += part
+                if reader.content is None:
                     assert head is not None
                     found.append((head.method, head.path, head.query, content, head.is_kept, *head.fields))
     except HttpProblem as problem:
         found.append((problem.status, problem.detail, reader.method))
     else:
-        found.append((reader.is_in_content, reader.is_between))
+        found.append((reader.content is not None, reader.is_between))
     return found
 
 

@@ -1,6 +1,5 @@
-"""Read a request's body as bytes, within limits on its type, its size and the time it takes to arrive."""
+"""Read a request's body as bytes, within limits on its type and its size."""
 
-import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -17,23 +16,20 @@ from entrypoints.http.responses import JSON
 
 @dataclass(frozen=True, slots=True)
 class BodyReader:
-    """Reads bodies of one of `media_types`, of at most `max_bytes`, that arrive in time.
+    """Reads bodies of one of `media_types`, of at most `max_bytes`; when they have to arrive is the server's.
 
-    The bound counts for what arrives and again for what it is inflated to. All of it arrives within `timeout` seconds,
-    and never nothing for `silence` seconds.
+    The bound counts for what arrives and again for what it is inflated to.
 
-    Framework and server look at neither the content's type and encoding nor the time.
+    Framework and server do not look at the content's type and encoding.
     """
 
     max_bytes: int
-    timeout: float
-    silence: float
     media_types: Sequence[str] = (JSON,)
 
     async def read(
         self, scope: Scope, receive: Receive, headers: Headers, take: Take = lambda _: None
     ) -> tuple[str, bytes]:
-        """Return the media type and the whole body, inflated. Raises `HttpProblem` with 400, 408, 413 or 415.
+        """Return the media type and the whole body, inflated. Raises `HttpProblem` with 400, 413 or 415.
 
         `take` is asked for room for what is kept.
         """
@@ -43,7 +39,7 @@ class BodyReader:
         encoding = encoding_of(scope["headers"]) if b"content-encoding" in headers else "identity"
         if int(headers.get(b"content-length", b"0")) > self.max_bytes:
             raise self._too_large()
-        body = await self._await(receive, take)
+        body = await self._collect(receive, take)
         if encoding == "identity":
             return media_type, body
         try:
@@ -53,33 +49,21 @@ class BodyReader:
         take(len(inflated))
         return media_type, inflated
 
-    async def _await(self, receive: Receive, take: Take) -> bytes:
-        clock = asyncio.get_running_loop().time
-        end = clock() + self.timeout
+    async def _collect(self, receive: Receive, take: Take) -> bytes:
         chunks: list[bytes] = []
         size = 0
-        try:
-            async with asyncio.timeout_at(end) as limit:
-                while True:
-                    limit.reschedule(min(end, clock() + self.silence))
-                    message = await receive()
-                    if message["type"] != "http.request":
-                        raise HttpProblem(HTTPStatus.BAD_REQUEST, "The connection was closed within the body.")
-                    chunk = message.get("body", b"")
-                    chunks.append(chunk)
-                    size += len(chunk)
-                    if size > self.max_bytes:
-                        raise self._too_large()
-                    take(len(chunk))
-                    if not message.get("more_body", False):
-                        return b"".join(chunks)
-        except TimeoutError:
-            raise self._too_late(is_silent=clock() < end) from None
-
-    def _too_late(self, *, is_silent: bool) -> HttpProblem:
-        whole = f"The body did not arrive within {self.timeout:g} seconds."
-        detail = f"Nothing came of the body for {self.silence:g} seconds." if is_silent else whole
-        return HttpProblem(HTTPStatus.REQUEST_TIMEOUT, detail, headers=[(b"connection", b"close")])
+        while True:
+            message = await receive()
+            if message["type"] != "http.request":
+                raise HttpProblem(HTTPStatus.BAD_REQUEST, "The connection was closed within the body.")
+            chunk = message.get("body", b"")
+            chunks.append(chunk)
+            size += len(chunk)
+            if size > self.max_bytes:
+                raise self._too_large()
+            take(len(chunk))
+            if not message.get("more_body", False):
+                return b"".join(chunks)
 
     def _too_large(self, when: str = "") -> HttpProblem:
         return HttpProblem(

@@ -1,64 +1,105 @@
-"""One request being answered: the server's own way of sending, for clients of HTTP/1.0 and for connections that end."""
+"""One request being answered: in one write where it can be, for clients of HTTP/1.0, and for connections that end."""
 
 import asyncio
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Coroutine, Iterable
 
-from uvicorn._types import ASGI3Application, ASGIReceiveEvent, ASGISendEvent, HTTPResponseStartEvent
+from uvicorn._types import ASGIReceiveEvent, ASGISendEvent
 from uvicorn.protocols.http.flow_control import FlowControl
-from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, RequestResponseCycle
 
 from entrypoints.http.headers import Fields
 
+_CLOSE = (b"connection", b"close")
+_CHUNKED = (b"transfer-encoding", b"chunked")
+_WITHOUT_CONTENT = frozenset({204, 304})
+_WELL_FORMED = re.compile(rb"(?:[!#$%&'*+.^_`|~0-9A-Za-z-]++: [\t\x20-\x7e\x80-\xff]*+\r\n)*+")
+
 
 class Answer(RequestResponseCycle):
-    """Says whether the connection is kept, and never sends chunks to HTTP/1.0, as the server would."""
+    """Sends head and content together if the content's length is told, where uvicorn takes a write for each."""
 
     transport: "Outgoing"
     announcement: Fields = ()
     """What is said of a connection that is kept."""
-    _ends_by_close = False
+    ends_by_close = False
+    """Whether the end of the connection is that of the answer (RFC 9112, section 6.3), for want of another way."""
+    _head = b""
+    """Until it is sent."""
 
-    async def run_asgi(self, app: ASGI3Application) -> None:
-        await super().run_asgi(app)
-        if self._ends_by_close and not self.response_complete:
-            # RFC 9112, section 8: the end of the connection would be that of the answer.
-            self.transport.reset()
-
-    async def receive(self) -> ASGIReceiveEvent:
+    def receive(self) -> Coroutine[None, None, ASGIReceiveEvent]:
         if self.body or not self.more_body:
             # RFC 9110, section 10.1.1: the client sends the content without having been asked for it.
             self.waiting_for_100_continue = False
-        return await super().receive()
+        return super().receive()
 
     async def send(self, message: ASGISendEvent) -> None:
+        if self.flow.write_paused and not self.disconnected:
+            await self.flow.drain()
+        if self.disconnected:
+            return
         if message["type"] == "http.response.start" and not self.response_started:
-            self._prepare(message)
-        elif message["type"] == "http.response.body" and self._ends_by_close:
-            self.expected_content_length = len(message.get("body", b""))
-        await super().send(message)
+            self._head = self._render(message["status"], message.get("headers", ()))
+            self.response_started = True
+            if self.chunked_encoding or self.ends_by_close:
+                self._write(b"")
+        elif message["type"] == "http.response.body" and self.response_started and not self.response_complete:
+            self._send_content(message.get("body", b""), more=message.get("more_body", False))
+        else:
+            raise RuntimeError(f"{message['type']} is out of order")
 
-    def _prepare(self, start: HTTPResponseStartEvent) -> None:
-        if self.waiting_for_100_continue:
+    def _render(self, status: int, headers: Iterable[tuple[bytes, bytes]]) -> bytes:
+        """Render status line and fields; decide how the content ends, and whether the connection does."""
+        fields = [*self.default_headers, *headers]
+        named = dict(fields)
+        if self.waiting_for_100_continue or b"close" in named.get(b"connection", b""):
             # RFC 9110, section 10.1.1: the client may leave out the content that nobody wants to read.
             self.keep_alive = False
-        headers = start.get("headers", ())
-        names = {name for name, _ in headers}
-        if self.scope["http_version"] == "1.0" and b"content-length" not in names:
-            # RFC 9112, section 6.1.
-            self.chunked_encoding = False
-            self._ends_by_close = True
-        elif self.keep_alive and b"connection" not in names:
-            start["headers"] = [*headers, *self.announcement]
+        if b"connection" not in named:
+            fields += self.announcement if self.keep_alive else (_CLOSE,)
+        if b"content-length" in named:
+            self.expected_content_length = int(named[b"content-length"])
+        elif self.scope["method"] != "HEAD" and status not in _WITHOUT_CONTENT:
+            # RFC 9112, section 6.1: no chunks to HTTP/1.0.
+            self.ends_by_close = self.scope["http_version"] == "1.0"
+            self.chunked_encoding = not self.ends_by_close
+            fields += (_CHUNKED,) if self.chunked_encoding else ()
+        lines = b"".join([b"%b: %b\r\n" % field for field in fields])
+        if not _WELL_FORMED.fullmatch(lines):
+            raise RuntimeError("invalid response header")
+        return STATUS_LINE[status] + lines + b"\r\n"
+
+    def _send_content(self, content: bytes, *, more: bool) -> None:
+        if self.scope["method"] == "HEAD":
+            content = b""
+        elif self.chunked_encoding:
+            content = b"%x\r\n%b\r\n" % (len(content), content) if content else b""
+            content += b"" if more else b"0\r\n\r\n"
+        elif not self.ends_by_close:
+            self.expected_content_length -= len(content)
+            if self.expected_content_length < 0 or (self.expected_content_length and not more):
+                raise RuntimeError("the content is not as long as its Content-Length")
+        self._write(content)
+        if not more:
+            self.response_complete = True
+            self.message_event.set()
+            if not self.keep_alive:
+                self.transport.close()
+            self.on_response()
+
+    def _write(self, content: bytes) -> None:
+        if data := self._head + content:
+            self.transport.write(data)
+        self._head = b""
 
 
 class Outgoing(asyncio.Transport):
     """As much of a transport as answers use: bytes are counted, and the connection ends in its own way."""
 
-    def __init__(self, transport: asyncio.Transport, end: Callable[[], None], reset: Callable[[], None]) -> None:
+    def __init__(self, transport: asyncio.Transport, end: Callable[[], None]) -> None:
         super().__init__()
         self._transport = transport
         self._end = end
-        self.reset = reset
         self._written = 0
 
     def write(self, data: bytes | bytearray | memoryview) -> None:
@@ -78,7 +119,7 @@ class Outgoing(asyncio.Transport):
 
     def detach(self) -> None:
         """Forget the connection, which is gone: the two hold each other."""
-        self._end = self.reset = self._transport.close
+        self._end = self._transport.close
 
 
 class HeldFlow(FlowControl):
@@ -97,5 +138,5 @@ class HeldFlow(FlowControl):
         self.resume_reading()
 
     def resume_reading(self) -> None:
-        if not self.is_held:
+        if self.read_paused and not self.is_held:
             super().resume_reading()

@@ -3,6 +3,7 @@
 import logging
 import resource
 from collections.abc import MutableSet
+from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Protocol
 
@@ -81,9 +82,22 @@ def affordable(wanted: int) -> int:
     return most
 
 
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What clients of one port may take; times are in seconds."""
+
+    connections: ConnectionLimit
+    keep_alive: int
+    """How long a connection is kept between requests."""
+    silence: float
+    """How long nothing may come of a request's content."""
+    content: float
+    """By when all of it has come."""
+
+
 class ServerConfig(uvicorn.Config):
     """uvicorn's settings, and what its connections have to know beside them."""
 
-    limit: ConnectionLimit
+    limits: Limits
     announcement: Fields
     """Fields that say for how long a connection is kept."""

@@ -20,16 +20,13 @@ class SizedContent:
 
     def __init__(self, length: int) -> None:
         self._left = length
-
-    @property
-    def is_complete(self) -> bool:
-        """Whether nothing more belongs to it."""
-        return self._left == 0
+        self.is_complete = False
 
     def read(self, received: Received) -> bytes:
         """Consume what has come of it, and return that."""
         piece = received.take(self._left)
         self._left -= len(piece)
+        self.is_complete = self._left == 0
         return piece
 
 

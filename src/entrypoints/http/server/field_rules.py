@@ -2,7 +2,7 @@
 
 import ipaddress
 import re
-from collections.abc import Iterable
+from collections.abc import Sequence
 from contextlib import suppress
 from functools import lru_cache
 from http import HTTPStatus
@@ -14,7 +14,7 @@ from entrypoints.http.problems import HttpProblem
 _REGISTERED_NAME = re.compile(rb"(?:[0-9A-Za-z._~!$&'()*+,;=-]|%[0-9A-Fa-f]{2})*+(?::[0-9]{0,5})?")
 _LITERAL = re.compile(rb"\[([0-9A-Fa-f:.]+)\](?::[0-9]{0,5})?")
 _MOST_DIGITS = 18
-_CHECKED = frozenset({b"host", b"content-length", b"transfer-encoding", b"expect", b"connection"})
+_SINGLE = frozenset({b"host", b"content-length"})
 
 
 class Framing(msgspec.Struct, gc=False):
@@ -28,55 +28,62 @@ class Framing(msgspec.Struct, gc=False):
 
 def check_fields(fields: list[tuple[bytes, bytes]], *, is_1_0: bool) -> Framing:
     """Check Host and find the framing; a Content-Length is replaced by its shortest form. Raises `HttpProblem`."""
-    found: dict[bytes, list[bytes]] = {}
-    for name, value in fields:
-        if name in _CHECKED:
-            found.setdefault(name, []).append(value)
-    _check_hosts(found.get(b"host", []), is_1_0=is_1_0)
+    named = dict(fields)
+    if len(named) < len(fields):
+        named = _joined(fields)
+    # RFC 9112, section 3.2.
+    host = named.get(b"host")
+    if not (is_1_0 if host is None else is_host(host)):
+        raise bad_request("there must be one well-formed Host")
     length: int | None = 0
-    if (codings := found.get(b"transfer-encoding")) is not None:
-        _check_codings(_tokens(codings), is_1_0=is_1_0)
+    given, codings = named.get(b"content-length"), named.get(b"transfer-encoding")
+    if codings is not None:
+        _check_codings(_tokens(codings), is_1_0=is_1_0, has_length=given is not None)
         length = None
-    elif (given := found.get(b"content-length")) is not None:
-        length = _length(given[0])
-        fields[:] = [(name, b"%d" % length if name == b"content-length" else value) for name, value in fields]
+    elif given is not None:
+        length = _length(given)
+        if given.startswith(b"0"):
+            fields[:] = [(name, b"%d" % length if name == b"content-length" else value) for name, value in fields]
     return Framing(
         content_length=length,
         # RFC 9110, section 10.1.1: a client of HTTP/1.0 gets no 100 whatever it says.
-        expects_continue=not is_1_0 and b"100-continue" in _tokens(found.get(b"expect", [])),
+        expects_continue=not is_1_0 and length != 0 and b"100-continue" in _tokens(named.get(b"expect", b"")),
         # RFC 9112, section 9.3.
-        is_kept=not is_1_0 and b"close" not in _tokens(found.get(b"connection", [])),
+        is_kept=not is_1_0 and b"close" not in _tokens(named.get(b"connection", b"")),
     )
 
 
-def _check_hosts(hosts: list[bytes], *, is_1_0: bool) -> None:
-    """RFC 9112, section 3.2."""
-    if len(hosts) > 1 or not (hosts or is_1_0):
-        raise bad_request("there must be one Host")
-    if hosts and not is_host(hosts[0]):
-        raise bad_request("malformed Host")
+def _joined(fields: list[tuple[bytes, bytes]]) -> dict[bytes, bytes]:
+    """Join fields of one name, RFC 9110, section 5.3, unless there may be one only."""
+    named: dict[bytes, bytes] = {}
+    for name, value in fields:
+        if name in named and name in _SINGLE:
+            raise bad_request(f"{name.decode()} is repeated")
+        named[name] = named[name] + b"," + value if name in named else value
+    return named
 
 
-def _check_codings(codings: list[bytes], *, is_1_0: bool) -> None:
-    """RFC 9112, sections 6.1 and 6.3. That there is no Content-Length beside them, the parser has checked."""
-    if is_1_0:
-        raise bad_request("Transfer-Encoding in HTTP/1.0")
+def _check_codings(codings: Sequence[bytes], *, is_1_0: bool, has_length: bool) -> None:
+    """RFC 9112, sections 6.1 and 6.3."""
+    if is_1_0 or has_length:
+        raise bad_request("Transfer-Encoding in HTTP/1.0, or beside Content-Length")
     if any(coding not in {b"chunked", b""} for coding in codings):
         raise HttpProblem(HTTPStatus.NOT_IMPLEMENTED, "The one transfer coding that is known here is chunked.")
-    if codings != [b"chunked"]:
+    if codings != (b"chunked",):
         raise bad_request("invalid Transfer-Encoding")
 
 
 def _length(value: bytes) -> int:
-    """RFC 9110, section 8.6. That there is one Content-Length only, the parser has checked."""
+    """RFC 9110, section 8.6."""
     digits = value.lstrip(b"0") or b"0"
     if not value.isdigit() or len(digits) > _MOST_DIGITS:
         raise bad_request("invalid Content-Length")
     return int(digits)
 
 
-def _tokens(values: Iterable[bytes]) -> list[bytes]:
-    return [token.strip(b" \t") for value in values for token in value.lower().split(b",")]
+@lru_cache(maxsize=256)
+def _tokens(value: bytes) -> tuple[bytes, ...]:
+    return tuple(token.strip(b" \t") for token in value.lower().split(b","))
 
 
 @lru_cache(maxsize=256)

@@ -7,7 +7,7 @@ Overridden, each checked at start against the installed versions, see `overrides
 - `eof_received`: a client that ends its side gets the answers to what it has asked (RFC 9112, section 9.6).
 - `connection_made`, `connection_lost`: connections are bounded; requests that wait go with their connection.
 - `on_response_complete`: requests that wait are bounded; what follows an early answer is read away for some time.
-- `RequestResponseCycle.send`, `.receive`, `.run_asgi`, in `answer.py`: no chunks to HTTP/1.0 (RFC 9112, section 6.1);
+- `RequestResponseCycle.send`, `.receive`, in `answer.py`: no chunks to HTTP/1.0 (RFC 9112, section 6.1);
   content is asked for when the application wants it and none has come (RFC 9110, section 10.1.1).
 
 All times are kept by `check_time`, which the server calls for every connection.
@@ -16,14 +16,13 @@ All times are kept by `check_time`, which the server calls for every connection.
 import asyncio
 import math
 from collections.abc import MutableSet
-from enum import Enum
 from http import HTTPStatus
 from socket import SO_LINGER, SOL_SOCKET
 from struct import pack
-from typing import cast
+from typing import Literal, cast
 from urllib.parse import unquote
 
-from uvicorn._types import ASGI3Application
+from uvicorn._types import ASGI3Application, ASGIVersions, HTTPScope
 from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
@@ -43,13 +42,10 @@ MAX_REST_BYTES = 1024 * 1024
 """What is read away after an answer that did not wait for all of the request, and for how long."""
 
 
-class Awaited(Enum):
-    """What the client is to send before the deadline."""
+_ASGI: ASGIVersions = {"version": "3.0", "spec_version": "2.3"}
 
-    NOTHING = "nothing"
-    REQUEST = "request"
-    HEAD = "head"
-    REST = "rest"
+Awaited = Literal["nothing", "request", "head", "content", "rest"]
+"""What the client is to send before the deadline."""
 
 
 class HardenedProtocol(HttpToolsProtocol):
@@ -62,7 +58,7 @@ class HardenedProtocol(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
         super().connection_made(transport)
         self.flow = HeldFlow(transport)
-        self._outgoing = Outgoing(transport, self._end, self.reset)
+        self._outgoing = Outgoing(transport, self._end)
         self._reader = RequestReader()
         self._active: Answer | None = None
         """The answer under way; those of the requests that wait are in `pipeline`, the newest first."""
@@ -72,16 +68,17 @@ class HardenedProtocol(HttpToolsProtocol):
         self._rest = 0
         self._progress = (0, 0)
         self._progressed = self.loop.time()
-        self._awaited = Awaited.REQUEST
+        self._awaited: Awaited = "request"
         self._deadline = self._progressed + HEAD_SECONDS
+        self._content_deadline = math.inf
         self.opened_at = self._progressed
-        problem = self.config.limit.admit(self, cast("MutableSet[Connection]", self.connections))
+        problem = self.config.limits.connections.admit(self, cast("MutableSet[Connection]", self.connections))
         if problem is not None and not transport.is_closing():
             self._refuse(problem)
 
     def connection_lost(self, exc: Exception | None) -> None:
         super().connection_lost(exc)
-        self.config.limit.forget(self)
+        self.config.limits.connections.forget(self)
         if self._active is not None:
             self._disconnect(self._active)
             self._active = None
@@ -99,7 +96,7 @@ class HardenedProtocol(HttpToolsProtocol):
 
     def eof_received(self) -> bool:  # type: ignore[override]  # as asyncio has it
         self._has_client_ended = True
-        if not self._is_over and self._reader.is_in_content:
+        if not self._is_over and self._reader.content is not None:
             self._give_up_reading()
         self._stop_reading()
         if self._active is None:
@@ -118,11 +115,14 @@ class HardenedProtocol(HttpToolsProtocol):
             self._start(cast("Answer", cycle), app)
         if self._is_over:
             return
-        if self._reader.is_in_content and self.cycle.response_complete:
+        if self._reader.content is not None and self.cycle.response_complete:
             self.cycle.body.clear()
             self._rest = 0
-        self.flow.is_held = False
-        self._read_on()
+        if self.flow.is_held:
+            self.flow.is_held = False
+            self._read_on()
+        else:
+            self._await_next()
         self.flow.resume_reading()
 
     @property
@@ -140,14 +140,23 @@ class HardenedProtocol(HttpToolsProtocol):
             return
         if self.transport.is_closing() or now < self._deadline:
             return
-        if self._awaited is Awaited.HEAD and self.flow.read_paused:
-            # It is the server that keeps the head waiting, until it has answered what came before.
-            self._deadline = now + HEAD_SECONDS
-        elif self._awaited is Awaited.HEAD:
-            detail = f"The request's head did not arrive within {HEAD_SECONDS:g} seconds."
-            self._refuse(HttpProblem(HTTPStatus.REQUEST_TIMEOUT, detail))
+        if self._awaited in {"head", "content"}:
+            self._refuse_late(now)
         else:
             self.transport.close()
+
+    def _refuse_late(self, now: float) -> None:
+        if self.flow.read_paused:
+            # It is the server that keeps the client waiting, until it has answered what came before.
+            self._deadline = now + HEAD_SECONDS
+            self._content_deadline = now + self.config.limits.content
+            return
+        detail = f"The request's head did not arrive within {HEAD_SECONDS:g} seconds."
+        if self._awaited == "content":
+            detail = f"Nothing came of the body for {self.config.limits.silence:g} seconds."
+            if now >= self._content_deadline:
+                detail = f"The body did not arrive within {self.config.limits.content:g} seconds."
+        self._refuse(HttpProblem(HTTPStatus.REQUEST_TIMEOUT, detail))
 
     def reset(self) -> None:
         """End the connection at once, in a way that the client sees; what is unsent is dropped."""
@@ -155,48 +164,57 @@ class HardenedProtocol(HttpToolsProtocol):
         self.transport.abort()
 
     def _read_on(self) -> None:
+        reader = self._reader
         try:
-            while self._reader.is_in_content or len(self.pipeline) < MAX_WAITING:
-                part = self._reader.read()
+            while not self._is_over:
+                if len(self.pipeline) == MAX_WAITING and reader.content is None:
+                    self.flow.hold()
+                    break
+                part = reader.read()
                 if part is None:
                     break
                 if isinstance(part, Head):
                     self._begin(part, self.app)
-                elif isinstance(part, bytes):
-                    self._take(part)
                 else:
-                    self.on_message_complete()
-                if self._is_over:
-                    return
-            else:
-                self.flow.hold()
+                    self._take(part)
+                if reader.content is None:
+                    self.cycle.more_body = False
+                    self.cycle.message_event.set()
         except HttpProblem as problem:
             self._refuse(problem)
         else:
             self._await_next()
 
     def _begin(self, head: Head, app: ASGI3Application) -> None:
-        self._awaited, self._deadline = Awaited.NOTHING, math.inf
-        self.on_message_begin()
-        self.scope["method"] = head.method
-        self.scope["http_version"] = head.version
-        self.scope["raw_path"] = head.path
+        self._awaited, self._deadline = "nothing", math.inf
         path = head.path.decode()
-        self.scope["path"] = unquote(path) if "%" in path else path
-        self.scope["query_string"] = head.query
-        self.scope["headers"] = head.fields
+        scope: HTTPScope = {
+            "type": "http",
+            "asgi": _ASGI,
+            "http_version": head.version,
+            "server": self.server,
+            "client": self.client,
+            "scheme": "http",
+            "method": head.method,
+            "root_path": "",
+            "path": unquote(path) if "%" in path else path,
+            "raw_path": head.path,
+            "query_string": head.query,
+            "headers": head.fields,
+            "state": {},
+        }
         self.cycle = Answer(
-            scope=self.scope,
-            transport=self._outgoing,
-            flow=self.flow,
-            logger=self.logger,
-            access_logger=self.access_logger,
-            access_log=self.access_log,
-            default_headers=self.server_state.default_headers,
-            message_event=asyncio.Event(),
-            expect_100_continue=head.expects_continue,
-            keep_alive=head.is_kept,
-            on_response=self.on_response_complete,
+            scope,
+            self._outgoing,
+            self.flow,
+            self.logger,
+            self.access_logger,
+            self.access_log,
+            self.server_state.default_headers,
+            asyncio.Event(),
+            head.expects_continue,
+            head.is_kept,
+            self.on_response_complete,
         )
         self.cycle.announcement = self.config.announcement
         if self._active is None:
@@ -209,33 +227,46 @@ class HardenedProtocol(HttpToolsProtocol):
         self._start_asgi_task(cycle, app)
 
     def _take(self, piece: bytes) -> None:
-        if self.cycle.response_complete:
+        cycle = self.cycle
+        if cycle.response_complete:
             self._read_away(len(piece))
             return
-        self.on_body(piece)
-        if self.cycle is not self._active and len(self.cycle.body) > HIGH_WATER_LIMIT:
-            self.flow.hold()
+        cycle.body += piece
+        cycle.message_event.set()
+        if len(cycle.body) > HIGH_WATER_LIMIT:
+            # That of a request that waits is nobody's until its turn.
+            (self.flow.pause_reading if cycle is self._active else self.flow.hold)()
 
     def _await_next(self) -> None:
         """Set the deadline for what the client has to send next, unless it is set already."""
-        if self._reader.is_in_content:
-            awaited = Awaited.REST if self.cycle.response_complete else Awaited.NOTHING
+        if self._is_over:
+            return
+        awaited: Awaited = "nothing"
+        seconds = math.inf
+        if self._reader.content is not None:
+            if self.cycle.response_complete:
+                awaited, seconds = "rest", REST_SECONDS
+            else:
+                self._await_content()
+                return
         elif not self._reader.is_between:
-            awaited = Awaited.HEAD
-        else:
-            awaited = Awaited.REQUEST if self._active is None else Awaited.NOTHING
-        if awaited is not self._awaited:
-            seconds = {
-                Awaited.NOTHING: math.inf,
-                Awaited.REQUEST: self.timeout_keep_alive,
-                Awaited.HEAD: HEAD_SECONDS,
-                Awaited.REST: REST_SECONDS,
-            }[awaited]
+            awaited, seconds = "head", HEAD_SECONDS
+        elif self._active is None:
+            awaited, seconds = "request", self.timeout_keep_alive
+        if awaited != self._awaited:
             self._awaited, self._deadline = awaited, self.loop.time() + seconds
+
+    def _await_content(self) -> None:
+        """Some of it came just now, and there is a time for all of it."""
+        now = self.loop.time()
+        if self._awaited != "content":
+            self._awaited = "content"
+            self._content_deadline = now + self.config.limits.content
+        self._deadline = min(now + self.config.limits.silence, self._content_deadline)
 
     def _refuse(self, problem: HttpProblem) -> None:
         """Answer what is being read with `problem`, in its turn, and end the connection."""
-        if self._reader.is_in_content and not self._give_up_reading():
+        if self._reader.content is not None and not self._give_up_reading():
             self._stop_reading()
             if self._active is None:
                 self._end()
@@ -263,19 +294,23 @@ class HardenedProtocol(HttpToolsProtocol):
         What the client still sends is read away meanwhile: if it were left, or came to a closed connection, the client
         would be told so by a reset, and might lose the answer (RFC 9112, section 9.6).
         """
+        if self._active is not None and self._active.ends_by_close and not self._active.response_complete:
+            # RFC 9112, section 8: the client would take what it has for the whole.
+            self.reset()
+            return
         has_all = self._reader.is_between and not self._is_over and not self.pipeline and not self.flow.read_paused
         self._drop_waiting()
         self._stop_reading()
         if has_all or self._has_client_ended or self.transport.is_closing():
             self.transport.close()
         else:
-            self._awaited, self._deadline = Awaited.REST, self.loop.time() + REST_SECONDS
+            self._awaited, self._deadline = "rest", self.loop.time() + REST_SECONDS
             self.transport.write_eof()
             self.flow.release()
 
     def _stop_reading(self) -> None:
         self._is_over = True
-        self._awaited, self._deadline = Awaited.NOTHING, math.inf
+        self._awaited, self._deadline = "nothing", math.inf
         self._rest = 0
 
     def _read_away(self, count: int) -> None:

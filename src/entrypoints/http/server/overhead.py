@@ -31,15 +31,15 @@ class Received:
 
     def has_line(self) -> bool:
         """Tell whether a line has come whole. Raises `HttpProblem` where it is longer than may be."""
-        newline = self.data.find(b"\n", max(self.at, self.searched))
-        self.check_end(newline + 1 or len(self.data))
-        if newline < 0:
+        end = self.data.find(b"\n", max(self.at, self.searched)) + 1
+        self.check_end(end or len(self.data))
+        if not end:
             self.searched = len(self.data)
-        return newline >= 0
+        return end > 0
 
     def check_end(self, end: int) -> None:
         """Raise `HttpProblem` if what ends there is longer than may be."""
-        if end > self.last:
+        if end - self.at > MAX_OVERHEAD_BYTES - self.overhead:
             detail = f"The request has more than {MAX_OVERHEAD_BYTES} bytes outside its content."
             raise HttpProblem(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, detail)
 

@@ -15,16 +15,12 @@ METHODS: Mapping[Callable[..., object], tuple[str, ...]] = {
     HttpToolsProtocol.connection_lost: ("self", "exc"),
     HttpToolsProtocol.data_received: ("self", "data"),
     HttpToolsProtocol.eof_received: ("self",),
-    HttpToolsProtocol.on_message_begin: ("self",),
-    HttpToolsProtocol.on_body: ("self", "body"),
-    HttpToolsProtocol.on_message_complete: ("self",),
     HttpToolsProtocol.on_response_complete: ("self",),
     HttpToolsProtocol._start_asgi_task: ("self", "cycle", "app"),  # noqa: SLF001 - used by the protocol over it
     RequestResponseCycle.__init__: (
         *("self", "scope", "transport", "flow", "logger", "access_logger", "access_log", "default_headers"),
         *("message_event", "expect_100_continue", "keep_alive", "on_response"),
     ),
-    RequestResponseCycle.run_asgi: ("self", "app"),
     RequestResponseCycle.receive: ("self",),
     RequestResponseCycle.send: ("self", "message"),
     FlowControl.pause_reading: ("self",),

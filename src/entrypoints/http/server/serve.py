@@ -11,7 +11,7 @@ import uvicorn
 from litestar.types import ASGIApp
 
 from entrypoints.http.headers import ON_EVERY_ANSWER
-from entrypoints.http.server.connections import ConnectionLimit, ServerConfig
+from entrypoints.http.server.connections import Limits, ServerConfig
 from entrypoints.http.server.hardened_protocol import HardenedProtocol
 from entrypoints.http.server.overrides import check_overrides
 
@@ -33,12 +33,10 @@ class _Server(uvicorn.Server):
         yield
 
 
-async def serve(
-    app: ASGIApp, listener: socket, stop: asyncio.Event, *, drain: float, limit: ConnectionLimit, keep_alive: int
-) -> None:
+async def serve(app: ASGIApp, listener: socket, stop: asyncio.Event, *, drain: float, limits: Limits) -> None:
     """Serve `app` until `stop`; then accept nothing new and let requests end within `drain` seconds.
 
-    A connection is kept for `keep_alive` seconds between requests. Raises `UnknownServer`.
+    Raises `UnknownServer`.
     """
     check_overrides()
     config = ServerConfig(
@@ -53,14 +51,14 @@ async def serve(
         # Nothing here asks where a request came from.
         proxy_headers=False,
         backlog=_BACKLOG,
-        timeout_keep_alive=keep_alive,
+        timeout_keep_alive=limits.keep_alive,
         timeout_graceful_shutdown=max(1, round(drain)),
         # A request must not inherit the context of the one before it on its connection.
         reset_contextvars=True,
     )
-    config.limit = limit
+    config.limits = limits
     # The client has to give up the connection before the server does.
-    config.announcement = ((b"connection", b"keep-alive"), (b"keep-alive", b"timeout=%d" % (keep_alive - 1)))
+    config.announcement = ((b"connection", b"keep-alive"), (b"keep-alive", b"timeout=%d" % (limits.keep_alive - 1)))
     server = _Server(config)
     serving = asyncio.create_task(server.serve(sockets=[listener]))
     stopping = asyncio.create_task(stop.wait())
