@@ -38,7 +38,7 @@ from entrypoints.http.prefix import Prefix
 from entrypoints.http.problems import handle
 from entrypoints.http.requests.body import BodyReader
 from entrypoints.http.routes.generate import generate_answer
-from entrypoints.http.server.connections import ConnectionLimit
+from entrypoints.http.server.connections import ConnectionLimit, Limits
 from entrypoints.http.server.serve import listen, serve
 from entrypoints.logs import configure_logging
 from entrypoints.stamps import new_id, utc_now
@@ -66,7 +66,7 @@ class _Log:
 
 
 _publish = PublishEvent(_Log(), new_id, utc_now)
-_answer = generate_answer(_publish, BodyReader(_MANY, _SECONDS, _SECONDS), Prefix())
+_answer = generate_answer(_publish, BodyReader(_MANY), Prefix())
 
 
 @asgi(_PATH)
@@ -93,8 +93,6 @@ def _as_served() -> ASGIApp:
         max_body_bytes=_MANY,
         max_batch_bytes=_MANY,
         max_batch_events=1_000,
-        body_timeout=_SECONDS,
-        body_silence=_SECONDS,
         max_in_flight=_MANY,
     )
 
@@ -111,8 +109,8 @@ def _app(way: str) -> ASGIApp:
 async def _serve(way: str, port: int) -> None:
     configure_logging("info", "json")
     with listen("127.0.0.1", port, "PORT") as listener:
-        limit = ConnectionLimit(_MANY)
-        await serve(_app(way), listener, asyncio.Event(), drain=1, limit=limit, keep_alive=60)
+        limits = Limits(ConnectionLimit(_MANY), keep_alive=60, silence=_SECONDS, content=_SECONDS)
+        await serve(_app(way), listener, asyncio.Event(), drain=1, limits=limits)
 
 
 @asynccontextmanager

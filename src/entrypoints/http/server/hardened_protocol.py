@@ -3,12 +3,12 @@
 Overridden, each checked at start against the installed versions, see `overrides.py`:
 
 - `data_received`: requests are read by `RequestReader`, RFC 9112, sections 2 to 7; content after an offer to upgrade is
-  read (RFC 9110, section 7.8; uvicorn's issue 2722); all bytes outside content are bounded.
+  read (RFC 9110, section 7.8; uvicorn's issue 2722); all bytes outside content are bounded; requests that wait, too.
 - `eof_received`: a client that ends its side gets the answers to what it has asked (RFC 9112, section 9.6).
 - `connection_made`, `connection_lost`: connections are bounded; requests that wait go with their connection.
-- `on_response_complete`: requests that wait are bounded; what follows an early answer is read away for some time.
-- `RequestResponseCycle.send`, `.receive`, in `answer.py`: no chunks to HTTP/1.0 (RFC 9112, section 6.1);
-  content is asked for when the application wants it and none has come (RFC 9110, section 10.1.1).
+- `on_response_complete`: what follows an early answer is read away for some time (RFC 9112, section 9.6).
+- `RequestResponseCycle.send`, `.receive`, in `answer.py`: no chunks to HTTP/1.0 (RFC 9112, section 6.1); content is
+  asked for when the application wants it and none has come (RFC 9110, section 10.1.1); one write an answer.
 
 All times are kept by `check_time`, which the server calls for every connection.
 """
