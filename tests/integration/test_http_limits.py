@@ -12,9 +12,11 @@ import pytest
 from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
 from entrypoints.http.app import health_app
-from entrypoints.http.server import connections, hardened_protocol
+from entrypoints.http.server import connections
 from entrypoints.http.server.connections import ConnectionLimit, affordable
-from entrypoints.http.server.hardened_protocol import MAX_WAITING, REST_SECONDS, STALL_SECONDS, HardenedProtocol
+from entrypoints.http.server.deadlines import HEAD_SECONDS, REST_SECONDS
+from entrypoints.http.server.hardened_protocol import MAX_WAITING, HardenedProtocol
+from entrypoints.http.server.outgoing import STALL_SECONDS
 from entrypoints.http.server.overhead import MAX_OVERHEAD_BYTES
 from entrypoints.http.server.serve import CHECK_SECONDS
 from tests.support.api import Api
@@ -375,5 +377,24 @@ async def test_head_of_which_nothing_more_comes_is_refused(api: Api, monkeypatch
     async with served(api.app) as port, connection(port) as (reader, writer):
         writer.write(HEALTH + HEALTH[:9])
         await read_head(reader)
-        await time.passes(hardened_protocol.HEAD_SECONDS + 2)
+        await time.passes(HEAD_SECONDS + 2)
         assert b"HTTP/1.1 408 " in await everything(reader)
+
+
+async def test_client_that_waits_to_be_asked_for_its_content_is_not_late(
+    api: Api, slow_log: SlowLog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is asked once what came before is answered."""
+    time = LoopTime(monkeypatch)
+    head, end, body = POST.replace(b"Host", b"Expect: 100-continue\r\nHost").partition(b"\r\n\r\n")
+    async with served(api.app, silence=10) as port, connection(port) as (reader, writer):
+        writer.write(POST + head + end)
+        await slow_log.asked.wait()
+        await time.passes(15)
+        await time.passes(15)
+        slow_log.answers.set()
+        assert (await read_head(reader))[0] == 201
+        await reader.readuntil(b"}")
+        assert (await read_head(reader))[0] == 100
+        writer.write(body)
+        assert (await read_head(reader))[0] == 201

@@ -23,7 +23,7 @@ from application.ports import Receipt
 from domain.errors import Unavailable
 from domain.validation import Invalid
 from entrypoints.http.problems import HttpProblem
-from entrypoints.http.server import hardened_protocol
+from entrypoints.http.server import deadlines, hardened_protocol
 from entrypoints.http.server.overhead import MAX_OVERHEAD_BYTES
 from tests.support.api import MAX_BODY_BYTES, TOPIC, Api
 from tests.support.events import NOON
@@ -516,7 +516,7 @@ async def test_head_that_the_server_does_not_read_is_not_late(
 ) -> None:
     """It reads nothing while as many requests wait as may; a head's time begins after that."""
     time, seconds = LoopTime(monkeypatch), 100 * PATIENCE
-    monkeypatch.setattr(hardened_protocol, "HEAD_SECONDS", seconds)
+    monkeypatch.setattr(deadlines, "HEAD_SECONDS", seconds)
     get = b"GET /health HTTP/1.1\r\nHost: api\r\nConnection: %b\r\n\r\n"
     last = get % b"close"
     async with served(api.app) as port, connection(port) as (reader, writer):
@@ -585,7 +585,7 @@ async def test_export_ends_when_its_client_leaves(api: Api, monkeypatch: pytest.
 
 async def test_connection_without_a_request_is_ended(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
     """Without an answer that nobody asked for, unless a head has begun."""
-    monkeypatch.setattr(hardened_protocol, "HEAD_SECONDS", 0.05)
+    monkeypatch.setattr(deadlines, "HEAD_SECONDS", 0.05)
     async with served(api.app) as port, connection(port) as (reader, writer):
         assert await reader.read() == b""
     async with served(api.app) as port, connection(port) as (reader, writer):
@@ -604,7 +604,7 @@ async def test_head_without_end_is_refused_by_its_size(api: Api) -> None:
 async def test_time_for_a_head_begins_anew_with_each_request(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
     """A connection that is kept is not ended for what it took before."""
     time, seconds = LoopTime(monkeypatch), 6_000
-    monkeypatch.setattr(hardened_protocol, "HEAD_SECONDS", seconds)
+    monkeypatch.setattr(deadlines, "HEAD_SECONDS", seconds)
     request = b"GET /health HTTP/1.1\r\nHost: api\r\n\r\n"
     async with served(api.app, keep_alive=seconds) as port, connection(port) as (reader, writer):
         for _ in range(5):

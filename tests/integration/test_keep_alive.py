@@ -7,7 +7,7 @@ import pytest
 
 from application.ports import Receipt
 from domain.event import UserEvent
-from entrypoints.http.server import hardened_protocol
+from entrypoints.http.server import deadlines
 from entrypoints.http.server.hardened_protocol import HardenedProtocol
 from tests.support.api import Api
 from tests.support.server import connection, read_head, served
@@ -26,7 +26,7 @@ POST = (
 
 @pytest.fixture(autouse=True)
 def _limits(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(hardened_protocol, "HEAD_SECONDS", 3 * SECONDS)
+    monkeypatch.setattr(deadlines, "HEAD_SECONDS", 3 * SECONDS)
 
 
 @pytest.fixture

@@ -1,14 +1,13 @@
 """One request being answered: in one write where it can be, for clients of HTTP/1.0, and for connections that end."""
 
-import asyncio
 import re
-from collections.abc import Callable, Coroutine, Iterable
+from collections.abc import Coroutine, Iterable
 
 from uvicorn._types import ASGIReceiveEvent, ASGISendEvent
-from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, RequestResponseCycle
 
 from entrypoints.http.headers import Fields
+from entrypoints.http.server.outgoing import Outgoing
 
 _CLOSE = (b"connection", b"close")
 _CHUNKED = (b"transfer-encoding", b"chunked")
@@ -19,7 +18,7 @@ _WELL_FORMED = re.compile(rb"(?:[!#$%&'*+.^_`|~0-9A-Za-z-]++: [\t\x20-\x7e\x80-\
 class Answer(RequestResponseCycle):
     """Sends head and content together if the content's length is told, where uvicorn takes a write for each."""
 
-    transport: "Outgoing"
+    transport: Outgoing
     announcement: Fields = ()
     """What is said of a connection that is kept."""
     ends_by_close = False
@@ -91,52 +90,3 @@ class Answer(RequestResponseCycle):
         if data := self._head + content:
             self.transport.write(data)
         self._head = b""
-
-
-class Outgoing(asyncio.Transport):
-    """As much of a transport as answers use: bytes are counted, and the connection ends in its own way."""
-
-    def __init__(self, transport: asyncio.Transport, end: Callable[[], None]) -> None:
-        super().__init__()
-        self._transport = transport
-        self._end = end
-        self._written = 0
-
-    def write(self, data: bytes | bytearray | memoryview) -> None:
-        self._written += len(data)
-        self._transport.write(data)
-
-    def is_closing(self) -> bool:
-        return self._transport.is_closing()
-
-    def close(self) -> None:
-        self._end()
-
-    def progress(self) -> tuple[int, int]:
-        """Return how many bytes the system has taken, and how many it has not taken yet."""
-        unsent = self._transport.get_write_buffer_size()
-        return self._written - unsent, unsent
-
-    def detach(self) -> None:
-        """Forget the connection, which is gone: the two hold each other."""
-        self._end = self._transport.close
-
-
-class HeldFlow(FlowControl):
-    """Reads nothing while the connection has enough to do, whoever of its answers asks for more."""
-
-    is_held = False
-
-    def hold(self) -> None:
-        """Pause reading until `release`."""
-        self.is_held = True
-        self.pause_reading()
-
-    def release(self) -> None:
-        """Read on."""
-        self.is_held = False
-        self.resume_reading()
-
-    def resume_reading(self) -> None:
-        if self.read_paused and not self.is_held:
-            super().resume_reading()

@@ -14,38 +14,26 @@ All times are kept by `check_time`, which the server calls for every connection.
 """
 
 import asyncio
-import math
 from collections.abc import MutableSet
-from http import HTTPStatus
-from socket import SO_LINGER, SOL_SOCKET
-from struct import pack
-from typing import Literal, cast
-from urllib.parse import unquote
+from typing import cast
 
-from uvicorn._types import ASGI3Application, ASGIVersions, HTTPScope
+from uvicorn._types import ASGI3Application
 from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from entrypoints.http.problems import HttpProblem
-from entrypoints.http.server.answer import Answer, HeldFlow, Outgoing
+from entrypoints.http.server.answer import Answer
 from entrypoints.http.server.connections import Connection, ServerConfig
+from entrypoints.http.server.deadlines import Deadline
+from entrypoints.http.server.outgoing import HeldFlow, Outgoing
 from entrypoints.http.server.refusal import Refusal
 from entrypoints.http.server.request_reader import Head, RequestReader
+from entrypoints.http.server.scope import scope_of
 
 MAX_WAITING = 16
 """Requests of one connection that wait for the answers before theirs."""
-HEAD_SECONDS = 10.0
-STALL_SECONDS = 30.0
-"""How long a client may take nothing of what is written to it."""
-REST_SECONDS = 5.0
 MAX_REST_BYTES = 1024 * 1024
-"""What is read away after an answer that did not wait for all of the request, and for how long."""
-
-
-_ASGI: ASGIVersions = {"version": "3.0", "spec_version": "2.3"}
-
-Awaited = Literal["nothing", "request", "head", "content", "rest"]
-"""What the client is to send before the deadline."""
+"""What is read away after an answer that did not wait for all of the request."""
 
 
 class HardenedProtocol(HttpToolsProtocol):
@@ -66,12 +54,8 @@ class HardenedProtocol(HttpToolsProtocol):
         """Whether no more requests are read."""
         self._has_client_ended = False
         self._rest = 0
-        self._progress = (0, 0)
-        self._progressed = self.loop.time()
-        self._awaited: Awaited = "request"
-        self._deadline = self._progressed + HEAD_SECONDS
-        self._content_deadline = math.inf
-        self.opened_at = self._progressed
+        self._deadline = Deadline(self.config.limits, self.loop.time)
+        self.opened_at = self.loop.time()
         problem = self.config.limits.connections.admit(self, cast("MutableSet[Connection]", self.connections))
         if problem is not None and not transport.is_closing():
             self._refuse(problem)
@@ -132,36 +116,22 @@ class HardenedProtocol(HttpToolsProtocol):
 
     def check_time(self, now: float) -> None:
         """End what takes too long; called every second or so."""
-        progress = self._outgoing.progress()
-        if progress != self._progress or not progress[1]:
-            self._progress, self._progressed = progress, now
-        elif now >= self._progressed + STALL_SECONDS:
+        if self._outgoing.is_stalled(now):
             self.reset()
             return
-        if self.transport.is_closing() or now < self._deadline:
+        if self.transport.is_closing() or not self._deadline.is_over(now):
             return
-        if self._awaited in {"head", "content"}:
-            self._refuse_late(now)
-        else:
+        problem = self._deadline.problem(now)
+        if problem is None:
             self.transport.close()
-
-    def _refuse_late(self, now: float) -> None:
-        if self.flow.read_paused:
-            # It is the server that keeps the client waiting, until it has answered what came before.
-            self._deadline = now + HEAD_SECONDS
-            self._content_deadline = now + self.config.limits.content
-            return
-        detail = f"The request's head did not arrive within {HEAD_SECONDS:g} seconds."
-        if self._awaited == "content":
-            detail = f"Nothing came of the body for {self.config.limits.silence:g} seconds."
-            if now >= self._content_deadline:
-                detail = f"The body did not arrive within {self.config.limits.content:g} seconds."
-        self._refuse(HttpProblem(HTTPStatus.REQUEST_TIMEOUT, detail))
+        elif self.flow.read_paused or (self._reader.content is not None and self.cycle.waiting_for_100_continue):
+            self._deadline.postpone(now)
+        else:
+            self._refuse(problem)
 
     def reset(self) -> None:
         """End the connection at once, in a way that the client sees; what is unsent is dropped."""
-        self.transport.get_extra_info("socket").setsockopt(SOL_SOCKET, SO_LINGER, pack("ii", 1, 0))
-        self.transport.abort()
+        self._outgoing.reset()
 
     def _read_on(self) -> None:
         reader = self._reader
@@ -186,25 +156,9 @@ class HardenedProtocol(HttpToolsProtocol):
             self._await_next()
 
     def _begin(self, head: Head, app: ASGI3Application) -> None:
-        self._awaited, self._deadline = "nothing", math.inf
-        path = head.path.decode()
-        scope: HTTPScope = {
-            "type": "http",
-            "asgi": _ASGI,
-            "http_version": head.version,
-            "server": self.server,
-            "client": self.client,
-            "scheme": "http",
-            "method": head.method,
-            "root_path": "",
-            "path": unquote(path) if "%" in path else path,
-            "raw_path": head.path,
-            "query_string": head.query,
-            "headers": head.fields,
-            "state": {},
-        }
+        self._deadline.set("nothing")
         self.cycle = Answer(
-            scope,
+            scope_of(head, self.server, self.client),
             self._outgoing,
             self.flow,
             self.logger,
@@ -238,31 +192,14 @@ class HardenedProtocol(HttpToolsProtocol):
             (self.flow.pause_reading if cycle is self._active else self.flow.hold)()
 
     def _await_next(self) -> None:
-        """Set the deadline for what the client has to send next, unless it is set already."""
         if self._is_over:
             return
-        awaited: Awaited = "nothing"
-        seconds = math.inf
         if self._reader.content is not None:
-            if self.cycle.response_complete:
-                awaited, seconds = "rest", REST_SECONDS
-            else:
-                self._await_content()
-                return
+            self._deadline.set("rest" if self.cycle.response_complete else "content")
         elif not self._reader.is_between:
-            awaited, seconds = "head", HEAD_SECONDS
-        elif self._active is None:
-            awaited, seconds = "request", self.timeout_keep_alive
-        if awaited != self._awaited:
-            self._awaited, self._deadline = awaited, self.loop.time() + seconds
-
-    def _await_content(self) -> None:
-        """Some of it came just now, and there is a time for all of it."""
-        now = self.loop.time()
-        if self._awaited != "content":
-            self._awaited = "content"
-            self._content_deadline = now + self.config.limits.content
-        self._deadline = min(now + self.config.limits.silence, self._content_deadline)
+            self._deadline.set("head")
+        else:
+            self._deadline.set("request" if self._active is None else "nothing")
 
     def _refuse(self, problem: HttpProblem) -> None:
         """Answer what is being read with `problem`, in its turn, and end the connection."""
@@ -304,13 +241,13 @@ class HardenedProtocol(HttpToolsProtocol):
         if has_all or self._has_client_ended or self.transport.is_closing():
             self.transport.close()
         else:
-            self._awaited, self._deadline = "rest", self.loop.time() + REST_SECONDS
+            self._deadline.set("rest")
             self.transport.write_eof()
             self.flow.release()
 
     def _stop_reading(self) -> None:
         self._is_over = True
-        self._awaited, self._deadline = "nothing", math.inf
+        self._deadline.set("nothing")
         self._rest = 0
 
     def _read_away(self, count: int) -> None:
