@@ -77,7 +77,8 @@ faults-mutants: $(VENV)/.dev ## Prove the faults' suite: each seeded mistake mus
 
 # A table of its own takes the place of what was captured of thousands of inputs; schemathesis would print none of them.
 FUZZ := $(BIN)/pytest tests/fuzz -p no:randomly -p no:schemathesis --numprocesses=2 --maxschedchunk=1 --exitfirst --tb=short \
-	--show-capture=no --timeout=1800 $(if $(SEED),--hypothesis-seed=$(SEED)) $(if $(ONLY),-k $(ONLY))
+	--show-capture=no --timeout=1800 -W ignore::hypothesis.errors.HypothesisWarning \
+	$(if $(SEED),--hypothesis-seed=$(SEED)) $(if $(ONLY),-k $(ONLY))
 
 fuzz: $(VENV)/.dev ## Feed generated inputs to whatever reads any, until one fails (SEED=…, ONLY=a target, INPUTS=4000 for each)
 	$(FUZZ) --inputs=$(INPUTS)

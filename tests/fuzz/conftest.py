@@ -72,6 +72,9 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
                 options = f"INPUTS={config.getoption('--inputs')} SEED={config.option.hypothesis_seed}"
                 test = report.nodeid.rpartition("::")[2]
                 terminalreporter.write_line(f"         again with: make fuzz {options} ONLY={test}")
+                terminalreporter.write_line(
+                    "         the same input, to the byte, by @reproduce_failure as printed above"
+                )
     terminalreporter.write_line(f"{total:>8,} inputs in all, seed {config.option.hypothesis_seed}")
 
 

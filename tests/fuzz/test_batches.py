@@ -101,5 +101,5 @@ async def test_bad_item_leaves_its_neighbours_alone(api: Api, items: list[bytes]
 
 
 def taken_apart(items: Iterator[bytes | None]) -> list[bytes]:
-    """Collect the items, without the pauses between them."""
-    return [item for item in items if item is not None]
+    """Collect the items, without the pauses between them and the white space that a long one may be left with."""
+    return [item.strip(b" \t\r\n") for item in items if item is not None]
