@@ -25,7 +25,8 @@ _FIELD = re.compile(rb"(" + _TOKEN + rb"):([\t\x20-\x7e\x80-\xff]*+)\r\n")
 _FIELDS = re.compile(rb"(?:" + _FIELD.pattern + rb")*+\r\n")
 _HEAD_END = re.compile(rb"\n\r?\n")
 _ABSOLUTE = re.compile(rb"(?i:https?)://([^/?:][^/?]*+)(/[^?]*+)?(?:\?(.*+))?")
-_METHODS = frozenset(method.encode() for method in HTTPMethod)
+# The standard library does not know the youngest one yet.
+_METHODS = frozenset(method.encode() for method in (*HTTPMethod, "QUERY"))
 
 
 class Head(msgspec.Struct, gc=False):
