@@ -1,5 +1,7 @@
 """Host, framing and the connection's end, field by field."""
 
+import tracemalloc
+
 import pytest
 
 from entrypoints.http.problems import HttpProblem
@@ -87,3 +89,18 @@ def test_http_1_0_has_rules_of_its_own(fields: list[tuple[bytes, bytes]]) -> Non
 def test_fields_say_what_follows(field: tuple[bytes, bytes], framing: Framing) -> None:
     """The content, and whether the connection goes on."""
     assert check_fields([HOST, field], is_1_0=False) == framing
+
+
+def test_long_fields_are_kept_by_nobody() -> None:
+    """However many different ones come."""
+    tracemalloc.start()
+    try:
+        before, _ = tracemalloc.get_traced_memory()
+        for number in range(100):
+            check_fields([HOST, (b"connection", b"%d" % number + b"," * 30_000)], is_1_0=False)
+            with pytest.raises(HttpProblem):
+                check_fields([(b"host", b"%d" % number + b" " * 30_000)], is_1_0=False)
+        after, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert after - before < 100_000

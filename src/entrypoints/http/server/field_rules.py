@@ -4,7 +4,6 @@ import ipaddress
 import re
 from collections.abc import Sequence
 from contextlib import suppress
-from functools import lru_cache
 from http import HTTPStatus
 
 import msgspec
@@ -47,9 +46,9 @@ def check_fields(fields: list[tuple[bytes, bytes]], *, is_1_0: bool) -> Framing:
     return Framing(
         content_length=length,
         # RFC 9110, section 10.1.1: a client of HTTP/1.0 gets no 100 whatever it says.
-        expects_continue=not is_1_0 and length != 0 and b"100-continue" in _tokens(named.get(b"expect", b"")),
+        expects_continue=not is_1_0 and length != 0 and b"100-continue" in _tokens(named.get(b"expect")),
         # RFC 9112, section 9.3.
-        is_kept=not is_1_0 and b"close" not in _tokens(named.get(b"connection", b"")),
+        is_kept=not is_1_0 and b"close" not in _tokens(named.get(b"connection")),
     )
 
 
@@ -69,7 +68,7 @@ def _check_codings(codings: Sequence[bytes], *, is_1_0: bool, has_length: bool) 
         raise bad_request("Transfer-Encoding in HTTP/1.0, or beside Content-Length")
     if any(coding not in {b"chunked", b""} for coding in codings):
         raise HttpProblem(HTTPStatus.NOT_IMPLEMENTED, "The one transfer coding that is known here is chunked.")
-    if codings != (b"chunked",):
+    if codings != [b"chunked"]:
         raise bad_request("invalid Transfer-Encoding")
 
 
@@ -81,12 +80,10 @@ def _length(value: bytes) -> int:
     return int(digits)
 
 
-@lru_cache(maxsize=256)
-def _tokens(value: bytes) -> tuple[bytes, ...]:
-    return tuple(token.strip(b" \t") for token in value.lower().split(b","))
+def _tokens(value: bytes | None) -> list[bytes]:
+    return [] if value is None else [token.strip(b" \t") for token in value.lower().split(b",")]
 
 
-@lru_cache(maxsize=256)
 def is_host(value: bytes) -> bool:
     """Tell whether `value` is `uri-host [":" port]` of RFC 9110, section 7.2."""
     if literal := _LITERAL.fullmatch(value):
