@@ -59,6 +59,8 @@ def broker(number: int, data: Path, ports: Ports, advertised: int, *, legacy: bo
             "zookeeper.connect": f"127.0.0.1:{ports.quorum}",
             # A killed broker can return only when ZooKeeper has forgotten its session.
             "zookeeper.session.timeout.ms": "6000",
+            # Otherwise that of a session, within which a busy machine may not have started ZooKeeper.
+            "zookeeper.connection.timeout.ms": "60000",
             # The last broker to stop has nobody to hand its partitions to; by default it tries for 15 s.
             "controlled.shutdown.retry.backoff.ms": "200",
         }
