@@ -4,7 +4,7 @@ import asyncio
 import gc
 import json
 import resource
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Coroutine, Iterator
 from contextlib import AsyncExitStack, contextmanager, suppress
 from typing import Any, cast
 
@@ -398,3 +398,52 @@ async def test_client_that_waits_to_be_asked_for_its_content_is_not_late(
         assert (await read_head(reader))[0] == 100
         writer.write(body)
         assert (await read_head(reader))[0] == 201
+
+
+async def breaking_off(_scope: object, _receive: object, send: Send) -> None:
+    """Answer in part."""
+    await send({"type": "http.response.start", "status": 200, "headers": []})
+    await send({"type": "http.response.body", "body": b"abc", "more_body": True})
+
+
+async def test_connection_of_an_answer_that_broke_off_is_gone(protocols: list[HardenedProtocol]) -> None:
+    """Also where the client had begun another request, which keeps its side open for a moment."""
+    async with served(breaking_off) as port:
+        async with connection(port) as (reader, writer):
+            writer.write(b"GET / HTTP/1.1\r\nHost: api\r\n\r\nG")
+            assert (await everything(reader)).endswith(b"3\r\nabc\r\n")
+        await once(lambda: protocols[0] not in protocols[0].connections)
+
+
+async def test_nothing_is_asked_for_within_an_answer() -> None:
+    """A 100 in the middle of it would be taken for a part of it."""
+
+    async def app(_scope: object, receive: Callable[[], Coroutine[Any, Any, object]], send: Send) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        asking = asyncio.create_task(receive())
+        await asyncio.sleep(0)
+        await send({"type": "http.response.body", "body": b"abc"})
+        await asking
+
+    async with served(app) as port, connection(port) as (reader, writer):
+        writer.write(b"POST / HTTP/1.1\r\nHost: api\r\nExpect: 100-continue\r\nContent-Length: 1\r\n\r\n")
+        answer = await everything(reader)
+    assert b"100 Continue" not in answer
+    assert answer.endswith(b"3\r\nabc\r\n0\r\n\r\n")
+
+
+async def test_request_behind_more_than_is_read_away_is_not_begun(api: Api, protocols: list[HardenedProtocol]) -> None:
+    """Its answer could not be sent."""
+    length, begun = 2_000_000, 0
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        nonlocal begun
+        begun += 1
+        await api.app(scope, receive, send)
+
+    async with served(app) as port, connection(port) as (reader, writer):
+        writer.write(HEAD + b"Content-Length: %d\r\n\r\n" % length)
+        assert (await read_head(reader))[0] == 413
+        protocols[0].data_received(b" " * length + POST)
+        await everything(reader)
+    assert begun == 1

@@ -1,5 +1,6 @@
 """Requests are read alike however their bytes are cut, and what they may have outside their content is counted."""
 
+import time
 from http import HTTPStatus
 
 import pytest
@@ -157,3 +158,11 @@ def test_chunks_without_end_are_refused_by_what_frames_them() -> None:
     """Chunks of one byte each have five bytes around it."""
     found = read(CHUNKED + b"1\r\nx\r\n" * (MAX_OVERHEAD_BYTES // 5))
     assert found[-1][0] == HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE
+
+
+@pytest.mark.parametrize("hostile", [b"a" * 64_000, b"a:" * 32_000 + b"\0"], ids=["one name", "names and a NUL"])
+def test_head_that_is_none_is_refused_at_once(hostile: bytes) -> None:
+    """In linear time: nothing else happens meanwhile."""
+    started = time.process_time()
+    assert read(b"GET / HTTP/1.1\r\n" + hostile + b"\r\n\r\n")[0][0] == HTTPStatus.BAD_REQUEST
+    assert time.process_time() - started < 0.1

@@ -9,6 +9,8 @@ _QUALITY = re.compile(r";\s*q\s*=\s*(0?\.[0-9]{1,3}|0\.?|1(?:\.0{0,3})?)\s*(?:;|
 """RFC 9110 wants a zero before the point, which some clients leave out."""
 
 _LEAST_QUALITY = 0.001
+_MOST_PARTS = 64
+"""Of a header; nobody wants that many, and more would take long to weigh."""
 
 
 class _Range(NamedTuple):
@@ -23,7 +25,7 @@ def negotiate(accept: str, offered: Sequence[str]) -> str | None:
     """
     if not accept.strip():
         return offered[0]
-    ranges = [match.groups() for part in accept.lower().split(",") if (match := _RANGE.fullmatch(part))]
+    ranges = [match.groups() for part in _parts(accept) if (match := _RANGE.fullmatch(part))]
     qualities = {media_type: _quality(media_type, ranges) for media_type in offered}
     # max() keeps the first of equals.
     best = max(offered, key=qualities.__getitem__)
@@ -36,12 +38,16 @@ def negotiate_coding(accept_encoding: str, offered: Sequence[str]) -> str | None
     A client that wants none of these and refuses `identity` gets an answer as it is, too.
     """
     weights = {}
-    for part in accept_encoding.lower().split(","):
+    for part in _parts(accept_encoding):
         coding, semicolon, parameters = part.partition(";")
         weights[coding.strip()] = _q(semicolon + parameters)
     qualities = {coding: weights.get(coding, weights.get("*", 0.0)) for coding in offered}
     best = max(offered, key=qualities.__getitem__)
     return best if qualities[best] >= max(weights.get("identity", 0.0), _LEAST_QUALITY) else None
+
+
+def _parts(header: str) -> list[str]:
+    return header.lower().split(",", _MOST_PARTS)[:_MOST_PARTS]
 
 
 def _quality(media_type: str, ranges: Sequence[tuple[str, ...]]) -> float:

@@ -54,6 +54,8 @@ class Answer(RequestResponseCycle):
         if self.waiting_for_100_continue or b"close" in named.get(b"connection", b""):
             # RFC 9110, section 10.1.1: the client may leave out the content that nobody wants to read.
             self.keep_alive = False
+        # Within an answer nothing is asked for any more.
+        self.waiting_for_100_continue = False
         if b"connection" not in named:
             fields += self.announcement if self.keep_alive else (_CLOSE,)
         if b"content-length" in named:

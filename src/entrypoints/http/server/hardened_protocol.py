@@ -235,6 +235,8 @@ class HardenedProtocol(HttpToolsProtocol):
             # RFC 9112, section 8: the client would take what it has for the whole.
             self.reset()
             return
+        # Also one that was broken off, of whose end nobody else tells.
+        self._active = None
         has_all = self._reader.is_between and not self._is_over and not self.pipeline and not self.flow.read_paused
         self._drop_waiting()
         self._stop_reading()
@@ -253,6 +255,7 @@ class HardenedProtocol(HttpToolsProtocol):
     def _read_away(self, count: int) -> None:
         self._rest += count
         if self._rest > MAX_REST_BYTES:
+            self._stop_reading()
             self.transport.close()
 
     def _drop_waiting(self) -> None:

@@ -135,9 +135,10 @@ class RequestReader:
     def _read_fields(self, start: int) -> None:
         """RFC 9112, section 5."""
         data, end = self._received.data, self._received.at
-        lines = _FIELD.findall(data, start, end)
+        # First: in what is no fields, a search for one would begin anew at each byte.
         if not _FIELDS.fullmatch(data, start, end):
             raise bad_request("invalid field")
+        lines = _FIELD.findall(data, start, end)
         if len(lines) > MAX_FIELDS:
             detail = f"The request has more than {MAX_FIELDS} fields in its head."
             raise HttpProblem(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, detail)

@@ -76,7 +76,11 @@ async def _check_times(server: uvicorn.Server) -> None:
         await asyncio.sleep(CHECK_SECONDS)
         for connection in [*server.server_state.connections]:
             if isinstance(connection, HardenedProtocol):
-                connection.check_time(clock())
+                try:
+                    connection.check_time(clock())
+                except Exception:
+                    # The times of the others are still to be kept.
+                    logger.exception("the time of a connection could not be checked")
 
 
 def listen(host: str, port: int, variable: str) -> socket:
