@@ -53,7 +53,7 @@ async def test_22_batch_slower_than_a_rebalance(stage: Stage) -> None:
     # A batch may take longer than the group waits for a member, and the other one does not end it either.
     patience = {"DB_STATEMENT_TIMEOUT_SECONDS": "84", "SHUTDOWN_GRACE_SECONDS": "120"}
     slow = await stage.run("consumer", **patience)
-    async with stage.kafka_load(most=stage.events) as load:
+    async with stage.kafka_load(most=2 * stage.events) as load:
         await load.acknowledged(stage.events // 2)
         commit = await _commit_of_a_pile(stage, load)
         stage.struck_in_flight(load, "a batch becomes slow")
