@@ -21,6 +21,8 @@ SESSIONS: Final = 10
 """The default of DB_POOL_SIZE, for each process."""
 _CLOCK_SECONDS: Final = 0.0015
 """Brokers note whole milliseconds."""
+_OF_THE_BROKER: Final = 1
+"""The type of a record's time."""
 _SHOWN: Final = 5
 
 Broken = Iterator[str]
@@ -137,6 +139,8 @@ def acknowledged_when_logged(seen: Evidence) -> Broken:
     yield from _named("acknowledged, but not in the log", [event.id for event in acked if event.id not in logged])
     early = [e.id for e in acked if e.acked is not None and logged.get(e.id, 0) > e.acked + _CLOCK_SECONDS]
     yield from _named("acknowledged before it stood in the log", early)
+    if any(record.timestamp_type != _OF_THE_BROKER for record in seen.records):
+        yield "records have the time of their client, which does not tell when they were appended"
 
 
 PROMISES: Final[Mapping[str, Callable[[Evidence], Broken]]] = {

@@ -33,6 +33,8 @@ from tests.support.world import World
 
 _SESSIONS = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'user-events' AND datname = $1"
 _KIB = 1024
+_PARTITIONS = 4
+"""As many as the service makes, unless a scenario has made the topic."""
 _CATCH_UP_SECONDS = 90.0
 _LOOK_SECONDS = 0.3
 
@@ -54,6 +56,9 @@ class Stage(World):
 
     async def start(self, kind: Kind, **environment: str) -> Service:
         """Start a process behind the proxies; its port is free or given."""
+        if not self.services.started:
+            # The brokers tell when they appended each record; a topic that the service makes has the client's time.
+            await self.topics.make(self.topic, partitions=_PARTITIONS)
         proxies = {"KAFKA_BROKER": self.brokers.bootstrap, "DB_PORT": str(self.db.port)}
         return await super().start(kind, **proxies | environment)
 
