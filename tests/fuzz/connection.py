@@ -12,6 +12,7 @@ from uvicorn.server import ServerState
 
 from entrypoints.http.server.connections import ConnectionLimit, Limits, ServerConfig
 from entrypoints.http.server.hardened_protocol import HardenedProtocol
+from entrypoints.http.server.header_lines import CommonLines
 from tests.fuzz.answers import Answer, read_answers
 
 _READ_BYTES = 64 * 1024
@@ -132,7 +133,8 @@ async def connected(app: ASGIApp) -> AsyncIterator[Transport]:
         date_header=False,
     )
     config.limits = Limits(ConnectionLimit(1), keep_alive=60, silence=10, content=60)
-    config.announcement = ()
+    config.announcement = b""
+    config.common = CommonLines()
     config.load()
     state = ServerState()
     protocol = HardenedProtocol(config, state, {})

@@ -1,26 +1,26 @@
 """One request being answered: in one write where it can be, for clients of HTTP/1.0, and for connections that end."""
 
-import re
 from collections.abc import Coroutine, Iterable
 
 from uvicorn._types import ASGIReceiveEvent, ASGISendEvent
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, RequestResponseCycle
 
-from entrypoints.http.headers import Fields
+from entrypoints.http.server.header_lines import lines_of
 from entrypoints.http.server.outgoing import Outgoing
 
-_CLOSE = (b"connection", b"close")
+_CLOSE = b"connection: close\r\n"
 _CHUNKED = (b"transfer-encoding", b"chunked")
 _WITHOUT_CONTENT = frozenset({204, 304})
-_WELL_FORMED = re.compile(rb"(?:[!#$%&'*+.^_`|~0-9A-Za-z-]++: [\t\x20-\x7e\x80-\xff]*+\r\n)*+")
 
 
 class Answer(RequestResponseCycle):
     """Sends head and content together if the content's length is told, where uvicorn takes a write for each."""
 
     transport: Outgoing
-    announcement: Fields = ()
-    """What is said of a connection that is kept."""
+    common: bytes
+    """The fields of every answer."""
+    announcement: bytes
+    """Those of an answer after which the connection is kept."""
     ends_by_close = False
     """Whether the end of the connection is that of the answer (RFC 9112, section 6.3), for want of another way."""
     _head = b""
@@ -49,15 +49,13 @@ class Answer(RequestResponseCycle):
 
     def _render(self, status: int, headers: Iterable[tuple[bytes, bytes]]) -> bytes:
         """Render status line and fields; decide how the content ends, and whether the connection does."""
-        fields = [*self.default_headers, *headers]
+        fields = [*headers]
         named = dict(fields)
         if self.waiting_for_100_continue or b"close" in named.get(b"connection", b""):
             # RFC 9110, section 10.1.1: the client may leave out the content that nobody wants to read.
             self.keep_alive = False
         # Within an answer nothing is asked for any more.
         self.waiting_for_100_continue = False
-        if b"connection" not in named:
-            fields += self.announcement if self.keep_alive else (_CLOSE,)
         if b"content-length" in named:
             self.expected_content_length = int(named[b"content-length"])
         elif self.scope["method"] != "HEAD" and status not in _WITHOUT_CONTENT:
@@ -65,10 +63,8 @@ class Answer(RequestResponseCycle):
             self.ends_by_close = self.scope["http_version"] == "1.0"
             self.chunked_encoding = not self.ends_by_close
             fields += (_CHUNKED,) if self.chunked_encoding else ()
-        lines = b"".join([b"%b: %b\r\n" % field for field in fields])
-        if not _WELL_FORMED.fullmatch(lines):
-            raise RuntimeError("invalid response header")
-        return STATUS_LINE[status] + lines + b"\r\n"
+        connection = b"" if b"connection" in named else self.announcement if self.keep_alive else _CLOSE
+        return b"".join((STATUS_LINE[status], self.common, connection, lines_of(fields), b"\r\n"))
 
     def _send_content(self, content: bytes, *, more: bool) -> None:
         if self.scope["method"] == "HEAD":

@@ -9,8 +9,8 @@ from typing import Protocol
 
 import uvicorn
 
-from entrypoints.http.headers import Fields
 from entrypoints.http.problems import HttpProblem
+from entrypoints.http.server.header_lines import CommonLines
 
 MAX_REFUSED = 64
 """Connections beyond the limit that are told so at a time; more are cut off without a word."""
@@ -99,5 +99,6 @@ class ServerConfig(uvicorn.Config):
     """uvicorn's settings, and what its connections have to know beside them."""
 
     limits: Limits
-    announcement: Fields
-    """Fields that say for how long a connection is kept."""
+    common: CommonLines
+    announcement: bytes
+    """The lines that say for how long a connection is kept."""

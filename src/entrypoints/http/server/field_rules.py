@@ -9,8 +9,11 @@ from http import HTTPStatus
 import msgspec
 
 from entrypoints.http.problems import HttpProblem
+from entrypoints.http.server.kept_lines import kept_if_short
 
-_REGISTERED_NAME = re.compile(rb"(?:[0-9A-Za-z._~!$&'()*+,;=-]|%[0-9A-Fa-f]{2})*+(?::[0-9]{0,5})?")
+_FIELD = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]++):[\t ]*+([\t\x20-\x7e\x80-\xff]*+)")
+_NO_HOST = "there must be one well-formed Host"
+_REGISTERED_NAME = re.compile(rb"(?:[0-9A-Za-z._~!$&'()*+,;=-]++|%[0-9A-Fa-f]{2})*+(?::[0-9]{0,5})?")
 _LITERAL = re.compile(rb"\[([0-9A-Fa-f:.]+)\](?::[0-9]{0,5})?")
 _MOST_DIGITS = 18
 _SINGLE = frozenset({b"host", b"content-length"})
@@ -25,15 +28,26 @@ class Framing(msgspec.Struct, gc=False):
     """Whether the client wants the connection to go on."""
 
 
+@kept_if_short
+def field_of(line: bytes) -> tuple[bytes, bytes]:
+    """Read a field (RFC 9112, section 5), its name in lower case. Raises `HttpProblem`."""
+    field = _FIELD.fullmatch(line)
+    if field is None:
+        raise bad_request("invalid field")
+    name, value = field[1].lower(), field[2].rstrip(b" \t")
+    if name == b"host" and not is_host(value):
+        raise bad_request(_NO_HOST)
+    return name, value
+
+
 def check_fields(fields: list[tuple[bytes, bytes]], *, is_1_0: bool) -> Framing:
-    """Check Host and find the framing; a Content-Length is replaced by its shortest form. Raises `HttpProblem`."""
+    """Find the framing; a Content-Length gets its shortest form. Raises `HttpProblem`, also for want of a Host."""
     named = dict(fields)
     if len(named) < len(fields):
         named = _joined(fields)
     # RFC 9112, section 3.2.
-    host = named.get(b"host")
-    if not (is_1_0 if host is None else is_host(host)):
-        raise bad_request("there must be one well-formed Host")
+    if not is_1_0 and b"host" not in named:
+        raise bad_request(_NO_HOST)
     length: int | None = 0
     given, codings = named.get(b"content-length"), named.get(b"transfer-encoding")
     if codings is not None:
@@ -46,9 +60,11 @@ def check_fields(fields: list[tuple[bytes, bytes]], *, is_1_0: bool) -> Framing:
     return Framing(
         content_length=length,
         # RFC 9110, section 10.1.1: a client of HTTP/1.0 gets no 100 whatever it says.
-        expects_continue=not is_1_0 and length != 0 and b"100-continue" in _tokens(named.get(b"expect")),
+        expects_continue=(
+            b"expect" in named and not is_1_0 and length != 0 and b"100-continue" in _tokens(named[b"expect"])
+        ),
         # RFC 9112, section 9.3.
-        is_kept=not is_1_0 and b"close" not in _tokens(named.get(b"connection")),
+        is_kept=not is_1_0 and (b"connection" not in named or b"close" not in _tokens(named[b"connection"])),
     )
 
 
@@ -80,16 +96,18 @@ def _length(value: bytes) -> int:
     return int(digits)
 
 
-def _tokens(value: bytes | None) -> list[bytes]:
-    return [] if value is None else [token.strip(b" \t") for token in value.lower().split(b",")]
+def _tokens(value: bytes) -> list[bytes]:
+    return [token.strip(b" \t") for token in value.lower().split(b",")]
 
 
 def is_host(value: bytes) -> bool:
     """Tell whether `value` is `uri-host [":" port]` of RFC 9110, section 7.2."""
-    if literal := _LITERAL.fullmatch(value):
-        with suppress(ValueError):
-            return bool(ipaddress.IPv6Address(literal[1].decode()))
-    return _REGISTERED_NAME.fullmatch(value) is not None
+    if _REGISTERED_NAME.fullmatch(value):
+        return True
+    literal = _LITERAL.fullmatch(value)
+    with suppress(ValueError):
+        return literal is not None and bool(ipaddress.IPv6Address(literal[1].decode()))
+    return False
 
 
 def bad_request(reason: str) -> HttpProblem:

@@ -4,13 +4,15 @@ Overridden, each checked at start against the installed versions, see `overrides
 
 - `data_received`: requests are read by `RequestReader`, RFC 9112, sections 2 to 7; content after an offer to upgrade is
   read (RFC 9110, section 7.8; uvicorn's issue 2722); all bytes outside content are bounded; requests that wait, too.
-- `eof_received`: a client that ends its side gets the answers to what it has asked (RFC 9112, section 9.6).
+- `eof_received`: a client that ends its side gets the answers to what it has asked (RFC 9112, section 9.6; issue 1264).
 - `connection_made`, `connection_lost`: connections are bounded; requests that wait go with their connection.
+- `shutdown`: what is held back of an answer goes out first.
 - `on_response_complete`: what follows an early answer is read away for some time (RFC 9112, section 9.6).
 - `RequestResponseCycle.send`, `.receive`, in `answer.py`: no chunks to HTTP/1.0 (RFC 9112, section 6.1); content is
   asked for when the application wants it and none has come (RFC 9110, section 10.1.1); one write an answer.
 
-All times are kept by `check_time`, which the server calls for every connection.
+All times are kept by `check_time`, which the server calls for every connection: uvicorn has one, between requests
+(issue 157).
 """
 
 import asyncio
@@ -46,7 +48,7 @@ class HardenedProtocol(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
         super().connection_made(transport)
         self.flow = HeldFlow(transport)
-        self._outgoing = Outgoing(transport, self._end)
+        self._outgoing = Outgoing(transport, self.loop, self._end)
         self._reader = RequestReader()
         self._active: Answer | None = None
         """The answer under way; those of the requests that wait are in `pipeline`, the newest first."""
@@ -72,6 +74,7 @@ class HardenedProtocol(HttpToolsProtocol):
         self.cycle = None  # type: ignore[assignment]  # as uvicorn has it before the first request
 
     def data_received(self, data: bytes) -> None:
+        self._outgoing.flush()
         if self._is_over:
             self._read_away(len(data))
             return
@@ -79,6 +82,7 @@ class HardenedProtocol(HttpToolsProtocol):
         self._read_on()
 
     def eof_received(self) -> bool:  # type: ignore[override]  # as asyncio has it
+        self._outgoing.flush()
         self._has_client_ended = True
         if not self._is_over and self._reader.content is not None:
             self._give_up_reading()
@@ -108,6 +112,10 @@ class HardenedProtocol(HttpToolsProtocol):
         else:
             self._await_next()
         self.flow.resume_reading()
+
+    def shutdown(self) -> None:
+        self._outgoing.flush()
+        super().shutdown()
 
     @property
     def is_idle(self) -> bool:
@@ -170,6 +178,7 @@ class HardenedProtocol(HttpToolsProtocol):
             head.is_kept,
             self.on_response_complete,
         )
+        self.cycle.common = self.config.common.of(self.server_state.default_headers)
         self.cycle.announcement = self.config.announcement
         if self._active is None:
             self._start(self.cycle, app)
@@ -231,6 +240,7 @@ class HardenedProtocol(HttpToolsProtocol):
         What the client still sends is read away meanwhile: if it were left, or came to a closed connection, the client
         would be told so by a reset, and might lose the answer (RFC 9112, section 9.6).
         """
+        self._outgoing.flush()
         if self._active is not None and self._active.ends_by_close and not self._active.response_complete:
             # RFC 9112, section 8: the client would take what it has for the whole.
             self.reset()

@@ -11,21 +11,41 @@ STALL_SECONDS = 30.0
 """How long a client may take nothing of what is written to it."""
 
 
-class Outgoing(asyncio.Transport):
-    """As much of a transport as answers use: bytes are counted, and the connection ends in its own way."""
+MAX_HELD_BYTES = 64 * 1024
+"""What is held back of an answer at most: whoever writes on and on must come to know that the client does not read."""
 
-    def __init__(self, transport: asyncio.Transport, end: Callable[[], None]) -> None:
+
+class Outgoing(asyncio.Transport):
+    """As much of a transport as answers use: bytes are counted, and the connection ends in its own way.
+
+    What is written in one turn of the event loop goes out at its end. One acknowledgement of the log sets many answers
+    free: their writes then follow each other closely, and a client of several is woken once.
+    """
+
+    def __init__(self, transport: asyncio.Transport, loop: asyncio.AbstractEventLoop, end: Callable[[], None]) -> None:
         super().__init__()
         self._transport = transport
+        self._loop = loop
         self._end = end
+        self._held = b""
         self._written = 0
         self._taken = -1
         """Of what was written, at the last check; nothing is known before the first."""
         self._taken_at = 0.0
 
     def write(self, data: bytes | bytearray | memoryview) -> None:
-        self._written += len(data)
-        self._transport.write(data)
+        if not self._held:
+            self._loop.call_soon(self.flush)
+        self._held += data
+        if len(self._held) > MAX_HELD_BYTES:
+            self.flush()
+
+    def flush(self) -> None:
+        """Write what is held back: before the connection ends in any way."""
+        held, self._held = self._held, b""
+        if held and not self._transport.is_closing():
+            self._written += len(held)
+            self._transport.write(held)
 
     def is_closing(self) -> bool:
         return self._transport.is_closing()

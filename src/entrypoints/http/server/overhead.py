@@ -32,10 +32,16 @@ class Received:
     def has_line(self) -> bool:
         """Tell whether a line has come whole. Raises `HttpProblem` where it is longer than may be."""
         end = self.data.find(b"\n", max(self.at, self.searched)) + 1
-        self.check_end(end or len(self.data))
-        if not end:
-            self.searched = len(self.data)
+        if end:
+            self.check_end(end)
+        else:
+            self.wait(len(self.data))
         return end > 0
+
+    def wait(self, searched: int) -> None:
+        """Note how far an end was searched in vain. Raises `HttpProblem` where more has come than may."""
+        self.check_end(len(self.data))
+        self.searched = max(self.searched, searched)
 
     def check_end(self, end: int) -> None:
         """Raise `HttpProblem` if what ends there is longer than may be."""

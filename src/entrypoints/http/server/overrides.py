@@ -16,6 +16,7 @@ METHODS: Mapping[Callable[..., object], tuple[str, ...]] = {
     HttpToolsProtocol.data_received: ("self", "data"),
     HttpToolsProtocol.eof_received: ("self",),
     HttpToolsProtocol.on_response_complete: ("self",),
+    HttpToolsProtocol.shutdown: ("self",),
     HttpToolsProtocol._start_asgi_task: ("self", "cycle", "app"),  # noqa: SLF001 - used by the protocol over it
     RequestResponseCycle.__init__: (
         *("self", "scope", "transport", "flow", "logger", "access_logger", "access_log", "default_headers"),

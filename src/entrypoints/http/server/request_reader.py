@@ -11,22 +11,31 @@ import msgspec
 
 from entrypoints.http.problems import HttpProblem
 from entrypoints.http.server.content import ChunkedContent, SizedContent
-from entrypoints.http.server.field_rules import bad_request, check_fields, is_host
+from entrypoints.http.server.field_rules import bad_request, check_fields, field_of, is_host
+from entrypoints.http.server.kept_lines import kept_if_short
 from entrypoints.http.server.overhead import Received
 
 MAX_FIELDS = 256
 """In a head: 64 KiB of short ones would be thirty times as large in memory, and as many heads may wait."""
 
-_TOKEN = rb"[!#$%&'*+.^_`|~0-9A-Za-z-]++"
-_REQUEST_LINE = re.compile(rb"(" + _TOKEN + rb") ([\x21-\x7e]++) HTTP/([0-9]\.[0-9])\r\n")
+_LINE = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]++) ([\x21-\x7e]++) HTTP/([0-9]\.[0-9])\r\n")
 _OUTSIDE_LINE = re.compile(rb"[^\r\n\x20-\x7e]")
 _EMPTY_LINES = re.compile(rb"(?:\r\n)++")
-_FIELD = re.compile(rb"(" + _TOKEN + rb"):([\t\x20-\x7e\x80-\xff]*+)\r\n")
-_FIELDS = re.compile(rb"(?:" + _FIELD.pattern + rb")*+\r\n")
-_HEAD_END = re.compile(rb"\n\r?\n")
 _ABSOLUTE = re.compile(rb"(?i:https?)://([^/?:][^/?]*+)(/[^?]*+)?(?:\?(.*+))?")
+_VERSIONS = frozenset({"1.0", "1.1"})
 # The standard library does not know the youngest one yet.
-_METHODS = frozenset(method.encode() for method in (*HTTPMethod, "QUERY"))
+_METHODS = frozenset({*HTTPMethod, "QUERY"})
+
+
+class RequestLine(msgspec.Struct, gc=False):
+    """RFC 9112, section 3."""
+
+    method: str
+    target: bytes
+    path: bytes | None
+    """None where the target is none."""
+    query: bytes
+    version: str
 
 
 class Head(msgspec.Struct, gc=False):
@@ -50,8 +59,8 @@ class RequestReader:
         self.method = ""
         """Of the request that is being read, as far as it is known; so are its `fields`."""
         self.fields: list[tuple[bytes, bytes]] = []
-        self._line: tuple[bytes, str] | None = None
-        """Target and version of the request line, until the rest of the head has come."""
+        self._line: RequestLine | None = None
+        """Until the rest of the head has come."""
         self.content: SizedContent | ChunkedContent | None = None
         """Of the request whose head was read, until all of it has come."""
         self._received = Received()
@@ -75,7 +84,7 @@ class RequestReader:
             return None
         if content is None:
             line = self._line or self._read_line()
-            return None if line is None else self._read_head(*line)
+            return None if line is None else self._read_head(line)
         piece = content.read(received)
         if content.is_complete:
             self._end_request()
@@ -86,69 +95,79 @@ class RequestReader:
         self.content = None
         self._received.overhead = 0
 
-    def _read_line(self) -> tuple[bytes, str] | None:
-        """Read the request line, RFC 9112, section 3, and the empty lines before it, section 2.2."""
+    def _read_line(self) -> RequestLine | None:
+        """Read the request line, and the empty lines before it (RFC 9112, section 2.2)."""
         received = self._received
         self.method, self.fields = "", []
         if empty := _EMPTY_LINES.match(received.data, received.at):
             received.consume(empty.end())
         start, last = max(received.at, received.searched), received.last
-        if received.data.find(b"\n", start, last) < 0 and _OUTSIDE_LINE.search(received.data, start, last):
-            raise bad_request("invalid request line")
-        if not received.has_line():
+        end = received.data.find(b"\n", start, last) + 1
+        if not end:
+            if _OUTSIDE_LINE.search(received.data, start, last):
+                raise bad_request("invalid request line")
+            received.wait(len(received.data))
             return None
-        line = _REQUEST_LINE.match(received.data, received.at)
-        if line is None:
-            raise bad_request("invalid request line")
-        method, target, version = line.groups()
-        self.method = method.decode()
-        if version not in {b"1.0", b"1.1"}:
+        line = _line_of(received.data[received.at : end])
+        self.method = line.method
+        if line.version not in _VERSIONS:
             raise HttpProblem(HTTPStatus.HTTP_VERSION_NOT_SUPPORTED, "The versions of HTTP served are 1.0 and 1.1.")
-        if method not in _METHODS:
+        if line.method not in _METHODS:
             raise HttpProblem(HTTPStatus.NOT_IMPLEMENTED, "This method is not known here.")
-        self._line = target, version.decode()
-        received.searched = line.end() - 1
-        return self._line
+        self._line = line
+        received.searched = end - 1
+        return line
 
-    def _read_head(self, target: bytes, version: str) -> Head | None:
+    def _read_head(self, line: RequestLine) -> Head | None:
         """Read the rest of a head; what has come of it stays where it is until then."""
         received = self._received
-        found = _HEAD_END.search(received.data, received.searched)
-        if found is None:
-            received.check_end(len(received.data))
-            received.searched = max(received.searched, len(received.data) - 2)
+        end = received.data.find(b"\n\r\n", received.searched) + 1
+        if not end:
+            if received.data.find(b"\n\n", received.searched) >= 0:
+                raise bad_request("invalid field")
+            received.wait(len(received.data) - 2)
             return None
-        start = received.data.index(b"\n", received.at) + 1
-        received.consume(found.end())
+        lines = received.data[received.data.index(b"\n", received.at) + 1 : end].split(b"\r\n")
+        received.consume(end + 2)
         self._line = None
-        self._read_fields(start)
-        path, query = _split(target, self.method)
-        framing = check_fields(self.fields, is_1_0=version == "1.0")
+        self._read_fields(lines)
+        if line.path is None:
+            raise bad_request("a fragment in the target" if b"#" in line.target else "invalid target")
+        framing = check_fields(self.fields, is_1_0=line.version == "1.0")
         if framing.content_length is None:
             self.content = ChunkedContent()
         elif framing.content_length:
             self.content = SizedContent(framing.content_length)
         else:
             self._end_request()
-        return Head(self.method, path, query, version, self.fields, framing.is_kept, framing.expects_continue)
+        return Head(
+            line.method, line.path, line.query, line.version, self.fields, framing.is_kept, framing.expects_continue
+        )
 
-    def _read_fields(self, start: int) -> None:
-        """RFC 9112, section 5."""
-        data, end = self._received.data, self._received.at
-        # First: in what is no fields, a search for one would begin anew at each byte.
-        if not _FIELDS.fullmatch(data, start, end):
+    def _read_fields(self, lines: list[bytes]) -> None:
+        """RFC 9112, section 5; behind the last line's end there is nothing."""
+        if lines.pop():
             raise bad_request("invalid field")
-        lines = _FIELD.findall(data, start, end)
         if len(lines) > MAX_FIELDS:
             detail = f"The request has more than {MAX_FIELDS} fields in its head."
             raise HttpProblem(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, detail)
-        self.fields = [(name.lower(), value.strip(b" \t")) for name, value in lines]
+        self.fields = [*map(field_of, lines)]
 
 
-def _split(target: bytes, method: str) -> tuple[bytes, bytes]:
+@kept_if_short
+def _line_of(text: bytes) -> RequestLine:
+    line = _LINE.fullmatch(text)
+    if line is None:
+        raise bad_request("invalid request line")
+    method, target, version = line.groups()
+    path, query = _split(target, method) or (None, b"")
+    return RequestLine(method.decode(), target, path, query, version.decode())
+
+
+def _split(target: bytes, method: bytes) -> tuple[bytes, bytes] | None:
     """Return the path and the query of a request's target, RFC 9112, section 3.2."""
     if b"#" in target:
-        raise bad_request("a fragment in the target")
+        return None
     if target.startswith(b"/"):
         path, _, query = target.partition(b"?")
         return path, query
@@ -156,6 +175,4 @@ def _split(target: bytes, method: str) -> tuple[bytes, bytes]:
         authority, path, query = absolute.groups()
         if is_host(authority):
             return path or b"/", query or b""
-    if target == b"*" and method == "OPTIONS":
-        return target, b""
-    raise bad_request("invalid target")
+    return (target, b"") if target == b"*" and method == b"OPTIONS" else None

@@ -13,6 +13,7 @@ from litestar.types import ASGIApp
 from entrypoints.http.headers import ON_EVERY_ANSWER
 from entrypoints.http.server.connections import Limits, ServerConfig
 from entrypoints.http.server.hardened_protocol import HardenedProtocol
+from entrypoints.http.server.header_lines import CommonLines
 from entrypoints.http.server.overrides import check_overrides
 
 logger = logging.getLogger(__name__)
@@ -58,7 +59,8 @@ async def serve(app: ASGIApp, listener: socket, stop: asyncio.Event, *, drain: f
     )
     config.limits = limits
     # The client has to give up the connection before the server does.
-    config.announcement = ((b"connection", b"keep-alive"), (b"keep-alive", b"timeout=%d" % (limits.keep_alive - 1)))
+    config.announcement = b"connection: keep-alive\r\nkeep-alive: timeout=%d\r\n" % (limits.keep_alive - 1)
+    config.common = CommonLines()
     server = _Server(config)
     serving = asyncio.create_task(server.serve(sockets=[listener]))
     stopping = asyncio.create_task(stop.wait())

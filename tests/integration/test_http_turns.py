@@ -1,0 +1,99 @@
+"""Answers are held back until a turn of the event loop ends: whatever comes before that, none is lost."""
+
+import asyncio
+from typing import cast
+
+import pytest
+from litestar.types import Receive, Scope, Send
+
+from entrypoints.http.server.hardened_protocol import MAX_REST_BYTES, HardenedProtocol
+from entrypoints.http.server.outgoing import MAX_HELD_BYTES, Outgoing
+from tests.support.memory_connection import MemoryConnection, served_in_memory
+
+_TURNS = range(12)
+"""More than a request and its answer take."""
+_GET = b"GET / HTTP/1.1\r\nHost: api\r\n\r\n"
+_POST = b"POST / HTTP/1.1\r\nHost: api\r\nContent-Length: 2000000\r\n\r\n"
+
+
+async def _hello(_scope: Scope, _receive: Receive, send: Send) -> None:
+    await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"5")]})
+    await send({"type": "http.response.body", "body": b"hello", "more_body": False})
+
+
+async def _after(turns: int) -> None:
+    for _ in range(turns):
+        await asyncio.sleep(0)
+
+
+@pytest.mark.parametrize("turns", _TURNS)
+async def test_client_that_ends_its_side_gets_its_answer(turns: int) -> None:
+    """Whenever it does."""
+    async with served_in_memory(_hello) as server:
+        client = MemoryConnection(server.make_protocol)
+        client.feed(_GET)
+        await _after(turns)
+        client.end()
+        await client.settled()
+    assert client.sent.endswith(b"\r\n\r\nhello")
+    assert client.ended
+
+
+@pytest.mark.parametrize("turns", _TURNS)
+async def test_server_that_shuts_down_sends_the_answer_first(turns: int) -> None:
+    """Whenever it does."""
+    async with served_in_memory(_hello) as server:
+        client = MemoryConnection(server.make_protocol)
+        client.feed(_GET)
+        await _after(turns)
+        cast("HardenedProtocol", client.get_protocol()).shutdown()
+        await client.settled()
+    assert client.sent.endswith(b"\r\n\r\nhello")
+    assert client.ended
+
+
+@pytest.mark.parametrize("turns", _TURNS)
+async def test_answer_goes_out_before_a_client_that_sends_on_is_cut_off(turns: int) -> None:
+    """The answer does not wait for the content, of which more comes than is read away."""
+    async with served_in_memory(_hello) as server:
+        client = MemoryConnection(server.make_protocol)
+        client.feed(_POST)
+        await _after(turns)
+        client.feed(bytes(MAX_REST_BYTES + 1))
+        await client.settled()
+    assert client.sent.endswith(b"\r\n\r\nhello")
+    assert client.ended
+
+
+class _Transport(asyncio.Transport):
+    def __init__(self) -> None:
+        super().__init__()
+        self.writes: list[bytes] = []
+
+    def write(self, data: bytes | bytearray | memoryview) -> None:
+        self.writes.append(bytes(data))
+
+    def is_closing(self) -> bool:
+        return False
+
+
+async def test_writes_of_a_turn_are_one() -> None:
+    """Which goes out at its end."""
+    transport = _Transport()
+    outgoing = Outgoing(transport, asyncio.get_running_loop(), transport.close)
+    outgoing.write(b"a")
+    outgoing.write(b"b")
+    assert transport.writes == []
+    await _after(1)
+    outgoing.write(b"c")
+    await _after(1)
+    assert transport.writes == [b"ab", b"c"]
+
+
+async def test_much_is_not_held_back() -> None:
+    """So that the transport can say that the client does not read."""
+    transport = _Transport()
+    outgoing = Outgoing(transport, asyncio.get_running_loop(), transport.close)
+    outgoing.write(bytes(MAX_HELD_BYTES))
+    outgoing.write(b"a")
+    assert transport.writes == [bytes(MAX_HELD_BYTES) + b"a"]
