@@ -121,18 +121,17 @@ def _post_route(answer: Answer) -> ASGIApp:
 
     async def serve(scope: Scope, receive: Receive, send: Send) -> None:
         try:
-            reply = await _answer(scope, receive)
+            match scope.get("method"):
+                case "POST":
+                    take_none(scope)
+                    reply = await answer(scope, receive, by_name(scope["headers"]))
+                case "OPTIONS":
+                    reply = Reply(HTTPStatus.NO_CONTENT, b"", _ALLOW)
+                case _:
+                    refusal = HttpProblem(HTTPStatus.METHOD_NOT_ALLOWED, METHOD_NOT_ALLOWED, headers=_ALLOW)
+                    reply = reply_to(refusal, scope)
         except Exception as error:  # noqa: BLE001 - as the framework's table of exception handlers has it
             reply = reply_to(error, scope)
         await reply(scope, receive, send)
-
-    async def _answer(scope: Scope, receive: Receive) -> Reply:
-        match scope.get("method"):
-            case "POST":
-                take_none(scope)
-                return await answer(scope, receive, by_name(scope["headers"]))
-            case "OPTIONS":
-                return Reply(HTTPStatus.NO_CONTENT, b"", _ALLOW)
-        raise HttpProblem(HTTPStatus.METHOD_NOT_ALLOWED, METHOD_NOT_ALLOWED, headers=_ALLOW)
 
     return serve

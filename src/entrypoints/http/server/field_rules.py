@@ -9,7 +9,7 @@ from http import HTTPStatus
 import msgspec
 
 from entrypoints.http.problems import HttpProblem
-from entrypoints.http.server.kept_lines import kept_if_short
+from entrypoints.http.server.kept_texts import kept_if_short
 
 _FIELD = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]++):[\t ]*+([\t\x20-\x7e\x80-\xff]*+)")
 _NO_HOST = "there must be one well-formed Host"

@@ -5,14 +5,15 @@ the trailers of a chunked content for fields of the head, and after an offer to 
 """
 
 import re
+from collections.abc import Sequence
 from http import HTTPMethod, HTTPStatus
 
 import msgspec
 
 from entrypoints.http.problems import HttpProblem
 from entrypoints.http.server.content import ChunkedContent, SizedContent
-from entrypoints.http.server.field_rules import bad_request, check_fields, field_of, is_host
-from entrypoints.http.server.kept_lines import kept_if_short
+from entrypoints.http.server.field_rules import Framing, bad_request, check_fields, field_of, is_host
+from entrypoints.http.server.kept_texts import kept_if_short
 from entrypoints.http.server.overhead import Received
 
 MAX_FIELDS = 256
@@ -99,7 +100,7 @@ class RequestReader:
         """Read the request line, and the empty lines before it (RFC 9112, section 2.2)."""
         received = self._received
         self.method, self.fields = "", []
-        if empty := _EMPTY_LINES.match(received.data, received.at):
+        if received.data.startswith(b"\r\n", received.at) and (empty := _EMPTY_LINES.match(received.data, received.at)):
             received.consume(empty.end())
         start, last = max(received.at, received.searched), received.last
         end = received.data.find(b"\n", start, last) + 1
@@ -127,13 +128,15 @@ class RequestReader:
                 raise bad_request("invalid field")
             received.wait(len(received.data) - 2)
             return None
-        lines = received.data[received.data.index(b"\n", received.at) + 1 : end].split(b"\r\n")
+        text = received.data[received.data.index(b"\n", received.at) + 1 : end]
         received.consume(end + 2)
         self._line = None
-        self._read_fields(lines)
+        fields, framing = _fields_of(text)
+        self.fields = [*fields]
         if line.path is None:
             raise bad_request("a fragment in the target" if b"#" in line.target else "invalid target")
-        framing = check_fields(self.fields, is_1_0=line.version == "1.0")
+        if framing is None or line.version == "1.0":
+            framing = check_fields(self.fields, is_1_0=line.version == "1.0")
         if framing.content_length is None:
             self.content = ChunkedContent()
         elif framing.content_length:
@@ -144,14 +147,21 @@ class RequestReader:
             line.method, line.path, line.query, line.version, self.fields, framing.is_kept, framing.expects_continue
         )
 
-    def _read_fields(self, lines: list[bytes]) -> None:
-        """RFC 9112, section 5; behind the last line's end there is nothing."""
-        if lines.pop():
-            raise bad_request("invalid field")
-        if len(lines) > MAX_FIELDS:
-            detail = f"The request has more than {MAX_FIELDS} fields in its head."
-            raise HttpProblem(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, detail)
-        self.fields = [*map(field_of, lines)]
+
+@kept_if_short
+def _fields_of(text: bytes) -> tuple[Sequence[tuple[bytes, bytes]], Framing | None]:
+    """Read fields (RFC 9112, section 5), and what they say in HTTP/1.1; None where that refuses them."""
+    *lines, rest = text.split(b"\r\n")
+    if rest:
+        raise bad_request("invalid field")
+    if len(lines) > MAX_FIELDS:
+        detail = f"The request has more than {MAX_FIELDS} fields in its head."
+        raise HttpProblem(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, detail)
+    fields = [*map(field_of, lines)]
+    try:
+        return fields, check_fields(fields, is_1_0=False)
+    except HttpProblem:
+        return fields, None
 
 
 @kept_if_short
