@@ -1,6 +1,7 @@
 """Answers are held back until a turn of the event loop ends: whatever comes before that, none is lost."""
 
 import asyncio
+from socket import socket
 from typing import cast
 
 import pytest
@@ -66,9 +67,16 @@ async def test_answer_goes_out_before_a_client_that_sends_on_is_cut_off(turns: i
 
 
 class _Transport(asyncio.Transport):
-    def __init__(self) -> None:
+    def __init__(self, client: socket | None = None) -> None:
         super().__init__()
         self.writes: list[bytes] = []
+        self._socket = client
+
+    def get_extra_info(self, name: str, default: object = None) -> object:
+        return self._socket if name == "socket" else default
+
+    def abort(self) -> None:
+        self.writes.append(b"(reset)")
 
     def write(self, data: bytes | bytearray | memoryview) -> None:
         self.writes.append(bytes(data))
@@ -97,3 +105,27 @@ async def test_much_is_not_held_back() -> None:
     outgoing.write(bytes(MAX_HELD_BYTES))
     outgoing.write(b"a")
     assert transport.writes == [bytes(MAX_HELD_BYTES) + b"a"]
+
+
+async def test_reset_comes_after_what_was_written() -> None:
+    """A connection that was answered just now may have to make room for another one."""
+    with socket() as client:
+        transport = _Transport(client)
+        outgoing = Outgoing(transport, asyncio.get_running_loop(), transport.close)
+        outgoing.write(b"answer")
+        outgoing.reset()
+    assert transport.writes == [b"answer", b"(reset)"]
+
+
+async def test_error_is_told_where_an_answer_could_not_be_rendered() -> None:
+    """In the framing of its own."""
+
+    async def app(_scope: Scope, _receive: Receive, send: Send) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": [(b"x", b"a\r\nb: c")]})
+
+    async with served_in_memory(app) as server:
+        client = MemoryConnection(server.make_protocol)
+        client.feed(_GET)
+        await client.settled()
+    assert client.sent.startswith(b"HTTP/1.1 500 ")
+    assert client.sent.endswith(b"\r\n\r\nInternal Server Error")

@@ -48,6 +48,7 @@ def test_malformed_host_is_told_apart(value: bytes) -> None:
     [
         ([], 400),
         ([HOST, HOST], 400),
+        ([(b"host", b"a b")], 400),
         ([HOST, (b"content-length", b"1e3")], 400),
         ([HOST, (b"content-length", b"9" * 19)], 400),
         ([HOST, (b"transfer-encoding", b"")], 400),
@@ -107,9 +108,7 @@ def test_field_is_read(line: bytes, field: tuple[bytes, bytes]) -> None:
     assert [field_of(line), field_of(line)] == [field, field]
 
 
-@pytest.mark.parametrize(
-    "line", [b"", b":b", b"a", b"a :b", b" a:b", b"a:b\r", b"a:b\n", b"a:\0", b"a b:c", b"Host: a b", b"\xe4:b"]
-)
+@pytest.mark.parametrize("line", [b"", b":b", b"a", b"a :b", b" a:b", b"a:b\r", b"a:b\n", b"a:\0", b"a b:c", b"\xe4:b"])
 def test_what_is_no_field_is_refused(line: bytes) -> None:
     """The first time and again."""
     for _ in range(2):

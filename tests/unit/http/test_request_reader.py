@@ -96,6 +96,41 @@ def test_any_stream_reads_alike_in_segments(stream: bytes, rubbish: bytes, size:
     assert read(*cut(stream, size)) == read(stream)
 
 
+@pytest.mark.parametrize("size", [1_000, 100_000])
+@pytest.mark.parametrize(
+    ("stream", "status"),
+    [
+        (b"GET / HTTP/1.1\r\n\n" + b"x" * 70_000 + b"\r\n\r\n", HTTPStatus.BAD_REQUEST),
+        (b"GET / HTTP/1.1\r\nHost: a\r\na: " + b"x" * 70_000 + b"\n\n", HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE),
+        (b"GET / HTTP/1.1\r\nHost: a\r\na: " + b"x" * 70_000 + b"\r\n\r\n", HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE),
+    ],
+)
+def test_what_is_wrong_first_is_said(stream: bytes, status: HTTPStatus, size: int) -> None:
+    """However much more has come with it."""
+    [(found, *_)] = read(*cut(stream, size))
+    assert found == status
+
+
+def test_fields_of_a_request_are_its_own() -> None:
+    """What is read of a head that came before is kept, and an application may change the fields that it gets."""
+    reader = RequestReader()
+    for _ in range(2):
+        reader.feed(GET)
+        head = reader.read()
+        assert isinstance(head, Head)
+        assert head.fields == [(b"host", b"api")]
+        head.fields.clear()
+
+
+def test_fields_of_a_refused_head_are_known() -> None:
+    """They have the request's id."""
+    reader = RequestReader()
+    reader.feed(GET.replace(b"Host: api", b"Host: a b\r\nX-Request-ID: mine"))
+    with pytest.raises(HttpProblem):
+        reader.read()
+    assert (b"x-request-id", b"mine") in reader.fields
+
+
 def test_content_and_fields_are_what_was_sent() -> None:
     """In order, names in lower case; lengths in their shortest form, trailers nowhere."""
     sized, chunked, last = read(SIZED.replace(b"5\r\n", b"0005 \r\n"), IN_CHUNKS)

@@ -51,6 +51,8 @@ class Answer(RequestResponseCycle):
         """Render status line and fields; decide how the content ends, and whether the connection does."""
         fields = [*headers]
         named = dict(fields)
+        # An answer before this one may have been refused as it was rendered.
+        self.chunked_encoding = False
         if self.waiting_for_100_continue or b"close" in named.get(b"connection", b""):
             # RFC 9110, section 10.1.1: the client may leave out the content that nobody wants to read.
             self.keep_alive = False

@@ -9,17 +9,16 @@ from http import HTTPStatus
 import msgspec
 
 from entrypoints.http.problems import HttpProblem
-from entrypoints.http.server.kept_texts import kept_if_short
+from entrypoints.http.server.kept_readings import kept_if_short
 
 _FIELD = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]++):[\t ]*+([\t\x20-\x7e\x80-\xff]*+)")
-_NO_HOST = "there must be one well-formed Host"
 _REGISTERED_NAME = re.compile(rb"(?:[0-9A-Za-z._~!$&'()*+,;=-]++|%[0-9A-Fa-f]{2})*+(?::[0-9]{0,5})?")
 _LITERAL = re.compile(rb"\[([0-9A-Fa-f:.]+)\](?::[0-9]{0,5})?")
 _MOST_DIGITS = 18
 _SINGLE = frozenset({b"host", b"content-length"})
 
 
-class Framing(msgspec.Struct, gc=False):
+class Framing(msgspec.Struct, frozen=True, gc=False):
     """How many bytes of content follow a head (None: they come in chunks), and whether the client waits for a 100."""
 
     content_length: int | None
@@ -34,20 +33,18 @@ def field_of(line: bytes) -> tuple[bytes, bytes]:
     field = _FIELD.fullmatch(line)
     if field is None:
         raise bad_request("invalid field")
-    name, value = field[1].lower(), field[2].rstrip(b" \t")
-    if name == b"host" and not is_host(value):
-        raise bad_request(_NO_HOST)
-    return name, value
+    return field[1].lower(), field[2].rstrip(b" \t")
 
 
 def check_fields(fields: list[tuple[bytes, bytes]], *, is_1_0: bool) -> Framing:
-    """Find the framing; a Content-Length gets its shortest form. Raises `HttpProblem`, also for want of a Host."""
+    """Check Host and find the framing; a Content-Length is replaced by its shortest form. Raises `HttpProblem`."""
     named = dict(fields)
     if len(named) < len(fields):
         named = _joined(fields)
     # RFC 9112, section 3.2.
-    if not is_1_0 and b"host" not in named:
-        raise bad_request(_NO_HOST)
+    host = named.get(b"host")
+    if not (is_1_0 if host is None else is_host(host)):
+        raise bad_request("there must be one well-formed Host")
     length: int | None = 0
     given, codings = named.get(b"content-length"), named.get(b"transfer-encoding")
     if codings is not None:

@@ -74,7 +74,6 @@ class HardenedProtocol(HttpToolsProtocol):
         self.cycle = None  # type: ignore[assignment]  # as uvicorn has it before the first request
 
     def data_received(self, data: bytes) -> None:
-        self._outgoing.flush()
         if self._is_over:
             self._read_away(len(data))
             return
@@ -82,6 +81,7 @@ class HardenedProtocol(HttpToolsProtocol):
         self._read_on()
 
     def eof_received(self) -> bool:  # type: ignore[override]  # as asyncio has it
+        # If there is nothing more to come, the event loop closes the connection itself.
         self._outgoing.flush()
         self._has_client_ended = True
         if not self._is_over and self._reader.content is not None:
@@ -131,7 +131,7 @@ class HardenedProtocol(HttpToolsProtocol):
             return
         problem = self._deadline.problem(now)
         if problem is None:
-            self.transport.close()
+            self._close()
         elif self.flow.read_paused or (self._reader.content is not None and self.cycle.waiting_for_100_continue):
             self._deadline.postpone(now)
         else:
@@ -240,7 +240,6 @@ class HardenedProtocol(HttpToolsProtocol):
         What the client still sends is read away meanwhile: if it were left, or came to a closed connection, the client
         would be told so by a reset, and might lose the answer (RFC 9112, section 9.6).
         """
-        self._outgoing.flush()
         if self._active is not None and self._active.ends_by_close and not self._active.response_complete:
             # RFC 9112, section 8: the client would take what it has for the whole.
             self.reset()
@@ -251,11 +250,16 @@ class HardenedProtocol(HttpToolsProtocol):
         self._drop_waiting()
         self._stop_reading()
         if has_all or self._has_client_ended or self.transport.is_closing():
-            self.transport.close()
+            self._close()
         else:
             self._deadline.set("rest")
+            self._outgoing.flush()
             self.transport.write_eof()
             self.flow.release()
+
+    def _close(self) -> None:
+        self._outgoing.flush()
+        self.transport.close()
 
     def _stop_reading(self) -> None:
         self._is_over = True
@@ -266,7 +270,7 @@ class HardenedProtocol(HttpToolsProtocol):
         self._rest += count
         if self._rest > MAX_REST_BYTES:
             self._stop_reading()
-            self.transport.close()
+            self._close()
 
     def _drop_waiting(self) -> None:
         for cycle, _ in self.pipeline:

@@ -7,7 +7,7 @@ _LINE_END = b"\r\n"
 
 
 def lines_of(fields: Fields) -> bytes:
-    """Render fields, each with its line's end. Raises `RuntimeError` where one would end its line itself."""
+    """Render fields, each with its line's end; their names are ours. Raises `RuntimeError` for control characters."""
     lines = b"\r\n".join([*map(b": ".join, fields), b""])
     if len(lines) - len(lines.translate(None, _CONTROLS)) != len(_LINE_END) * len(fields):
         raise RuntimeError("a control character in a header of an answer")

@@ -18,8 +18,8 @@ MAX_HELD_BYTES = 64 * 1024
 class Outgoing(asyncio.Transport):
     """As much of a transport as answers use: bytes are counted, and the connection ends in its own way.
 
-    What is written in one turn of the event loop goes out at its end. One acknowledgement of the log sets many answers
-    free: their writes then follow each other closely, and a client of several is woken once.
+    What is written in one turn of the event loop goes out after it. The log acknowledges many events at once, whose
+    answers are then written one right after the other: a client of several connections is woken once, not for each.
     """
 
     def __init__(self, transport: asyncio.Transport, loop: asyncio.AbstractEventLoop, end: Callable[[], None]) -> None:
@@ -41,7 +41,7 @@ class Outgoing(asyncio.Transport):
             self.flush()
 
     def flush(self) -> None:
-        """Write what is held back: before the connection ends in any way."""
+        """Write what is held back; whoever ends the connection does this first."""
         held, self._held = self._held, b""
         if held and not self._transport.is_closing():
             self._written += len(held)
@@ -61,7 +61,8 @@ class Outgoing(asyncio.Transport):
         return now >= self._taken_at + STALL_SECONDS
 
     def reset(self) -> None:
-        """End the connection at once, in a way that the client sees; what is unsent is dropped."""
+        """End the connection at once, in a way that the client sees; what it does not take is dropped."""
+        self.flush()
         self._transport.get_extra_info("socket").setsockopt(SOL_SOCKET, SO_LINGER, pack("ii", 1, 0))
         self._transport.abort()
 

@@ -35,10 +35,10 @@ class Received:
         if end:
             self.check_end(end)
         else:
-            self.wait(len(self.data))
+            self.note_searched(len(self.data))
         return end > 0
 
-    def wait(self, searched: int) -> None:
+    def note_searched(self, searched: int) -> None:
         """Note how far an end was searched in vain. Raises `HttpProblem` where more has come than may."""
         self.check_end(len(self.data))
         self.searched = max(self.searched, searched)

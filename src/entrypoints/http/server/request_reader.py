@@ -5,15 +5,15 @@ the trailers of a chunked content for fields of the head, and after an offer to 
 """
 
 import re
-from collections.abc import Sequence
 from http import HTTPMethod, HTTPStatus
 
 import msgspec
 
+from entrypoints.http.headers import Fields
 from entrypoints.http.problems import HttpProblem
 from entrypoints.http.server.content import ChunkedContent, SizedContent
 from entrypoints.http.server.field_rules import Framing, bad_request, check_fields, field_of, is_host
-from entrypoints.http.server.kept_texts import kept_if_short
+from entrypoints.http.server.kept_readings import kept_if_short
 from entrypoints.http.server.overhead import Received
 
 MAX_FIELDS = 256
@@ -28,7 +28,7 @@ _VERSIONS = frozenset({"1.0", "1.1"})
 _METHODS = frozenset({*HTTPMethod, "QUERY"})
 
 
-class RequestLine(msgspec.Struct, gc=False):
+class RequestLine(msgspec.Struct, frozen=True, gc=False):
     """RFC 9112, section 3."""
 
     method: str
@@ -107,9 +107,9 @@ class RequestReader:
         if not end:
             if _OUTSIDE_LINE.search(received.data, start, last):
                 raise bad_request("invalid request line")
-            received.wait(len(received.data))
+            received.note_searched(len(received.data))
             return None
-        line = _line_of(received.data[received.at : end])
+        line = _request_line(received.data[received.at : end])
         self.method = line.method
         if line.version not in _VERSIONS:
             raise HttpProblem(HTTPStatus.HTTP_VERSION_NOT_SUPPORTED, "The versions of HTTP served are 1.0 and 1.1.")
@@ -122,16 +122,20 @@ class RequestReader:
     def _read_head(self, line: RequestLine) -> Head | None:
         """Read the rest of a head; what has come of it stays where it is until then."""
         received = self._received
-        end = received.data.find(b"\n\r\n", received.searched) + 1
+        searched, last = received.searched, received.last
+        # Of the last line before the empty one.
+        end = received.data.find(b"\n\r\n", searched, last) + 1
         if not end:
-            if received.data.find(b"\n\n", received.searched) >= 0:
+            if received.data.find(b"\n\n", searched, last) >= 0:
                 raise bad_request("invalid field")
-            received.wait(len(received.data) - 2)
+            # Two of the three bytes may have come.
+            received.note_searched(len(received.data) - 2)
             return None
         text = received.data[received.data.index(b"\n", received.at) + 1 : end]
-        received.consume(end + 2)
+        received.consume(end + len(b"\r\n"))
         self._line = None
         fields, framing = _fields_of(text)
+        # A list of its own, which the application may change.
         self.fields = [*fields]
         if line.path is None:
             raise bad_request("a fragment in the target" if b"#" in line.target else "invalid target")
@@ -149,8 +153,11 @@ class RequestReader:
 
 
 @kept_if_short
-def _fields_of(text: bytes) -> tuple[Sequence[tuple[bytes, bytes]], Framing | None]:
-    """Read fields (RFC 9112, section 5), and what they say in HTTP/1.1; None where that refuses them."""
+def _fields_of(text: bytes) -> tuple[Fields, Framing | None]:
+    """Read fields (RFC 9112, section 5), and what they say of a request of HTTP/1.1.
+
+    None where they are refused: who reads them has to check them anew, and knows what to refuse by then.
+    """
     *lines, rest = text.split(b"\r\n")
     if rest:
         raise bad_request("invalid field")
@@ -159,13 +166,14 @@ def _fields_of(text: bytes) -> tuple[Sequence[tuple[bytes, bytes]], Framing | No
         raise HttpProblem(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, detail)
     fields = [*map(field_of, lines)]
     try:
-        return fields, check_fields(fields, is_1_0=False)
+        framing = check_fields(fields, is_1_0=False)
     except HttpProblem:
-        return fields, None
+        framing = None
+    return tuple(fields), framing
 
 
 @kept_if_short
-def _line_of(text: bytes) -> RequestLine:
+def _request_line(text: bytes) -> RequestLine:
     line = _LINE.fullmatch(text)
     if line is None:
         raise bad_request("invalid request line")
