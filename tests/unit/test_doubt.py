@@ -1,6 +1,6 @@
 """What the client could not read: damaged on its way, or wrong for good."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import pytest
 from aiokafka import OffsetAndMetadata, TopicPartition
@@ -20,6 +20,7 @@ class Client:
 
     def __init__(self) -> None:
         self.meanwhile: Callable[[], object] = lambda: None
+        self.beginning = 0
         self._coordinator = self
 
     def assignment(self) -> set[TopicPartition]:
@@ -31,8 +32,11 @@ class Client:
     async def fetch_committed_offsets(self, _partitions: object) -> dict[TopicPartition, OffsetAndMetadata]:
         return {WHERE: OffsetAndMetadata(3, "")}
 
-    async def beginning_offsets(self, _partitions: object) -> dict[TopicPartition, int]:
-        return {}
+    async def beginning_offsets(self, partitions: Iterable[TopicPartition]) -> dict[TopicPartition, int]:
+        return dict.fromkeys(partitions, self.beginning)
+
+    async def end_offsets(self, partitions: Iterable[TopicPartition]) -> dict[TopicPartition, int]:
+        return dict.fromkeys(partitions, 20)
 
     async def getmany(self, *_: object, **__: object) -> None:
         self.meanwhile()
@@ -66,3 +70,19 @@ async def test_stop_is_forgotten_once_records_before_it_are_given_back(*, is_mea
     stopped: dict[int, Stop] = assignment.stopped
     assert stopped == {}
     assert not assignment.is_positioned
+
+
+async def test_gap_that_several_fetches_meet_stops_its_partition_once(caplog: pytest.LogCaptureFixture) -> None:
+    """A fetch that was under way when it was stopped meets the gap as well, also when it is to be skipped by then."""
+    client = Client()
+    assignment = Assignment(client, "events", Witness())
+    await assignment.find_positions()
+    client.beginning = 9
+    await assignment.stop_at_gaps([WHERE])
+    await assignment.stop_at_gaps([WHERE])
+    assert [stop.offset for stop in assignment.stopped.values()] == [3]
+    assert [record.message for record in caplog.records] == ["partition stopped"]
+    assignment.skip(WHERE.partition)
+    await assignment.stop_at_gaps([WHERE])
+    await assignment.find_positions()
+    assert assignment.stopped == {}

@@ -195,6 +195,8 @@ class Assignment:
         """Stop those of `partitions` whose log no longer reaches the cursor, so that no gap passes unnoticed."""
         # Until it is told where to read on the client tries the group's position, from which the cursor begins as well.
         known = [tp for tp in partitions if tp.partition in self._cursor]
+        # Fetches that were under way meet a gap again.
+        known = [tp for tp in known if tp.partition not in self.stopped and tp.partition not in self._skipping]
         beginnings = await self._consumer.beginning_offsets(known)
         ends = await self._consumer.end_offsets(known)
         for tp in known:
