@@ -1,6 +1,7 @@
 """Answers are held back until a turn of the event loop ends: whatever comes before that, none is lost."""
 
 import asyncio
+from collections.abc import Callable
 from socket import socket
 from typing import cast
 
@@ -27,40 +28,30 @@ async def _after(turns: int) -> None:
         await asyncio.sleep(0)
 
 
-@pytest.mark.parametrize("turns", _TURNS)
-async def test_client_that_ends_its_side_gets_its_answer(turns: int) -> None:
-    """Whenever it does."""
-    async with served_in_memory(_hello) as server:
-        client = MemoryConnection(server.make_protocol)
-        client.feed(_GET)
-        await _after(turns)
-        client.end()
-        await client.settled()
-    assert client.sent.endswith(b"\r\n\r\nhello")
-    assert client.ended
+def _end(client: MemoryConnection) -> None:
+    client.end()
 
 
-@pytest.mark.parametrize("turns", _TURNS)
-async def test_server_that_shuts_down_sends_the_answer_first(turns: int) -> None:
-    """Whenever it does."""
-    async with served_in_memory(_hello) as server:
-        client = MemoryConnection(server.make_protocol)
-        client.feed(_GET)
-        await _after(turns)
-        cast("HardenedProtocol", client.get_protocol()).shutdown()
-        await client.settled()
-    assert client.sent.endswith(b"\r\n\r\nhello")
-    assert client.ended
+def _shut_down(client: MemoryConnection) -> None:
+    cast("HardenedProtocol", client.get_protocol()).shutdown()
 
 
-@pytest.mark.parametrize("turns", _TURNS)
-async def test_answer_goes_out_before_a_client_that_sends_on_is_cut_off(turns: int) -> None:
+def _send_too_much(client: MemoryConnection) -> None:
     """The answer does not wait for the content, of which more comes than is read away."""
+    client.feed(bytes(MAX_REST_BYTES + 1))
+
+
+@pytest.mark.parametrize("turns", _TURNS)
+@pytest.mark.parametrize(("request_", "end"), [(_GET, _end), (_GET, _shut_down), (_POST, _send_too_much)])
+async def test_answer_goes_out_however_the_connection_ends(
+    request_: bytes, end: Callable[[MemoryConnection], None], turns: int
+) -> None:
+    """And whenever it does."""
     async with served_in_memory(_hello) as server:
         client = MemoryConnection(server.make_protocol)
-        client.feed(_POST)
+        client.feed(request_)
         await _after(turns)
-        client.feed(bytes(MAX_REST_BYTES + 1))
+        end(client)
         await client.settled()
     assert client.sent.endswith(b"\r\n\r\nhello")
     assert client.ended
