@@ -9,7 +9,7 @@ INPUTS ?= 4000
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: help setup dev-setup run kafka test test-repeat test-fast test-legacy schemathesis clients floods faults faults-quick faults-mutants fuzz fuzz-quick bench bench-quick check format lock docs clean
+.PHONY: help setup dev-setup run kafka test test-repeat test-fast test-legacy schemathesis clients floods faults faults-quick faults-mutants fuzz fuzz-quick bench measure bench-quick check format lock docs clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-15s %s\n", $$1, $$2}'
@@ -86,7 +86,16 @@ fuzz: $(VENV)/.dev ## Feed generated inputs to whatever reads any, until one fai
 fuzz-quick: $(VENV)/.dev ## The same with a fortieth of the inputs
 	$(FUZZ) --inputs=100
 
-bench: $(VENV)/.dev ## Measure the service beside its limits (OPTIONS="--only KEY… --runs N"); wants a quiet machine
+# Figures come from the Python that the image ships, in a virtual environment of its own, where this machine has that one.
+IMAGE_PYTHON := $(shell sed -n 's/^FROM python:\([0-9]*\.[0-9]*\).*/\1/p' Dockerfile)
+BENCH_PYTHON = $(firstword $(shell for each in python$(IMAGE_PYTHON) "$$HOME"/.pyenv/versions/$(IMAGE_PYTHON).*/bin/python; do \
+	"$$each" -c 'import sys; print(sys.executable)' 2>/dev/null; done))
+
+bench: ## Measure the service beside its limits (OPTIONS="--only KEY… --runs N"); wants a quiet machine
+	@set -- $(BENCH_PYTHON); \
+	exec $(MAKE) --no-print-directory measure $${1:+PYTHON="$$1" VENV=.cache/python$(IMAGE_PYTHON)}
+
+measure: $(VENV)/.dev
 	$(BIN)/python -m benchmarks $(OPTIONS)
 
 bench-quick: $(VENV)/.dev ## The same with tiny counts: shows that each benchmark runs, its figures mean nothing
@@ -101,14 +110,16 @@ check: $(VENV)/.dev ## Lint, types, rooms, schema drift, generated docs, lock fi
 	$(BIN)/lint-imports
 	$(BIN)/python -m tools.check_migrations
 	$(BIN)/python -m tools.configuration_doc --check
+	$(BIN)/python -m benchmarks.document --check
 	$(BIN)/python -m tools.lock --check
 
 format: $(VENV)/.dev ## Format the code and mend what the linter can
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
 
-docs: $(VENV)/.dev ## Generate docs/configuration.md anew
+docs: $(VENV)/.dev ## Generate docs/configuration.md and the tables of figures anew
 	$(BIN)/python -m tools.configuration_doc
+	$(BIN)/python -m benchmarks.document
 
 lock: $(VENV)/.dev ## Compile the lock files anew from pyproject.toml
 	$(BIN)/python -m tools.lock

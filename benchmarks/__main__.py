@@ -36,6 +36,7 @@ def main() -> None:
     counts = QUICK if options.quick else Counts()
     counts = counts.with_given(runs=options.runs, events=options.events)
     steps = [step for step in PLAN if step.key in (options.only or TARGETS)]
+    say(f"Python {sys.version} at {sys.executable}")
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         all_went_well = runner.run(_run(steps, counts, options.output))
     sys.exit(not all_went_well)

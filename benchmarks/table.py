@@ -23,9 +23,9 @@ def _row(figure: Mapping[str, Any]) -> tuple[str, ...]:
     return (
         figure["key"],
         figure["variant"],
-        _number(figure["value"]),
+        number(figure["value"]),
         figure["unit"],
-        *(_number(figure.get(name)) for name in numbers),
+        *(number(figure.get(name)) for name in numbers),
         _verdict(figure),
     )
 
@@ -36,5 +36,6 @@ def _verdict(figure: Mapping[str, Any]) -> str:
     return "aim met" if figure["aimed"] else "reached" if figure["reached"] else "missed"
 
 
-def _number(value: float | None) -> str:
+def number(value: float | None) -> str:
+    """Render a number with three significant digits, whole from 1,000 on; nothing for None."""
     return "" if value is None else f"{value:,.0f}" if abs(value) >= _LARGE else f"{value:.3g}"

@@ -1,0 +1,55 @@
+"""The figures in the documents are those of the file of results, and `make bench` takes the image's Python."""
+
+import json
+import os
+import subprocess
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+
+from benchmarks.document import Document
+
+ROOT: Final = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def results() -> dict[str, Any]:
+    """The file of this checkout."""
+    loaded: dict[str, Any] = json.loads((ROOT / "benchmarks" / "results.json").read_text())
+    return loaded
+
+
+@pytest.mark.parametrize("name", ["performance.md", "scaling.md"])
+def test_document_has_the_figures_of_the_results_file(name: str, results: dict[str, Any]) -> None:
+    """It was generated after the last change of the results."""
+    text = (ROOT / "docs" / name).read_text()
+    assert "<!-- generated: " in text
+    assert Document(results).fill(text) == text
+
+
+def test_changed_figure_changes_the_document(results: dict[str, Any]) -> None:
+    """With its verdict."""
+    (figure,) = [each for each in results["figures"] if (each["key"], each["variant"]) == ("start_s", "api")]
+    figure["value"] = 2.5
+    text = Document(results).fill("<!-- generated: figures by hand -->\nold\n<!-- end -->\n")
+    assert "| `start_s` | `api` | 2.5 s |  |  | ≤ 2 s ✗ | 1 |" in text
+    assert "old" not in text
+
+
+def test_figures_of_several_commits_are_refused(results: dict[str, Any]) -> None:
+    """A table of two runs says nothing about either."""
+    results["figures"][0]["commit"] = "0000000"
+    with pytest.raises(ValueError, match="several commits"):
+        Document(results)
+
+
+@pytest.mark.parametrize(
+    ("python", "environment"), [("", ".venv"), ("/opt/python3.13/bin/python3.13", ".cache/python3.13")]
+)
+def test_bench_prefers_the_interpreter_of_the_image(python: str, environment: str) -> None:
+    """In a virtual environment of its own; without that Python in the one that there is."""
+    variables = {name: value for name, value in os.environ.items() if not name.startswith("MAKE")}
+    command = ["make", "--no-print-directory", "--dry-run", "bench", f"BENCH_PYTHON={python}"]
+    made = subprocess.run(command, cwd=ROOT, env=variables, capture_output=True, text=True, check=True)
+    assert made.stdout.rstrip().endswith(f"{environment}/bin/python -m benchmarks")
