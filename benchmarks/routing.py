@@ -23,6 +23,7 @@ from litestar.handlers import BaseRouteHandler
 from litestar.types import ASGIApp, Receive, Scope, Send
 
 from adapters.memory import MemoryEventStore
+from adapters.system import new_id, utc_now
 from application.list_processed import ListProcessed
 from application.ports import Receipt
 from application.publish_event import PublishEvent
@@ -30,7 +31,6 @@ from benchmarks.bench import say
 from benchmarks.closed_loop import closed_loop
 from benchmarks.usage import cpu_seconds
 from domain.event import UserEvent
-from entrypoints.health import Readiness
 from entrypoints.http.app import create_app
 from entrypoints.http.headers import by_name
 from entrypoints.http.middleware import RequestMiddleware, refuse_busy
@@ -40,8 +40,8 @@ from entrypoints.http.requests.body import BodyReader
 from entrypoints.http.routes.generate import generate_answer
 from entrypoints.http.server.connections import ConnectionLimit, Limits
 from entrypoints.http.server.serve import listen, serve
-from entrypoints.logs import configure_logging
-from entrypoints.stamps import new_id, utc_now
+from entrypoints.processes.health import Readiness
+from entrypoints.processes.logs import configure_logging
 from tools.kafka import probe, processes
 
 _PATH = "/events/generate"

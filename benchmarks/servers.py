@@ -10,7 +10,7 @@ from uuid import uuid4
 from adapters.postgres.engine import Database
 from adapters.postgres.migrate import migrate
 from benchmarks import usage
-from entrypoints.local_postgres import LocalPostgres
+from entrypoints.dev.local_postgres import LocalPostgres
 from tests.support.postgres import PostgresServer, connect
 from tools.kafka import KafkaCluster
 

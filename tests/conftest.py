@@ -17,7 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from adapters.postgres.engine import Database, create_engine
 from adapters.postgres.migrate import migrate
-from entrypoints.local_postgres import LocalPostgres
+from entrypoints.dev.local_postgres import LocalPostgres
 from tests.support.kafka import KafkaServer, broker_level, running
 from tests.support.postgres import PostgresServer
 from tools.kafka import KafkaCluster

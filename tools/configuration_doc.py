@@ -11,7 +11,7 @@ from typing import Any
 
 from pydantic import SecretStr
 
-from entrypoints.settings import Settings, is_secret
+from entrypoints.config.settings import Settings, is_secret
 
 _FILE = Path("docs", "configuration.md")
 _TITLES = {

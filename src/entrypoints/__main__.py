@@ -1,5 +1,5 @@
 """`python -m entrypoints` is the command `user-events`."""
 
-from entrypoints.cli import main
+from entrypoints.cli.main import main
 
 main()

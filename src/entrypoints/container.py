@@ -33,6 +33,7 @@ from adapters.postgres.event_log import (
 from adapters.postgres.event_store import PostgresEventStore
 from adapters.postgres.oversize_letters import PostgresOversizeLetters
 from adapters.postgres.partition_states import PostgresPartitionStates
+from adapters.system import new_id, utc_now
 from application.audit import AuditRange
 from application.custody import Custody
 from application.list_processed import ListProcessed
@@ -40,16 +41,15 @@ from application.pipeline import Pace, Pipeline
 from application.process_event import ProcessEvent
 from application.publish_event import PublishEvent
 from application.storm import StormLimits, Storms
-from entrypoints import connections, startup
-from entrypoints.api import Api
-from entrypoints.consumer import Consumer
-from entrypoints.instance import spelled
-from entrypoints.lifecycle import Preparation
-from entrypoints.parts import closed, disposed, opened
-from entrypoints.resume import Halts
-from entrypoints.settings import Settings
-from entrypoints.stamps import new_id, utc_now
-from entrypoints.watch import Watch
+from entrypoints.cli.resume import Halts
+from entrypoints.config.settings import Settings
+from entrypoints.dev.instance import spelled
+from entrypoints.processes import connections, startup
+from entrypoints.processes.api import Api
+from entrypoints.processes.consumer import Consumer
+from entrypoints.processes.lifecycle import Preparation
+from entrypoints.processes.resources import closed, disposed, opened
+from entrypoints.processes.watchdog import Watch
 
 _RootT = TypeVar("_RootT")
 

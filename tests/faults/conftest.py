@@ -10,7 +10,7 @@ from secrets import token_hex
 import pytest
 
 from adapters.postgres.engine import Database
-from entrypoints.local_postgres import LocalPostgres
+from entrypoints.dev.local_postgres import LocalPostgres
 from tests.faults.network import broker_proxies
 from tests.faults.results import FILE, PASSED, Figures, Result, Run
 from tests.faults.servers import KafkaNodes, PostgresProcesses, starter

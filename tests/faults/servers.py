@@ -12,7 +12,7 @@ from typing import TypeVar
 
 from aiokafka.errors import KafkaError
 
-from entrypoints.local_postgres import LocalPostgres
+from entrypoints.dev.local_postgres import LocalPostgres
 from tests.support.records import Topics
 from tests.support.waiting import eventually
 from tools.kafka import KafkaCluster, probe

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from adapters.postgres.engine import Database
-from entrypoints.local_postgres import LocalPostgres
+from entrypoints.dev.local_postgres import LocalPostgres
 from tests.support.api import Api, an_api
 from tests.support.framing import kafka_requests
 from tests.support.kafka import KafkaServer, running

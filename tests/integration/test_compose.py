@@ -6,8 +6,8 @@ from typing import Final
 
 import pytest
 
-from entrypoints.environment import load_settings
-from entrypoints.settings import Settings, variables
+from entrypoints.config.environment import load_settings
+from entrypoints.config.settings import Settings, variables
 from tests.support.compose import ROOT, Service, find_compose, render
 from tests.support.missing import missing
 from tools.kafka.jars import LEGACY_VERSION, VERSION, KafkaNotAvailable, class_path, find_java

@@ -9,7 +9,7 @@ from uuid import uuid4
 import pytest
 
 from adapters.postgres.engine import Database
-from entrypoints.local_postgres import LocalPostgres
+from entrypoints.dev.local_postgres import LocalPostgres
 from tests.support.framing import postgres_messages
 from tests.support.kafka import KafkaServer
 from tests.support.load import Load, load

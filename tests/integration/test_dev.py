@@ -15,9 +15,9 @@ import pytest
 
 from adapters.postgres.engine import create_engine
 from adapters.postgres.event_log.writer import LogWriter, NewRecord
-from entrypoints import connections
-from entrypoints.environment import load_settings
-from entrypoints.instance import target_of
+from entrypoints.config.environment import load_settings
+from entrypoints.dev.instance import target_of
+from entrypoints.processes import connections
 from tests.support.command import Finished, user_events
 from tests.support.service import SOURCES
 from tests.support.waiting import eventually

@@ -15,7 +15,7 @@ from adapters.postgres.event_store import PostgresEventStore
 from adapters.postgres.migrate import migrate
 from application.ports import Verdict
 from domain.errors import WrongDeployment
-from entrypoints.local_postgres import _program
+from entrypoints.dev.local_postgres import _program
 from tests.support.command import Finished, user_events
 from tests.support.events import an_event, delivered
 from tests.support.kafka import KafkaServer

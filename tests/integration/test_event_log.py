@@ -18,7 +18,7 @@ from adapters.postgres.event_log.writer import LogWriter, NewRecord
 from adapters.postgres.migrate import migrate
 from application.ports import Receipt
 from domain.errors import Unavailable, WrongDeployment
-from entrypoints.local_postgres import LocalPostgres
+from entrypoints.dev.local_postgres import LocalPostgres
 from tests.contracts.harness import collect, read, share
 from tests.contracts.reader_contract import read_into
 from tests.support.custodians import Witness

@@ -15,7 +15,7 @@ import sys
 import msgspec
 import structlog
 
-from entrypoints.logs import configure_logging
+from entrypoints.processes.logs import configure_logging
 from adapters.frequent_lines import COMMON_FIELDS, PROCESS, FrequentLines
 
 configure_logging(*sys.argv[1:])

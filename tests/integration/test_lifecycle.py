@@ -12,7 +12,7 @@ from typing import Literal
 import pytest
 
 from domain.errors import Unavailable, WrongDeployment
-from entrypoints.lifecycle import Preparation, Work, repeat_until_up, run_together
+from entrypoints.processes.lifecycle import Preparation, Work, repeat_until_up, run_together
 from tests.support.waiting import PATIENCE
 
 # Works until it is told to stop, and then as long as the first argument says, or until a line comes. Something beside
@@ -22,7 +22,7 @@ import asyncio
 import logging
 import sys
 
-from entrypoints.lifecycle import run_together, run_until_signal
+from entrypoints.processes.lifecycle import run_together, run_until_signal
 
 logging.basicConfig(stream=sys.stdout, level="INFO", format="%(message)s")
 linger, grace, until_eof, fails = sys.argv[1], float(sys.argv[2]), "eof" in sys.argv, "fails" in sys.argv

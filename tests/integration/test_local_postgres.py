@@ -16,10 +16,10 @@ from subprocess import PIPE
 import asyncpg
 import pytest
 
-from entrypoints import local_postgres
-from entrypoints.local_postgres import LocalPostgres, LocalPostgresError
-from entrypoints.postmaster import is_ready, stop_orphan
-from entrypoints.unprivileged import Account, account_for, launch_for
+from entrypoints.dev import local_postgres
+from entrypoints.dev.local_postgres import LocalPostgres, LocalPostgresError
+from entrypoints.dev.postmaster import is_ready, stop_orphan
+from entrypoints.dev.unprivileged import Account, account_for, launch_for
 from tests.support.waiting import eventually
 
 # Starts a server, says which, and waits to be killed or for its input to end. Where nothing has the kernel stop the
@@ -28,8 +28,8 @@ LAUNCHER = """
 import sys
 from dataclasses import replace
 from pathlib import Path
-from entrypoints import unprivileged
-from entrypoints.local_postgres import LocalPostgres
+from entrypoints.dev import unprivileged
+from entrypoints.dev.local_postgres import LocalPostgres
 ways = unprivileged._ways
 def without_death_signal(account):
     for way in ways(account):

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from entrypoints import logs
+from entrypoints.processes import logs
 
 SCRIPT = """
 import asyncio
@@ -26,7 +26,7 @@ from adapters.frequent_lines import PROCESS
 from adapters.logs import LoggedDeadLetters, LoggedEventStore
 from adapters.memory import MemoryDeadLetters, MemoryEventStore, MemoryLog
 from domain.dead_letter import DeadLetter, Failure, FailureKind
-from entrypoints.logs import configure_logging
+from entrypoints.processes.logs import configure_logging
 from tests.support.events import NOON, a_record, an_event, delivered
 
 configure_logging(*sys.argv[1:])
@@ -244,7 +244,7 @@ def test_json_escapes_what_would_rule_a_terminal_or_break_a_line(output: str) ->
 def test_command_that_a_line_names_works_where_it_was_logged() -> None:
     """Beside a program that is not on the path, wherever in the line the command is named."""
     script = (
-        "import logging; from entrypoints.logs import configure_logging; "
+        "import logging; from entrypoints.processes.logs import configure_logging; "
         "configure_logging('info', 'json', program='.venv/bin/user-events'); "
         "logging.error('ended: %s', 'run `user-events migrate`'); "
         "logging.warning('waiting', extra={'cause': 'run `user-events migrate`'})"

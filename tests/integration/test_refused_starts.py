@@ -36,7 +36,7 @@ async def test_a_taken_port_is_named_with_the_variable_to_change(world: World, k
         port = other.getsockname()[1]
         process = await world.start(kind, **{variable: str(port)})
         assert await process.ended() == 1
-    assert [line for line in process.lines() if line["logger"] == "entrypoints.lifecycle"] == []
+    assert [line for line in process.lines() if line["logger"] == "entrypoints.processes.lifecycle"] == []
     (last,) = [line for line in process.lines() if line["level"] == "critical"]
     assert f"port {port} on 127.0.0.1 is taken by another program: set {variable}" in last["event"]
     assert "Traceback" not in process.text

@@ -13,7 +13,7 @@ from adapters.postgres.event_store import PostgresEventStore
 from adapters.postgres.migrate import migrate, require_migrated
 from adapters.postgres.schema import VERSION_TABLE, metadata
 from domain.errors import WrongDeployment
-from entrypoints.local_postgres import LocalPostgres
+from entrypoints.dev.local_postgres import LocalPostgres
 from tests.support.events import an_event, delivered
 from tests.support.postgres import PostgresServer
 from tests.support.predecessor import execute, fetch

@@ -11,12 +11,12 @@ import httpx
 from litestar.types import ASGIApp
 
 from adapters.memory import MemoryEventStore, MemoryLog, MemoryPublisher
+from adapters.system import new_id
 from application.list_processed import ListProcessed
 from application.publish_event import PublishEvent
-from entrypoints.health import Check, Readiness
 from entrypoints.http.app import create_app
 from entrypoints.http.prefix import Prefix
-from entrypoints.stamps import new_id
+from entrypoints.processes.health import Check, Readiness
 from tests.support.documented import assert_documented
 from tests.support.events import NOON
 

@@ -6,7 +6,7 @@ import time
 from typing import NoReturn
 
 from adapters.postgres.event_store import PostgresEventStore
-from entrypoints.cli import main
+from entrypoints.cli.main import main
 
 _FOR_EVER = 1_000_000
 

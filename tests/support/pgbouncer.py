@@ -11,7 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from adapters.postgres.engine import Database
-from entrypoints.unprivileged import account_for, launch_for
+from entrypoints.dev.unprivileged import account_for, launch_for
 from tests.support.missing import missing
 from tests.support.waiting import eventually
 from tools.kafka import probe

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import asyncpg
 
 from adapters.postgres.engine import Database
-from entrypoints.local_postgres import LocalPostgres
+from entrypoints.dev.local_postgres import LocalPostgres
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from adapters.postgres.engine import Database
-from entrypoints.local_postgres import LocalPostgres, _program
+from entrypoints.dev.local_postgres import LocalPostgres, _program
 from tests.support.postgres import PostgresServer, connect
 from tests.support.waiting import eventually
 

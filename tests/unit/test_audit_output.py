@@ -8,8 +8,8 @@ import pytest
 
 from application.audit import Fate, Finding, Missing
 from application.ports import Span
-from entrypoints import audit
-from entrypoints.audit import print_audit
+from entrypoints.cli import audit
+from entrypoints.cli.audit import print_audit
 
 EVENT_ID = UUID("0198f3c0-1111-7abc-8def-0123456789ab")
 LOST = Missing(0, 7, 1_795_348_800_000, EVENT_ID, "it has no row")

@@ -14,11 +14,11 @@ from typer.testing import CliRunner, Result
 from adapters.memory import MemoryLog, MemoryLogReader, MemoryPartitionStates
 from domain.errors import Unavailable
 from domain.stop import Stop, StopKind
-from entrypoints import cli
-from entrypoints.environment import load_settings
-from entrypoints.release import release
-from entrypoints.resume import Consent, Halts, resume
-from entrypoints.settings import Settings
+from entrypoints.cli import main as cli
+from entrypoints.cli.resume import Consent, Halts, resume
+from entrypoints.config.environment import load_settings
+from entrypoints.config.release import release
+from entrypoints.config.settings import Settings
 from tests.support.events import NOON
 
 # Nobody listens there.

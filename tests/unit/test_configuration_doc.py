@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from entrypoints.settings import Settings
+from entrypoints.config.settings import Settings
 from tools.configuration_doc import main, render
 
 

@@ -7,9 +7,9 @@ from pathlib import Path
 import aiokafka.conn
 import pytest
 
-from entrypoints import connections
-from entrypoints.environment import SettingsError, load_settings
-from entrypoints.settings import Settings
+from entrypoints.config.environment import SettingsError, load_settings
+from entrypoints.config.settings import Settings
+from entrypoints.processes import connections
 from tests.support.certificates import Certificate
 
 HOST = "db.example"

@@ -22,10 +22,10 @@ from adapters.postgres.event_log import (
 from adapters.postgres.event_store import PostgresEventStore
 from application.audit import AuditRange
 from application.publish_event import Draft, Published, PublishEvent
-from entrypoints.api import Api
-from entrypoints.consumer import Consumer
+from entrypoints.config.environment import load_settings
 from entrypoints.container import Container, assembled, assembled_audit
-from entrypoints.environment import load_settings
+from entrypoints.processes.api import Api
+from entrypoints.processes.consumer import Consumer
 from tests.support.custodians import Witness
 from tests.support.events import NOON
 

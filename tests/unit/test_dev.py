@@ -2,7 +2,7 @@
 
 import pytest
 
-from entrypoints import dev
+from entrypoints.dev import run as dev
 
 
 @pytest.mark.parametrize(

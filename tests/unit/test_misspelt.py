@@ -2,7 +2,7 @@
 
 import pytest
 
-from entrypoints.misspelt import misspelt
+from entrypoints.config.misspelt import misspelt
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from entrypoints import release
+from entrypoints.config import release
 
 ROOT = Path(__file__).parents[2]
 

@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from entrypoints import connections
-from entrypoints.environment import SettingsError, load_settings
-from entrypoints.settings import ENVELOPE_BYTES, Settings, is_secret
+from entrypoints.config.environment import SettingsError, load_settings
+from entrypoints.config.settings import ENVELOPE_BYTES, Settings, is_secret
+from entrypoints.processes import connections
 
 SASL = {
     "KAFKA_SECURITY_PROTOCOL": "SASL_PLAINTEXT",

@@ -12,7 +12,6 @@ from litestar.types import ASGIApp, Receive, Scope, Send
 
 from application.list_processed import ListProcessed
 from application.publish_event import PublishEvent
-from entrypoints.health import Readiness
 from entrypoints.http.cors import Cors
 from entrypoints.http.headers import by_name
 from entrypoints.http.middleware import RequestMiddleware, refuse_busy
@@ -29,6 +28,7 @@ from entrypoints.http.routes.health import alive, ready, ready_in_full
 from entrypoints.http.routes.listing import get_event, list_events
 from entrypoints.http.routes.openapi import get_openapi
 from entrypoints.http.routes.root import get_root
+from entrypoints.processes.health import Readiness
 
 _ALLOW = ((b"allow", b"OPTIONS, POST"),)
 

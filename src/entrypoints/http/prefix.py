@@ -4,7 +4,7 @@ from ipaddress import IPv4Address, IPv6Address, ip_address
 
 from litestar.types import Scope
 
-from entrypoints import proxies
+from entrypoints.config import proxies
 
 _HEADER = b"x-forwarded-prefix"
 

@@ -8,9 +8,9 @@ from datetime import timedelta
 import pytest
 
 from domain.errors import Unavailable, WrongDeployment
-from entrypoints import health
-from entrypoints.health import Check, Degraded, Readiness
 from entrypoints.http.app import health_app
+from entrypoints.processes import health
+from entrypoints.processes.health import Check, Degraded, Readiness
 from tests.support.api import Api, a_client, call
 from tests.support.events import NOON
 

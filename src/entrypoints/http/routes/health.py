@@ -7,9 +7,9 @@ from litestar import route
 from litestar.di import NamedDependency
 from litestar.types import ASGIApp
 
-from entrypoints.health import Readiness, Report
 from entrypoints.http.requests.parameters import no_parameters
 from entrypoints.http.responses import Reply
+from entrypoints.processes.health import Readiness, Report
 
 
 @route("/health", http_method=["GET", "HEAD"], guards=[no_parameters])

@@ -10,7 +10,7 @@ from application.pipeline import Pipeline
 from application.ports import EventSource
 from application.stopping import pause
 from application.watchdog import Watchdog
-from entrypoints.health import Readiness
+from entrypoints.processes.health import Readiness
 
 logger = logging.getLogger(__name__)
 

@@ -5,13 +5,13 @@ from functools import partial
 from socket import socket
 
 from application.pipeline import Pipeline
-from entrypoints.health import Readiness
+from entrypoints.config.settings import Settings
 from entrypoints.http.app import health_app
 from entrypoints.http.server.connections import ConnectionLimit, Limits
 from entrypoints.http.server.serve import listen, serve
-from entrypoints.lifecycle import Preparation, run_together
-from entrypoints.settings import Settings
-from entrypoints.watch import Watch
+from entrypoints.processes.health import Readiness
+from entrypoints.processes.lifecycle import Preparation, run_together
+from entrypoints.processes.watchdog import Watch
 
 _HEALTH_DRAIN_SECONDS = 1.0
 _HEALTH_CONNECTIONS = 64

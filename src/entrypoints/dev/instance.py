@@ -13,9 +13,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
-from entrypoints.environment import SettingsError
-from entrypoints.postmaster import is_served
-from entrypoints.settings import Settings, is_secret
+from entrypoints.config.environment import SettingsError
+from entrypoints.config.settings import Settings, is_secret
+from entrypoints.dev.postmaster import is_served
 
 _FILE = "instance.json"
 _OWN = ("LOG_",)

@@ -9,8 +9,8 @@ from unittest.mock import Mock
 import pytest
 
 from domain.errors import Unavailable
-from entrypoints.health import Readiness
-from entrypoints.watch import Hung, Watch
+from entrypoints.processes.health import Readiness
+from entrypoints.processes.watchdog import Hung, Watch
 from tests.support.pipeline import PipelineWorld, until
 from tests.support.waiting import PATIENCE
 
@@ -24,8 +24,8 @@ class WatchedWorld(PipelineWorld):
         super().__init__()
         self.readiness = Readiness({})
         self._seconds = 0.0
-        monkeypatch.setattr("entrypoints.watch.monotonic", lambda: self._seconds)
-        monkeypatch.setattr("entrypoints.watch.pause", self._pause)
+        monkeypatch.setattr("entrypoints.processes.watchdog.monotonic", lambda: self._seconds)
+        monkeypatch.setattr("entrypoints.processes.watchdog.pause", self._pause)
         self._looks = 0
         self._is_to_look = False
         self.watch = Watch(self.pipeline, self.source, self.custody, self.readiness, LIMIT)
@@ -72,7 +72,7 @@ class WatchedWorld(PipelineWorld):
 def timer(monkeypatch: pytest.MonkeyPatch) -> Mock:
     """In the place of the one that ends the process, which would be that of these tests."""
     timer = Mock()
-    monkeypatch.setattr("entrypoints.watch.faulthandler", timer)
+    monkeypatch.setattr("entrypoints.processes.watchdog.faulthandler", timer)
     return timer
 
 

@@ -17,9 +17,9 @@ from adapters.postgres.requirements import durability_risks
 from application.pipeline import Pipeline
 from application.ports import DeadLetters, EventPublisher, EventSource, EventStore, PartitionStates
 from domain.errors import Unavailable
-from entrypoints.health import Check, Degraded, Readiness
-from entrypoints.lifecycle import Preparation, Step
-from entrypoints.settings import Settings
+from entrypoints.config.settings import Settings
+from entrypoints.processes.health import Check, Degraded, Readiness
+from entrypoints.processes.lifecycle import Preparation, Step
 
 logger = logging.getLogger(__name__)
 

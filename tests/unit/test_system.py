@@ -5,7 +5,7 @@ from uuid import UUID
 
 import msgspec
 
-from entrypoints.stamps import new_id, utc_now
+from adapters.system import new_id, utc_now
 
 
 def test_time_is_told_in_milliseconds_and_utc() -> None:

@@ -10,7 +10,7 @@ NAME = "user-activity-events"
 COMMIT_VARIABLE = "USER_EVENTS_COMMIT"
 """Set where the image is built, which holds no checkout."""
 _UNKNOWN = "unknown"
-_CHECKOUT = Path(__file__).parents[2]
+_CHECKOUT = Path(__file__).parents[3]
 _LIMIT_SECONDS = 2.0
 
 

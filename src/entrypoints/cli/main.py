@@ -19,23 +19,23 @@ from adapters.kafka.topics import TopicReport, ensure_topics
 from adapters.postgres.migrate import migrate as migrate_database
 from domain.errors import Unavailable, WrongDeployment
 from domain.times import parse_time
-from entrypoints import connections
-from entrypoints.audit import print_audit
+from entrypoints.cli.audit import print_audit
+from entrypoints.cli.resume import Consent, NotConfirmed, NotStopped
+from entrypoints.cli.resume import resume as resume_partitions
+from entrypoints.config.environment import SettingsError, load_settings
+from entrypoints.config.misspelt import misspelt
+from entrypoints.config.release import commit, release
+from entrypoints.config.settings import Settings
 from entrypoints.container import assembled, assembled_audit, assembled_halts
-from entrypoints.dev import ChildFailed, dev_environment, run_dev
-from entrypoints.environment import SettingsError, load_settings
+from entrypoints.dev.instance import spelled, target_of
+from entrypoints.dev.local_postgres import LocalPostgresError
+from entrypoints.dev.run import ChildFailed, dev_environment, run_dev
 from entrypoints.http.server.overrides import UnknownServer
 from entrypoints.http.server.serve import CannotListen
-from entrypoints.instance import spelled, target_of
-from entrypoints.lifecycle import repeat_until_up, run_until_signal
-from entrypoints.local_postgres import LocalPostgresError
-from entrypoints.logs import configure_logging
-from entrypoints.misspelt import misspelt
-from entrypoints.release import commit, release
-from entrypoints.resume import Consent, NotConfirmed, NotStopped
-from entrypoints.resume import resume as resume_partitions
-from entrypoints.settings import Settings
-from entrypoints.watch import Hung
+from entrypoints.processes import connections
+from entrypoints.processes.lifecycle import repeat_until_up, run_until_signal
+from entrypoints.processes.logs import configure_logging
+from entrypoints.processes.watchdog import Hung
 
 logger = logging.getLogger(__name__)
 

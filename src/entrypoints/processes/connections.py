@@ -7,8 +7,8 @@ from adapters.kafka.topic_settings import Topic
 from adapters.kafka.topics import LETTER_MARGIN_BYTES
 from adapters.postgres.engine import Database, Limits
 from application.pipeline import BATCHES_IN_HAND
-from entrypoints.environment import SettingsError
-from entrypoints.settings import AFTER_BATCH_SECONDS, BATCH_PER_STATEMENT, ENVELOPE_BYTES, Settings
+from entrypoints.config.environment import SettingsError
+from entrypoints.config.settings import AFTER_BATCH_SECONDS, BATCH_PER_STATEMENT, ENVELOPE_BYTES, Settings
 
 _SECONDS_PER_HOUR = 3_600
 _FOR_EVER = -1

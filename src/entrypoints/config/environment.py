@@ -7,8 +7,8 @@ from typing import Any
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
-from entrypoints.secret_file import SecretFile
-from entrypoints.settings import Settings, is_secret
+from entrypoints.config.secret_file import SecretFile
+from entrypoints.config.settings import Settings, is_secret
 
 _FILE = "_FILE"
 """The suffix of a variable that names a file with the secret."""

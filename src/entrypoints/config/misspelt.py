@@ -4,7 +4,7 @@ import difflib
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
-from entrypoints.settings import variables
+from entrypoints.config.settings import variables
 
 _PREFIXES = ("KAFKA_", "DB_")
 """What is common to many is left out of the comparison, or everything would be alike."""

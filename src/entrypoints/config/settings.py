@@ -17,9 +17,9 @@ from pydantic import (
 )
 
 from adapters.kafka.assignor import AssignorName
-from entrypoints.addresses import MOST_PORT, addresses
-from entrypoints.origins import origins
-from entrypoints.proxies import network_list, prefix
+from entrypoints.config.addresses import MOST_PORT, addresses
+from entrypoints.config.origins import origins
+from entrypoints.config.proxies import network_list, prefix
 
 Port = Annotated[int, Field(ge=1, le=MOST_PORT)]
 Seconds = Annotated[float, Field(ge=0.01, le=3_600)]

@@ -6,13 +6,13 @@ from socket import socket
 
 from application.list_processed import ListProcessed
 from application.publish_event import PublishEvent
-from entrypoints.health import Readiness
+from entrypoints.config.settings import Settings
 from entrypoints.http.app import create_app
 from entrypoints.http.prefix import Prefix
 from entrypoints.http.server.connections import ConnectionLimit, Limits, affordable
 from entrypoints.http.server.serve import listen, serve
-from entrypoints.lifecycle import Preparation, run_together
-from entrypoints.settings import Settings
+from entrypoints.processes.health import Readiness
+from entrypoints.processes.lifecycle import Preparation, run_together
 
 
 class Api:

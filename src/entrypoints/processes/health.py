@@ -14,9 +14,9 @@ from typing import Literal
 
 import msgspec
 
+from adapters.system import utc_now
 from application.stopping import pause
 from domain.errors import Unavailable, WrongDeployment
-from entrypoints.stamps import utc_now
 
 logger = logging.getLogger(__name__)
 

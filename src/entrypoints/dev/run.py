@@ -14,13 +14,13 @@ from asyncio.subprocess import PIPE, Process
 from collections.abc import Coroutine, Mapping
 from contextlib import ExitStack
 
-from entrypoints.environment import SettingsError
+from entrypoints.config.environment import SettingsError
+from entrypoints.config.misspelt import misspelt
+from entrypoints.config.settings import Settings
+from entrypoints.dev.instance import announced
+from entrypoints.dev.local_postgres import LocalPostgres
 from entrypoints.http.server.serve import listen
-from entrypoints.instance import announced
-from entrypoints.lifecycle import run_until_signal
-from entrypoints.local_postgres import LocalPostgres
-from entrypoints.misspelt import misspelt
-from entrypoints.settings import Settings
+from entrypoints.processes.lifecycle import run_until_signal
 
 logger = logging.getLogger(__name__)
 

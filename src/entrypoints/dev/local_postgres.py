@@ -17,8 +17,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from entrypoints.postmaster import POLL, end, is_ready, stop_orphan
-from entrypoints.unprivileged import Account, Launch, account_for, launch_for
+from entrypoints.dev.postmaster import POLL, end, is_ready, stop_orphan
+from entrypoints.dev.unprivileged import Account, Launch, account_for, launch_for
 
 START_LIMIT = 60.0
 LOG_LIMIT = 16 * 1024 * 1024

@@ -1,0 +1,1 @@
+"""The command `user-events`: its commands, their output and their exit codes."""

@@ -1,0 +1,1 @@
+"""Settings: read from the environment, checked, and documented. Imports no other room of the entrypoints."""

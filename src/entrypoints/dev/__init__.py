@@ -1,0 +1,1 @@
+"""Only for one machine: `user-events dev` and its own PostgreSQL server."""
