@@ -1,8 +1,8 @@
 """The wiring: the only file that knows dependency-injector.
 
-Ask for a root (`api`, `consumer`, `audit`, `halts`) and await it if it is awaitable: what depends on an opened resource
-comes as one.
-A test overrides a part by name on a container of its own: `Container(settings=..., publisher=providers.Object(fake))`.
+Ask for a root (`api`, `consumer`, `audit`, `halted_partitions`) and await it if it is awaitable: an object that depends
+on an opened resource comes as an awaitable. A test overrides a provider by name on a container of its own:
+`Container(settings=..., publisher=providers.Object(fake))`.
 """
 
 import asyncio
@@ -36,20 +36,20 @@ from adapters.postgres.partition_states import PostgresPartitionStates
 from adapters.system import new_id, utc_now
 from application.audit import AuditRange
 from application.custody import Custody
+from application.halted_partitions import HaltedPartitions
 from application.list_processed import ListProcessed
 from application.pipeline import Pace, Pipeline
 from application.process_event import ProcessEvent
 from application.publish_event import PublishEvent
 from application.storm import StormLimits, Storms
-from entrypoints.cli.resume import Halts
 from entrypoints.config.settings import Settings
 from entrypoints.dev.instance import spelled
-from entrypoints.processes import connections, startup
+from entrypoints.processes import connections, readiness_checks
 from entrypoints.processes.api import Api
 from entrypoints.processes.consumer import Consumer
-from entrypoints.processes.lifecycle import Preparation
+from entrypoints.processes.preparation import Preparation, kafka_steps, postgres_steps
 from entrypoints.processes.resources import closed, disposed, opened
-from entrypoints.processes.watchdog import Watch
+from entrypoints.processes.watchdog import ConsumerWatchdog
 
 _RootT = TypeVar("_RootT")
 
@@ -229,8 +229,8 @@ class Container(containers.DeclarativeContainer):
         origins=letter_headers.origins,
     )
 
-    halts = providers.Singleton(
-        Halts,
+    halted_partitions = providers.Singleton(
+        HaltedPartitions,
         partition_states,
         log_reader,
         topic=settings.provided.kafka_topic,
@@ -242,8 +242,8 @@ class Container(containers.DeclarativeContainer):
         Preparation,
         providers.Selector(
             settings.provided.event_log,
-            kafka=providers.Callable(startup.kafka_steps, settings, database, brokers, topics),
-            postgres=providers.Callable(startup.postgres_steps, settings, database, engine),
+            kafka=providers.Callable(kafka_steps, settings, database, brokers, topics),
+            postgres=providers.Callable(postgres_steps, settings, database, engine),
         ),
     )
     api = providers.Singleton(
@@ -251,11 +251,11 @@ class Container(containers.DeclarativeContainer):
         settings,
         publish_event,
         list_processed,
-        providers.Callable(startup.api_readiness, event_store, publisher, preparation),
+        providers.Callable(readiness_checks.api_readiness, event_store, publisher, preparation),
         preparation,
     )
     consumer_readiness = providers.Singleton(
-        startup.consumer_readiness,
+        readiness_checks.consumer_readiness,
         event_store,
         dead_letters,
         source,
@@ -270,7 +270,9 @@ class Container(containers.DeclarativeContainer):
         pipeline,
         consumer_readiness,
         preparation,
-        providers.Singleton(Watch, pipeline, source, custody, consumer_readiness, settings.provided.watchdog_seconds),
+        providers.Singleton(
+            ConsumerWatchdog, pipeline, source, custody, consumer_readiness, settings.provided.watchdog_seconds
+        ),
     )
 
 
@@ -284,9 +286,9 @@ def assembled_audit(settings: Settings) -> AbstractAsyncContextManager[AuditRang
     return _assembled(settings, lambda container: container.audit())
 
 
-def assembled_halts(settings: Settings) -> AbstractAsyncContextManager[Halts]:
+def assembled_halted_partitions(settings: Settings) -> AbstractAsyncContextManager[HaltedPartitions]:
     """Assemble what `user-events resume` needs, likewise."""
-    return _assembled(settings, lambda container: container.halts())
+    return _assembled(settings, lambda container: container.halted_partitions())
 
 
 @asynccontextmanager
@@ -302,4 +304,4 @@ async def _assembled(settings: Settings, choose: Callable[[Container], _RootT]) 
                 async with asyncio.timeout(_CLOSING_SECONDS):
                     await closing
             except TimeoutError:
-                logger.warning("not all was closed in order", extra={"seconds": _CLOSING_SECONDS})
+                logger.warning("close timed out", extra={"seconds": _CLOSING_SECONDS})

@@ -91,8 +91,8 @@ async def test_cause_of_a_refused_connection_is_said_with_the_address(
     consumer = await world.services.start("consumer", environment)
     api = await world.services.start("api", environment)
     for service in (api, consumer):
-        await service.logged("waiting for the world to be up")
-        line = service.lines("waiting for the world to be up")[0]
+        await service.logged("waiting for dependencies")
+        line = service.lines("waiting for dependencies")[0]
         assert cause in line["cause"]
         assert address in line["cause"]
     # Only operators see causes in full.
@@ -112,8 +112,8 @@ async def test_broker_that_is_advertised_where_nobody_is_is_named(
     with KafkaCluster(tmp_path / "kafka", advertised_ports=[nowhere]) as cluster:
         world = World(services, database, Topics(cluster.bootstrap))
         consumer = await world.start("consumer", KAFKA_BROKER=f"127.0.0.1:{cluster.ports[0]}")
-        await consumer.logged("waiting for the world to be up")
-        assert f"127.0.0.1:{nowhere}: " in consumer.lines("waiting for the world to be up")[0]["cause"]
+        await consumer.logged("waiting for dependencies")
+        assert f"127.0.0.1:{nowhere}: " in consumer.lines("waiting for dependencies")[0]["cause"]
         await said(consumer, "dead_letters", f"127.0.0.1:{nowhere}: ")
 
 
@@ -195,8 +195,8 @@ async def test_cause_of_a_refused_session_is_said_with_the_address(case: str, wo
         changes = changes | ({"DB_PORT": str(silent.getsockname()[1])} if case == "silence" else {})
         environment = world.environment | changes
         consumer = await world.services.start("consumer", environment)
-        await consumer.logged("waiting for the world to be up")
-        told = consumer.lines("waiting for the world to be up")[0]["cause"]
+        await consumer.logged("waiting for dependencies")
+        told = consumer.lines("waiting for dependencies")[0]["cause"]
         assert cause in told
         assert f"(at {environment['DB_HOST']}:{environment['DB_PORT']})" in told
         await said(consumer, "preparation", cause)

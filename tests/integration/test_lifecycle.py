@@ -12,7 +12,8 @@ from typing import Literal
 import pytest
 
 from domain.errors import Unavailable, WrongDeployment
-from entrypoints.processes.lifecycle import Preparation, Work, repeat_until_up, run_together
+from entrypoints.processes.lifecycle import Work, run_together
+from entrypoints.processes.preparation import Preparation, retry_while_unavailable
 from tests.support.waiting import PATIENCE
 
 # Works until it is told to stop, and then as long as the first argument says, or until a line comes. Something beside
@@ -145,14 +146,14 @@ def test_work_that_does_not_end_is_ended_by_force() -> None:
     """Exit code 1 once the grace period is over."""
     process = Process(linger=10 * PATIENCE, grace=0.2)
     process.send(signal.SIGTERM)
-    assert process.end() == (1, "stopping\nending\nthe grace period is over: ending by force\n")
+    assert process.end() == (1, "stopping\nending\nshutdown timeout: exiting by force\n")
 
 
 def test_work_that_fails_unasked_has_the_grace_period_too() -> None:
     """What does not end beside it is ended by force."""
     process = Process(linger=10 * PATIENCE, grace=0.2, fails=True)
     assert [process.read(), process.read()] == ["stopping", "ending"]
-    assert process.end() == (1, "the grace period is over: ending by force\n")
+    assert process.end() == (1, "shutdown timeout: exiting by force\n")
 
 
 def until_stopped(ended: list[str], name: str) -> Work:
@@ -290,10 +291,10 @@ async def test_stop_ends_a_step_under_way() -> None:
 async def test_patience_ends_with_what_is_missing() -> None:
     """A command does not wait for ever, and finishes what it has begun."""
     taken: list[str] = []
-    await repeat_until_up(step("a", taken, Unavailable("down")), patience=PATIENCE)
+    await retry_while_unavailable(step("a", taken, Unavailable("down")), patience=PATIENCE)
     assert taken == ["a"]
     with pytest.raises(Unavailable, match="still down"):
-        await repeat_until_up(step("b", taken, Unavailable("still down")), patience=0)
+        await retry_while_unavailable(step("b", taken, Unavailable("still down")), patience=0)
 
 
 async def test_wrong_deployment_ends_the_preparation() -> None:

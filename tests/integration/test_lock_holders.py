@@ -63,7 +63,7 @@ async def test_migrate_names_who_holds_the_lock_and_ends(empty_database: Databas
         finished = await user_events("migrate", environment=environment_of(empty_database) | {"LOG_FORMAT": "json"})
     assert finished.exit_code == 1
     *before, last = finished.stderr.splitlines()
-    waiting = next(line for line in before if "waiting for the world to be up" in line)
+    waiting = next(line for line in before if "waiting for dependencies" in line)
     assert re.search(name, waiting)
     assert re.search(name, last)
     assert monotonic() - began < 60
@@ -76,8 +76,8 @@ async def test_start_says_whom_it_waits_for_and_goes_on_by_itself(world: World) 
     async with _somebody(world.database, FORGOTTEN) as session:
         name = await _name_of(session, "idle")
         consumer = await world.start("consumer")
-        await consumer.logged("waiting for the world to be up")
-        (line,) = consumer.lines("waiting for the world to be up")
+        await consumer.logged("waiting for dependencies")
+        (line,) = consumer.lines("waiting for dependencies")
         assert re.search(name, line["cause"])
 
         async def readiness_names_it() -> bool:

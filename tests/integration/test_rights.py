@@ -145,7 +145,7 @@ async def test_schema_that_is_behind_is_named_and_waited_for(world: World, right
 
     async def says(text: str) -> None:
         async def is_said() -> bool:
-            return any(text in line["cause"] for line in process.lines("waiting for the world to be up"))
+            return any(text in line["cause"] for line in process.lines("waiting for dependencies"))
 
         await eventually(is_said, f"{text!r} in a line")
 

@@ -126,6 +126,6 @@ async def test_start_takes_the_password_that_comes_while_it_tries(
     """Its first work is the migration, each try of which has a session of its own."""
     await account.rotate()
     consumer = await world.start("consumer", DB_USER=database.user, **account.environment)
-    await consumer.logged("waiting for the world to be up")
+    await consumer.logged("waiting for dependencies")
     account.publish()
     await consumer.ready()

@@ -12,10 +12,11 @@ import typer
 from typer.testing import CliRunner, Result
 
 from adapters.memory import MemoryLog, MemoryLogReader, MemoryPartitionStates
+from application.halted_partitions import HaltedPartitions
 from domain.errors import Unavailable
 from domain.stop import Stop, StopKind
 from entrypoints.cli import main as cli
-from entrypoints.cli.resume import Consent, Halts, resume
+from entrypoints.cli.resume import Consent, resume
 from entrypoints.config.environment import load_settings
 from entrypoints.config.release import release
 from entrypoints.config.settings import Settings
@@ -146,21 +147,21 @@ class _Halted:
         for _ in range(10):
             log.append("events", None, b"", partition=0)
         self.reader = MemoryLogReader(log, "events")
-        self.halts = Halts(self.states, self.reader, "events", "group")
+        self.partitions = HaltedPartitions(self.states, self.reader, "events", "group")
 
     def left(self) -> set[int]:
         return set(asyncio.run(self.states.stops()))
 
     @asynccontextmanager
-    async def open(self, _settings: Settings) -> AsyncIterator[Halts]:
-        yield self.halts
+    async def open(self, _settings: Settings) -> AsyncIterator[HaltedPartitions]:
+        yield self.partitions
 
 
 @pytest.fixture
 def halted(monkeypatch: pytest.MonkeyPatch) -> _Halted:
     """What the command finds in the place of the database and the log."""
     halted = _Halted()
-    monkeypatch.setattr(cli, "assembled_halts", halted.open)
+    monkeypatch.setattr(cli, "assembled_halted_partitions", halted.open)
     return halted
 
 
@@ -201,13 +202,13 @@ def test_resume_takes_only_the_partitions_that_it_is_given(halted: _Halted) -> N
     assert json.loads(result.stdout) == [{**place, **stop, "since": "2026-11-22T12:00:00.000Z", "waiting": 3}]
 
 
-def test_resume_works_while_the_log_cannot_tell_how_many_records_wait(halted: _Halted) -> None:
-    """Which it says."""
+def test_resume_works_while_the_backlog_is_unknown(halted: _Halted, caplog: pytest.LogCaptureFixture) -> None:
+    """A warning names the cause."""
     halted.reader.outage = Unavailable("kafka: no answer")
     result = run("resume", "--yes", "--json")
     assert (result.exit_code, halted.left()) == (0, set())
     assert [each["waiting"] for each in json.loads(result.stdout)] == [None, None]
-    assert "how many records wait is unknown: kafka: no answer" in result.stderr
+    assert [vars(record)["cause"] for record in caplog.records] == ["kafka: no answer"]
 
 
 def test_resume_of_what_is_not_halted_is_misuse(halted: _Halted) -> None:
@@ -233,7 +234,7 @@ def test_resume_asks_on_a_terminal(halted: _Halted, answer: str, left: set[int])
     """The question goes to stderr, and all but a yes leaves things as they are."""
     with CliRunner().isolation(input=answer) as (stdout, stderr, _):
         with suppress(typer.Abort):
-            asyncio.run(resume(halted.halts, None, Consent.ASKED, as_json=True))
+            asyncio.run(resume(halted.partitions, None, Consent.ASKED, as_json=True))
         assert [each["partition"] for each in json.loads(stdout.getvalue().splitlines()[0])] == [0, 2]
         assert b"Resume these partitions?" in stderr.getvalue()
     assert halted.left() == left

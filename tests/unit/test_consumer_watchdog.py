@@ -10,7 +10,7 @@ import pytest
 
 from domain.errors import Unavailable
 from entrypoints.processes.health import Readiness
-from entrypoints.processes.watchdog import Hung, Watch
+from entrypoints.processes.watchdog import ConsumerWatchdog, Hung
 from tests.support.pipeline import PipelineWorld, until
 from tests.support.waiting import PATIENCE
 
@@ -28,13 +28,13 @@ class WatchedWorld(PipelineWorld):
         monkeypatch.setattr("entrypoints.processes.watchdog.pause", self._pause)
         self._looks = 0
         self._is_to_look = False
-        self.watch = Watch(self.pipeline, self.source, self.custody, self.readiness, LIMIT)
+        self.watchdog = ConsumerWatchdog(self.pipeline, self.source, self.custody, self.readiness, LIMIT)
 
     @asynccontextmanager
     async def watched(self) -> AsyncIterator[asyncio.Task[None]]:
         """Watch the running pipeline meanwhile."""
         async with self.running():
-            watching = asyncio.create_task(self.watch.run(self.stop))
+            watching = asyncio.create_task(self.watchdog.run(self.stop))
             await until(lambda: self.pipeline.pulse.turns > 0 and self._looks > 0)
             yield watching
             self.stop.set()

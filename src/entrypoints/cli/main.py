@@ -17,24 +17,26 @@ import uvloop
 from adapters.frequent_lines import PROCESS
 from adapters.kafka.topics import TopicReport, ensure_topics
 from adapters.postgres.migrate import migrate as migrate_database
+from application.halted_partitions import NotHalted
 from domain.errors import Unavailable, WrongDeployment
 from domain.times import parse_time
 from entrypoints.cli.audit import print_audit
-from entrypoints.cli.resume import Consent, NotConfirmed, NotStopped
+from entrypoints.cli.resume import Consent, NotConfirmed
 from entrypoints.cli.resume import resume as resume_partitions
 from entrypoints.config.environment import SettingsError, load_settings
 from entrypoints.config.misspelt import misspelt
 from entrypoints.config.release import commit, release
 from entrypoints.config.settings import Settings
-from entrypoints.container import assembled, assembled_audit, assembled_halts
+from entrypoints.container import assembled, assembled_audit, assembled_halted_partitions
 from entrypoints.dev.instance import spelled, target_of
 from entrypoints.dev.local_postgres import LocalPostgresError
 from entrypoints.dev.run import ChildFailed, dev_environment, run_dev
 from entrypoints.http.server.overrides import UnknownServer
 from entrypoints.http.server.serve import CannotListen
 from entrypoints.processes import connections
-from entrypoints.processes.lifecycle import repeat_until_up, run_until_signal
+from entrypoints.processes.lifecycle import run_until_signal
 from entrypoints.processes.logs import configure_logging
+from entrypoints.processes.preparation import retry_while_unavailable
 from entrypoints.processes.watchdog import Hung
 
 logger = logging.getLogger(__name__)
@@ -112,7 +114,7 @@ def dev() -> None:
 def migrate() -> None:
     """Bring the database's schema up to date."""
     settings = _settings_of_target()
-    _run(repeat_until_up(lambda: migrate_database(connections.database(settings)), patience=_PATIENCE_SECONDS))
+    _run(retry_while_unavailable(lambda: migrate_database(connections.database(settings)), patience=_PATIENCE_SECONDS))
     typer.echo(f"the schema of {settings.db_name} on {settings.db_host} is up to date", err=True)
 
 
@@ -128,7 +130,7 @@ def topics(*, as_json: AsJson = False) -> None:
     if settings.event_log == "postgres":
         typer.echo("nothing to do: EVENT_LOG is postgres, whose topics the service makes itself", err=True)
     else:
-        _run(repeat_until_up(ensure, patience=_PATIENCE_SECONDS))
+        _run(retry_while_unavailable(ensure, patience=_PATIENCE_SECONDS))
     if as_json:
         typer.echo(json.dumps([asdict(report) for report in reports]))
         return
@@ -160,8 +162,8 @@ def resume(
         consent = Consent.ASKED if sys.stdin.isatty() else Consent.MISSING
 
     async def list_and_resume() -> None:
-        async with assembled_halts(settings) as halts:
-            await resume_partitions(halts, partition, consent, as_json=as_json)
+        async with assembled_halted_partitions(settings) as halted:
+            await resume_partitions(halted, partition, consent, as_json=as_json)
 
     _run(list_and_resume())
 
@@ -223,7 +225,7 @@ def _failures_told() -> Iterator[None]:
         for problem in error.problems:
             typer.echo(problem, err=True)
         sys.exit(_MISUSED)
-    except (NotStopped, NotConfirmed) as error:
+    except (NotHalted, NotConfirmed) as error:
         typer.echo(str(error), err=True)
         sys.exit(_MISUSED)
     except typer.Abort:

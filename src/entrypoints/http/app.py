@@ -14,6 +14,7 @@ from application.list_processed import ListProcessed
 from application.publish_event import PublishEvent
 from entrypoints.http.cors import Cors
 from entrypoints.http.headers import by_name
+from entrypoints.http.health_report import Health
 from entrypoints.http.middleware import RequestMiddleware, refuse_busy
 from entrypoints.http.paths import answer_misspelt, is_spelled_right
 from entrypoints.http.prefix import Prefix
@@ -28,7 +29,6 @@ from entrypoints.http.routes.health import alive, ready, ready_in_full
 from entrypoints.http.routes.listing import get_event, list_events
 from entrypoints.http.routes.openapi import get_openapi
 from entrypoints.http.routes.root import get_root
-from entrypoints.processes.health import Readiness
 
 _ALLOW = ((b"allow", b"OPTIONS, POST"),)
 
@@ -36,7 +36,7 @@ _ALLOW = ((b"allow", b"OPTIONS, POST"),)
 def create_app(
     publish: PublishEvent,
     listing: ListProcessed,
-    readiness: Readiness,
+    readiness: Health,
     *,
     max_body_bytes: int,
     max_batch_bytes: int,
@@ -69,7 +69,7 @@ def create_app(
     )
 
 
-def health_app(readiness: Readiness, *, max_in_flight: int = 16) -> ASGIApp:
+def health_app(readiness: Health, *, max_in_flight: int = 16) -> ASGIApp:
     """Make the application for the consumer's own port, which is for operators: health and nothing else."""
     dependencies = {"readiness": Provide(lambda: readiness, sync_to_thread=False)}
     return _application([alive, ready_in_full], dependencies, max_in_flight)

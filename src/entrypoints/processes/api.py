@@ -12,7 +12,8 @@ from entrypoints.http.prefix import Prefix
 from entrypoints.http.server.connections import ConnectionLimit, Limits, affordable
 from entrypoints.http.server.serve import listen, serve
 from entrypoints.processes.health import Readiness
-from entrypoints.processes.lifecycle import Preparation, run_together
+from entrypoints.processes.lifecycle import run_together
+from entrypoints.processes.preparation import Preparation
 
 
 class Api:

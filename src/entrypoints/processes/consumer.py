@@ -10,8 +10,9 @@ from entrypoints.http.app import health_app
 from entrypoints.http.server.connections import ConnectionLimit, Limits
 from entrypoints.http.server.serve import listen, serve
 from entrypoints.processes.health import Readiness
-from entrypoints.processes.lifecycle import Preparation, run_together
-from entrypoints.processes.watchdog import Watch
+from entrypoints.processes.lifecycle import run_together
+from entrypoints.processes.preparation import Preparation
+from entrypoints.processes.watchdog import ConsumerWatchdog
 
 _HEALTH_DRAIN_SECONDS = 1.0
 _HEALTH_CONNECTIONS = 64
@@ -27,20 +28,20 @@ class Consumer:
         pipeline: Pipeline,
         readiness: Readiness,
         preparation: Preparation,
-        watch: Watch,
+        watchdog: ConsumerWatchdog,
     ) -> None:
         self._settings = settings
         self._pipeline = pipeline
         self._preparation = preparation
         self._readiness = readiness
-        self._watch = watch
+        self._watchdog = watchdog
 
     async def run(self, stop: asyncio.Event) -> None:
         """Consume until `stop`, once all is prepared."""
         with listen(self._settings.host, self._settings.consumer_port, "CONSUMER_PORT") as listener:
             serving = partial(self._serve, listener)
             readiness = (self._readiness.drain_on, self._readiness.watch)
-            await run_together(stop, self._work, serving, *readiness, self._watch.run)
+            await run_together(stop, self._work, serving, *readiness, self._watchdog.run)
 
     async def _work(self, stop: asyncio.Event) -> None:
         await self._preparation.run(stop)

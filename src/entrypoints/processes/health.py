@@ -1,7 +1,7 @@
-"""Is this process ready for work? Shared by the API and by the consumer's own small port.
+"""Is this process ready for work? Shared by the api and by the consumer's own small port.
 
 A process is UP, DEGRADED (it does its own work, but not all of it, or a person has to act) or DOWN. Only DOWN is not
-ready: whoever routes requests or rolls out a release by readiness must not turn half an outage into a whole one. See
+ready: a load balancer or a rollout that decides by readiness must not turn half an outage into a whole one. See
 `docs/adr/0014-readiness-by-role.md`.
 """
 
@@ -10,27 +10,24 @@ import logging
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal
-
-import msgspec
 
 from adapters.system import utc_now
 from application.stopping import pause
 from domain.errors import Unavailable, WrongDeployment
+from entrypoints.http.health_report import Health, Part, Report, Status
 
 logger = logging.getLogger(__name__)
 
 Ping = Callable[[], Awaitable[object]]
-Status = Literal["UP", "DEGRADED", "DOWN"]
 
-_LOOK_SECONDS = 5.0
-"""How often the parts are asked though nobody wants to know, so that `since` and the log are right."""
+_CHECK_INTERVAL_SECONDS = 5.0
+"""How often the parts are checked when no request asks for them, so that `since` and the log are right."""
 
 
 class Degraded(Exception):
-    """A part does some of its work. `error` is safe to show to anybody, `detail` is for operators.
+    """A part does some of its work. `error` is safe to show to anybody, the message is for operators.
 
-    `since` tells since when, where that is known better than by looking.
+    `since` is when that began, where a better source knows it than the first check that failed.
     """
 
     def __init__(self, error: str, detail: str, action: str, since: datetime | None = None) -> None:
@@ -42,57 +39,29 @@ class Degraded(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """How to ask one part, and what it means when that fails."""
+    """How to check one part, and the consequence when the check fails."""
 
     ping: Ping
     action: str
-    """What is done about it, or what goes on without it."""
+    """How the process deals with the failure, or which work goes on without the part."""
     is_required: bool = True
-    """Whether the process cannot do its own work without it; otherwise the process is degraded meanwhile."""
+    """Whether the process cannot do its own work without the part; otherwise the process is only degraded."""
 
 
-class Part(msgspec.Struct, frozen=True, omit_defaults=True):
-    """The state of one thing this process depends on."""
-
-    status: Status
-    since: datetime
-    """When it was first seen in this state, or when it came to be so, where that is known."""
-    error: str | None = None
-    """What is wrong, in words that name no address and no user."""
-    detail: str | None = None
-    """What is wrong, in full; for operators only."""
-    action: str | None = None
-    """What is done about it."""
-
-
-class Report(msgspec.Struct, frozen=True):
-    """The state of the process and of its parts."""
-
-    status: Status
-    parts: dict[str, Part]
-
-    @property
-    def for_strangers(self) -> "Report":
-        """The same without details, which may hold addresses and users."""
-        parts = {name: msgspec.structs.replace(part, detail=None) for name, part in self.parts.items()}
-        return Report(self.status, parts)
-
-
-class Readiness:
-    """Asks every part at once; set `draining` as the first step of a shutdown, so that no new work comes in."""
+class Readiness(Health):
+    """Checks all parts at once; set `draining` as the first step of a shutdown, so that no new work arrives."""
 
     def __init__(
         self, checks: Mapping[str, Check], *, timeout: float = 2.0, clock: Callable[[], datetime] = utc_now
     ) -> None:
+        """`timeout`: seconds that one check may take; then its part is DOWN."""
         self.draining = False
-        self.failure: str | None = None
-        """Why this process has to be replaced; then it is not even alive in the sense of `/health`."""
         self._checks = checks
         self._timeout = timeout
         self._clock = clock
         self._parts: dict[str, Part] = {}
         self._pings: dict[str, asyncio.Future[object]] = {}
-        """The last one of each part."""
+        """The last ping of each part."""
         self._round: asyncio.Task[Report] | None = None
 
     async def drain_on(self, stop: asyncio.Event) -> None:
@@ -101,55 +70,61 @@ class Readiness:
         self.draining = True
 
     async def watch(self, stop: asyncio.Event) -> None:
-        """Ask the parts now and then until `stop`, and log each that is in another state than at the last look."""
-        told: dict[str, Part] = {}
+        """Check the parts at intervals until `stop`, and log each change of state."""
+        logged: dict[str, Part] = {}
         while True:
-            await pause(_LOOK_SECONDS, stop)
+            await pause(_CHECK_INTERVAL_SECONDS, stop)
             if stop.is_set():
                 return
             for name, part in (await self.report()).parts.items():
-                _log_change(name, told.get(name), part)
-                told[name] = part
+                _log_change(name, logged.get(name), part)
+                logged[name] = part
 
     async def report(self) -> Report:
-        """Tell how all parts are, within `timeout` seconds; callers at the same time share one round of pings."""
+        """Return the states of all parts within `timeout` seconds; concurrent callers share one round of pings."""
         if self.draining:
-            return self._ending("draining", "what was begun is finished, then the process ends")
+            return self._ending("draining", "in-flight work is finished, then the process exits")
         if self.failure is not None:
-            return self._ending(self.failure, "the process ends unless it moves again")
+            return self._ending(self.failure, "the process exits unless it makes progress")
         if self._round is None or self._round.done():
-            self._round = asyncio.create_task(self._ask_all())
-        # Shielded: a caller that hangs up must not take the others' answer along.
+            self._round = asyncio.create_task(self._check_all())
+        # Shielded: a caller that disconnects must not cancel the round of the others.
         return await asyncio.shield(self._round)
 
     def _ending(self, error: str, action: str) -> Report:
         return Report("DOWN", {"process": self._note("process", "DOWN", error=error, action=action)})
 
-    async def _ask_all(self) -> Report:
-        parts = dict(zip(self._checks, await asyncio.gather(*map(self._ask, self._checks)), strict=True))
+    async def _check_all(self) -> Report:
+        parts = dict(zip(self._checks, await asyncio.gather(*map(self._check, self._checks)), strict=True))
         down = {name for name, part in parts.items() if part.status == "DOWN"}
         if any(self._checks[name].is_required for name in down):
             return Report("DOWN", parts)
         return Report("UP" if all(part.status == "UP" for part in parts.values()) else "DEGRADED", parts)
 
-    async def _ask(self, name: str) -> Part:
+    async def _check(self, name: str) -> Part:
         check = self._checks[name]
         try:
             await self._ping(name)
         except TimeoutError:
             return self._note(name, "DOWN", error=f"no answer within {self._timeout:g} s", action=check.action)
-        except Degraded as error:
-            told = {"error": error.error, "detail": str(error), "action": error.action}
-            return self._note(name, "DEGRADED", **told, since=error.since)
+        except Degraded as degraded:
+            return self._note(
+                name,
+                "DEGRADED",
+                error=degraded.error,
+                detail=str(degraded),
+                action=degraded.action,
+                since=degraded.since,
+            )
         except (Unavailable, WrongDeployment) as error:
-            word = "unavailable" if isinstance(error, Unavailable) else "incompatible deployment"
-            return self._note(name, "DOWN", error=word, detail=str(error), action=check.action)
-        except Exception as error:  # noqa: BLE001 - whatever it is, the part is down; a foreign text may hold secrets
+            kind = "unavailable" if isinstance(error, Unavailable) else "incompatible deployment"
+            return self._note(name, "DOWN", error=kind, detail=str(error), action=check.action)
+        except Exception as error:  # noqa: BLE001 - any error means DOWN; the text of a foreign one may hold secrets
             return self._note(name, "DOWN", error=type(error).__name__, action=check.action)
         return self._note(name, "UP")
 
     async def _ping(self, name: str) -> None:
-        """Raise what the ping raises, or `TimeoutError`; one that is cancelled and ends late is not waited for."""
+        """Raise the ping's error, or `TimeoutError`; a cancelled ping that ends late is not awaited."""
         last = self._pings.get(name)
         if last is not None and not last.done():
             raise TimeoutError
@@ -180,7 +155,7 @@ class Readiness:
 
 
 def _read_outcome(ping: asyncio.Future[object]) -> None:
-    """Keep a ping that nobody waits for any more from being reported as forgotten."""
+    """Keep asyncio from reporting the exception of an abandoned ping as never retrieved."""
     if not ping.cancelled():
         ping.exception()
 
@@ -189,8 +164,7 @@ def _log_change(name: str, last: Part | None, part: Part) -> None:
     if last is not None and (last.status, last.error) == (part.status, part.error):
         return
     if part.status != "UP":
-        cause = part.detail or part.error
-        told = {"part": name, "status": part.status, "cause": cause, "action": part.action}
-        logger.warning("readiness changed", extra=told)
+        fields = {"part": name, "status": part.status, "cause": part.detail or part.error, "action": part.action}
+        logger.warning("readiness changed", extra=fields)
     elif last is not None:
         logger.info("readiness changed", extra={"part": name, "status": part.status})

@@ -1,36 +1,29 @@
-"""Start and stop a process in order: signals, work side by side, retries until the world is up, a limit on the end."""
+"""Start and stop a process in order: signals, concurrent tasks, and a time limit on the shutdown."""
 
 import asyncio
 import gc
 import logging
-import math
 import os
 import signal
 import sys
 import threading
-from collections.abc import Awaitable, Callable, Sequence
-from functools import partial
-
-from domain.errors import Unavailable
+from collections.abc import Awaitable, Callable
 
 logger = logging.getLogger(__name__)
 
-_RETRY_FIRST_SECONDS = 0.1
-_RETRY_MOST_SECONDS = 5.0
-_NEW_OBJECTS = 200_000
-"""After how many the collector looks for garbage among them: those of a request or a batch nearly all go without it."""
+_GC_THRESHOLD = 200_000
+"""Allocations between generation-0 collections. Request- and batch-scoped objects are freed by reference counting, so
+frequent collections gain nothing."""
 
 Work = Callable[[asyncio.Event], Awaitable[None]]
-"""Something that goes on until its event is set, and then ends soon."""
-Step = Callable[[], Awaitable[object]]
-"""Something that is done once, and may have to be tried again."""
+"""A coroutine function that runs until its event is set, and then returns soon."""
 
 
 async def run_until_signal(work: Work, *, grace: float, until_eof: bool) -> None:
-    """Run `work` until the first SIGINT, SIGTERM or SIGHUP, or (when asked) until stdin ends: the parent is gone.
+    """Run `work` until the first SIGINT, SIGTERM or SIGHUP, or with `until_eof` until stdin ends with the parent.
 
-    Later signals change nothing. What has not ended `grace` seconds after the stop, whoever asked for it, is ended by
-    force with exit code 1: whatever it held is not committed and will be read again.
+    Later signals change nothing. `grace` seconds after the stop, whether by a signal or by a failure, a process that
+    still runs exits by force with code 1: its uncommitted records are read again.
     """
     stop = _Stop(grace)
     loop = asyncio.get_running_loop()
@@ -45,28 +38,28 @@ async def run_until_signal(work: Work, *, grace: float, until_eof: bool) -> None
     def watch_stdin() -> None:
         if not os.read(sys.stdin.fileno(), 1):
             loop.remove_reader(sys.stdin.fileno())
-            request("the parent is gone")
+            request("the parent process ended")
 
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        # `nohup` has the end of a terminal ignored.
+        # `nohup` starts its command with SIGHUP ignored.
         if number is not signal.SIGHUP or signal.getsignal(number) is not signal.SIG_IGN:
             loop.add_signal_handler(number, request, number.name)
     if until_eof:
         loop.add_reader(sys.stdin.fileno(), watch_stdin)
-    _set_aside_what_stays()
+    _spare_the_garbage_collector()
     await work(stop)
     logger.info("stopped")
 
 
-def _set_aside_what_stays() -> None:
-    """Spare the collector of garbage the walk through all modules, which halts everything for a tenth of a second."""
+def _spare_the_garbage_collector() -> None:
+    """Exempt all objects made so far, mainly modules: a walk through them stops the process for a tenth of a second."""
     gc.collect()
     gc.freeze()
-    gc.set_threshold(_NEW_OBJECTS)
+    gc.set_threshold(_GC_THRESHOLD)
 
 
 class _Stop(asyncio.Event):
-    """Begins the grace period when it is set, by a signal or because a work has failed."""
+    """An event that starts the grace period when it is set, by a signal or by a failure."""
 
     def __init__(self, grace: float) -> None:
         super().__init__()
@@ -74,15 +67,15 @@ class _Stop(asyncio.Event):
 
     def set(self) -> None:
         if not self.is_set():
-            _end_by_force_after(self._grace)
+            _exit_after(self._grace)
         super().set()
 
 
-def _end_by_force_after(seconds: float) -> None:
-    """Bound the end from outside the event loop, which may be what hangs."""
+def _exit_after(seconds: float) -> None:
+    """Bound the shutdown by a thread, since the event loop itself may hang."""
 
     def end() -> None:
-        logger.error("the grace period is over: ending by force", extra={"seconds": seconds})
+        logger.error("shutdown timeout: exiting by force", extra={"seconds": seconds})
         os._exit(1)
 
     timer = threading.Timer(seconds, end)
@@ -91,77 +84,15 @@ def _end_by_force_after(seconds: float) -> None:
 
 
 async def run_together(stop: asyncio.Event, *works: Work) -> None:
-    """Run `works` side by side; when one fails the others are told to stop, and once they have, its error is raised."""
+    """Run `works` concurrently; when one fails, set `stop`, wait for the others, and raise its error."""
     tasks = [asyncio.ensure_future(work(stop)) for work in works]
     try:
         done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_EXCEPTION)
         for error in filter(None, (task.exception() for task in done)):
-            # Told now, since the end may have to be forced before it is raised.
+            # Logged now, since a forced exit may come before the error is raised.
             logger.error("stopping", extra={"reason": f"{type(error).__name__}: {error}"})
     finally:
         stop.set()
     await asyncio.wait(tasks)
-    # Those that were done first stand first, so that it is not an error of the stop that is raised.
+    # The tasks that were done before the stop come first, so that their error is raised and not one of the shutdown.
     await asyncio.gather(*done, *tasks)
-
-
-async def repeat_until_up(step: Step, *, patience: float = math.inf) -> None:
-    """Take `step`, again and again while it is `Unavailable`, which is raised when no try fits into `patience` seconds.
-
-    What was begun is finished.
-    """
-    clock = asyncio.get_running_loop().time
-    enough = clock() + patience
-    pause, told = _RETRY_FIRST_SECONDS, ""
-    while True:
-        began = clock()
-        try:
-            await step()
-        except Unavailable as unavailable:
-            # The next try may take as long as this one.
-            if 2 * clock() - began + pause >= enough:
-                raise
-            if str(unavailable) != told:
-                logger.warning("waiting for the world to be up", extra={"cause": str(unavailable)})
-            told = str(unavailable)
-        else:
-            return
-        await asyncio.sleep(pause)
-        pause = min(2 * pause, _RETRY_MOST_SECONDS)
-
-
-class Preparation:
-    """What has to be done once before the work, each step repeated while the world is not up."""
-
-    def __init__(self, steps: Sequence[Step]) -> None:
-        self._steps = steps
-        self._missing = "has not begun yet"
-
-    async def run(self, stop: asyncio.Event) -> None:
-        """Take the steps in order; on `stop` the one under way is cancelled. A `WrongDeployment` passes through."""
-        taking = asyncio.ensure_future(self._take_all())
-        stopping = asyncio.ensure_future(stop.wait())
-        await asyncio.wait([taking, stopping], return_when=asyncio.FIRST_COMPLETED)
-        stopping.cancel()
-        taking.cancel()
-        await asyncio.wait([taking])
-        if not taking.cancelled():
-            taking.result()
-
-    async def ping(self) -> None:
-        """Return when all is prepared."""
-        if self._missing:
-            raise Unavailable(self._missing)
-
-    async def _take_all(self) -> None:
-        for step in self._steps:
-            await repeat_until_up(partial(self._take, step))
-        self._missing = ""
-        logger.info("prepared")
-
-    async def _take(self, step: Step) -> None:
-        try:
-            await step()
-        except Unavailable as unavailable:
-            self._missing = str(unavailable)
-            raise

@@ -110,7 +110,7 @@ async def test_change_is_logged_with_its_cause_though_nobody_asks(
     caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Once, and once more when it is over."""
-    monkeypatch.setattr(health, "_LOOK_SECONDS", 0.01)
+    monkeypatch.setattr(health, "_CHECK_INTERVAL_SECONDS", 0.01)
     caplog.set_level(logging.INFO)
     outage: Unavailable | None = Unavailable("database: no answer from 10.0.0.1")
     asked = 0

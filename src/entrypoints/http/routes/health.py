@@ -7,13 +7,13 @@ from litestar import route
 from litestar.di import NamedDependency
 from litestar.types import ASGIApp
 
+from entrypoints.http.health_report import Health, Report
 from entrypoints.http.requests.parameters import no_parameters
 from entrypoints.http.responses import Reply
-from entrypoints.processes.health import Readiness, Report
 
 
 @route("/health", http_method=["GET", "HEAD"], guards=[no_parameters])
-async def alive(readiness: NamedDependency[Readiness]) -> ASGIApp:
+async def alive(readiness: NamedDependency[Health]) -> ASGIApp:
     """Tell that the process lives, whatever its parts do."""
     if readiness.failure is not None:
         return Reply(HTTPStatus.SERVICE_UNAVAILABLE, b'{"status":"DOWN"}')
@@ -21,13 +21,13 @@ async def alive(readiness: NamedDependency[Readiness]) -> ASGIApp:
 
 
 @route("/health/ready", http_method=["GET", "HEAD"], guards=[no_parameters])
-async def ready(readiness: NamedDependency[Readiness]) -> ASGIApp:
+async def ready(readiness: NamedDependency[Health]) -> ASGIApp:
     """Tell strangers whether the process can work, part by part; the causes are in the log."""
     return _rendered((await readiness.report()).for_strangers)
 
 
 @route("/health/ready", http_method=["GET", "HEAD"], guards=[no_parameters])
-async def ready_in_full(readiness: NamedDependency[Readiness]) -> ASGIApp:
+async def ready_in_full(readiness: NamedDependency[Health]) -> ASGIApp:
     """Tell operators the same with the causes, which name addresses and users."""
     return _rendered(await readiness.report())
 

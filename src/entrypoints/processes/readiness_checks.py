@@ -1,61 +1,16 @@
-"""What has to stand before the work begins, and what readiness asks for."""
+"""The checks that decide the readiness of the api and of the consumer."""
 
-import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from contextlib import suppress
 from datetime import datetime
 
-from sqlalchemy.ext.asyncio import AsyncEngine
-
-from adapters.kafka.connection import Brokers
-from adapters.kafka.topic_settings import Topic
-from adapters.kafka.topics import ensure_topics
-from adapters.postgres.engine import Database
-from adapters.postgres.event_log import ensure_topic
-from adapters.postgres.migrate import migrate, require_migrated
-from adapters.postgres.requirements import durability_risks
 from application.pipeline import Pipeline
 from application.ports import DeadLetters, EventPublisher, EventSource, EventStore, PartitionStates
 from domain.errors import Unavailable
-from entrypoints.config.settings import Settings
 from entrypoints.processes.health import Check, Degraded, Readiness
-from entrypoints.processes.lifecycle import Preparation, Step
+from entrypoints.processes.preparation import Preparation
 
-logger = logging.getLogger(__name__)
-
-
-def kafka_steps(settings: Settings, database: Database, brokers: Brokers, topics: Sequence[Topic]) -> list[Step]:
-    """List the steps where the log is Kafka."""
-
-    async def check_topics() -> None:
-        for report in await ensure_topics(brokers, topics, creates=settings.kafka_create_topics):
-            for warning in report.warnings:
-                logger.warning("topic settings need attention", extra={"topic": report.name, "warning": warning})
-
-    return [check_topics, _schema(settings, database)]
-
-
-def postgres_steps(settings: Settings, database: Database, engine: AsyncEngine) -> list[Step]:
-    """List the steps where the log is the embedded one."""
-
-    async def make_topics() -> None:
-        await ensure_topic(engine, settings.kafka_topic, settings.kafka_partitions)
-        # Letters have no order to keep: any number will do.
-        await ensure_topic(engine, settings.kafka_dlq_topic)
-
-    steps = [_schema(settings, database)]
-    if settings.kafka_create_topics:
-        steps.append(make_topics)
-    return steps
-
-
-def _schema(settings: Settings, database: Database) -> Step:
-    async def prepare() -> None:
-        await (migrate if settings.db_migrate else require_migrated)(database)
-        for risk in await durability_risks(database):
-            logger.warning("database settings need attention", extra={"warning": risk})
-
-    return prepare
+_PREPARATION_RETRIED = "the preparation of schema and topics is retried"
 
 
 def api_readiness(store: EventStore, publisher: EventPublisher, preparation: Preparation) -> Readiness:
@@ -64,11 +19,12 @@ def api_readiness(store: EventStore, publisher: EventPublisher, preparation: Pre
     Where the log is kept in PostgreSQL, the log is down with the database.
     """
     reads_fail = "reads answer 503 until it is back; publishing needs the event log alone"
+    publishing_fails = "publishing answers 503, to be retried with the eventId; reconnecting"
     return Readiness(
         {
-            "event_log": Check(publisher.ping, "publishing answers 503, to be retried with the eventId; reconnecting"),
+            "event_log": Check(publisher.ping, publishing_fails),
             "database": Check(store.ping, reads_fail, is_required=False),
-            "preparation": Check(preparation.ping, "the schema and the topics are tried again", is_required=False),
+            "preparation": Check(preparation.ping, _PREPARATION_RETRIED, is_required=False),
         }
     )
 
@@ -85,8 +41,8 @@ def consumer_readiness(
 ) -> Readiness:
     """The consumer is ready when it takes part in the group and reaches what it writes to.
 
-    A halted or paused partition only degrades it: a release that mends the cause has to become ready. `program` is how
-    `user-events` is spelt here.
+    A halted or paused partition only degrades it: a release that mends the cause has to become ready. `program` is the
+    command `user-events` as it is called on this machine.
     """
     retried = "batches are kept and retried with backoff; their partitions are paused meanwhile"
 
@@ -99,7 +55,7 @@ def consumer_readiness(
                     f"partition {number} is waiting behind an open transaction at offset {offset}"
                     for number, offset in waiting.items()
                 ),
-                "what is behind it is read once it has ended; `kafka-transactions.sh` finds and aborts one that hangs",
+                "records behind it are read once it has ended; `kafka-transactions.sh` finds and aborts one that hangs",
             )
 
     async def progress() -> None:
@@ -136,6 +92,6 @@ def consumer_readiness(
             "event_log": Check(event_log, "joining the group again"),
             "dead_letters": Check(dead_letters.ping, "what would become a dead letter is retried with its partition"),
             "progress": Check(progress, retried),
-            "preparation": Check(preparation.ping, "the schema and the topics are tried again"),
+            "preparation": Check(preparation.ping, _PREPARATION_RETRIED),
         }
     )
