@@ -20,7 +20,7 @@ $(BIN)/python:
 	@echo "Making the virtual environment $(VENV)" >&2
 	@$(PYTHON) -m venv $(VENV)
 
-# Pip itself is silent: a line before each slow step says where it is.
+# Pip is silent: a line before each slow step shows the progress.
 $(VENV)/.setup: $(BIN)/python requirements/local.txt pyproject.toml
 	@echo "Installing the locked packages into $(VENV); the first time they are downloaded, which may take a minute" >&2
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/local.txt
@@ -42,7 +42,7 @@ run: $(VENV)/.setup ## Run everything on this machine; needs nothing but Python 
 kafka: $(VENV)/.setup ## Run a real Apache Kafka on loopback; BROKERS=3 for a cluster, LEGACY=1 for 3.9 with ZooKeeper
 	@BROKERS=$(BROKERS) exec $(BIN)/python -m tools.kafka
 
-# Most tests wait for others: more workers than cores are the faster ones. Each has servers of its own.
+# Most tests wait for servers: more workers than cores are faster. Each worker has servers of its own.
 PARALLEL := --numprocesses=$(WORKERS) --dist=worksteal
 
 test: $(VENV)/.dev ## Run all tests on a real Kafka and a real PostgreSQL, WORKERS=3 side by side
@@ -54,7 +54,7 @@ test-repeat: $(VENV)/.dev ## The same again and again until a run fails: RUNS=10
 test-fast: $(VENV)/.dev ## Run the tests that need no server
 	$(BIN)/pytest tests/unit tests/contracts/test_memory.py
 
-test-legacy: $(VENV)/.dev ## Run the tests that touch Kafka on 3.9 with ZooKeeper, as the predecessor had it
+test-legacy: $(VENV)/.dev ## Run the tests that touch Kafka on 3.9 with ZooKeeper, as the legacy service has it
 	LEGACY=1 $(BIN)/pytest $(PARALLEL) tests/integration tests/contracts/test_kafka.py
 
 schemathesis: $(VENV)/.dev ## Try the API by the OpenAPI document that it serves; a part of all tests
@@ -66,7 +66,7 @@ floods: $(VENV)/.dev ## Flood the HTTP server in each state of its parser and me
 clients: $(VENV)/.dev ## Generate clients from the OpenAPI document (Python, TypeScript, Go if it is here), build and use them
 	$(BIN)/pytest tests/clients
 
-faults: $(VENV)/.dev ## Inject faults into real processes and check the promises (SEED=…); continues a run that was broken off
+faults: $(VENV)/.dev ## Inject faults into real processes and check the promises (SEED=…); continues an interrupted run
 	$(BIN)/pytest -p no:randomly tests/faults $(if $(SEED),--seed $(SEED))
 
 faults-quick: $(VENV)/.dev ## The same in a few minutes: some scenarios, fewer events
@@ -75,12 +75,12 @@ faults-quick: $(VENV)/.dev ## The same in a few minutes: some scenarios, fewer e
 faults-mutants: $(VENV)/.dev ## Prove the faults' suite: each seeded mistake must turn its scenario red
 	$(BIN)/python -m tests.faults.mutants
 
-# A table of its own takes the place of what was captured of thousands of inputs.
+# A table of its own replaces the captured output of thousands of inputs.
 FUZZ := $(BIN)/pytest tests/fuzz -p no:randomly --numprocesses=2 --maxschedchunk=1 --exitfirst --tb=short \
 	--show-capture=no --timeout=1800 -W ignore::hypothesis.errors.HypothesisWarning \
 	$(if $(SEED),--hypothesis-seed=$(SEED)) $(if $(ONLY),-k $(ONLY))
 
-fuzz: $(VENV)/.dev ## Feed generated inputs to whatever reads any, until one fails (SEED=…, ONLY=a target, INPUTS=4000 for each)
+fuzz: $(VENV)/.dev ## Feed generated inputs to everything that reads input, until one fails (SEED=…, ONLY=a target, INPUTS=4000 for each)
 	$(FUZZ) --inputs=$(INPUTS)
 
 fuzz-quick: $(VENV)/.dev ## The same with a fortieth of the inputs
@@ -113,7 +113,7 @@ check: $(VENV)/.dev ## Lint, types, rooms, schema drift, generated docs, lock fi
 	$(BIN)/python -m benchmarks.document --check
 	$(BIN)/python -m tools.lock --check
 
-format: $(VENV)/.dev ## Format the code and mend what the linter can
+format: $(VENV)/.dev ## Format the code and apply the linter's fixes
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
 
@@ -124,5 +124,5 @@ docs: $(VENV)/.dev ## Generate docs/configuration.md and the tables of figures a
 lock: $(VENV)/.dev ## Compile the lock files anew from pyproject.toml
 	$(BIN)/python -m tools.lock
 
-clean: ## Remove what was built; data in .data stay
+clean: ## Remove everything that was built; data in .data stay
 	rm -rf $(VENV) .cache build src/*.egg-info

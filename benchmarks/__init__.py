@@ -1,1 +1,1 @@
-"""Benchmarks: the service against its physical limits and against plain code, see `__main__`."""
+"""Benchmarks of the service beside its physical limits and beside plain code, see `__main__`."""

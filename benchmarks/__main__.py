@@ -1,4 +1,4 @@
-"""Measure the service against physical limits and against plain code doing the same job: `make bench`.
+"""Measure the service beside physical limits, and beside plain code that does the same job: `make bench`.
 
     python -m benchmarks [--quick] [--only KEY...] [--runs N] [--events N] [--output PATH]
 
@@ -31,7 +31,7 @@ _RESULTS = Path(__file__).with_name("results.json")
 
 
 def main() -> None:
-    """Run what is asked for."""
+    """Run the chosen benchmarks."""
     options = _options()
     counts = QUICK if options.quick else Counts()
     counts = counts.with_given(runs=options.runs, events=options.events)
@@ -43,7 +43,7 @@ def main() -> None:
 
 
 async def _run(steps: list[Step], counts: Counts, output: Path) -> bool:
-    """Take the steps; tell whether none failed."""
+    """Run the steps; return whether all succeeded."""
     failed = False
     with tempfile.TemporaryDirectory(prefix="user-events-benchmarks-") as directory:
         folder = Path(directory)
@@ -64,10 +64,10 @@ async def _run(steps: list[Step], counts: Counts, output: Path) -> bool:
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="benchmarks", description="Measure the service.")
-    parser.add_argument("--quick", action="store_true", help="as little of everything as shows that it runs")
+    parser.add_argument("--quick", action="store_true", help="tiny counts: shows that each benchmark runs")
     parser.add_argument("--only", nargs="+", choices=TARGETS, metavar="KEY", help=", ".join(TARGETS))
     parser.add_argument("--runs", type=int, help="how often each pair of measurements is repeated")
-    parser.add_argument("--events", type=int, help="how many records a backlog has")
+    parser.add_argument("--events", type=int, help="records of a backlog")
     parser.add_argument("--output", type=Path, default=_RESULTS, help="the file of results, default %(default)s")
     return parser.parse_args()
 

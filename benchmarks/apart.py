@@ -1,4 +1,4 @@
-"""Work in a process of its own: it shares neither the interpreter nor the memory with what is measured beside it."""
+"""Call a function in a process of its own, which shares neither interpreter nor memory with the measured process."""
 
 import asyncio
 from collections.abc import Callable

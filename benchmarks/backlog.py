@@ -1,4 +1,4 @@
-"""A topic full of events, which stands before a consumer begins."""
+"""A topic full of events, filled before a consumer starts."""
 
 import asyncio
 from collections import deque
@@ -21,18 +21,18 @@ from tests.support.records import Topics
 
 PARTITIONS = 4
 _MOST_IN_FLIGHT = 16
-"""Batches without an answer."""
+"""Batches that are not acknowledged."""
 
 
 @dataclass(frozen=True, slots=True)
 class Backlog:
-    """What stands in a topic."""
+    """The contents of a topic."""
 
     topic: str
     variant: Variant
     records: int
     distinct: int
-    """Events; a record more is a duplicate."""
+    """Events with an id of their own; each further record is a duplicate."""
 
 
 async def make_backlog(bootstrap: str, variant: Variant, records: int, *, copies: bool = False) -> Backlog:
@@ -66,7 +66,7 @@ async def _send(bootstrap: str, topic: str, stream: Iterator[UserEvent]) -> None
 
 
 class _Sender:
-    """Packs batches by hand, as full as the service's, which is many times faster than to send record by record."""
+    """Builds batches as full as the service's, which is many times faster than sending record by record."""
 
     def __init__(self, producer: AIOKafkaProducer, topic: str) -> None:
         self._producer = producer

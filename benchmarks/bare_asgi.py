@@ -1,4 +1,4 @@
-"""The limit of what the HTTP server takes: an app that does next to nothing, on the server that the service has."""
+"""The limit of the HTTP server: a minimal app on the server that the service uses."""
 
 import asyncio
 import sys
@@ -23,7 +23,7 @@ _encode = msgspec.json.Encoder().encode
 
 @asynccontextmanager
 async def bare_asgi(folder: Path) -> AsyncIterator[tuple[int, int]]:
-    """Run it in a process of its own; tell the process's id and its port."""
+    """Run it in a process of its own; yield the process's id and its port."""
     port = probe.free_ports(1)[0]
     command = [sys.executable, "-m", "benchmarks.bare_asgi", str(port)]
     process = processes.start(command, folder / "bare_asgi.log").process

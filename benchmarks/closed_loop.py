@@ -1,4 +1,4 @@
-"""Clients that each send the next request when the last one is answered: how much a server does at most."""
+"""Clients that each send the next request when the last one is answered: the highest rate of a server."""
 
 import asyncio
 import time
@@ -18,18 +18,18 @@ from benchmarks.requests import EVENTS_PER_BATCH, batch_requests, single_request
 What = Literal["single", "batch"]
 
 _REST_SECONDS = 30.0
-"""How long the last answers may take."""
+"""How long the last responses may take."""
 _SHOWN_BYTES = 200
 
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """What the clients saw."""
+    """The measurements of the clients."""
 
     events: int
-    """Accepted while the time was measured."""
+    """Accepted within `seconds`."""
     all_events: int
-    """Those of the requests in flight in the end, too."""
+    """With those of the requests that were in flight at the end."""
     seconds: float
     p50_ms: float
     p99_ms: float
@@ -37,7 +37,7 @@ class Load:
 
 
 async def closed_loop(ports: list[int], *, connections: int, seconds: float, what: What, size: Size) -> Load:
-    """Send for so long, from a process of its own."""
+    """Send for `seconds`, from a process of its own."""
     return await apart(_run, ports, connections, seconds, what, size)
 
 
@@ -111,6 +111,6 @@ class _Clients:
             self._fail("a connection was lost")
 
     def _fail(self, trouble: str) -> None:
-        # What fails once fails again: the answers of the others are not waited for.
+        # One failure ends the run: the other responses are not awaited.
         self._trouble = self._trouble or trouble
         self._done.set()

@@ -1,4 +1,4 @@
-"""A client's connection that costs as little as can be, so that the server is what is measured."""
+"""A client's connection that costs as little as possible, so that the server is measured."""
 
 import asyncio
 import re
@@ -9,26 +9,26 @@ _LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
 _STATUS = slice(9, 12)
 
 Answered = Callable[["Connection", bytes, bytes], None]
-"""Is told the status and the body."""
+"""Called with the connection, the status and the body of a response."""
 
 
 class Connection(asyncio.Protocol):
-    """HTTP/1.1 with keep-alive, one request at a time; every answer has to tell its length."""
+    """HTTP/1.1 with keep-alive, one request at a time; every response needs a Content-Length."""
 
     def __init__(self, answered: Answered, lost: Callable[[], None]) -> None:
-        """`lost` is called when the connection ends, which only `close` should make it do."""
+        """`lost` is called when the connection ends, which should happen only after `close`."""
         self._answered = answered
         self._lost = lost
         self._received = b""
         self.transport: asyncio.Transport | None = None
         self.sent_at = 0.0
-        """For whoever sends to note: when it did, or was to."""
+        """When the request was sent, or was due; set by the sender."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = cast("asyncio.Transport", transport)
 
     def send(self, request: bytes) -> None:
-        """Send a request, once the last one is answered."""
+        """Send a request; the last one must be answered."""
         assert self.transport is not None
         self.transport.write(request)
 
@@ -39,7 +39,7 @@ class Connection(asyncio.Protocol):
             return
         length = _LENGTH.search(received, 0, head_end)
         if length is None:
-            raise ValueError(f"an answer without its length: {received[:head_end]!r}")
+            raise ValueError(f"a response without its length: {received[:head_end]!r}")
         body = head_end + 4
         if len(received) < body + int(length[1]):
             return
@@ -50,13 +50,13 @@ class Connection(asyncio.Protocol):
         self._lost()
 
     def close(self) -> None:
-        """End it."""
+        """Close the connection."""
         if self.transport is not None:
             self.transport.close()
 
 
 async def connect(ports: list[int], count: int, answered: Answered, lost: Callable[[], None]) -> list[Connection]:
-    """Open connections to servers on loopback, by turns."""
+    """Open connections to servers on loopback, in turn."""
     loop = asyncio.get_running_loop()
     pairs = [
         await loop.create_connection(lambda: Connection(answered, lost), "127.0.0.1", ports[place % len(ports)])

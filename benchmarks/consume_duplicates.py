@@ -1,4 +1,4 @@
-"""A backlog with duplicates, and one that is stored already, beside a COPY of as many rows."""
+"""A backlog with duplicates, and a backlog that is stored already, beside a COPY of as many rows."""
 
 from benchmarks.bench import Bench
 from benchmarks.consumption import consume, consume_fresh, warm_up
@@ -11,7 +11,7 @@ _VARIANT = Variant("v7", "200")
 
 
 async def one_percent(bench: Bench) -> list[Figure]:
-    """Each hundredth record repeats one that came a while before."""
+    """Each hundredth record repeats an earlier one."""
     backlog = await bench.backlog(_VARIANT, copies=True)
     if bench.counts.warm_up:
         await warm_up(bench, backlog)
@@ -33,7 +33,7 @@ async def one_percent(bench: Bench) -> list[Figure]:
 
 
 async def all_again(bench: Bench) -> list[Figure]:
-    """Every record's event stands in the table already."""
+    """Every record's event is stored already."""
     backlog = await bench.backlog(_VARIANT)
     async with bench.servers.database() as database:
         await consume(bench, backlog, database)
@@ -56,4 +56,4 @@ async def all_again(bench: Bench) -> list[Figure]:
 
 def _check(run: Run, *, duplicates: int) -> None:
     seen = run.also["duplicates"]
-    assert seen == duplicates, f"{seen:g} duplicates were told where there were {duplicates}"
+    assert seen == duplicates, f"{seen:g} duplicates were logged where there were {duplicates}"

@@ -1,4 +1,4 @@
-"""One consumer process works through a backlog, as fast as it can."""
+"""One consumer process stores a backlog as fast as it can."""
 
 import asyncio
 import time
@@ -14,14 +14,14 @@ from tests.support.postgres import connect
 
 LOOK_SECONDS = 0.05
 PATIENCE_SECONDS = 60.0
-"""Without any new line."""
+"""Without a new line in the log."""
 
 
 async def consume(bench: Bench, backlog: Backlog, database: Database, *, settle: bool = True) -> Run:
-    """Have the backlog handled by a new group, to the end; the value is events/s behind the first batch.
+    """Have a new group handle the whole backlog; the value is events/s after the first batch.
 
-    It begins with a checkpoint, behind which the database logs each page whole that is written for the first time,
-    unless it is to go on where the last one ended.
+    With `settle` it begins with a checkpoint, after which the database logs each page whole at its first write;
+    without, it goes on where the last run ended.
     """
     servers = bench.servers
     if settle:
@@ -36,7 +36,7 @@ async def consume(bench: Bench, backlog: Backlog, database: Database, *, settle:
         took = time.perf_counter() - started
         bench.note_peak(consumer, f"backlog {backlog.variant}")
         await consumer.stop()
-        # Once more, for what should not be there.
+        # Once more, for lines that should not be there.
         handled = lines.look()
         assert handled == backlog.records, f"{handled} of {backlog.records} records were handled"
         rate = _rate(consumer.log, handled)
@@ -44,7 +44,7 @@ async def consume(bench: Bench, backlog: Backlog, database: Database, *, settle:
 
 
 async def warm_up(bench: Bench, backlog: Backlog) -> None:
-    """Have the beginning of a backlog handled, unmeasured."""
+    """Have the beginning of a backlog handled, without measuring."""
     async with (
         bench.servers.database() as database,
         running("consumer", bench.folder, _settings(bench, backlog, database)) as consumer,
@@ -53,7 +53,7 @@ async def warm_up(bench: Bench, backlog: Backlog) -> None:
 
 
 async def until(consumer: Service, lines: EventLines, count: int) -> None:
-    """Return when the consumer has told the fate of so many events."""
+    """Return when the consumer has logged the outcome of `count` events."""
     seen, since = 0, time.monotonic()
     while (now := lines.look()) < count:
         consumer.check()
@@ -74,11 +74,11 @@ async def count_rows(database: Database) -> int:
 
 
 async def consume_fresh(bench: Bench, backlog: Backlog) -> Run:
-    """Have the backlog stored in a new database, and make sure that exactly its events stand there."""
+    """Have the backlog stored in a new database, and assert that the table has exactly its events."""
     async with bench.servers.database() as database:
         run = await consume(bench, backlog, database)
         stored = await count_rows(database)
-    assert stored == backlog.distinct, f"{stored} rows stand where {backlog.distinct} were to be stored"
+    assert stored == backlog.distinct, f"{stored} rows are stored instead of {backlog.distinct}"
     return run
 
 
@@ -89,5 +89,5 @@ def _settings(bench: Bench, backlog: Backlog, database: Database) -> dict[str, s
 def _rate(log: Path, handled: int) -> float:
     first_batch, first, last = span(log)
     if handled == first_batch:
-        raise ValueError("all came in one batch: nothing can be said of the rate, take more events")
+        raise ValueError("everything was in one batch, which gives no rate: take more events")
     return (handled - first_batch) / (last - first)

@@ -1,4 +1,4 @@
-"""How much of everything a run of the benchmarks does."""
+"""Sizes and durations of a run of the benchmarks."""
 
 from dataclasses import dataclass, replace
 from typing import Self
@@ -6,36 +6,36 @@ from typing import Self
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """Sizes and times; the defaults are those of the full run."""
+    """Sizes and durations; the defaults are those of the full run."""
 
     runs: int = 3
     """How often each pair of measurements is repeated."""
     events: int = 500_000
     """Records of a backlog."""
     naive_events: int = 5_000
-    """How many of them the plain loop takes."""
+    """How many of them the plain loop stores."""
     load_seconds: float = 10.0
     """For how long clients send."""
     steady_seconds: float = 60.0
-    """For how long they send at a given rate, and how long before that counts."""
+    """For how long clients send at a fixed rate; the warm-up before does not count."""
     steady_warm_up_seconds: float = 5.0
     starts: int = 5
     """How often each process is started."""
     standing_rows: int = 20_000_000
-    """Of the table that has grown."""
+    """Rows of the large table."""
     requests: int = 500
     """For each kind of page."""
     far_page: int = 1_000
     warm_up: bool = True
-    """Whether each pair is run once before in small, unmeasured."""
+    """Whether each pair is run once before, smaller and without measuring."""
 
     @property
     def warm_up_events(self) -> int:
-        """After how many events a warm-up ends."""
+        """Events of a warm-up."""
         return self.events // 10
 
     def with_given(self, *, runs: int | None, events: int | None) -> Self:
-        """Take other numbers where there are any."""
+        """Replace the numbers that are given."""
         return replace(self, runs=runs or self.runs, events=events or self.events)
 
 
@@ -52,4 +52,4 @@ QUICK = Counts(
     far_page=100,
     warm_up=False,
 )
-"""The smoke: it shows that everything runs, and its figures mean nothing."""
+"""For the smoke test: it shows that everything runs; its figures mean nothing."""

@@ -24,7 +24,7 @@ _DOCUMENTS: Final = (Path("docs", "performance.md"), Path("docs", "scaling.md"))
 _BLOCK: Final = re.compile(r"(<!-- generated: (?P<name>[\w-]+) .*?-->\n).*?(<!-- end -->)", re.DOTALL)
 _MICROSECONDS: Final = 1_000_000
 _PLANNED: Final = 0.5
-"""Which part of its measured rate a process is planned for."""
+"""Processes are planned at this part of their measured rate."""
 _RATIO_TO: Final = {"scale": "one", "growth": "the rate into an empty table"}
 _TIMES: Final = "\N{MULTIPLICATION SIGN}"
 _RATES: Final = (10_000, 100_000, 1_000_000)
@@ -146,7 +146,7 @@ def _judged(figure: Mapping[str, Any], target: Target | None) -> tuple[str, str]
 
 
 def main(arguments: list[str]) -> int:
-    """Do as the module's first lines say; the exit code is 1 when a document is out of date."""
+    """Write or check the documents; return exit code 1 if one is out of date."""
     document = Document(json.loads(_RESULTS.read_text()))
     status = 0
     for path in _DOCUMENTS:

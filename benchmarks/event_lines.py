@@ -1,4 +1,4 @@
-"""The consumer's log: a line for each event, with the moment when its fate was durable."""
+"""The consumer's log: a line for each event, with the time at which its outcome was durable."""
 
 import json
 import os
@@ -13,11 +13,11 @@ DUPLICATE = b'"event is a duplicate"'
 _CHUNK_BYTES = 4 * 1024 * 1024
 _TAIL_BYTES = 64 * 1024
 _BATCHES_APART_SECONDS = 0.002
-"""Lines of one batch follow each other faster than that; the next batch has to be stored first."""
+"""Lines of one batch are closer together; the next batch has to be stored first."""
 
 
 class EventLines:
-    """Counts a growing file's event lines; each look reads what is new."""
+    """Counts the event lines of a growing file; each look reads only new lines."""
 
     def __init__(self, log: Path) -> None:
         self.stored = 0
@@ -26,7 +26,7 @@ class EventLines:
         self._at = 0
 
     def look(self) -> int:
-        """Count on, and tell how many there are by now."""
+        """Count the new lines; return the count of all."""
         with self._log.open("rb") as file:
             file.seek(self._at)
             while chunk := file.read(_CHUNK_BYTES):
@@ -41,7 +41,7 @@ class EventLines:
 
 
 class Span(NamedTuple):
-    """When the first batch was durable, how many events it had, and when the last one was."""
+    """The size of the first batch, when it was durable, and when the last batch was."""
 
     first_batch: int
     first: float
@@ -58,7 +58,7 @@ def span(log: Path) -> Span:
 
 
 def first_batch(moments: Iterable[float]) -> Iterator[float]:
-    """Take the moments up to the first gap."""
+    """Yield the times up to the first gap."""
     latest = None
     for moment in moments:
         if latest is not None and moment - latest > _BATCHES_APART_SECONDS:
@@ -68,7 +68,7 @@ def first_batch(moments: Iterable[float]) -> Iterator[float]:
 
 
 def stored_moments(log: Path) -> Iterator[tuple[str, float]]:
-    """Read each stored event's id, and when it was."""
+    """Yield each stored event's id, and when it was stored."""
     with log.open("rb") as file:
         for line in file:
             if STORED in line:

@@ -1,4 +1,4 @@
-"""The events of all benchmarks: realistic, of two sizes, the same from the same seed but for ids and times."""
+"""The events of all benchmarks: realistic, of two sizes; the same in each run, except for ids and times."""
 
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
@@ -15,14 +15,14 @@ T = TypeVar("T")
 
 USERS = 20_000
 COPY_EVERY = 100
-"""In a stream with duplicates, every so manieth event is a copy."""
+"""In a stream with duplicates, one event in this many is a copy."""
 
 Size = Literal["200", "2k"]
 Ids = Literal["v7", "v4"]
 
 _SEED = 20_26
 _COPIED_FROM = 3_000
-"""How many events back a copy's original stands at most."""
+"""A copy's original is at most this many events back."""
 _TYPES = (EventType.LOGIN, EventType.LOGOUT, *(8 * [EventType.PRODUCT_VIEW]))
 _NEW_ID: dict[Ids, Callable[[], UUID]] = {"v7": uuid7, "v4": uuid4}
 _CURRENCIES = ("EUR", "USD", "GBP", "TRY", "JPY")
@@ -37,7 +37,7 @@ _TRAIL_STEPS = 30
 
 
 class Variant(NamedTuple):
-    """Who made the ids, and how large the payloads are."""
+    """The version of the ids, and the size of the payloads."""
 
     ids: Ids
     size: Size
@@ -47,7 +47,7 @@ class Variant(NamedTuple):
 
 
 def payloads(size: Size) -> Iterator[bytes]:
-    """Render JSON objects of about 200 bytes or 2 KB, without end."""
+    """Yield JSON objects of about 200 bytes or 2 KB, endlessly."""
     random = Random(_SEED)
     trails = [_trail(random) for _ in range(_TRAILS)]
     while True:
@@ -61,7 +61,7 @@ def payloads(size: Size) -> Iterator[bytes]:
 
 
 def events(variant: Variant, count: int) -> Iterator[UserEvent]:
-    """Make events of many users, each with an id of its own."""
+    """Yield events of many users, each with an id of its own."""
     random = Random(_SEED)
     new_id = _NEW_ID[variant.ids]
     for payload in islice(payloads(variant.size), count):
@@ -76,7 +76,7 @@ def events(variant: Variant, count: int) -> Iterator[UserEvent]:
 
 
 def with_copies(originals: Iterator[UserEvent], count: int) -> Iterator[UserEvent]:
-    """Make `count` events of which every `COPY_EVERY`th is one that came a while before."""
+    """Yield `count` events, of which every `COPY_EVERY`th repeats an earlier one."""
     random = Random(_SEED)
     recent: list[UserEvent] = []
     for place in range(1, count + 1):
@@ -100,7 +100,7 @@ def _trail(random: Random) -> str:
 
 
 def _below(random: Random, bound: int) -> int:
-    # Several times faster than `randrange`; nothing here has to be perfectly even.
+    # Several times faster than `randrange`; the distribution need not be perfectly even.
     return int(random.random() * bound)
 
 

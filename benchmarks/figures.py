@@ -1,4 +1,4 @@
-"""What the benchmarks find out, and how a figure comes about from runs."""
+"""Figures, and how they are made from runs."""
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
@@ -6,30 +6,30 @@ from statistics import median
 from typing import Literal
 
 Cpu = Mapping[str, float]
-"""Seconds of the processor, by who used them."""
+"""Processor seconds, by process."""
 
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """What is to be reached at least, and what is aimed at; of the ratio where a figure has one."""
+    """The bound and the aim of a figure, or of its ratio where it has one."""
 
     reach: float
     aim: float
     better: Literal["higher", "lower"] = "higher"
 
     def met(self, bound: float, value: float) -> bool:
-        """Tell whether a value is as good as `bound`."""
+        """Return whether `value` is as good as `bound`."""
         return value >= bound if self.better == "higher" else value <= bound
 
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """What one run gave."""
+    """The measurements of one run."""
 
     value: float
     cpu_seconds: Cpu = field(default_factory=dict)
     also: Mapping[str, float] = field(default_factory=dict)
-    """Other numbers that were seen in it."""
+    """Further numbers of the run."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,13 +42,13 @@ class Figure:
     unit: str
     ratio: float | None = None
     limit: float | None = None
-    """What the value is compared with, in the same unit."""
+    """The value of the limit, in the same unit."""
     runs: tuple[Run, ...] = ()
     limit_runs: tuple[Run, ...] = ()
 
 
 def of_runs(key: str, variant: str, unit: str, runs: list[Run]) -> Figure:
-    """Make a figure that is compared with nothing."""
+    """Make a figure without a limit."""
     return Figure(key, variant, median(run.value for run in runs), unit, runs=tuple(runs))
 
 
@@ -62,9 +62,9 @@ async def compared(
     ours: Callable[[], Awaitable[Run]],
     warm_up: bool = False,
 ) -> Figure:
-    """Run both by turns, so that what changes on the machine meanwhile meets both; the ratio is that of the pairs.
+    """Run both in turn, so that changes on the machine affect both; the ratio is the median of the pairs.
 
-    With `warm_up` a first pair does not count.
+    With `warm_up` the first pair does not count.
     """
     if warm_up:
         await limit()

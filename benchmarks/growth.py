@@ -1,4 +1,4 @@
-"""What becomes of the rates and of the listing when many rows stand in the table."""
+"""Rates and lists when the table has many rows."""
 
 from dataclasses import replace
 
@@ -15,7 +15,7 @@ _VARIANT = Variant("v7", "200")
 
 
 async def pages(bench: Bench) -> list[Figure]:
-    """List the newest rows, those of a page far behind, and those of one user."""
+    """List the newest rows, those of a far page, and those of one user."""
     database = await bench.standing()
     topic = await new_topic(bench)
     async with running("api", bench.folder, environment(bench.servers.kafka.bootstrap, topic, database)) as api:
@@ -36,11 +36,11 @@ async def pages(bench: Bench) -> list[Figure]:
 async def consumption(bench: Bench) -> list[Figure]:
     """Store the same backlogs in an empty table and in the full one.
 
-    The full one has been written to since its last checkpoint, as nearly always: what the first half million events
-    behind one take is told beside it.
+    The full one has been written to since its last checkpoint, as nearly always; the rate of the first half million
+    events after a checkpoint is noted beside it.
     """
     standing = await bench.standing()
-    # Each its own: the full table keeps what it was given.
+    # Each run needs its own: the full table keeps the events of earlier ones.
     firsts = [await bench.backlog(_VARIANT, number=number) for number in range(bench.counts.runs)]
     backlogs = [await bench.backlog(_VARIANT, number=bench.counts.runs + number) for number in range(bench.counts.runs)]
     if bench.counts.warm_up:

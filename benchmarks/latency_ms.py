@@ -16,13 +16,13 @@ _MILLISECONDS = 1_000
 
 
 async def measure(bench: Bench) -> list[Figure]:
-    """Send at the rate for a while, each time with new processes; the beginning does not count."""
+    """Send at a fixed rate, in each run with new processes; the warm-up does not count."""
     runs = [await _run(bench) for _ in range(bench.counts.runs)]
     return [of_runs("latency_ms", variant, "ms", [run[variant] for run in runs]) for variant in runs[0]]
 
 
 async def _run(bench: Bench) -> Mapping[str, Run]:
-    """Tell each variant of the figure."""
+    """Measure once; return a run for each variant of the figure."""
     counts = bench.counts
     plan = Plan(_PER_SECOND, counts.steady_warm_up_seconds + counts.steady_seconds)
     topic = await new_topic(bench)

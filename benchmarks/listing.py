@@ -16,7 +16,7 @@ _MILLISECONDS = 1_000
 
 
 async def list_pages(port: int, *, requests: int, page: int) -> dict[str, list[float]]:
-    """Tell how many milliseconds each answer took, by what was asked for; `page` is that of `page-1000`."""
+    """Return the milliseconds of each response, by kind of page; `page` is the number of the far one."""
     return await apart(_list, port, requests, page)
 
 
@@ -33,7 +33,7 @@ def _list(port: int, requests: int, page: int) -> dict[str, list[float]]:
 
 
 def _follow(connection: HTTPConnection, page: int) -> str:
-    """Go from page to page as a client does, and tell the address of the last one."""
+    """Go from page to page as a client does; return the address of the last one."""
     target = _FIRST
     for _ in range(page - 1):
         link = _NEXT.search(_get(connection, target))
@@ -55,7 +55,7 @@ def _times(connection: HTTPConnection, targets: list[str]) -> list[float]:
 
 
 def _get(connection: HTTPConnection, target: str) -> str:
-    """Read a page, and tell its `Link`."""
+    """Read a page; return its `Link` header."""
     connection.request("GET", target)
     answer = connection.getresponse()
     body = answer.read()

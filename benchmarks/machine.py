@@ -1,4 +1,4 @@
-"""What the figures were measured on."""
+"""A description of the machine that measures."""
 
 import os
 import subprocess
@@ -24,7 +24,7 @@ async def describe(servers: Servers) -> dict[str, Any]:
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
         "commit": commit(),
         "versions": {
-            # How it was built counts for as much as its number.
+            # The build matters as much as the version.
             "python": sys.version,
             "kafka": servers.kafka.version,
             "postgresql": await servers.postgres.version(),
@@ -33,7 +33,7 @@ async def describe(servers: Servers) -> dict[str, Any]:
         "cores": os.cpu_count(),
         "cpu": _cpu_model(),
         "memory_gib": round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / _GIB, 1),
-        # It runs as for the tests: small and quick to start, at some cost to its throughput.
+        # As for the tests: small and quick to start, with less throughput.
         "kafka_jvm": servers.kafka_jvm,
         "postgresql_settings": await servers.settings(),
         "payload_bytes": {size: round(_mean_bytes(size)) for size in ("200", "2k")},
@@ -41,7 +41,7 @@ async def describe(servers: Servers) -> dict[str, Any]:
 
 
 def commit() -> str:
-    """Name the code that is measured, as git does."""
+    """Name the measured commit, as git does."""
     command = ["git", "describe", "--always", "--dirty"]
     return subprocess.run(command, capture_output=True, text=True, check=False).stdout.strip() or "unknown"
 

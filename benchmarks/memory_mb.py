@@ -1,4 +1,4 @@
-"""How much memory the processes had at most under the loads of the other benchmarks."""
+"""The peak memory of the processes under the loads of the other benchmarks."""
 
 from benchmarks.bench import Bench
 from benchmarks.consumption import consume_fresh
@@ -9,7 +9,7 @@ from benchmarks.service import Kind, environment, running
 
 
 async def measure(bench: Bench, kind: Kind) -> list[Figure]:
-    """Read what was seen; where there was no load yet, make one."""
+    """Read the noted peaks; if there was no load yet, make one."""
     if kind not in bench.peaks_mb:
         await (_load_consumer(bench) if kind == "consumer" else _load_api(bench))
     peaks = bench.peaks_mb[kind]

@@ -1,4 +1,4 @@
-"""What the predecessor does: one INSERT an event, each a transaction of its own."""
+"""The loop of the legacy service: one INSERT an event, each in a transaction of its own."""
 
 import json
 import time
@@ -31,7 +31,7 @@ def _run(bootstrap: str, topic: str, database: Database, count: int) -> tuple[fl
 
 
 async def _consume(bootstrap: str, topic: str, database: Database, count: int) -> tuple[float, float]:
-    """Tell the rate behind the first event, and the processor's time."""
+    """Return the rate after the first event, and the processor seconds."""
     connection = await connect(database)
     try:
         async with AIOKafkaConsumer(
@@ -41,7 +41,7 @@ async def _consume(bootstrap: str, topic: str, database: Database, count: int) -
             async for record in consumer:
                 event = json.loads(record.value)
                 payload = json.dumps(event["payload"])
-                # The driver prepares it once, and keeps it.
+                # The driver prepares the statement once.
                 await connection.execute(INSERT, event["eventId"], event["userId"], event["eventType"], payload)
                 if stored == 0:
                     cpu, started = time.process_time(), time.perf_counter()
@@ -50,7 +50,7 @@ async def _consume(bootstrap: str, topic: str, database: Database, count: int) -
                 stored += 1
             rate, used = stored / (time.perf_counter() - started), time.process_time() - cpu
         rows = await connection.fetchval("SELECT count(*) FROM events")
-        assert rows == stored + 1, f"{rows} rows stand where {stored + 1} were inserted"
+        assert rows == stored + 1, f"{rows} rows are stored instead of {stored + 1}"
         return rate, used
     finally:
         await connection.close()

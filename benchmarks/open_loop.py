@@ -1,4 +1,4 @@
-"""Clients that send at given times, whatever the answers to earlier requests do meanwhile."""
+"""Clients that send at fixed times, whether or not earlier requests are answered."""
 
 import asyncio
 import re
@@ -22,30 +22,30 @@ _EVENT_ID = re.compile(rb'"eventId": ?"([^"]+)"')
 
 
 class Accepted(NamedTuple):
-    """One event, by the clock that logs go by."""
+    """One event; times are those of the system's clock, as in logs."""
 
     event_id: str
     intended: float
-    """When it was to be sent."""
+    """When it was due."""
     at: float
-    """When its 201 was there."""
+    """When its 201 arrived."""
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """When to send."""
+    """When to send: so many events a second, for so long."""
 
     per_second: int
     seconds: float
 
     @property
     def count(self) -> int:
-        """How many events there are."""
+        """The number of events."""
         return round(self.per_second * self.seconds)
 
 
 async def open_loop(port: int, plan: Plan) -> tuple[list[Accepted], float]:
-    """Send events, from a process of its own; tell the processor's time of that, too."""
+    """Send events from a process of its own; return them with its processor seconds."""
     return await apart(_run, port, plan)
 
 

@@ -1,4 +1,4 @@
-"""Which benchmark measures which figures, in the order in which they are run."""
+"""The benchmarks with their figures, in the order in which they run."""
 
 from collections.abc import Awaitable, Callable
 from functools import partial
@@ -28,7 +28,7 @@ _KINDS: tuple[Kind, ...] = ("consumer", "api")
 
 
 class Step(NamedTuple):
-    """What fails or succeeds as one."""
+    """A part of the run that fails or succeeds as a whole."""
 
     key: str
     variants: tuple[str, ...]
@@ -48,6 +48,6 @@ PLAN: tuple[Step, ...] = (
     *(Step("start_s", (kind,), partial(start_s.measure, kind=kind)) for kind in _KINDS),
     Step("growth", ("page-1", "page-1000", "by-user"), growth.pages),
     Step("growth", ("consume",), growth.consumption),
-    # Last, since it reads what the others have seen.
+    # Last, since it reads the peaks of the others.
     *(Step("memory_mb", (kind,), partial(memory_mb.measure, kind=kind)) for kind in _KINDS),
 )

@@ -1,4 +1,4 @@
-"""`POST /events/generate`, acknowledged by the broker, beside an app that does nothing."""
+"""`POST /events/generate`, acknowledged by the broker, beside a minimal app."""
 
 from benchmarks.bare_asgi import bare_asgi
 from benchmarks.bench import Bench

@@ -1,4 +1,4 @@
-"""Api processes take what clients send, as fast as they can."""
+"""Clients publish through api processes, as fast as these can."""
 
 from collections.abc import Sequence
 from uuid import uuid4
@@ -16,7 +16,7 @@ CONNECTIONS: dict[What, int] = {"single": 64, "batch": 8}
 
 
 async def publish(bench: Bench, apis: Sequence[Service], what: What, size: Size, topic: str) -> Run:
-    """Send to all `apis` for as long as a run takes; the value is in events/s, each of them acknowledged."""
+    """Send to all `apis` for the length of a run; the value is acknowledged events/s."""
     before = _used(bench, apis)
     topics = Topics(bench.servers.kafka.bootstrap)
     stood = sum((await topics.ends(topic)).values())
@@ -36,7 +36,7 @@ async def publish(bench: Bench, apis: Sequence[Service], what: What, size: Size,
 
 
 def seen(load: Load, used: Cpu, *, server: str) -> Run:
-    """Make a run of what clients saw: events/s, the latency of requests, and what an event costs each side."""
+    """Make a run from a load: events/s, the latency of requests, and the processor time of an event on each side."""
     return Run(
         load.events / load.seconds,
         used,
@@ -50,7 +50,7 @@ def seen(load: Load, used: Cpu, *, server: str) -> Run:
 
 
 async def new_topic(bench: Bench) -> str:
-    """Make a topic for events to be published."""
+    """Make a topic to publish to."""
     topic = f"published-{uuid4().hex[:8]}"
     await Topics(bench.servers.kafka.bootstrap).make(topic, partitions=PARTITIONS)
     return topic

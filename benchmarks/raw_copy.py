@@ -1,4 +1,4 @@
-"""The limit of what the database takes: COPY of rows that were made beforehand."""
+"""The limit of the database: a COPY of prepared rows."""
 
 import gc
 import time
@@ -24,7 +24,7 @@ Row = tuple[object, ...]
 
 
 async def raw_copy(servers: Servers, variant: Variant, count: int) -> Run:
-    """Copy rows like those of a backlog into new tables, by parts of several sizes; the best one counts, in rows/s."""
+    """Copy rows like those of a backlog into new tables, in parts of several sizes; the best rate counts, in rows/s."""
     databases = [await servers.new_database() for _ in _ROWS_PER_COPY]
     try:
         return await apart(_measure, databases, servers.postgres.admin, servers.postgres_pid, variant, count)
@@ -35,7 +35,7 @@ async def raw_copy(servers: Servers, variant: Variant, count: int) -> Run:
 
 def _measure(databases: Sequence[Database], admin: Database, server_pid: int, variant: Variant, count: int) -> Run:
     rows = list(_rows(variant, count))
-    # The collector would go through all of them again and again.
+    # Otherwise the garbage collector would walk through all of them again and again.
     gc.freeze()
     tried = {
         size: uvloop.run(_copy(database, admin, server_pid, rows, size))
@@ -56,7 +56,7 @@ async def _copy(database: Database, admin: Database, server_pid: int, rows: Sequ
         took = time.perf_counter() - started
         used = {"client": time.process_time() - client, "database": cpu_seconds(server_pid) - server}
         stored = await connection.fetchval("SELECT count(*) FROM events")
-        assert stored == len(rows), f"{stored} rows stand where {len(rows)} were copied"
+        assert stored == len(rows), f"{stored} rows are stored instead of {len(rows)}"
     finally:
         await connection.close()
     return Run(len(rows) / took, used)

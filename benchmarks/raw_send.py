@@ -1,4 +1,4 @@
-"""The limit of what the Kafka client takes: records sent one by one, by nothing else than the client."""
+"""The limit of the Kafka client: its own `send`, record by record."""
 
 import asyncio
 import time
@@ -17,16 +17,16 @@ from benchmarks.figures import Run
 from benchmarks.servers import Servers
 
 _RECORDS = 20_000
-"""How many different ones there are."""
+"""The number of different records."""
 _MOST_IN_FLIGHT = 5_000
 _DEFAULT_BATCH_BYTES = 16_384
-"""The client's own."""
+"""The client's default."""
 
 
 async def raw_send(servers: Servers, topic: str, size: Size, seconds: float) -> Run:
     """Send from a process of its own; the value is in events/s, in batches of the client's default size.
 
-    What it reaches in batches as large as the service's is told beside it.
+    The rate in batches as large as the service's is noted beside it.
     """
     before = servers.cpu_seconds()
     rate, client = await apart(_run, servers.kafka.bootstrap, topic, size, seconds, _DEFAULT_BATCH_BYTES)
@@ -43,7 +43,7 @@ def _run(bootstrap: str, topic: str, size: Size, seconds: float, batch_bytes: in
 async def _send(
     bootstrap: str, topic: str, records: list[tuple[bytes, bytes]], seconds: float, batch_bytes: int
 ) -> tuple[float, float]:
-    """Tell the rate and the processor's time."""
+    """Return the rate and the processor seconds."""
     headers = list(wire.record_headers())
     async with AIOKafkaProducer(
         bootstrap_servers=bootstrap, enable_idempotence=True, acks="all", max_batch_size=batch_bytes

@@ -1,4 +1,4 @@
-"""The HTTP requests that clients send, rendered beforehand."""
+"""The clients' HTTP requests, rendered beforehand."""
 
 from collections.abc import Iterator, Sequence
 from itertools import islice
@@ -10,7 +10,7 @@ from benchmarks.events import Size, Variant, events
 EVENTS_PER_BATCH = 500
 
 _SINGLE = 5_000
-"""How many different requests there are, which clients repeat; each makes an event with another id."""
+"""The number of different requests, which clients repeat; each makes an event with a new id."""
 _BATCHES = 20
 _ENCODER = msgspec.json.Encoder()
 

@@ -1,4 +1,4 @@
-"""The file of results: what was measured is kept until it is measured anew."""
+"""The file of results: a figure is kept until it is measured anew."""
 
 import json
 from collections.abc import Iterable, Mapping
@@ -26,20 +26,20 @@ class Results:
             self._figures = {(each["key"], each["variant"]): each for each in kept}
 
     def take(self, figures: Iterable[Figure]) -> None:
-        """Keep figures in place of earlier ones."""
+        """Replace earlier figures."""
         for figure in figures:
             self._figures[figure.key, figure.variant] = _shown(figure) | {"commit": self._commit}
         self._write()
 
     def take_error(self, key: str, variants: Iterable[str], error: str) -> None:
-        """Keep that there are no figures, and why."""
+        """Note an error in place of figures."""
         for variant in variants:
             self._figures[key, variant] = {"key": key, "variant": variant, "error": error, "commit": self._commit}
         self._write()
 
     @property
     def figures(self) -> list[Mapping[str, Any]]:
-        """All, in the order of the table of targets."""
+        """All figures, in the order of the targets."""
         order = [(key, variant) for key, variants in TARGETS.items() for variant in variants]
         return [self._figures[place] for place in order if place in self._figures]
 
@@ -68,7 +68,7 @@ def _shown(figure: Figure) -> dict[str, Any]:
 
 
 def _rounded(value: Any) -> Any:
-    """Cut floats to as many digits as mean anything."""
+    """Round floats to the significant digits."""
     if isinstance(value, dict):
         return {name: _rounded(each) for name, each in value.items()}
     if isinstance(value, list | tuple):

@@ -1,9 +1,9 @@
-"""What the way to the route costs a POST: plain ASGI in front of the framework, as served, or through its router.
+"""What routing costs a POST: plain ASGI in front of the framework, as served, or through the framework's router.
 
     python -m benchmarks.routing [--seconds N] [--rounds N]
 
-The log is one in memory that acknowledges at once: its work, and the broker's, come on top of all ways alike. The ways
-take turns; what counts is the processor time of the server's process.
+The log is in memory and acknowledges at once; the real log adds the same time to each variant. The variants
+take turns; the processor time of the server's process is compared.
 """
 
 import argparse
@@ -47,7 +47,7 @@ from tools.kafka import probe, processes
 _PATH = "/events/generate"
 _CONNECTIONS = 64
 _MANY = 1_000_000
-"""Of bytes and requests: no limit here."""
+"""Bytes and requests, without a limit here."""
 _SECONDS = 60.0
 _LOOK_SECONDS = 0.05
 
@@ -145,7 +145,7 @@ async def _measure(rounds: int, seconds: float) -> Mapping[str, list[float]]:
 
 
 def main() -> None:
-    """Measure all ways, and print a table."""
+    """Measure all variants, and print a table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--seconds", type=float, default=5)
     parser.add_argument("--rounds", type=int, default=5)

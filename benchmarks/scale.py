@@ -20,7 +20,7 @@ _SIZE: Size = "200"
 
 
 async def apis(bench: Bench) -> list[Figure]:
-    """Publish by one and by both."""
+    """Publish through one and through both."""
     topic = await new_topic(bench)
     async with bench.servers.database() as database:
         settings = environment(bench.servers.kafka.bootstrap, topic, database)
@@ -43,8 +43,8 @@ async def apis(bench: Bench) -> list[Figure]:
 
 
 async def consumers(bench: Bench) -> list[Figure]:
-    """Store a backlog by one and by both."""
-    # More than elsewhere: until the group is complete, which takes seconds, one of them works alone.
+    """Store a backlog with one and with both."""
+    # More than elsewhere: one of them works alone until the group is complete, which takes seconds.
     backlog = await bench.backlog(_VARIANT, size=2)
     if bench.counts.warm_up:
         await warm_up(bench, backlog)
@@ -87,7 +87,7 @@ async def _consume_by_both(bench: Bench, backlog: Backlog, database: Database) -
 
 
 async def _stored(lines: Sequence[EventLines], count: int) -> None:
-    """Return when so many events are stored; one that is handed over with its partition may be handled twice."""
+    """Return when `count` events are stored; a rebalance may have some handled twice."""
     deadline = time.monotonic() + PATIENCE_SECONDS * len(lines)
     while True:
         for each in lines:
@@ -100,12 +100,12 @@ async def _stored(lines: Sequence[EventLines], count: int) -> None:
 
 
 def _together(logs: Sequence[Path]) -> tuple[float, float]:
-    """Tell the rate while both were at work, and how long that was.
+    """Return the rate while both were at work, and for how many seconds.
 
-    It begins behind the first batch of the one that was later, and ends when one of them has no more to do.
+    It begins after the first batch of the later one, and ends when one of them is finished.
     """
     moments = [[moment for _id, moment in stored_moments(log)] for log in logs]
-    # In the smoke the first to join may have stored all before the other one joins.
+    # In the smoke test the first to join may have stored everything before the other one joins.
     at_work = [each for each in moments if each]
     begin = max(max(first_batch(each)) for each in at_work)
     end = min(each[-1] for each in at_work)

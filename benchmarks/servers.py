@@ -1,4 +1,4 @@
-"""The real servers of a run: one broker and one database server, on loopback."""
+"""The real servers of a run: a broker and a database server on loopback."""
 
 import os
 from collections.abc import AsyncIterator, Iterator, Mapping
@@ -26,19 +26,19 @@ POSTGRES_SETTINGS: Mapping[str, str] = {
     "min_wal_size": "1GB",
     "checkpoint_timeout": "15min",
 }
-"""Ordinary ones of a machine such as this, the same for the service and for what it is compared with."""
+"""Ordinary settings for such a machine, the same for the service and for its limits."""
 _COMPRESSION = "wal_compression"
 
 
 @dataclass(frozen=True)
 class Servers:
-    """Where the servers are, and what they have used."""
+    """The servers, and how much processor time they have used."""
 
     kafka: KafkaCluster
     postgres: PostgresServer
     local: LocalPostgres
     template: str
-    """A migrated database that others are copied from."""
+    """A migrated database from which others are copied."""
 
     async def new_database(self) -> Database:
         """Make a migrated database without rows."""
@@ -60,11 +60,11 @@ class Servers:
             await self.drop(made)
 
     async def settle(self) -> None:
-        """Have the database write what earlier runs left to be written."""
+        """Make the database write the dirty pages of earlier runs."""
         await self.postgres.execute("CHECKPOINT")
 
     async def settings(self) -> dict[str, str]:
-        """Ask the database how the settings stand that matter here."""
+        """Ask the database for the settings that matter here."""
         names = [*POSTGRES_SETTINGS, _COMPRESSION, "fsync", "synchronous_commit", "full_page_writes"]
         connection = await connect(self.postgres.admin)
         try:
@@ -74,18 +74,18 @@ class Servers:
 
     @property
     def postgres_pid(self) -> int:
-        """The process whose children serve."""
+        """The parent process of the server."""
         assert self.local.process is not None
         return self.local.process.pid
 
     @property
     def kafka_jvm(self) -> str:
-        """How the broker's virtual machine is set."""
+        """The options of the broker's virtual machine."""
         command = Path(f"/proc/{self.kafka.process(_BROKER).pid}/cmdline").read_text().split("\0")
         return " ".join(argument for argument in command if argument.startswith("-X"))
 
     def cpu_seconds(self) -> dict[str, float]:
-        """Tell the processor's time of each server so far."""
+        """Return the processor seconds of each server so far."""
         return {
             "broker": usage.cpu_seconds(self.kafka.process(_BROKER).pid),
             "database": usage.cpu_seconds(self.postgres_pid),
@@ -113,7 +113,7 @@ def _both(folder: Path) -> Iterator[tuple[KafkaCluster, LocalPostgres]]:
 
 
 async def _compress_wal(server: PostgresServer) -> None:
-    """Choose lz4 where the server was built with it."""
+    """Compress the WAL with lz4 if the server was built with it."""
     connection = await connect(server.admin)
     try:
         methods = await connection.fetchval("SELECT enumvals FROM pg_settings WHERE name = $1", _COMPRESSION)

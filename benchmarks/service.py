@@ -1,4 +1,4 @@
-"""The service's own processes, with the defaults of production and their lines in a file."""
+"""The service's processes, with the defaults of production, logging to a file."""
 
 import asyncio
 import os
@@ -41,16 +41,16 @@ class Service:
 
     @property
     def cpu_seconds(self) -> float:
-        """The processor's time so far."""
+        """The processor seconds so far."""
         return usage.cpu_seconds(self._process.pid)
 
     @property
     def peak_memory_mb(self) -> float:
-        """How much memory it had at most so far."""
+        """The peak memory so far, in MiB."""
         return usage.peak_memory_mb(self._process.pid)
 
     def check(self) -> None:
-        """Fail when it has ended."""
+        """Raise RuntimeError if it has ended."""
         if self._process.returncode is not None:
             end = self.log.read_bytes()[-_SHOWN_BYTES:].decode(errors="replace")
             raise RuntimeError(f"the {self.kind} ended with {self._process.returncode}: {end}")
@@ -65,7 +65,7 @@ class Service:
             await asyncio.sleep(_LOOK_SECONDS)
 
     async def stop(self) -> None:
-        """Ask it to end, and kill it when it does not."""
+        """Terminate it, and kill it if it does not end in time."""
         if self._process.returncode is not None:
             return
         self._process.terminate()
@@ -85,7 +85,7 @@ class Service:
 
 
 def environment(bootstrap: str, topic: str, database: Database) -> dict[str, str]:
-    """Name a topic, a database and a new group; all else is left to the defaults."""
+    """Make the settings for a topic, a database and a new group; the rest are defaults."""
     return {
         "KAFKA_BROKER": bootstrap,
         "KAFKA_TOPIC": topic,
@@ -101,13 +101,13 @@ def environment(bootstrap: str, topic: str, database: Database) -> dict[str, str
 
 @asynccontextmanager
 async def running(kind: Kind, folder: Path, settings: Mapping[str, str]) -> AsyncIterator[Service]:
-    """Start a process as `user-events` does, and stop it in the end; its log goes with it."""
+    """Start a process as `user-events` does; at the end stop it and delete its log."""
     port = probe.free_ports(1)[0]
     log = folder / f"{kind}-{uuid4().hex}.log"
     with log.open("wb") as output:
         started_at = time.perf_counter()
         process = await asyncio.create_subprocess_exec(
-            # It ends with the benchmarks even where they are killed.
+            # It ends with the benchmarks even if they are killed.
             *(sys.executable, "-m", "entrypoints", kind, "--until-eof"),
             # Nothing of the caller's environment, which may hold settings.
             env={

@@ -1,4 +1,4 @@
-"""Checks that a file of results has every figure, with a number that can be one: `python -m benchmarks.smoke PATH`."""
+"""Check that a file of results has every figure, with a plausible number: `python -m benchmarks.smoke PATH`."""
 
 import json
 import math
@@ -10,7 +10,7 @@ from benchmarks.targets import TARGETS
 
 
 def main() -> None:
-    """Check the file that is named."""
+    """Check the given file."""
     figures = {(each["key"], each["variant"]): each for each in json.loads(Path(sys.argv[1]).read_text())["figures"]}
     places = [(key, variant) for key, variants in TARGETS.items() for variant in variants]
     troubles = [

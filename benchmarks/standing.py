@@ -39,7 +39,7 @@ async def new_standing(servers: Servers, rows: int) -> Database:
     connection = await connect(database)
     try:
         indexes = await connection.fetch(_INDEXES)
-        # They are made in a fraction of the time once the rows are there.
+        # Built after the rows are there, they take a fraction of the time.
         for name, _definition, promise in indexes:
             drop = f"DROP INDEX {name}" if promise is None else f"ALTER TABLE events DROP CONSTRAINT {name}"
             await connection.execute(drop)

@@ -1,4 +1,4 @@
-"""From the start of a process to the first answer that it is ready."""
+"""From the start of a process until it answers that it is ready."""
 
 import time
 
@@ -9,7 +9,7 @@ from benchmarks.service import Kind, environment, running
 
 
 async def measure(bench: Bench, kind: Kind) -> list[Figure]:
-    """Start a process several times; the first time makes what is missing, and does not count."""
+    """Start a process several times; the first start makes the topics and does not count."""
     topic = await new_topic(bench)
     async with bench.servers.database() as database:
         runs = []

@@ -5,7 +5,7 @@ from typing import Any
 
 _ERROR_CHARS = 80
 _LARGE = 1_000
-"""From where on no decimals are shown."""
+"""Larger numbers have no decimals."""
 _HEADER = ("key", "variant", "value", "unit", "limit", "ratio", "reach", "aim", "")
 
 

@@ -1,4 +1,4 @@
-"""The table of benchmarks: every figure there is, and what it has to be."""
+"""All figures, with their bounds and aims."""
 
 from collections.abc import Mapping
 
@@ -26,4 +26,4 @@ TARGETS: Mapping[str, Mapping[str, Target | None]] = {
     "scale": dict.fromkeys(("consumers", "apis")),
     "start_s": dict.fromkeys(("consumer", "api"), Target(2, 1, "lower")),
 }
-"""By key and variant; None where the figure is only reported."""
+"""By key and variant; None for a figure without a bound."""

@@ -1,4 +1,4 @@
-"""What processes have used of the machine, as Linux counts it."""
+"""Processor time and memory of processes, as Linux counts them."""
 
 import os
 from pathlib import Path
@@ -15,14 +15,14 @@ class _Stat(NamedTuple):
 
 
 def cpu_seconds(pid: int) -> float:
-    """Add up the processor's time of a process and all its children, those that have ended too."""
+    """Return the processor seconds of a process and all its children, including those that have ended."""
     stats = {int(entry.name): stat for entry in Path("/proc").glob("[0-9]*") if (stat := _stat(entry)) is not None}
     ticks = sum(stat.ticks for number, stat in stats.items() if pid in {number, stat.parent})
     return ticks / _TICKS
 
 
 def peak_memory_mb(pid: int) -> float:
-    """Tell how much memory a process had at most so far."""
+    """Return the peak memory of a process so far, in MiB."""
     status = Path(f"/proc/{pid}/status").read_text().splitlines()
     (peak,) = (int(line.split()[1]) for line in status if line.startswith("VmHWM:"))
     return peak / _KIB_PER_MB
@@ -30,7 +30,7 @@ def peak_memory_mb(pid: int) -> float:
 
 def _stat(entry: Path) -> _Stat | None:
     try:
-        # The name, in parentheses, may contain anything.
+        # The name, in parentheses, may have any characters.
         fields = (entry / "stat").read_text().rpartition(")")[2].split()
     except OSError:
         return None  # it has ended meanwhile

@@ -1,1 +1,1 @@
-"""What developers run: a local Kafka, generated documents, checks."""
+"""Programs for developers: a local Kafka, generated documents, checks."""

@@ -1,4 +1,4 @@
-"""Fail where the migrations do not lead to the tables that the queries expect.
+"""Fail if the migrations do not make the tables that the queries expect.
 
 Migrates a new database, of the server at DB_HOST or of one started for this, and compares.
 """
@@ -51,7 +51,7 @@ async def _compare(database: Database) -> None:
 
 
 def main() -> int:
-    """Do as the module's first lines say; the exit code is 1 where there is a difference."""
+    """Compare; return exit code 1 if there is a difference."""
     with _new_database() as database:
         try:
             asyncio.run(_compare(database))

@@ -1,6 +1,6 @@
 """Generate docs/configuration.md from the settings class.
 
-`--check` writes nothing and fails with the difference where the file is out of date.
+`--check` writes nothing and fails with the difference if the file is out of date.
 """
 
 import difflib
@@ -24,17 +24,17 @@ _TITLES = {
     "batch_size": "Work and its limits",
     "log_level": "Logs and local data",
 }
-"""Above which setting, in the order of the class, a title stands."""
+"""Titles, by the first setting below them in the order of the class."""
 _HEAD = """\
 # Configuration
 
 <!-- Generated from the class Settings by `make docs`; do not edit. -->
 
-Every setting is a variable of the environment; an empty one counts as unset. At the start all of them are checked, and
-everything that is wrong is told at once (exit code 2). `user-events config` prints them as they stand. Words such as
-those of `LOG_LEVEL` may be written in any case. A variable that looks like a setting but is none is warned about.
+Every setting is an environment variable; an empty one counts as unset. Each process checks all of them at its start and
+reports every problem at once (exit code 2). `user-events config` prints the settings in force. Words such as
+those of `LOG_LEVEL` may be written in any case. A variable that looks like a setting but is none causes a warning.
 
-A secret may be given by a file instead: the variable with the suffix `_FILE` names it. The file is read for each new
+A secret may come from a file instead: the variable with the suffix `_FILE` names it. The file is read for each new
 connection. A line break at its end does not count. Giving both is an error. Secrets are never printed.
 """
 
@@ -68,7 +68,7 @@ def _default(name: str) -> str:
 
 
 def _value(schema: Mapping[str, Any]) -> str:
-    # What may be unset is stated as one of two, the second being null.
+    # The schema of an optional setting is one of two, the second being null.
     schema = schema["anyOf"][0] if "anyOf" in schema else schema
     if "enum" in schema:
         return ", ".join(f"`{value}`" for value in schema["enum"])
@@ -94,7 +94,7 @@ def _range(schema: Mapping[str, Any]) -> str:
 
 
 def main(arguments: list[str]) -> int:
-    """Do as the module's first lines say; the exit code is 1 when the file is out of date."""
+    """Write or check the file; return exit code 1 if it is out of date."""
     fresh = render()
     if "--check" not in arguments:
         _FILE.write_text(fresh)

@@ -1,6 +1,6 @@
 """Compile the hash-locked requirements from pyproject.toml, keeping the versions that still fit.
 
-`--upgrade` takes the newest versions instead; `--check` writes nothing and fails where the files are out of date.
+`--upgrade` takes the newest versions instead; `--check` writes nothing and fails if the files are out of date.
 """
 
 import difflib
@@ -44,7 +44,7 @@ def _check() -> int:
 
 
 def main(arguments: list[str]) -> int:
-    """Do as the module's first lines say; the exit code is 1 when a file is out of date."""
+    """Write or check the files; return exit code 1 if one is out of date."""
     if "--check" in arguments:
         return _check()
     for name, selection in _FILES.items():

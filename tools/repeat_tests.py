@@ -1,6 +1,6 @@
 """Run all tests again and again, each time in another order, until one run fails.
 
-Each run has a line: its seed, how many tests passed, and the seconds. Where one fails, what it printed stays in
+Prints a line for each run: its seed, how many tests passed, and the seconds. The output of a run that fails stays in
 `.cache/test-repeat.log`. With `--load` two busy processes and one that makes the disk write run beside the tests.
 """
 
@@ -68,11 +68,11 @@ def _repeat(runs: int, command: Sequence[str]) -> int:
 
 
 def main() -> int:
-    """Do as the module's first lines say; the exit code is that of the run that failed."""
+    """Repeat the tests; return the exit code of the run that failed, or 0."""
     parser = argparse.ArgumentParser(prog="python -m tools.repeat_tests", description=__doc__)
-    parser.add_argument("--runs", type=int, default=10, help="how often at most [%(default)s]")
+    parser.add_argument("--runs", type=int, default=10, help="the most runs [%(default)s]")
     parser.add_argument("--load", action="store_true", help="beside another load")
-    parser.add_argument("command", nargs="+", help="what runs the tests, behind --")
+    parser.add_argument("command", nargs="+", help="the command that runs the tests, after --")
     arguments = parser.parse_args()
     if not arguments.load:
         return _repeat(arguments.runs, arguments.command)

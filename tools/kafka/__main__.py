@@ -10,15 +10,15 @@ from tools.kafka import KafkaCluster, KafkaFailed, KafkaNotAvailable, probe
 
 
 def main() -> int:
-    """Run a cluster until Ctrl-C or SIGTERM; exit 0 then, 1 when it cannot run, 2 when it was called wrongly."""
+    """Run a cluster until Ctrl-C or SIGTERM; return 0 then, 1 if it cannot run, 2 if it was called wrongly."""
     arguments = _parser().parse_args()
     ports = range(arguments.port, arguments.port + arguments.brokers)
     taken = [port for port in ports if not probe.is_free(port)]
     if taken:
         return _fail(f"port {taken[0]} is taken; stop what listens there or choose another with --port")
-    # Each layout keeps data of its own: neither can read another's.
+    # Each layout has data of its own: none can read another's.
     directory = arguments.directory / f"{'zookeeper' if arguments.legacy else 'kraft'}-{arguments.brokers}"
-    # Ends the waiting below as Ctrl-C does.
+    # SIGTERM ends the waiting below as Ctrl-C does.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     cluster = KafkaCluster(directory, brokers=arguments.brokers, legacy=arguments.legacy, ports=ports)
     sys.stderr.write(f"Starting Kafka {cluster.version}; the first time its jars are downloaded.\n")
@@ -50,7 +50,7 @@ def _parser() -> argparse.ArgumentParser:
         "--legacy",
         action="store_true",
         default=environ.get("LEGACY", "").lower() in {"1", "true", "yes"},
-        help="the last version with ZooKeeper [LEGACY]",
+        help="the last release line with ZooKeeper [LEGACY]",
     )
     parser.add_argument("--port", type=int, default=9092, help="of the first broker [%(default)s], counting up")
     parser.add_argument(

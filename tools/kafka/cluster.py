@@ -1,4 +1,4 @@
-"""A cluster of real brokers as child processes, with the faults a test wants to cause."""
+"""A cluster of real brokers as child processes, with methods that cause faults for tests."""
 
 import atexit
 import fcntl
@@ -19,17 +19,17 @@ _POLL_SECONDS: Final = 0.05
 _WATCH_SECONDS: Final = 1.0
 _ATTEMPTS: Final = 5
 _PORT_TAKEN: Final = "Address already in use"
-_SESSION_STANDS: Final = "NodeExists"  # ZooKeeper has not yet forgotten a broker that was killed
+_SESSION_STANDS: Final = "NodeExists"  # ZooKeeper still has the session of a broker that was killed
 
 
 class KafkaCluster:
     """Apache Kafka on 127.0.0.1: one broker that is its own controller, or several beside a dedicated one.
 
-    With `legacy` it is the last line that has ZooKeeper. Brokers count from 1; node 0 is the dedicated controller
+    With `legacy` it is the last release line with ZooKeeper. Brokers count from 1; node 0 is the dedicated controller
     or ZooKeeper. Data in the directory is kept and used again. Clients are sent to `advertised_ports`, where a
-    proxy stands in front of each broker; brokers talk to each other past it. `properties` go to every node of Kafka;
-    listeners that they name come beside a single broker's own.
-    Methods block; they raise KafkaNotAvailable where there is no Java or no Maven, KafkaFailed when a node ends.
+    proxy is in front of each broker; brokers connect to each other directly. `properties` go to every node of Kafka;
+    listeners that they name are added to a single broker's own.
+    Methods block; they raise KafkaNotAvailable without Java or Maven, KafkaFailed when a node ends.
     """
 
     def __init__(
@@ -42,7 +42,7 @@ class KafkaCluster:
         advertised_ports: Sequence[int] | None = None,
         properties: Mapping[str, str] | None = None,
     ) -> None:
-        """Take the plan and start nothing; `ports` and `advertised_ports` have one entry a broker."""
+        """Start nothing yet; `ports` and `advertised_ports` have one entry for each broker."""
         for given in (ports, advertised_ports):
             if given is not None and len(given) != brokers:
                 raise ValueError(f"{brokers} brokers take as many ports, not {list(given)}")
@@ -66,7 +66,7 @@ class KafkaCluster:
 
     @property
     def version(self) -> str:
-        """The version of Kafka that runs."""
+        """The version of Kafka."""
         return self._layout.version
 
     @property
@@ -76,24 +76,24 @@ class KafkaCluster:
 
     @property
     def internal_bootstrap(self) -> str:
-        """The addresses between brokers: a client that starts from these goes past the advertised ports."""
+        """The addresses between brokers: a client that starts from these bypasses the advertised ports."""
         return ",".join(f"127.0.0.1:{port}" for port in self._listening.internal)
 
     @property
     def ports(self) -> Sequence[int]:
-        """Where the brokers themselves listen for clients, in the order of their ids."""
+        """The brokers' own ports for clients, in the order of their ids."""
         return self._listening.clients
 
     def process(self, node: int) -> Process:
-        """The process of a node, for signals and resource counts; another one after each restart."""
+        """The process of a node, for signals and resource counts; a new one after each restart."""
         return self._running[node].process
 
     def log(self, node: int) -> Path:
-        """The file with what a node has logged, in all its runs."""
+        """The log file of a node, with all its runs."""
         return self._nodes[node].log
 
     def start(self) -> None:
-        """Start all nodes; returns when every broker serves and knows of all others. Ports stay over a stop."""
+        """Start all nodes; returns when every broker serves and knows all others. Ports stay the same after a stop."""
         atexit.register(self.stop)
         self._claim = _claim(self._layout.directory)
         try:
@@ -103,7 +103,7 @@ class KafkaCluster:
             raise
 
     def stop(self) -> None:
-        """Stop all nodes, brokers before what they depend on; what does not end in time is killed."""
+        """Stop all nodes, brokers before the nodes they depend on; kill those that do not end in time."""
         self._stop_nodes()
         if self._claim is not None:
             self._claim.close()
@@ -121,12 +121,12 @@ class KafkaCluster:
         self._run([node])
 
     def advertise(self, ports: Sequence[int]) -> None:
-        """Send clients to other ports, one a broker, from the next start of each on."""
+        """Send clients to other ports, one for each broker, from its next start on."""
         self._layout = replace(self._layout, advertised_ports=ports)
         self._nodes = nodes.prepare(self._layout, self._listening)
 
     def wait(self) -> None:
-        """Block for as long as all nodes run; raises KafkaFailed when one ends unasked."""
+        """Block while all nodes run; raises KafkaFailed when one ends by itself."""
         while True:
             for number in self._running:
                 self._check(number, expired=False)
@@ -139,7 +139,7 @@ class KafkaCluster:
         return self._ports
 
     def _start_nodes(self) -> None:
-        # A port that was free a moment ago may be another's by now: then all begin again on others.
+        # A port that was free a moment ago may be taken by now: then all nodes start again on other ports.
         attempts = _ATTEMPTS if self._ports is None and self._given_ports is None else 1
         for left in reversed(range(attempts)):
             self._ports = self._ports or self._choose_ports()
@@ -185,7 +185,7 @@ class KafkaCluster:
         return brokers <= probe.registered_brokers(self._listening.clients[number - 1])
 
     def _check(self, number: int, *, expired: bool) -> None:
-        """Raise when a node that has not come up yet never will."""
+        """Raise KafkaFailed if a node that is not up yet has ended."""
         running = self._running[number]
         ended = running.process.poll() is not None
         if not ended and not expired:

@@ -1,4 +1,4 @@
-"""Where Java and Kafka's jars come from: the machine's Java, and Maven into a cache shared by all runs."""
+"""Java and Kafka's jars: the machine's Java, and jars that Maven downloads into a cache shared by all runs."""
 
 import fcntl
 import os
@@ -10,18 +10,18 @@ from pathlib import Path
 from typing import Final
 
 LEGACY_VERSION: Final = "3.9.2"
-"""The last line that runs with ZooKeeper."""
+"""The last release line with ZooKeeper."""
 
 _POM: Final = Path(__file__).with_name("pom.xml")
 VERSION: Final = re.findall(r"<kafka\.version>(.+)</kafka\.version>", _POM.read_text())[0]
-"""The one that the compose files and the docs name as well."""
+"""The compose files and the docs name the same version."""
 _CACHE: Final = Path(__file__).parents[2] / ".cache" / "kafka"
 _OLDEST_JAVA: Final = 17
 _DOWNLOAD_SECONDS: Final = 900
 
 
 class KafkaNotAvailable(Exception):
-    """Kafka cannot run on this machine; the message says what is missing."""
+    """Kafka cannot run on this machine; the message names what is missing."""
 
 
 def find_java() -> str:

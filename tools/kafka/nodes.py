@@ -1,4 +1,4 @@
-"""What each node of a cluster runs: its directory, properties file, storage and command line."""
+"""The nodes of a cluster: directory, properties file, storage and command line of each."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ _FORMAT_SECONDS: Final = 60
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """A Java program of the cluster and the file that its output goes to."""
+    """A Java program of the cluster and its log file."""
 
     command: Sequence[str]
     log: Path
@@ -23,7 +23,7 @@ class Node:
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """What a cluster consists of, whichever ports it gets."""
+    """The layout of a cluster, without its ports."""
 
     directory: Path
     brokers: int
@@ -38,13 +38,13 @@ class Layout:
 
     @property
     def numbers(self) -> range:
-        """The ids of all nodes: brokers from 1, and 0 where there is something beside them."""
+        """The ids of all nodes: brokers from 1, and 0 for a dedicated controller or ZooKeeper."""
         combined = self.brokers == 1 and not self.legacy
         return range(1 if combined else QUORUM, self.brokers + 1)
 
 
 def prepare(layout: Layout, ports: Ports) -> dict[int, Node]:
-    """Write what every node needs, format storage that is new, and say what to run by node id."""
+    """Write every node's files, format new storage, and return the nodes by id."""
     java, class_path = jars.find_java(), jars.class_path(layout.version)
     nodes: dict[int, Node] = {}
     formatting = []
@@ -82,6 +82,6 @@ def _properties(layout: Layout, ports: Ports, number: int, data: Path) -> Proper
 
 
 def _extended(own: Properties, extra: Mapping[str, str]) -> Properties:
-    """Put `extra` over a broker's own properties; its listeners come beside the broker's own."""
+    """Override a broker's own properties by `extra`; its listeners are added to the broker's own."""
     beside = {name: f"{own[name]},{extra[name]}" for name in properties.LISTENERS if name in extra}
     return own | dict(extra) | beside

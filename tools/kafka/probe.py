@@ -1,4 +1,4 @@
-"""Whether brokers are ready, asked in Kafka's own protocol, and which ports are free."""
+"""Readiness of brokers, asked in Kafka's own protocol, and free ports."""
 
 import socket
 import struct
@@ -10,14 +10,14 @@ from typing import Final
 
 _METADATA_V1: Final = struct.pack(">hhi h i", 3, 1, 0, -1, 0)  # correlation id 0, no client id, no topics
 _TIMEOUT: Final = 5.0
-# Below what Linux, macOS and Windows give to outgoing connections: while a broker is down, a client that
-# keeps dialling a port of that range can end up connected to itself and so keep the port from the broker.
+# Below the ports that Linux, macOS and Windows give to outgoing connections: while a broker is down, a client that
+# keeps dialling a port of that range can connect to itself, and the broker cannot take the port back.
 _PORTS: Final = range(20_000, 32_000)
 _BLOCK: Final = 25
 
 
 def registered_brokers(port: int) -> set[int]:
-    """The ids of the brokers that the broker at a port knows to be up; empty when it does not answer."""
+    """The ids of the live brokers, as the broker at a port knows them; empty if it does not answer."""
     try:
         with socket.create_connection(("127.0.0.1", port), timeout=_TIMEOUT) as connection:
             connection.sendall(struct.pack(">i", len(_METADATA_V1)) + _METADATA_V1)
@@ -60,7 +60,7 @@ def is_free(port: int) -> bool:
 
 
 def free_ports(count: int) -> list[int]:
-    """Different ports that nobody listens on, handed out once: no other process gets them while this one runs."""
+    """Different free ports, each handed out once: no other process gets them while this one runs."""
     return list(islice(_free, count))
 
 
@@ -71,14 +71,14 @@ def _hand_out() -> Iterator[int]:
 
 
 def _claim(block: int) -> bool:
-    """Take a block of ports for this process: by its first number for UDP, of which nothing else makes use."""
+    """Reserve a block of ports for this process by binding its first number for UDP, which nothing else uses."""
     claim = socket.socket(type=socket.SOCK_DGRAM)
     try:
         claim.bind(("127.0.0.1", block))
     except OSError:
         claim.close()
         return False
-    # Left to the system, which closes it with the process.
+    # The system closes it with the process.
     claim.detach()
     return True
 

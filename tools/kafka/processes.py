@@ -12,31 +12,31 @@ from typing import Final
 
 Process = subprocess.Popen[bytes]
 
-# Linux sends the parent-death signal when the *thread* that started a child ends: this one lasts as long as Python.
+# Linux sends the parent-death signal when the *thread* that started a child ends: this thread lasts as long as Python.
 _STARTER: Final = ThreadPoolExecutor(max_workers=1, thread_name_prefix="kafka-starter")
-# Of util-linux; elsewhere nodes outlive a parent that is killed (but not one that ends).
+# From util-linux; without it nodes outlive a parent that is killed (but not one that ends).
 _SETPRIV: Final = shutil.which("setpriv")
 _DIE_WITH_PARENT: Final = [_SETPRIV, "--pdeathsig", "KILL"] if _SETPRIV else []
 _LINES: Final = 20
-# Fast to start and small, at some cost to the throughput of a broker that has warmed up.
+# Fast to start and small, at some cost to the throughput of a warm broker.
 _JVM: Final = ["-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-Xshare:auto", "-XX:+ExitOnOutOfMemoryError"]
 _LOGGING: Final = ["-Dorg.slf4j.simpleLogger.showDateTime=true", "-Dorg.slf4j.simpleLogger.dateTimeFormat=HH:mm:ss.SSS"]
 
 
 class KafkaFailed(Exception):
-    """A node ended or did not become ready in time; the message says why, from its log."""
+    """A node ended or did not become ready in time; the message has the reason, from its log."""
 
 
 @dataclass(frozen=True, slots=True)
 class Running:
-    """A process, and where in its log file this run of it begins."""
+    """A process, and the offset of its log file at which this run begins."""
 
     process: Process
     log: Path
     begins: int
 
     def trouble(self) -> str:
-        """The first errors that this run logged, or else its last lines."""
+        """The first errors that this run logged, or its last lines if there are none."""
         with self.log.open("rb") as log:
             log.seek(self.begins)
             lines = log.read().decode(errors="replace").splitlines()
@@ -59,18 +59,18 @@ def start(command: Sequence[str], log: Path) -> Running:
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,
-            # Ctrl-C in a terminal reaches a whole group at once; the order of stopping is ours to keep.
+            # Ctrl-C in a terminal reaches a whole group at once; nodes have to stop in order.
             start_new_session=True,
         ).result()
     return Running(process, log, begins)
 
 
 def stop(processes: Iterable[Process], limit: float) -> None:
-    """End programs together: asked first, killed when they are still up after `limit` seconds."""
+    """Terminate programs together; kill those that are still up after `limit` seconds."""
     alive = [process for process in processes if process.poll() is None]
     for process in alive:
         process.terminate()
-        process.send_signal(signal.SIGCONT)  # one that a test has paused could not hear it otherwise
+        process.send_signal(signal.SIGCONT)  # a process that a test has paused would not receive it otherwise
     deadline = time.monotonic() + limit
     for process in alive:
         try:

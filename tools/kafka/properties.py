@@ -1,4 +1,4 @@
-"""The configuration of each kind of node, as Kafka's and ZooKeeper's properties files take it."""
+"""The configuration of each kind of node, in the form of Kafka's and ZooKeeper's properties files."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -6,17 +6,17 @@ from pathlib import Path
 from typing import Final
 
 QUORUM: Final = 0
-"""The id of what keeps the brokers together: the dedicated controller, or ZooKeeper."""
+"""The id of the dedicated controller, or of ZooKeeper."""
 
 LISTENERS: Final = ("listeners", "advertised.listeners", "listener.security.protocol.map")
-"""What has an entry for each listener."""
+"""The properties that have an entry for each listener."""
 
 Properties = dict[str, str]
 
 
 @dataclass(frozen=True, slots=True)
 class Ports:
-    """Where everything listens: per broker for clients and for other brokers, and once for the quorum."""
+    """All ports: for each broker one for clients and one for other brokers, and one for the quorum."""
 
     clients: Sequence[int]
     internal: Sequence[int]
@@ -29,7 +29,7 @@ def write(path: Path, properties: Mapping[str, str]) -> None:
 
 
 def zookeeper(data: Path, ports: Ports) -> Properties:
-    """ZooKeeper for the legacy line."""
+    """ZooKeeper for the legacy release line."""
     return {
         "dataDir": str(data),
         "clientPort": str(ports.quorum),
@@ -40,7 +40,7 @@ def zookeeper(data: Path, ports: Ports) -> Properties:
 
 
 def controller(data: Path, ports: Ports) -> Properties:
-    """A controller that is no broker, beside several brokers."""
+    """A dedicated controller beside several brokers."""
     return _kraft(QUORUM, "controller", QUORUM, ports) | {
         "listeners": f"CONTROLLER://127.0.0.1:{ports.quorum}",
         "log.dirs": str(data),
@@ -57,11 +57,11 @@ def broker(number: int, data: Path, ports: Ports, advertised: int, *, legacy: bo
         role = {
             "broker.id": str(number),
             "zookeeper.connect": f"127.0.0.1:{ports.quorum}",
-            # A killed broker can return only when ZooKeeper has forgotten its session.
+            # A killed broker can return only when ZooKeeper has expired its session.
             "zookeeper.session.timeout.ms": "6000",
-            # Otherwise that of a session, within which a busy machine may not have started ZooKeeper.
+            # The default is that of a session, which is too short for ZooKeeper to start on a busy machine.
             "zookeeper.connection.timeout.ms": "60000",
-            # The last broker to stop has nobody to hand its partitions to; by default it tries for 15 s.
+            # The last broker to stop has no other to hand its partitions to; by default it tries for 15 s.
             "controlled.shutdown.retry.backoff.ms": "200",
         }
     elif brokers == 1:
@@ -85,14 +85,14 @@ def _kraft(number: int, roles: str, leader: int, ports: Ports) -> Properties:
         "process.roles": roles,
         "controller.quorum.voters": f"{leader}@127.0.0.1:{ports.quorum}",
         "controller.listener.names": "CONTROLLER",
-        # A starting broker may serve after a heartbeat, a killed one not before its session has ended.
+        # A broker serves after its first heartbeat; a killed one returns after its session has ended.
         "broker.heartbeat.interval.ms": "500",
         "broker.session.timeout.ms": "6000",
     }
 
 
 def _cluster(brokers: int) -> Properties:
-    """Durable where there is more than one broker; small, since all of it runs on one machine."""
+    """Durable with more than one broker; small, since everything runs on one machine."""
     replicas = str(brokers)
     in_sync = str(min(2, brokers))
     return {
