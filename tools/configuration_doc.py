@@ -1,6 +1,6 @@
 """Generate docs/configuration.md from the settings class.
 
-`--check` writes nothing and fails with the difference if the file is out of date.
+`--check` writes nothing; it prints the difference and fails where the file is out of date.
 """
 
 import difflib
@@ -11,37 +11,43 @@ from typing import Any
 
 from pydantic import SecretStr
 
+from entrypoints.config.environment import OLD_NAMES
 from entrypoints.config.settings import Settings, is_secret
 
 _FILE = Path("docs", "configuration.md")
 _TITLES = {
-    "host": "Addresses",
     "event_log": "Event log",
     "kafka_broker": "Kafka",
-    "kafka_security_protocol": "Kafka: TLS and login",
-    "log_retention": "Embedded log",
+    "kafka_security_protocol": "Kafka: TLS and SASL",
     "db_host": "PostgreSQL",
-    "batch_size": "Work and its limits",
-    "log_level": "Logs and local data",
+    "host": "HTTP",
+    "batch_size": "Consumer",
+    "shutdown_grace_seconds": "Shutdown, logs and local data",
 }
-"""Titles, by the first setting below them in the order of the class."""
+"""The setting, in the order of the class, that each title precedes."""
 _HEAD = """\
 # Configuration
 
 <!-- Generated from the class Settings by `make docs`; do not edit. -->
 
-Every setting is an environment variable; an empty one counts as unset. Each process checks all of them at its start and
-reports every problem at once (exit code 2). `user-events config` prints the settings in force. Words such as
-those of `LOG_LEVEL` may be written in any case. A variable that looks like a setting but is none causes a warning.
+Every setting is an environment variable; an empty one counts as unset. A process checks all settings at its start and
+reports every problem at once (exit code 2). `user-events config` prints the current settings. Words such as those of
+`LOG_LEVEL` may be written in any case. A variable that resembles a setting but is none causes a warning.
 
-A secret may come from a file instead: the variable with the suffix `_FILE` names it. The file is read for each new
-connection. A line break at its end does not count. Giving both is an error. Secrets are never printed.
+A file may hold a secret instead: the variable with the suffix `_FILE` names the file, which is read for each new
+connection, without a line break at its end. Setting both variables is an error. Secrets are never printed.
+
+Old names are accepted until the next release, with a warning:
 """
 
 
 def render() -> str:
     """Render the document."""
-    return "\n".join([_HEAD.rstrip(), *_tables()]) + "\n"
+    return "\n".join([_HEAD, *_old_names(), *_tables()]) + "\n"
+
+
+def _old_names() -> Iterator[str]:
+    yield from (f"- `{old}` is now `{new}`" for old, new in OLD_NAMES.items())
 
 
 def _tables() -> Iterator[str]:
@@ -94,13 +100,13 @@ def _range(schema: Mapping[str, Any]) -> str:
 
 
 def main(arguments: list[str]) -> int:
-    """Write or check the file; return exit code 1 if it is out of date."""
+    """Write the file, or with `--check` compare it; return the exit code, 1 where it is out of date."""
     fresh = render()
     if "--check" not in arguments:
         _FILE.write_text(fresh)
         return 0
-    standing = _FILE.read_text() if _FILE.exists() else ""
-    difference = difflib.unified_diff(standing.splitlines(), fresh.splitlines(), str(_FILE), "Settings", lineterm="")
+    present = _FILE.read_text() if _FILE.exists() else ""
+    difference = difflib.unified_diff(present.splitlines(), fresh.splitlines(), str(_FILE), "Settings", lineterm="")
     if lines := list(difference):
         print("\n".join(lines), "\nrun: make docs", file=sys.stderr)
     return 1 if lines else 0

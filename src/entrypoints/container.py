@@ -42,8 +42,8 @@ from application.pipeline import Pace, Pipeline
 from application.process_event import ProcessEvent
 from application.publish_event import PublishEvent
 from application.storm import StormLimits, Storms
+from entrypoints.config import program
 from entrypoints.config.settings import Settings
-from entrypoints.dev.instance import spelled
 from entrypoints.processes import connections, readiness_checks
 from entrypoints.processes.api import Api
 from entrypoints.processes.consumer import Consumer
@@ -94,10 +94,10 @@ class Container(containers.DeclarativeContainer):
         Storms,
         providers.Singleton(
             StormLimits,
-            in_a_row=settings.provided.storm_letters_in_a_row,
-            share=settings.provided.storm_share,
-            of_at_least=settings.provided.storm_records,
-            window=settings.provided.storm_window_seconds,
+            in_a_row=settings.provided.dlq_max_consecutive,
+            share=settings.provided.dlq_max_ratio,
+            of_at_least=settings.provided.dlq_ratio_min_records,
+            window=settings.provided.dlq_ratio_window_seconds,
         ),
         monotonic,
     )
@@ -262,7 +262,7 @@ class Container(containers.DeclarativeContainer):
         pipeline,
         preparation,
         states=partition_states,
-        program=providers.Callable(spelled, settings.provided.data_dir),
+        program=providers.Callable(program.command, settings.provided.data_dir),
     )
     consumer = providers.Singleton(
         Consumer,

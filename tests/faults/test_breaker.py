@@ -8,7 +8,7 @@ from tests.support.waiting import eventually
 
 _POISON = 250
 _LETTERS_IN_A_ROW = 100
-"""The default of STORM_LETTERS_IN_A_ROW."""
+"""The default of DLQ_MAX_CONSECUTIVE."""
 _STOPPED = 3
 """How many of four partitions turn into poison."""
 

@@ -116,7 +116,7 @@ async def test_commands_beside_it_speak_to_its_servers(tmp_path: Path) -> None:
     api, consumer = probe.free_ports(2)
     data_dir = tmp_path / "data"
     environment = {"PORT": str(api), "CONSUMER_PORT": str(consumer), "DATA_DIR": str(data_dir)}
-    settings = {"KAFKA_TOPIC": "clicks", "STORM_LETTERS_IN_A_ROW": "1", "DB_PASS": "no effect"}
+    settings = {"KAFKA_TOPIC": "clicks", "DLQ_MAX_CONSECUTIVE": "1", "DB_PASS": "no effect"}
     beside = {"DATA_DIR": str(data_dir), "PYTHONPATH": SOURCES}
     async with started(environment | settings) as process:
         output = await output_until(process, "ready: http")

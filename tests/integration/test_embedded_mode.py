@@ -7,7 +7,7 @@ from uuid import UUID, uuid4
 import pytest
 
 from adapters.postgres.engine import Database
-from entrypoints.config.release import commit, release
+from entrypoints.config.program import commit, release
 from entrypoints.dev.local_postgres import LocalPostgres
 from tests.support.load import load
 from tests.support.records import Topics

@@ -156,7 +156,7 @@ async def test_letter_that_its_topic_refuses_is_kept_in_the_database_and_the_par
     await world.make_topic()
     await world.topics.make(world.letters_topic)
     # A hundred dead letters in a row may be sent here before the producer is replaced, which would halt the partition.
-    consumer = await world.run("consumer", STORM_LETTERS_IN_A_ROW="1000000")
+    consumer = await world.run("consumer", DLQ_MAX_CONSECUTIVE="1000000")
     await world.topics.configure(world.letters_topic, cleanup_policy="compact")
     await world.send(NewRecord(keyless, None, HEADERS), NewRecord(wire.encode(event)))
     await world.consumed(2)

@@ -105,7 +105,7 @@ async def test_documented_rights_are_enough(world: World, rights: Rights, log: s
     """For all that both processes and the commands do."""
     await _migrate(world, rights, log)
     await world.topics.make(world.letters_topic, max_message_bytes=str(MOST_BYTES))
-    settings = {"EVENT_LOG": log, "STORM_LETTERS_IN_A_ROW": str(IN_A_ROW)}
+    settings = {"EVENT_LOG": log, "DLQ_MAX_CONSECUTIVE": str(IN_A_ROW)}
     processes: list[Kind] = ["api", "consumer"]
     api, consumer = [await world.run(kind, **settings, **rights.environment(kind)) for kind in processes]
     await _use(world, api)

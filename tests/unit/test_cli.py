@@ -3,6 +3,8 @@
 import asyncio
 import json
 import logging
+import subprocess
+import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
@@ -15,10 +17,11 @@ from adapters.memory import MemoryLog, MemoryLogReader, MemoryPartitionStates
 from application.halted_partitions import HaltedPartitions
 from domain.errors import Unavailable
 from domain.stop import Stop, StopKind
-from entrypoints.cli import main as cli
-from entrypoints.cli.resume import Consent, resume
+from entrypoints.cli import deployment, main, resume
+from entrypoints.cli import run as cli_run
+from entrypoints.cli.resume import Consent, list_and_resume
 from entrypoints.config.environment import load_settings
-from entrypoints.config.release import release
+from entrypoints.config.program import release
 from entrypoints.config.settings import Settings
 from tests.support.events import NOON
 
@@ -33,13 +36,13 @@ def environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.chdir(tmp_path)
     for name in Settings.model_fields:
         monkeypatch.delenv(name.upper(), raising=False)
-    monkeypatch.setattr(cli, "configure_logging", lambda *_, **__: None)
-    monkeypatch.setattr(cli, "_PATIENCE_SECONDS", 0.05)
+    monkeypatch.setattr(cli_run, "configure_logging", lambda *_, **__: None)
+    monkeypatch.setattr(deployment, "_PATIENCE_SECONDS", 0.05)
 
 
 def run(*arguments: str, **environ: str) -> Result:
     """Run the command in this process."""
-    return CliRunner().invoke(cli.cli, arguments, env=environ)
+    return CliRunner().invoke(main.cli, arguments, env=environ)
 
 
 def test_config_prints_every_setting_with_secrets_masked() -> None:
@@ -126,6 +129,16 @@ def test_misspelt_variable_is_told_with_the_setting_that_was_meant(caplog: pytes
     )
 
 
+@pytest.mark.parametrize("command", ["config", "dev"])
+def test_old_names_of_settings_cause_one_warning(caplog: pytest.LogCaptureFixture, command: str) -> None:
+    """It names the new ones."""
+    both = {"STORM_SHARE": "0.2", "STORM_RECORDS": "5"}
+    result = run(command, **both, PORT="4000", CONSUMER_PORT="4000")
+    assert command == "dev" or "DLQ_MAX_RATIO=0.2" in result.stdout
+    (line,) = [vars(record) for record in caplog.records if record.levelno == logging.WARNING]
+    assert line["names"] == "STORM_SHARE is now DLQ_MAX_RATIO, STORM_RECORDS is now DLQ_RATIO_MIN_RECORDS"
+
+
 def test_topics_of_the_embedded_log_are_none_of_kafkas() -> None:
     """Nobody is dialled; a script still gets its JSON."""
     result = run("topics", "--json", **NOWHERE, EVENT_LOG="postgres")
@@ -161,7 +174,7 @@ class _Halted:
 def halted(monkeypatch: pytest.MonkeyPatch) -> _Halted:
     """What the command finds in the place of the database and the log."""
     halted = _Halted()
-    monkeypatch.setattr(cli, "assembled_halted_partitions", halted.open)
+    monkeypatch.setattr(resume, "assembled_halted_partitions", halted.open)
     return halted
 
 
@@ -234,7 +247,7 @@ def test_resume_asks_on_a_terminal(halted: _Halted, answer: str, left: set[int])
     """The question goes to stderr, and all but a yes leaves things as they are."""
     with CliRunner().isolation(input=answer) as (stdout, stderr, _):
         with suppress(typer.Abort):
-            asyncio.run(resume(halted.partitions, None, Consent.ASKED, as_json=True))
+            asyncio.run(list_and_resume(halted.partitions, None, Consent.ASKED, as_json=True))
         assert [each["partition"] for each in json.loads(stdout.getvalue().splitlines()[0])] == [0, 2]
         assert b"Resume these partitions?" in stderr.getvalue()
     assert halted.left() == left
@@ -270,7 +283,7 @@ def test_wrong_call_is_told_how_to_call(arguments: tuple[str, ...]) -> None:
 
 def test_version_is_told_with_its_commit(monkeypatch: pytest.MonkeyPatch) -> None:
     """Without any setting being read."""
-    monkeypatch.setattr(cli, "commit", lambda: "0123abcd")
+    monkeypatch.setattr(main, "commit", lambda: "0123abcd")
     result = run("--version", PORT="x")
     assert result.exit_code == 0
     assert result.stdout == f"user-events {release()} (commit 0123abcd)\n"
@@ -282,7 +295,7 @@ def test_shell_completes_commands(shell: str) -> None:
     asked = {"COMP_WORDS": "user-events re", "COMP_CWORD": "1", "_TYPER_COMPLETE_ARGS": "user-events re"}
     fish = {"_TYPER_COMPLETE_FISH_ACTION": "get-args"}
     environment = {"_USER_EVENTS_COMPLETE": f"complete_{shell}", **asked, **fish}
-    result = CliRunner().invoke(cli.cli, [], env=environment, prog_name="user-events")
+    result = CliRunner().invoke(main.cli, [], env=environment, prog_name="user-events")
     assert "resume" in result.stdout
     assert "config" not in result.stdout
 
@@ -294,3 +307,20 @@ def test_help_names_every_command() -> None:
     for command in ("api", "consumer", "dev", "migrate", "topics", "resume", "audit", "config"):
         assert command in result.stdout
     assert "until-eof" not in run("api", "--help").stdout
+
+
+SERVER_LIBRARIES = {"aiokafka", "alembic", "asyncpg", "dependency_injector", "litestar", "sqlalchemy", "uvicorn"}
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["audit", "--help"], ["--version"], ["config"]], ids=" ".join)
+def test_light_commands_import_no_server_library(tmp_path: Path, arguments: list[str]) -> None:
+    """They answer at once, in a shell as in a script."""
+    program = (
+        "import sys; from entrypoints.cli.main import cli; "
+        "cli(sys.argv[1:], standalone_mode=False); print(*sys.modules, file=sys.stderr)"
+    )
+    command = [sys.executable, "-c", program, *arguments]
+    ended = subprocess.run(command, capture_output=True, text=True, check=True, cwd=tmp_path, env={})
+    modules = {module.partition(".")[0] for module in ended.stderr.splitlines()[-1].split()}
+    assert "entrypoints" in modules
+    assert modules & SERVER_LIBRARIES == set()

@@ -3,11 +3,15 @@
 import ssl
 import subprocess
 from pathlib import Path
+from typing import get_args
 
 import aiokafka.conn
 import pytest
 
-from entrypoints.config.environment import SettingsError, load_settings
+from adapters.kafka import assignor
+from entrypoints.config import event_log_settings as config
+from entrypoints.config.environment import load_settings
+from entrypoints.config.errors import SettingsError
 from entrypoints.config.settings import Settings
 from entrypoints.processes import connections
 from tests.support.certificates import Certificate
@@ -125,6 +129,11 @@ def test_brokers_without_tls_need_no_context(protocol: str) -> None:
     sasl = {"KAFKA_SASL_MECHANISM": "SCRAM-SHA-512", "KAFKA_SASL_USERNAME": "u", "KAFKA_SASL_PASSWORD": "p"}
     given = sasl if protocol == "SASL_PLAINTEXT" else {}
     assert connections.brokers(load(KAFKA_SECURITY_PROTOCOL=protocol, **given)).tls is None
+
+
+def test_every_assignor_of_the_settings_exists() -> None:
+    """The settings list the names themselves, since they import no client of Kafka."""
+    assert get_args(config.AssignorName) == get_args(assignor.AssignorName)
 
 
 def test_login_is_handed_to_the_brokers() -> None:

@@ -23,7 +23,7 @@ from entrypoints.config.misspelt import misspelt
         ("POSTGRES_HOST", "DB_HOST"),
         ("LOGLEVEL", "LOG_LEVEL"),
         ("BATCHSIZE", "BATCH_SIZE"),
-        ("STORM_LETTER_IN_A_ROW", "STORM_LETTERS_IN_A_ROW"),
+        ("DLQ_MAX_CONSECUTIVES", "DLQ_MAX_CONSECUTIVE"),
     ],
 )
 def test_variable_like_a_setting_is_found_with_it(variable: str, meant: str) -> None:

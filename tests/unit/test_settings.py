@@ -6,8 +6,10 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from entrypoints.config.environment import SettingsError, load_settings
-from entrypoints.config.settings import ENVELOPE_BYTES, Settings, is_secret
+from entrypoints.config.environment import load_settings, with_new_names
+from entrypoints.config.errors import SettingsError
+from entrypoints.config.http_settings import ENVELOPE_BYTES
+from entrypoints.config.settings import Settings, is_secret
 from entrypoints.processes import connections
 
 SASL = {
@@ -78,6 +80,31 @@ def test_proxy_that_cannot_be_is_refused(variable: str, value: str) -> None:
 def test_variables_of_others_are_ignored() -> None:
     """An environment is never ours alone."""
     assert load_settings({"PATH": "/bin", "KAFKA_HOME": "/kafka", "port": "1"}) == load_settings({})
+
+
+OLD_NAMES_AND_VALUES = {
+    "STORM_LETTERS_IN_A_ROW": ("DLQ_MAX_CONSECUTIVE", "7", 7),
+    "STORM_SHARE": ("DLQ_MAX_RATIO", "0.25", 0.25),
+    "STORM_RECORDS": ("DLQ_RATIO_MIN_RECORDS", "9", 9),
+    "STORM_WINDOW_SECONDS": ("DLQ_RATIO_WINDOW_SECONDS", "30", 30.0),
+}
+
+
+@pytest.mark.parametrize(("old", "example"), OLD_NAMES_AND_VALUES.items())
+def test_old_name_sets_the_renamed_setting(old: str, example: tuple[str, str, object]) -> None:
+    """For one release; both names may be set to the same value."""
+    new, text, value = example
+    assert getattr(load_settings({old: text}), new.lower()) == value
+    assert getattr(load_settings({old: text, new: text}), new.lower()) == value
+    assert getattr(load_settings({old: "", new: text}), new.lower()) == value
+    assert with_new_names({old: text, "PATH": "/bin"}) == {new: text, "PATH": "/bin"}
+
+
+def test_old_and_new_name_with_different_values_are_refused() -> None:
+    """The problem names both."""
+    assert problems(STORM_SHARE="0.5", DLQ_MAX_RATIO="0.4", PORT="x")[0] == (
+        "DLQ_MAX_RATIO is '0.4', but its old name STORM_SHARE is '0.5': give only DLQ_MAX_RATIO"
+    )
 
 
 def test_settings_cannot_be_changed() -> None:
@@ -156,7 +183,7 @@ def test_text_becomes_a_value(variable: str, text: str, value: object) -> None:
         ("RETRY_BUDGET_SECONDS", "0"),
         ("RETRY_BUDGET_SECONDS", "inf"),
         ("RETRY_BUDGET_SECONDS", "nan"),
-        ("STORM_SHARE", "nan"),
+        ("DLQ_MAX_RATIO", "nan"),
         ("MAX_BODY_BYTES", "1023"),
         ("MAX_BATCH_EVENTS", "10001"),
         ("MAX_BATCH_BYTES", "67108865"),

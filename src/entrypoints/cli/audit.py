@@ -1,31 +1,50 @@
-"""What an audit prints: what is missing as it is found, the counts in the end, how far it is meanwhile."""
+"""`user-events audit`: prove that no acknowledged event is missing, and print each one that is."""
 
 import json
+import sys
 from collections import Counter
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
+from datetime import datetime
 from time import monotonic
 
 import typer
 
 from adapters import wire
 from application.audit import Fate, Finding, Missing
+from entrypoints.cli.run import FAILED, read_target, run
+from entrypoints.container import assembled_audit
 
 _PROGRESS_SECONDS = 5.0
 
 
+def audit(since: datetime | None, until: datetime | None, *, as_json: bool) -> None:
+    """Audit the records of this time range; exit with 1 where one is missing or may be."""
+    settings = read_target()
+    is_complete = False
+
+    async def work() -> None:
+        nonlocal is_complete
+        async with assembled_audit(settings) as audit_range:
+            is_complete = await print_audit(audit_range(since, until), as_json=as_json)
+
+    run(work())
+    if not is_complete:
+        sys.exit(FAILED)
+
+
 async def print_audit(findings: AsyncGenerator[Finding, None], *, as_json: bool) -> bool:
-    """Print to stdout, and the progress to stderr; tell whether nothing is missing, or may be."""
+    """Print the missing records and the counts to stdout, the progress to stderr; return whether nothing is missing."""
     printer = _JsonPrinter() if as_json else _TextPrinter()
     counts: Counter[Fate] = Counter()
-    told_at = monotonic()
+    printed_at = monotonic()
     async with aclosing(findings):
         async for finding in findings:
             counts.update(finding.counts)
             for missing in finding.missing:
                 printer.missing(missing)
-            if monotonic() - told_at >= _PROGRESS_SECONDS:
-                told_at = monotonic()
+            if monotonic() - printed_at >= _PROGRESS_SECONDS:
+                printed_at = monotonic()
                 typer.echo(f"partition {finding.partition}: audited up to offset {finding.span.end}", err=True)
     printer.end({fate: counts[fate] for fate in Fate})
     if counts[Fate.COMPACTED]:
@@ -56,7 +75,7 @@ class _TextPrinter:
 
 
 class _JsonPrinter:
-    """One document, which is written as it comes about: there is no telling how much is missing."""
+    """One document, written piece by piece: the list of missing records may be too long for the memory."""
 
     def __init__(self) -> None:
         self._before = '{"missing": ['
@@ -74,6 +93,6 @@ class _JsonPrinter:
 
 
 def _time(missing: Missing) -> str:
-    """Render a record's time; one that no calendar holds in milliseconds, as the log has it."""
+    """Render a record's time in ISO 8601; outside the years 1 to 9999, as the milliseconds of the log."""
     moment = wire.from_milliseconds(missing.timestamp)
     return str(missing.timestamp) if moment is None else wire.render_time(moment)

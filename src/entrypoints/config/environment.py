@@ -4,22 +4,44 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from pydantic import ValidationError
+from pydantic import SecretStr, ValidationError
 from pydantic_core import ErrorDetails
 
-from entrypoints.config.secret_file import SecretFile
+from entrypoints.config.errors import SettingsError
 from entrypoints.config.settings import Settings, is_secret
 
 _FILE = "_FILE"
 """The suffix of a variable that names a file with the secret."""
+OLD_NAMES: Mapping[str, str] = {
+    "STORM_LETTERS_IN_A_ROW": "DLQ_MAX_CONSECUTIVE",
+    "STORM_SHARE": "DLQ_MAX_RATIO",
+    "STORM_RECORDS": "DLQ_RATIO_MIN_RECORDS",
+    "STORM_WINDOW_SECONDS": "DLQ_RATIO_WINDOW_SECONDS",
+}
+"""Old names of settings, accepted for one release, each with its new name."""
 
 
-class SettingsError(Exception):
-    """The environment is wrong; `problems` has one line for each thing."""
+class SecretFile(SecretStr):
+    """A secret in a file, which may be rotated while the process runs: the file is read at each access.
 
-    def __init__(self, problems: list[str]) -> None:
-        super().__init__("\n".join(problems))
-        self.problems = problems
+    Only whether there is anything to mask is decided by the content at the start.
+    """
+
+    def __init__(self, path: Path) -> None:
+        """Raise `OSError` where the secret cannot be read from `path`."""
+        self._path = path
+        super().__init__(self.get_secret_value())
+
+    def get_secret_value(self) -> str:
+        """Read the file; raises `OSError` while it is missing or empty, as during a rotation."""
+        try:
+            # Editors and `echo` end a file with a line break, which is no part of the secret.
+            secret = self._path.read_text().rstrip("\r\n")
+        except UnicodeDecodeError as error:
+            raise OSError(f"{self._path}: {error}") from error
+        if not secret:
+            raise OSError(f"{self._path} is empty")
+        return secret
 
 
 def load_settings(environ: Mapping[str, str]) -> Settings:
@@ -34,9 +56,27 @@ def load_settings(environ: Mapping[str, str]) -> Settings:
     return settings
 
 
+def old_names_in(environ: Mapping[str, str]) -> Mapping[str, str]:
+    """Return the old names that `environ` uses, each with its new name."""
+    return {old: new for old, new in OLD_NAMES.items() if environ.get(old)}
+
+
+def with_new_names(environ: Mapping[str, str]) -> dict[str, str]:
+    """Return `environ` with new names instead of old ones; an old name stays where the new one has another value."""
+    renamed = dict(environ)
+    for old, new in old_names_in(environ).items():
+        if (renamed.get(new) or renamed[old]) == renamed[old]:
+            renamed[new] = renamed.pop(old)
+    return renamed
+
+
 def _read(environ: Mapping[str, str]) -> tuple[dict[str, Any], list[str]]:
+    environ = with_new_names(environ)
     values: dict[str, Any] = {}
-    problems = []
+    problems = [
+        f"{new} is {environ[new]!r}, but its old name {old} is {environ[old]!r}: give only {new}"
+        for old, new in old_names_in(environ).items()
+    ]
     for name in Settings.model_fields:
         variable = name.upper()
         if value := environ.get(variable):

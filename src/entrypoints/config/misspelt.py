@@ -4,6 +4,7 @@ import difflib
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
+from entrypoints.config.environment import OLD_NAMES
 from entrypoints.config.settings import variables
 
 _PREFIXES = ("KAFKA_", "DB_")
@@ -41,7 +42,7 @@ class Misspelt(NamedTuple):
 def misspelt(environ: Mapping[str, str]) -> Iterator[Misspelt]:
     """Find the variables that are no settings, but like one that is not set."""
     for variable in sorted(environ):
-        is_known = variable in variables() or variable.startswith(_OF_OTHERS)
+        is_known = variable in variables() or variable in OLD_NAMES or variable.startswith(_OF_OTHERS)
         if is_known or not environ[variable] or environ[variable].startswith(_LINK):
             continue
         meant = _OTHER_NAMES.get(variable) or _nearest(variable.upper())

@@ -5,15 +5,13 @@ of its PostgreSQL is read from the file that stands there anyway.
 """
 
 import json
-import shlex
-import shutil
-import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
-from entrypoints.config.environment import SettingsError
+from entrypoints.config.environment import with_new_names
+from entrypoints.config.errors import SettingsError
 from entrypoints.config.settings import Settings, is_secret
 from entrypoints.dev.postmaster import is_served
 
@@ -49,7 +47,7 @@ def target_of(environ: Mapping[str, str]) -> Target:
     Of an instance the database is taken whole; other variables that are set go before its own.
     Raises `SettingsError` where the instance cannot be read.
     """
-    given = {name: value for name, value in environ.items() if value}
+    given = {name: value for name, value in with_new_names(environ).items() if value}
     data_dir = Path(given.get("DATA_DIR") or Settings.model_fields["data_dir"].default).resolve()
     file = data_dir / _FILE
     if "DB_HOST" in given:
@@ -62,20 +60,6 @@ def target_of(environ: Mapping[str, str]) -> Target:
         raise SettingsError([f"DATA_DIR: the instance in {data_dir} cannot be read: {error}"]) from error
     own = {name: value for name, value in given.items() if not name.startswith("DB_")}
     return Target({**instance, **own}, f"the instance in {data_dir}")
-
-
-def spelled(data_dir: Path) -> str:
-    """Spell `user-events`, so that its commands work in the folder where this process was started."""
-    script = Path(sys.executable).with_name("user-events")
-    found = shutil.which("user-events")
-    if found is not None and script.exists() and script.samefile(found):
-        program = "user-events"
-    elif script.exists():
-        program = str(script.relative_to(Path.cwd()) if script.is_relative_to(Path.cwd()) else script)
-    else:
-        program = f"{sys.executable} -m entrypoints"
-    is_default = data_dir == Settings.model_fields["data_dir"].default
-    return program if is_default else f"DATA_DIR={shlex.quote(str(data_dir))} {program}"
 
 
 def _told_variables() -> Iterator[str]:

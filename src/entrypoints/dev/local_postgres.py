@@ -17,6 +17,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from entrypoints.config.errors import CannotRun
 from entrypoints.dev.postmaster import POLL, end, is_ready, stop_orphan
 from entrypoints.dev.unprivileged import Account, Launch, account_for, launch_for
 
@@ -38,7 +39,7 @@ SETTINGS = {
 }
 
 
-class LocalPostgresError(RuntimeError):
+class LocalPostgresError(CannotRun):
     """The local PostgreSQL cannot run; the message says why and what would help."""
 
 

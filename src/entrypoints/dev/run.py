@@ -14,7 +14,8 @@ from asyncio.subprocess import PIPE, Process
 from collections.abc import Coroutine, Mapping
 from contextlib import ExitStack
 
-from entrypoints.config.environment import SettingsError
+from entrypoints.config.environment import with_new_names
+from entrypoints.config.errors import CannotRun, SettingsError
 from entrypoints.config.misspelt import misspelt
 from entrypoints.config.settings import Settings
 from entrypoints.dev.instance import announced
@@ -30,7 +31,7 @@ _PROCESSES = ("api", "consumer")
 """In the order in which they are stopped: first what lets new work in."""
 
 
-class ChildFailed(Exception):
+class ChildFailed(CannotRun):
     """A process of the service, or its PostgreSQL, ended unasked; its own last lines say why."""
 
 
@@ -45,6 +46,7 @@ def run_dev(settings: Settings, environment: Mapping[str, str], runner: asyncio.
 
     Raises `SettingsError`, `CannotListen`, `LocalPostgresError`, and `ChildFailed` when a child ends unasked.
     """
+    environment = with_new_names(environment)
     if settings.port == settings.consumer_port:
         raise SettingsError([f"CONSUMER_PORT: must be another port than PORT (it is {settings.port})"])
     for port, variable in ((settings.port, "PORT"), (settings.consumer_port, "CONSUMER_PORT")):

@@ -4,7 +4,7 @@ from ipaddress import IPv4Address, IPv6Address, ip_address
 
 from litestar.types import Scope
 
-from entrypoints.config import proxies
+from entrypoints.config import value_types
 
 _HEADER = b"x-forwarded-prefix"
 
@@ -15,7 +15,7 @@ class Prefix:
     def __init__(self, root_path: str | None = None, trusted_proxies: str | None = None) -> None:
         """Take the settings `ROOT_PATH` and `TRUSTED_PROXIES`."""
         self._root_path = (root_path or "").encode()
-        self._trusted = proxies.networks(trusted_proxies) if trusted_proxies else []
+        self._trusted = value_types.networks(trusted_proxies) if trusted_proxies else []
 
     def __call__(self, scope: Scope) -> bytes:
         """Return the prefix: empty, or with a slash before it and none behind."""
@@ -27,7 +27,7 @@ class Prefix:
         # Each proxy in a row adds what it cut off, the outermost first.
         path = "".join(part.strip().rstrip("/") for part in stated.decode("latin-1").split(","))
         try:
-            return proxies.prefix(path).encode()
+            return value_types.path_prefix(path).encode()
         except ValueError:
             return self._root_path
 

@@ -7,8 +7,10 @@ from adapters.kafka.topic_settings import Topic
 from adapters.kafka.topics import LETTER_MARGIN_BYTES
 from adapters.postgres.engine import Database, Limits
 from application.pipeline import BATCHES_IN_HAND
-from entrypoints.config.environment import SettingsError
-from entrypoints.config.settings import AFTER_BATCH_SECONDS, BATCH_PER_STATEMENT, ENVELOPE_BYTES, Settings
+from entrypoints.config.database_settings import BATCH_PER_STATEMENT
+from entrypoints.config.errors import SettingsError
+from entrypoints.config.http_settings import ENVELOPE_BYTES
+from entrypoints.config.settings import AFTER_BATCH_SECONDS, Settings
 
 _SECONDS_PER_HOUR = 3_600
 _FOR_EVER = -1

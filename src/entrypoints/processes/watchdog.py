@@ -10,6 +10,7 @@ from application.pipeline import Pipeline
 from application.ports import EventSource
 from application.stopping import pause
 from application.watchdog import Watchdog
+from entrypoints.config.errors import CannotRun
 from entrypoints.http.health_report import Health
 
 logger = logging.getLogger(__name__)
@@ -17,7 +18,7 @@ logger = logging.getLogger(__name__)
 _MAX_INTERVAL_SECONDS = 5.0
 
 
-class Hung(Exception):
+class Hung(CannotRun):
     """The consumer makes no progress although it could; the message says how that was noticed."""
 
 

@@ -3,7 +3,7 @@
 The tests hold every answer they get against it.
 """
 
-from entrypoints.config.release import release
+from entrypoints.config.program import release
 from entrypoints.http.openapi import event_operations, service_operations
 from entrypoints.http.openapi.answers import HEADERS, REFUSALS, answer, header, refusals, without_content
 from entrypoints.http.openapi.schemas import SCHEMAS, Schema

@@ -10,7 +10,7 @@ import msgspec
 from litestar import Request, route
 from litestar.types import ASGIApp
 
-from entrypoints.config.release import release
+from entrypoints.config.program import release
 from entrypoints.http.requests.accept import negotiate
 from entrypoints.http.requests.parameters import no_parameters
 from entrypoints.http.responses import JSON, Reply

@@ -7,6 +7,8 @@ from importlib.metadata import version
 from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
+from entrypoints.config.errors import CannotRun
+
 VERSIONS = {"uvicorn": "0.54.", "httptools": "0.9."}
 """Versions begin so, as `pyproject.toml` bounds them."""
 
@@ -29,7 +31,7 @@ METHODS: Mapping[Callable[..., object], tuple[str, ...]] = {
 }
 
 
-class UnknownServer(Exception):
+class UnknownServer(CannotRun):
     """Another version of a library is installed than the one whose ways are corrected here; the message says which."""
 
 

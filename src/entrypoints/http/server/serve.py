@@ -10,6 +10,7 @@ from socket import AF_INET, AF_INET6, SO_REUSEADDR, SOL_SOCKET, socket
 import uvicorn
 from litestar.types import ASGIApp
 
+from entrypoints.config.errors import CannotRun
 from entrypoints.http.headers import ON_EVERY_ANSWER
 from entrypoints.http.server.connections import Limits, ServerConfig
 from entrypoints.http.server.hardened_protocol import HardenedProtocol
@@ -23,7 +24,7 @@ CHECK_SECONDS = 1.0
 """How often the times of connections are checked."""
 
 
-class CannotListen(Exception):
+class CannotListen(CannotRun):
     """The port is taken, or the address is none of this machine; the message names the variable to change."""
 
 

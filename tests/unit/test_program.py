@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from entrypoints.config import release
+from entrypoints.config import program
 
 ROOT = Path(__file__).parents[2]
 
@@ -15,16 +15,16 @@ ROOT = Path(__file__).parents[2]
 @pytest.fixture(autouse=True)
 def fresh(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """What was found out in other tests is forgotten, and in others what was found out here."""
-    monkeypatch.delenv(release.COMMIT_VARIABLE, raising=False)
-    release.commit.cache_clear()
+    monkeypatch.delenv(program.COMMIT_VARIABLE, raising=False)
+    program.commit.cache_clear()
     yield
-    release.commit.cache_clear()
+    program.commit.cache_clear()
 
 
 def test_commit_of_an_image_is_what_it_was_built_with(monkeypatch: pytest.MonkeyPatch) -> None:
     """There is neither a checkout nor git in it."""
-    monkeypatch.setenv(release.COMMIT_VARIABLE, "0123abcd")
-    assert release.commit() == "0123abcd"
+    monkeypatch.setenv(program.COMMIT_VARIABLE, "0123abcd")
+    assert program.commit() == "0123abcd"
 
 
 def test_commit_of_a_checkout_is_its_head(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -36,11 +36,11 @@ def test_commit_of_a_checkout_is_its_head(tmp_path: Path, monkeypatch: pytest.Mo
     subprocess.run([*git, "commit", "--quiet", "--message", "first"], check=True)
     subprocess.run([*git, "tag", "v9"], check=True)
     head = subprocess.run([*git, "rev-parse", "HEAD"], check=True, capture_output=True, text=True).stdout
-    monkeypatch.setattr(release, "_CHECKOUT", tmp_path)
-    assert release.commit() == head[:12]
-    release.commit.cache_clear()
+    monkeypatch.setattr(program, "_CHECKOUT", tmp_path)
+    assert program.commit() == head[:12]
+    program.commit.cache_clear()
     (tmp_path / "file").write_text("changed")
-    assert release.commit() == f"{head[:12]}-dirty"
+    assert program.commit() == f"{head[:12]}-dirty"
 
 
 @pytest.mark.parametrize("is_checkout", [True, False])
@@ -51,10 +51,10 @@ def test_commit_is_unknown_where_nobody_can_tell(
     if is_checkout:
         (tmp_path / ".git").mkdir()
         monkeypatch.setenv("PATH", str(tmp_path))
-    monkeypatch.setattr(release, "_CHECKOUT", tmp_path)
-    assert release.commit() == "unknown"
+    monkeypatch.setattr(program, "_CHECKOUT", tmp_path)
+    assert program.commit() == "unknown"
 
 
 def test_release_is_the_installed_one() -> None:
     """As pip and the changelog name it."""
-    assert release.release() == version("user-activity-events")
+    assert program.release() == version("user-activity-events")

@@ -1,0 +1,79 @@
+"""What all subcommands share: reading the settings, running a coroutine, and turning errors into exit codes."""
+
+import asyncio
+import logging
+import os
+import sys
+from collections.abc import Coroutine, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any, TextIO
+
+import typer
+import uvloop
+
+from domain.errors import Unavailable, WrongDeployment
+from entrypoints.config.environment import load_settings, old_names_in
+from entrypoints.config.errors import CannotRun, UsageError
+from entrypoints.config.misspelt import misspelt
+from entrypoints.config.program import command
+from entrypoints.config.settings import Settings
+from entrypoints.dev.instance import target_of
+from entrypoints.processes.logs import configure_logging
+
+logger = logging.getLogger(__name__)
+
+FAILED = 1
+_MISUSED = 2
+
+
+@contextmanager
+def exit_codes() -> Iterator[None]:
+    """Exit with 2 on a `UsageError` and with 1 on any other error, after one line for each problem."""
+    try:
+        yield
+    except UsageError as error:
+        typer.echo(str(error), err=True)
+        sys.exit(_MISUSED)
+    except typer.Abort:
+        raise
+    except (Unavailable, WrongDeployment, CannotRun) as error:
+        logger.critical("ended: %s", error)
+        sys.exit(FAILED)
+    except Exception:
+        logger.critical("ended by a bug", exc_info=True)
+        sys.exit(FAILED)
+
+
+def run(work: Coroutine[Any, Any, None]) -> None:
+    """Run a coroutine to its end; its errors become exit codes."""
+    with exit_codes(), event_loop() as runner:
+        runner.run(work)
+
+
+def event_loop() -> asyncio.Runner:
+    """Create the event loop of a process."""
+    return asyncio.Runner(loop_factory=uvloop.new_event_loop)
+
+
+def read_target() -> Settings:
+    """Read the settings of a subcommand, set up logs on stderr, and print the servers that it will connect to."""
+    with exit_codes():
+        target = target_of(os.environ)
+    settings = read_settings(target.environment, logs_to=sys.stderr)
+    log = "the log in it" if settings.event_log == "postgres" else f"Kafka at {settings.kafka_broker}"
+    database = f"PostgreSQL at {settings.db_host}:{settings.db_port}, database {settings.db_name}"
+    typer.echo(f"{target.origin}: {database}, {log}", err=True)
+    return settings
+
+
+def read_settings(environment: Mapping[str, str], logs_to: TextIO) -> Settings:
+    """Read the settings, set up the logs, and warn about variables that are misspelt or have an old name."""
+    with exit_codes():
+        settings = load_settings(environment)
+    configure_logging(settings.log_level, settings.log_format, logs_to, program=command(settings.data_dir))
+    if old_names := old_names_in(os.environ):
+        names = ", ".join(f"{old} is now {new}" for old, new in old_names.items())
+        logger.warning("settings have old names, which the next release ignores", extra={"names": names})
+    for variable, meant in misspelt(environment):
+        logger.warning("unknown environment variable", extra={"variable": variable, "did_you_mean": meant})
+    return settings

@@ -1,0 +1,42 @@
+"""`user-events api`, `consumer` and `dev`: the processes of the service."""
+
+import logging
+import os
+import sys
+from typing import Literal
+
+from adapters.frequent_lines import PROCESS
+from entrypoints.cli.run import event_loop, exit_codes, read_settings, run
+from entrypoints.config.program import commit, release
+from entrypoints.container import assembled
+from entrypoints.dev.run import dev_environment, run_dev
+from entrypoints.processes.lifecycle import run_until_signal
+
+logger = logging.getLogger(__name__)
+
+
+def run_process(process: Literal["api", "consumer"], *, until_eof: bool) -> None:
+    """Run a process until it is stopped."""
+    settings = read_settings(os.environ, logs_to=sys.stdout)
+    # Names the process in each line, for logs that several processes share.
+    PROCESS.name = process
+    _log_start()
+
+    async def work() -> None:
+        async with assembled(settings, process) as assembly:
+            await run_until_signal(assembly.run, grace=settings.shutdown_grace_seconds, until_eof=until_eof)
+
+    run(work())
+
+
+def run_on_this_machine() -> None:
+    """Run all processes of the service, and the log and the database where none is configured."""
+    environment = dev_environment(os.environ)
+    settings = read_settings(environment, logs_to=sys.stdout)
+    _log_start()
+    with exit_codes(), event_loop() as runner:
+        run_dev(settings, environment, runner)
+
+
+def _log_start() -> None:
+    logger.info("starting", extra={"version": release(), "commit": commit()})
