@@ -1,7 +1,6 @@
-"""What an event gets here where its client states none: an id and a time."""
+"""The system's clock and id generator, for events whose client gives no time or no id."""
 
 from datetime import UTC, datetime
-from functools import lru_cache
 from time import time_ns
 
 import uuid_utils
@@ -9,18 +8,12 @@ from asyncpg.pgproto.pgproto import UUID
 
 
 def new_id() -> UUID:
-    """Make a UUID of version 7, by which events sort as they were made."""
-    # The driver's class, which is one of `uuid.UUID`, takes a third of the time to make.
+    """Return a new UUID of version 7; ids sort by the time of their creation."""
+    # The driver's subclass of `uuid.UUID` saves 1 µs an event in creation and rendering, a tenth of a batch.
     return UUID(uuid_utils.uuid7().bytes)
 
 
 def utc_now() -> datetime:
-    """Tell the time, in milliseconds as the predecessor's producers do."""
-    return _moment(time_ns() // 1_000_000)
-
-
-@lru_cache(maxsize=1)
-def _moment(milliseconds: int) -> datetime:
-    """Make what all events of a millisecond share."""
-    # The quotient is less than half a microsecond off, which `fromtimestamp` rounds away.
-    return datetime.fromtimestamp(milliseconds / 1000, UTC)
+    """Return the time in UTC, in whole milliseconds like the legacy service's producers."""
+    # The quotient is less than half a microsecond off, and `fromtimestamp` rounds to microseconds.
+    return datetime.fromtimestamp(time_ns() // 1_000_000 / 1_000, UTC)

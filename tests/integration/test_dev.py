@@ -80,10 +80,10 @@ async def test_postgres_that_ends_unasked_ends_everything(tmp_path: Path, number
     async with started(environment) as process:
         assert "ready: http" in await output_until(process, "ready: http")
         os.kill(int((cluster / "postmaster.pid").read_text().splitlines()[0]), number)
-        output = await output_until(process, "ended unasked")
+        output = await output_until(process, "ended by itself")
         async with asyncio.timeout(_END_SECONDS):
             assert await process.wait() == 1
-    assert f"PostgreSQL ended unasked, see {tmp_path / 'data' / 'postgres.log'}" in output
+    assert f"PostgreSQL ended by itself, see {tmp_path / 'data' / 'postgres.log'}" in output
     assert "Traceback" not in output
 
     async def nothing_is_left() -> bool:

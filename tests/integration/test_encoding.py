@@ -15,7 +15,7 @@ from adapters.postgres.event_store import PostgresEventStore
 from adapters.postgres.migrate import migrate
 from application.ports import Verdict
 from domain.errors import WrongDeployment
-from entrypoints.dev.local_postgres import _program
+from entrypoints.dev.cluster import program
 from tests.support.command import Finished, user_events
 from tests.support.events import an_event, delivered
 from tests.support.kafka import KafkaServer
@@ -85,7 +85,7 @@ async def test_remedy_moves_every_row_to_a_database_in_utf8(database: Database) 
     await execute(database, keep_zone)
     shell = await asyncio.create_subprocess_exec(
         *("bash", "-o", "pipefail", "-c", command.removeprefix("in a shell: ")),
-        env={"PATH": f"{Path(_program('psql')).parent}:{os.environ['PATH']}"}
+        env={"PATH": f"{Path(program('psql')).parent}:{os.environ['PATH']}"}
         | {"PGHOST": database.host, "PGPORT": str(database.port)}
         | {"PGUSER": database.user, "PGPASSWORD": database.password},
         stdout=PIPE,

@@ -17,7 +17,8 @@ import asyncpg
 import pytest
 
 from entrypoints.dev import local_postgres
-from entrypoints.dev.local_postgres import LocalPostgres, LocalPostgresError
+from entrypoints.dev.cluster import LocalPostgresError
+from entrypoints.dev.local_postgres import LocalPostgres
 from entrypoints.dev.postmaster import is_ready, stop_orphan
 from entrypoints.dev.unprivileged import Account, account_for, launch_for
 from tests.support.waiting import eventually

@@ -284,7 +284,7 @@ def test_style_is_json_where_nobody_watches() -> None:
 
 def test_kafka_client_that_repeats_itself_is_heard_once_in_a_while() -> None:
     """During an outage it would fill the log; how much was spared is told with the next line of the kind."""
-    sparing = logs._Sparing()
+    sparing = logs._RepeatFilter()
     written = []
     for second, (name, text) in enumerate(
         [("aiokafka.conn", "no %s"), ("aiokafka.conn", "no %s"), ("aiokafka", "other"), ("own", "no %s")]

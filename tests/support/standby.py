@@ -10,7 +10,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from adapters.postgres.engine import Database
-from entrypoints.dev.local_postgres import LocalPostgres, _program
+from entrypoints.dev.cluster import program
+from entrypoints.dev.local_postgres import LocalPostgres
 from tests.support.postgres import PostgresServer, connect
 from tests.support.waiting import eventually
 
@@ -82,7 +83,7 @@ def _copy(primary: LocalPostgres, standby: LocalPostgres) -> None:
     """Make the standby's cluster, which knows where its primary is."""
     standby.data_dir.mkdir()
     source = f"host={primary.host} port={primary.port} user={primary.user} password={primary.password}"
-    command = [_program("pg_basebackup"), "--pgdata", str(standby.cluster), "--write-recovery-conf"]
+    command = [program("pg_basebackup"), "--pgdata", str(standby.cluster), "--write-recovery-conf"]
     command += ["--checkpoint=fast", "--dbname", f"{source} application_name={_NAME}"]
     subprocess.run(command, check=True, capture_output=True)
     (standby.data_dir / "postgres.password").write_text(primary.password)

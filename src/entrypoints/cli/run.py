@@ -40,7 +40,7 @@ def exit_codes() -> Iterator[None]:
         logger.critical("ended: %s", error)
         sys.exit(FAILED)
     except Exception:
-        logger.critical("ended by a bug", exc_info=True)
+        logger.critical("ended by an unexpected error", exc_info=True)
         sys.exit(FAILED)
 
 

@@ -1,4 +1,4 @@
-"""Variables of the environment that look like settings and are none: a misspelt one has no effect."""
+"""Environment variables that resemble a setting but are none: a misspelt one has no effect."""
 
 import difflib
 from collections.abc import Iterator, Mapping
@@ -8,8 +8,8 @@ from entrypoints.config.environment import OLD_NAMES
 from entrypoints.config.settings import variables
 
 _PREFIXES = ("KAFKA_", "DB_")
-"""What is common to many is left out of the comparison, or everything would be alike."""
-_LIKE_BEHIND_PREFIX, _LIKE = 0.6, 0.85
+"""Common prefixes, left out of the comparison, which would otherwise find all of these settings alike."""
+_MIN_SIMILARITY_BEHIND_PREFIX, _MIN_SIMILARITY = 0.6, 0.85
 _OTHER_NAMES = {
     "KAFKA_BOOTSTRAP_SERVERS": "KAFKA_BROKER",
     "KAFKA_GROUP": "KAFKA_CONSUMER_GROUP",
@@ -22,28 +22,28 @@ _OTHER_NAMES = {
     "POSTGRES_PORT": "DB_PORT",
     "POSTGRES_USER": "DB_USER",
 }
-"""What other programs call the same."""
-_OF_OTHERS = (
+"""Names that other programs give to the same settings."""
+_FOREIGN_PREFIXES = (
     *("KAFKA_AUTO_", "KAFKA_BROKER_ID", "KAFKA_DEFAULT_", "KAFKA_LOG_", "KAFKA_NUM_"),
     *("DB_NAMESPACE", "DB_ROOT_"),
 )
-"""How settings of brokers and databases begin that are all too like one of ours."""
-_LINK = "tcp://"
-"""How Kubernetes and Docker tell of a service that happens to be named like a prefix, such as DB_PORT."""
+"""Prefixes of settings of brokers and databases that resemble ours."""
+_SERVICE_LINK = "tcp://"
+"""The start of variables by which Kubernetes and Docker announce a service, such as DB_PORT for a service `db`."""
 
 
 class Misspelt(NamedTuple):
-    """A variable that has no effect, and the setting that was probably meant."""
+    """A variable without effect, and the setting that it resembles."""
 
     variable: str
     meant: str
 
 
 def misspelt(environ: Mapping[str, str]) -> Iterator[Misspelt]:
-    """Find the variables that are no settings, but like one that is not set."""
+    """Find the variables that are no settings but resemble one that is not set."""
     for variable in sorted(environ):
-        is_known = variable in variables() or variable in OLD_NAMES or variable.startswith(_OF_OTHERS)
-        if is_known or not environ[variable] or environ[variable].startswith(_LINK):
+        is_known = variable in variables() or variable in OLD_NAMES or variable.startswith(_FOREIGN_PREFIXES)
+        if is_known or not environ[variable] or environ[variable].startswith(_SERVICE_LINK):
             continue
         meant = _OTHER_NAMES.get(variable) or _nearest(variable.upper())
         if meant is not None and not any(environ.get(each) for each in (meant, f"{meant}_FILE")):
@@ -54,7 +54,7 @@ def _nearest(variable: str) -> str | None:
     for prefix in _PREFIXES:
         if variable.startswith(prefix):
             known = {each.removeprefix(prefix): each for each in variables() if each.startswith(prefix)}
-            near = difflib.get_close_matches(variable.removeprefix(prefix), known, 1, _LIKE_BEHIND_PREFIX)
+            near = difflib.get_close_matches(variable.removeprefix(prefix), known, 1, _MIN_SIMILARITY_BEHIND_PREFIX)
             return known[near[0]] if near else None
-    near = difflib.get_close_matches(variable, variables(), 1, _LIKE)
+    near = difflib.get_close_matches(variable, variables(), 1, _MIN_SIMILARITY)
     return near[0] if near else None

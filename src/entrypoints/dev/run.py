@@ -1,7 +1,7 @@
-"""The whole service on one machine: PostgreSQL, api and consumer as processes of their own under one parent.
+"""The whole service on one machine: PostgreSQL, api and consumer as child processes of one parent.
 
-Ctrl-C reaches this parent alone, which stops the api, the consumer and PostgreSQL in that order. When the parent is
-killed, the children end by themselves: their stdin ends.
+Ctrl-C signals the parent alone, which stops the api, the consumer and PostgreSQL in this order. When the parent is
+killed, the end of their stdin stops the children.
 """
 
 import asyncio
@@ -28,15 +28,15 @@ logger = logging.getLogger(__name__)
 _POLL_SECONDS = 0.1
 _STOP_MARGIN_SECONDS = 5.0
 _PROCESSES = ("api", "consumer")
-"""In the order in which they are stopped: first what lets new work in."""
+"""In the order in which they are stopped: first the source of new events."""
 
 
 class ChildFailed(CannotRun):
-    """A process of the service, or its PostgreSQL, ended unasked; its own last lines say why."""
+    """A process of the service, or its PostgreSQL, ended by itself; its own last log lines say why."""
 
 
 def dev_environment(environ: Mapping[str, str]) -> dict[str, str]:
-    """Add what makes the service run on this machine alone, where `environ` does not say otherwise."""
+    """Return `environ` with defaults for a single machine: loopback, and the embedded log where no broker is given."""
     embedded = {} if environ.get("KAFKA_BROKER") else {"EVENT_LOG": "postgres"}
     return {"HOST": "127.0.0.1", **embedded, **{name: value for name, value in environ.items() if value}}
 
@@ -59,8 +59,8 @@ def run_dev(settings: Settings, environment: Mapping[str, str], runner: asyncio.
             environment = {**_without_database(environment), **_database_of(postgres)}
             stack.enter_context(announced(settings.data_dir, environment))
         grace = len(_PROCESSES) * (settings.shutdown_grace_seconds + _STOP_MARGIN_SECONDS)
-        family = _Family(settings, environment, postgres)
-        runner.run(run_until_signal(family.run, grace=grace, until_eof=False))
+        children = _Children(settings, environment, postgres)
+        runner.run(run_until_signal(children.run, grace=grace, until_eof=False))
 
 
 def _without_database(environment: Mapping[str, str]) -> dict[str, str]:
@@ -77,25 +77,25 @@ def _database_of(postgres: LocalPostgres) -> dict[str, str]:
     }
 
 
-class _Family:
-    """The child processes; PostgreSQL, where it is one of them, is started and stopped by others."""
+class _Children:
+    """The api and the consumer as child processes. The caller starts and stops PostgreSQL."""
 
     def __init__(self, settings: Settings, environment: Mapping[str, str], postgres: LocalPostgres | None) -> None:
         self._settings = settings
-        # Of misspelt variables this parent has warned already.
-        wrong = {variable for variable, _meant in misspelt(environment)}
-        self._child_environment = {name: value for name, value in environment.items() if name not in wrong}
+        # The parent has already warned about misspelt variables.
+        misspelt_names = {variable for variable, _meant in misspelt(environment)}
+        self._child_environment = {name: value for name, value in environment.items() if name not in misspelt_names}
         self._postgres = postgres
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Start the children and wait for `stop` or for one to end; then stop what runs, in order."""
+        """Start the children, wait until `stop` is set or one of them ends, and stop the others in order."""
         children = {name: await self._start(name) for name in _PROCESSES}
         waits: list[Coroutine[object, object, object]] = [child.wait() for child in children.values()]
         watches = [asyncio.create_task(wait) for wait in [*waits, self._until_postgres_ends()]]
         stopping = asyncio.create_task(stop.wait())
-        greeting = asyncio.create_task(self._greet())
+        announcing = asyncio.create_task(self._announce())
         await asyncio.wait([stopping, *watches], return_when=asyncio.FIRST_COMPLETED)
-        for task in (greeting, stopping, *watches):
+        for task in (announcing, stopping, *watches):
             task.cancel()
         failures = self._failures(children)
         for child in children.values():
@@ -104,11 +104,11 @@ class _Family:
             raise ChildFailed(failures[0])
 
     def _failures(self, children: Mapping[str, Process]) -> list[str]:
-        """Tell who has ended, first the one that the others cannot do without."""
+        """List the processes that have ended, PostgreSQL first, since the others depend on it."""
         ended = {name: child.returncode for name, child in children.items() if child.returncode is not None}
-        failures = [f"the {name} ended unasked {_how(code)}" for name, code in ended.items()]
+        failures = [f"the {name} ended by itself {_describe_exit(code)}" for name, code in ended.items()]
         if self._postgres and not self._postgres.is_running:
-            return [f"PostgreSQL ended unasked, see {self._postgres.log}", *failures]
+            return [f"PostgreSQL ended by itself, see {self._postgres.log}", *failures]
         return failures
 
     async def _until_postgres_ends(self) -> None:
@@ -120,7 +120,7 @@ class _Family:
             *(sys.executable, "-m", "entrypoints", name, "--until-eof"),
             env=self._child_environment,
             stdin=PIPE,
-            # Out of the terminal's process group: Ctrl-C is for the parent.
+            # Outside the terminal's process group: Ctrl-C signals the parent alone.
             start_new_session=True,
         )
 
@@ -135,8 +135,8 @@ class _Family:
             child.kill()
             await child.wait()
 
-    async def _greet(self) -> None:
-        """Say so when both processes are ready."""
+    async def _announce(self) -> None:
+        """Log the address of the api once both processes are ready."""
         settings = self._settings
         for port in (settings.port, settings.consumer_port):
             while not await asyncio.to_thread(_is_ready, f"{_address(settings.host, port)}/health/ready"):
@@ -144,8 +144,7 @@ class _Family:
         logger.info("ready: %s (Ctrl-C stops everything)", _address(settings.host, settings.port))
 
 
-def _how(code: int) -> str:
-    """Say how a process has ended."""
+def _describe_exit(code: int) -> str:
     return f"with exit code {code}" if code >= 0 else f"by signal {-code} ({signal.strsignal(-code)})"
 
 

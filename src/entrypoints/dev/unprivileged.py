@@ -1,4 +1,4 @@
-"""Run a program that refuses root: as the same user, or, for root, as somebody else who can still reach its files."""
+"""Run a program that refuses root: as the current user, or for root as another account that can reach its files."""
 
 import os
 import pwd
@@ -18,7 +18,7 @@ ENVIRONMENT = {"LC_ALL": "C", "TZ": "UTC", "PATH": os.defpath}
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """A user and a group by number; what the program creates belongs to them."""
+    """A user and a group by number, who own the files that the program creates."""
 
     uid: int
     gid: int
@@ -32,18 +32,18 @@ class Launch:
     switch_to: Account | None = None
 
     def run(self, command: Sequence[str]) -> subprocess.CompletedProcess[bytes]:
-        """Run the command to its end and return its exit status with everything it printed."""
+        """Run the command to its end and return its exit status and output."""
         with self._popen(command, subprocess.PIPE) as process:
             output, _ = process.communicate()
         return subprocess.CompletedProcess(command, process.returncode, output)
 
     def start(self, command: Sequence[str], log: Path) -> subprocess.Popen[bytes]:
-        """Start the command and append everything it prints to the log."""
+        """Start the command and append its output to the log."""
         started: Future[subprocess.Popen[bytes]] = Future()
 
-        # The kernel's death signal comes with the end of the thread that started the child, not only of the process:
-        # a worker thread of a pool that is closed would take the child along.
-        def live_as_long() -> None:
+        # The kernel sends the death signal when the thread that started the child ends, so that thread has to outlive
+        # the child; one of a pool would not.
+        def start_and_wait() -> None:
             try:
                 with log.open("ab") as output:
                     process = self._popen(command, output)
@@ -53,11 +53,11 @@ class Launch:
             started.set_result(process)
             process.wait()
 
-        threading.Thread(target=live_as_long, name=f"waits for {Path(command[0]).name}", daemon=True).start()
+        threading.Thread(target=start_and_wait, name=f"waits for {Path(command[0]).name}", daemon=True).start()
         return started.result()
 
     def reaches(self, path: Path) -> bool:
-        """Whether the account gets through every parent folder of this folder or program and may enter or run it."""
+        """Whether the account may pass through all parent folders and enter this folder or run this program."""
         try:
             return self.run(["test", "-x", str(path)]).returncode == 0
         except OSError:
@@ -69,10 +69,10 @@ class Launch:
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,
-            # The caller's folder may be closed to the account.
+            # The account may have no permission for the caller's folder.
             cwd="/",
             env=ENVIRONMENT,
-            # A terminal's Ctrl-C is for the launcher, which stops its children in order.
+            # Ctrl-C in a terminal signals the launcher alone, which stops its children in order.
             start_new_session=True,
             user=self.switch_to.uid if self.switch_to else None,
             group=self.switch_to.gid if self.switch_to else None,
@@ -81,7 +81,7 @@ class Launch:
 
 
 def account_for(data: Path) -> Account | None:
-    """Return who is to own `data`: ourselves, or for root its present owner or a known account; None if none exists."""
+    """Return the owner for `data`: the current user, or for root its present owner or one of `ACCOUNTS`, if any."""
     if os.geteuid() != 0:
         return Account(os.geteuid(), os.getegid())
     if data.exists() and (owner := data.stat()).st_uid != 0:
@@ -96,7 +96,7 @@ def account_for(data: Path) -> Account | None:
 
 
 def launch_for(account: Account, paths: Iterable[Path]) -> Launch | None:
-    """Return the least privileged way to run as the account that reaches all paths; None if there is none."""
+    """Return the least privileged way to run as the account and reach all paths; None if there is none."""
     paths = list(paths)
     return next((way for way in _ways(account) if all(map(way.reaches, paths))), None)
 
@@ -104,17 +104,17 @@ def launch_for(account: Account, paths: Iterable[Path]) -> Launch | None:
 def _ways(account: Account) -> Iterator[Launch]:
     ourselves = account.uid == os.geteuid()
     if setpriv := shutil.which("setpriv"):
-        # The kernel signals the child when we are killed without a chance to stop it. setpriv asks for that after it
-        # has changed the ids, which would clear the request, and just before the exec, which keeps it.
+        # The kernel signals the child when the launcher is killed. setpriv requests that after the change of ids, which
+        # would clear the request, and before the exec, which keeps it.
         prefix: tuple[str, ...] = (setpriv, "--pdeathsig=INT")
         if ourselves:
             yield Launch(prefix)
         else:
             prefix += (f"--reuid={account.uid}", f"--regid={account.gid}", "--clear-groups")
             yield Launch(prefix)
-            # A checkout below /root or in a mktemp folder is closed to others, and its mode is not ours to change.
-            # The first capability suffices to get through; containers often grant root only the second. Without the
-            # secure bit access(2), by which PostgreSQL finds itself, would not count a capability of a user not root.
+            # Other users cannot enter a checkout below /root or in a mktemp folder, whose mode must not be changed.
+            # The first capability is enough for that; containers often grant root only the second. Without the secure
+            # bit, access(2), by which PostgreSQL finds its own files, ignores capabilities of other users than root.
             for capability in ("+dac_read_search", "+dac_override"):
                 caps = ("--securebits=+no_setuid_fixup", f"--inh-caps={capability}", f"--ambient-caps={capability}")
                 yield Launch((*prefix, *caps))

@@ -1,4 +1,4 @@
-"""The api process: HTTP in, the log out."""
+"""The api process: it publishes events from HTTP requests to the log, and lists stored ones."""
 
 import asyncio
 from functools import partial
@@ -17,7 +17,7 @@ from entrypoints.processes.preparation import Preparation
 
 
 class Api:
-    """Everything that the api process runs."""
+    """The HTTP server and its background tasks."""
 
     def __init__(
         self,
@@ -43,14 +43,14 @@ class Api:
         )
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Serve until `stop`. The server is up at once: events are taken while the database is still down."""
+        """Serve until `stop`. The server accepts events at once, also while the database is still down."""
         with listen(self._settings.host, self._settings.port, "PORT") as listener:
             serving = partial(self._serve, listener)
             readiness = (self._readiness.drain_on, self._readiness.watch)
             await run_together(stop, self._preparation.run, serving, *readiness)
 
     async def _serve(self, listener: socket, stop: asyncio.Event) -> None:
-        # Whoever waits for the log's acknowledgement gets an answer; a body on its way has no more time than that.
+        # Long enough for a response to every request that waits for an acknowledgement; a body gets no more time.
         await serve(
             self._app,
             listener,

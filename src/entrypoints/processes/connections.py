@@ -1,4 +1,4 @@
-"""Settings → what the adapters need to know of the world."""
+"""Settings → the parameters of the adapters: addresses, TLS, topics, sizes and time limits."""
 
 import ssl
 
@@ -17,7 +17,7 @@ _FOR_EVER = -1
 
 
 def database(settings: Settings) -> Database:
-    """Where the database is; raises `SettingsError` when a certificate cannot be used."""
+    """Return the address of the database; raises `SettingsError` when a certificate cannot be used."""
     statement = settings.db_statement_timeout_seconds
     return Database(
         host=settings.db_host,
@@ -36,7 +36,7 @@ def database(settings: Settings) -> Database:
 
 
 def brokers(settings: Settings) -> Brokers:
-    """Where the cluster is; raises `SettingsError` when a certificate cannot be used."""
+    """Return the address of the cluster; raises `SettingsError` when a certificate cannot be used."""
     password = settings.kafka_sasl_password
     return Brokers(
         bootstrap=settings.kafka_broker,
@@ -49,7 +49,7 @@ def brokers(settings: Settings) -> Brokers:
 
 
 def topics(settings: Settings) -> tuple[Topic, Topic]:
-    """The topic of the events and the one of the dead letters, as they should be."""
+    """Return the intended topic of the events and that of the dead letters."""
     events = Topic(
         name=settings.kafka_topic,
         partitions=settings.kafka_partitions,
@@ -58,7 +58,7 @@ def topics(settings: Settings) -> tuple[Topic, Topic]:
         retention_ms=settings.kafka_retention_hours * _SECONDS_PER_HOUR * 1_000,
         max_message_bytes=settings.kafka_max_message_bytes,
     )
-    letters = Topic(
+    dead_letters = Topic(
         name=settings.kafka_dlq_topic,
         partitions=settings.kafka_partitions,
         replication=settings.kafka_replication_factor,
@@ -67,31 +67,31 @@ def topics(settings: Settings) -> tuple[Topic, Topic]:
         max_message_bytes=settings.kafka_max_message_bytes + LETTER_MARGIN_BYTES,
         is_ordered=False,
     )
-    return events, letters
+    return events, dead_letters
 
 
 def largest_event_bytes(settings: Settings) -> int:
-    """What the publisher sends at most: any accepted body with its envelope, and less than the topic takes."""
+    """Return the size of the largest record that the publisher sends, which is below the topic's limit."""
     return settings.kafka_max_message_bytes - ENVELOPE_BYTES
 
 
 def largest_letter_bytes(settings: Settings) -> int:
-    """What is tried in the topic of the dead letters before a letter is kept in the database."""
+    """Return the size of the largest dead letter for the topic; larger ones are kept in the database."""
     return settings.kafka_max_message_bytes + LETTER_MARGIN_BYTES
 
 
 def finish_seconds(settings: Settings) -> float:
-    """For how long after a stop the consumer may work on what it has begun."""
+    """Return how long the consumer may process its in-flight batches after a stop."""
     return settings.shutdown_grace_seconds - AFTER_BATCH_SECONDS
 
 
 def most_records_in_hand(settings: Settings) -> int:
-    """How many records a consumer may have read and not committed."""
+    """Return how many records a consumer may have read and not committed."""
     return BATCHES_IN_HAND * settings.batch_size
 
 
 def log_retention_seconds(settings: Settings) -> float:
-    """How long the embedded log keeps what every group has read."""
+    """Return how long the embedded log keeps records that every group has read."""
     return settings.log_retention * _SECONDS_PER_HOUR
 
 
@@ -104,7 +104,7 @@ def _kafka_tls(settings: Settings) -> ssl.SSLContext | None:
 
 
 def _database_tls(settings: Settings) -> ssl.SSLContext | None:
-    """Check as much as libpq does for the same `sslmode`; it takes a root certificate as the wish to check."""
+    """Check as much as libpq does for the same `sslmode`: with a root certificate `require` checks the authority."""
     mode = settings.db_sslmode
     if mode == "disable":
         return None
@@ -116,12 +116,12 @@ def _database_tls(settings: Settings) -> ssl.SSLContext | None:
 
 
 def _context(settings: Settings, authorities: str, certificate: str, key: str) -> ssl.SSLContext:
-    """Make a context of the files that these settings name."""
+    """Create a context from the files that these settings name."""
     files = {name: getattr(settings, name) for name in (authorities, certificate, key)}
     try:
         context = ssl.create_default_context(cafile=files[authorities])
         if files[certificate] is not None:
-            # An empty password, lest OpenSSL asks for one on the terminal.
+            # Without an empty password OpenSSL would ask for one on the terminal.
             context.load_cert_chain(files[certificate], files[key], password="")
     except OSError as error:
         given = ", ".join(f"{name.upper()}={path}" for name, path in files.items() if path is not None)

@@ -1,4 +1,4 @@
-"""The consumer process: the log in, the table out; health on a small port of its own."""
+"""The consumer process: it moves events from the log into the table, and serves its health on a small port."""
 
 import asyncio
 from functools import partial
@@ -16,11 +16,11 @@ from entrypoints.processes.watchdog import ConsumerWatchdog
 
 _HEALTH_DRAIN_SECONDS = 1.0
 _HEALTH_CONNECTIONS = 64
-"""However many others open, a health check finds room."""
+"""A health check closes an idle connection where all are taken."""
 
 
 class Consumer:
-    """Everything that the consumer process runs."""
+    """The pipeline, its watchdog and the health server."""
 
     def __init__(
         self,
@@ -37,7 +37,7 @@ class Consumer:
         self._watchdog = watchdog
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Consume until `stop`, once all is prepared."""
+        """Consume until `stop`, after the preparation."""
         with listen(self._settings.host, self._settings.consumer_port, "CONSUMER_PORT") as listener:
             serving = partial(self._serve, listener)
             readiness = (self._readiness.drain_on, self._readiness.watch)

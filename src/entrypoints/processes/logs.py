@@ -19,13 +19,13 @@ from adapters.frequent_lines import PROCESS
 
 _FORMAT_ON_TERMINAL = {True: "console", False: "json"}
 _QUIET = ("alembic", "asyncpg", "sqlalchemy", "uvicorn")
-"""Libraries whose news at INFO is ours to tell."""
+"""Libraries whose INFO lines repeat our own."""
 _CAPPED = ("aiokafka",)
-"""Libraries that log keys and values at DEBUG, and repeat themselves many times a second during an outage."""
+"""Libraries that log keys and values at DEBUG, and repeat a line many times a second during an outage."""
 _REPEAT_SECONDS = 10.0
 _PROGRAM = "user-events"
-_FOR_A_PERSON = {"warning", "error", "critical"}
-"""The levels of the lines that may say what to do."""
+_OPERATOR_LEVELS = {"warning", "error", "critical"}
+"""The levels of lines that may name a command to run."""
 
 
 def configure_logging(
@@ -37,14 +37,14 @@ def configure_logging(
 ) -> None:
     """Send our own logs and those of libraries through one formatter to `stream`, which is stdout by default.
 
-    `program` is how `user-events` is spelt here: a command that a line names has to work as it stands there.
+    `program` is the command `user-events` as it is called on this machine, for lines that name a command to run.
     """
     stream = stream or sys.stdout
     if isinstance(stream, TextIOWrapper):
-        # A line with half a surrogate pair, which has no UTF-8, would be lost.
+        # A lone surrogate has no UTF-8; the line would be lost.
         stream.reconfigure(errors="backslashreplace")
     chosen = _FORMAT_ON_TERMINAL[stream.isatty()] if style == "auto" else style
-    # See https://no-color.org; a file is not coloured either.
+    # See https://no-color.org. Files get no colours either.
     colors = stream.isatty() and not os.environ.get("NO_COLOR")
     shared: list[Processor] = [
         structlog.contextvars.merge_contextvars,
@@ -55,8 +55,8 @@ def configure_logging(
         structlog.processors.TimeStamper(fmt="iso", utc=True),
     ]
     if program != _PROGRAM:
-        shared.append(partial(_spell, program))
-    # Both renderers would by default show the local variables of a traceback: passwords, payloads.
+        shared.append(partial(_name_program, program))
+    # By default both renderers print the local variables of a traceback: passwords, payloads.
     last: list[Processor] = (
         [_escape_texts, structlog.dev.ConsoleRenderer(colors=colors, exception_formatter=_print_traceback)]
         if chosen == "console"
@@ -89,7 +89,7 @@ def configure_logging(
         logging.getLogger(name).setLevel(max(logging.WARNING, root.level))
     for name in _CAPPED:
         logging.getLogger(name).setLevel(max(logging.INFO, root.level))
-    handler.addFilter(_Sparing())
+    handler.addFilter(_RepeatFilter())
     logging.captureWarnings(capture=True)
 
 
@@ -99,8 +99,8 @@ def _name_process(_logger: WrappedLogger, _method: str, event_dict: EventDict) -
     return event_dict
 
 
-def _spell(program: str, _logger: WrappedLogger, _method: str, event_dict: EventDict) -> EventDict:
-    if event_dict.get("level") not in _FOR_A_PERSON:
+def _name_program(program: str, _logger: WrappedLogger, _method: str, event_dict: EventDict) -> EventDict:
+    if event_dict.get("level") not in _OPERATOR_LEVELS:
         return event_dict
     ours, here = f"`{_PROGRAM} ", f"`{program} "
     return {name: value.replace(ours, here) if isinstance(value, str) else value for name, value in event_dict.items()}
@@ -111,7 +111,7 @@ def _json(line: EventDict, **options: Any) -> str:
 
 
 def _escape_texts(_logger: WrappedLogger, _method: str, event_dict: EventDict) -> EventDict:
-    """Take the power over a terminal from what clients wrote; other values than texts are rendered escaped anyway."""
+    """Escape control characters of clients, which a terminal would obey; values other than texts are escaped anyway."""
     return {name: escape(value) if isinstance(value, str) else value for name, value in event_dict.items()}
 
 
@@ -121,22 +121,22 @@ def _print_traceback(output: TextIO, exc_info: ExcInfo) -> None:
     output.write(escape(text.getvalue()))
 
 
-class _Sparing(logging.Filter):
-    """Lets the same line of a library through once in a while, and says how many there were meanwhile."""
+class _RepeatFilter(logging.Filter):
+    """Passes a repeated line of a library once in ten seconds, with the number of those it dropped."""
 
     def __init__(self) -> None:
         super().__init__()
         self._last: dict[tuple[str, str], float] = {}
-        self._spared: Counter[tuple[str, str]] = Counter()
+        self._dropped: Counter[tuple[str, str]] = Counter()
 
     def filter(self, record: logging.LogRecord) -> bool:
         if not record.name.startswith(_CAPPED) or record.levelno < logging.WARNING:
             return True
         kind = (record.name, str(record.msg))
         if record.created - self._last.get(kind, 0.0) < _REPEAT_SECONDS:
-            self._spared[kind] += 1
+            self._dropped[kind] += 1
             return False
         self._last[kind] = record.created
-        if spared := self._spared.pop(kind, 0):
-            record.msg = f"{record.msg} (and {spared} more like it)"
+        if dropped := self._dropped.pop(kind, 0):
+            record.msg = f"{record.msg} (and {dropped} more like it)"
         return True

@@ -1,4 +1,4 @@
-"""Parts that are opened before their use, or closed after it."""
+"""Resources that are opened before their use and closed after it."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -7,8 +7,8 @@ from typing import Protocol, TypeVar
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-_GOODBYE_SECONDS = 1.0
-"""How long sessions of the database may take to close, for which the driver would wait as long as for a batch."""
+_DISPOSE_SECONDS = 1.0
+"""How long database sessions may take to close; the driver itself would wait as long as for a batch."""
 
 
 class _Closable(Protocol):
@@ -24,30 +24,30 @@ _ClosableT = TypeVar("_ClosableT", bound=_Closable)
 
 
 @asynccontextmanager
-async def opened(part: _OpenableT) -> AsyncIterator[_OpenableT]:
-    """Open `part`, and close it in the end."""
+async def opened(resource: _OpenableT) -> AsyncIterator[_OpenableT]:
+    """Open `resource`, and close it in the end."""
     try:
-        await part.open()
-        yield part
+        await resource.open()
+        yield resource
     finally:
-        await part.close()
+        await resource.close()
 
 
 @asynccontextmanager
-async def closed(part: _ClosableT) -> AsyncIterator[_ClosableT]:
-    """Close in the end a part that opens by itself."""
+async def closed(resource: _ClosableT) -> AsyncIterator[_ClosableT]:
+    """Close `resource`, which opens itself at its first use, in the end."""
     try:
-        yield part
+        yield resource
     finally:
-        await part.close()
+        await resource.close()
 
 
 @asynccontextmanager
 async def disposed(engine: AsyncEngine) -> AsyncIterator[AsyncEngine]:
-    """Give up the connections of `engine` in the end."""
+    """Close the connections of `engine` in the end."""
     try:
         yield engine
     finally:
         with suppress(TimeoutError):
-            async with asyncio.timeout(_GOODBYE_SECONDS):
+            async with asyncio.timeout(_DISPOSE_SECONDS):
                 await engine.dispose()
