@@ -33,12 +33,12 @@ from benchmarks.usage import cpu_seconds
 from domain.event import UserEvent
 from entrypoints.http.app import create_app
 from entrypoints.http.headers import by_name
-from entrypoints.http.middleware import RequestMiddleware, refuse_busy
+from entrypoints.http.middleware import RequestMiddleware, respond_busy
 from entrypoints.http.prefix import Prefix
-from entrypoints.http.problems import handle
+from entrypoints.http.problems import handle_exception
 from entrypoints.http.requests.body import BodyReader
-from entrypoints.http.routes.generate import generate_answer
-from entrypoints.http.server.connections import ConnectionLimit, Limits
+from entrypoints.http.routes.generate import generate_handler
+from entrypoints.http.server.limits import ConnectionLimit, Limits
 from entrypoints.http.server.serve import listen, serve
 from entrypoints.processes.health import Readiness
 from entrypoints.processes.logs import configure_logging
@@ -66,7 +66,7 @@ class _Log:
 
 
 _publish = PublishEvent(_Log(), new_id, utc_now)
-_answer = generate_answer(_publish, BodyReader(_MANY), Prefix())
+_answer = generate_handler(_publish, BodyReader(_MANY), Prefix())
 
 
 @asgi(_PATH)
@@ -80,8 +80,10 @@ async def _by_route(request: Request[Any, Any, Any]) -> ASGIApp:
 
 
 def _through_framework(handler: BaseRouteHandler) -> ASGIApp:
-    framework = Litestar([handler], exception_handlers={Exception: handle}, openapi_config=None, logging_config=None)
-    return RequestMiddleware(framework, refuse_busy, max_in_flight=_MANY)
+    framework = Litestar(
+        [handler], exception_handlers={Exception: handle_exception}, openapi_config=None, logging_config=None
+    )
+    return RequestMiddleware(framework, respond_busy, max_in_flight=_MANY)
 
 
 def _as_served() -> ASGIApp:
@@ -109,7 +111,7 @@ def _app(way: str) -> ASGIApp:
 async def _serve(way: str, port: int) -> None:
     configure_logging("info", "json")
     with listen("127.0.0.1", port, "PORT") as listener:
-        limits = Limits(ConnectionLimit(_MANY), keep_alive=60, silence=_SECONDS, content=_SECONDS)
+        limits = Limits(ConnectionLimit(_MANY), keep_alive=60, content_idle=_SECONDS, content_total=_SECONDS)
         await serve(_app(way), listener, asyncio.Event(), drain=1, limits=limits)
 
 

@@ -10,9 +10,8 @@ from typing import cast
 from litestar.types import ASGIApp, HTTPScope, Receive, Scope, Send
 from uvicorn.server import ServerState
 
-from entrypoints.http.server.connections import ConnectionLimit, Limits, ServerConfig
 from entrypoints.http.server.hardened_protocol import HardenedProtocol
-from entrypoints.http.server.header_lines import CommonLines
+from entrypoints.http.server.limits import ConnectionLimit, Limits, ServerConfig
 from tests.fuzz.answers import Answer, read_answers
 
 _READ_BYTES = 64 * 1024
@@ -132,9 +131,8 @@ async def connected(app: ASGIApp) -> AsyncIterator[Transport]:
         server_header=False,
         date_header=False,
     )
-    config.limits = Limits(ConnectionLimit(1), keep_alive=60, silence=10, content=60)
-    config.announcement = b""
-    config.common = CommonLines()
+    config.limits = Limits(ConnectionLimit(1), keep_alive=60, content_idle=10, content_total=60)
+    config.keep_alive_headers = ()
     config.load()
     state = ServerState()
     protocol = HardenedProtocol(config, state, {})

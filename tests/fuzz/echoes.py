@@ -5,24 +5,24 @@ from typing import cast
 
 from litestar.types import HTTPScope, Receive, Scope, Send
 
-from entrypoints.http.responses import Reply, Stream
+from entrypoints.http.responses import HttpResponse, StreamedResponse
 
 
 async def echo(scope: Scope, receive: Receive, send: Send) -> None:
     """Answer a whole request as a whole."""
     if (body := await _read(receive)) is not None:
-        await Reply(200, _content(scope, body))(scope, receive, send)
+        await HttpResponse(200, _content(scope, body))(scope, receive, send)
 
 
 async def streamed_echo(scope: Scope, receive: Receive, send: Send) -> None:
     """Answer a whole request piece by piece, without a length."""
     if (body := await _read(receive)) is not None:
-        await Stream(_halves(_content(scope, body)), ())(scope, receive, send)
+        await StreamedResponse(_halves(_content(scope, body)), ())(scope, receive, send)
 
 
 async def early_echo(scope: Scope, receive: Receive, send: Send) -> None:
     """Answer a request's head, whatever comes of its body."""
-    await Reply(200, _content(scope, b""))(scope, receive, send)
+    await HttpResponse(200, _content(scope, b""))(scope, receive, send)
 
 
 async def _read(receive: Receive) -> bytes | None:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from adapters import wire
 from domain.event import UserEvent
 from entrypoints.http.requests.batch_items import BatchSplitter, TooManyItems
-from entrypoints.http.requests.json_pieces import Unreadable
+from entrypoints.http.requests.json_splitter import MalformedJson
 from tests.fuzz.damage import damaged
 from tests.fuzz.test_event_bodies import parsed
 from tests.support.api import TOPIC, Api
@@ -79,7 +79,7 @@ def test_any_body_is_taken_apart_or_refused(body: bytes) -> None:
     for split in (_splitter.array, _splitter.lines):
         try:
             found = taken_apart(split(body))
-        except (Unreadable, TooManyItems):
+        except (MalformedJson, TooManyItems):
             continue
         assert len(found) <= _MAX_ITEMS
         if split == _splitter.array and (expected := parsed(body)) is not None:

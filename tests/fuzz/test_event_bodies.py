@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from application.publish_event import Draft
 from domain.validation import Invalid
 from entrypoints.http.requests.event_body import parse
-from entrypoints.http.requests.json_pieces import Unreadable
+from entrypoints.http.requests.json_splitter import MalformedJson
 from tests.fuzz.damage import damaged
 from tests.support.json_bytes import records
 from tests.support.strategies import payloads
@@ -69,7 +69,7 @@ def test_any_body_is_read_as_another_parser_does_or_refused(body: bytes) -> None
     expected = parsed(body)
     try:
         draft = parse(body)
-    except Unreadable:
+    except MalformedJson:
         assert expected is None
     except Invalid as invalid:
         assert {problem.field for problem in invalid.problems} <= {"body", *_NAMES}

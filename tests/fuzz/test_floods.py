@@ -10,7 +10,7 @@ from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 from litestar.types import Receive, Scope, Send
 
-from entrypoints.http.responses import Reply
+from entrypoints.http.responses import HttpResponse
 from tests.fuzz.connection import connected, exchange, turn
 
 _SEGMENTS = 64
@@ -94,7 +94,7 @@ async def test_flood_costs_bounded_memory_which_comes_back(
 
     async def late(scope: Scope, receive: Receive, send: Send) -> None:
         await answered.wait()
-        await Reply(200, b"{}")(scope, receive, send)
+        await HttpResponse(200, b"{}")(scope, receive, send)
 
     flood = piece * (_SEGMENTS * at_once // len(piece))
     # Whatever is imported or kept for all connections is so before.

@@ -53,7 +53,7 @@ def test_any_query_is_read_or_invalid(query_string: bytes, place: Cursor, most: 
     except Invalid as invalid:
         assert invalid.problems
         return
-    link = asked.for_page_after(place)
+    link = asked.next_page(place)
     assert len(link) < _MAX_LINK_CHARS - len("/events/processed?")
     following = query.parse(link.encode("ascii"), most)
     assert following == replace(asked, after=place, has_bom=following.has_bom)

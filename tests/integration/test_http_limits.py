@@ -12,13 +12,13 @@ import pytest
 from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
 from entrypoints.http.app import health_app
-from entrypoints.http.server import connections
-from entrypoints.http.server.connections import ConnectionLimit, affordable
-from entrypoints.http.server.deadlines import HEAD_SECONDS, REST_SECONDS
-from entrypoints.http.server.hardened_protocol import MAX_WAITING, HardenedProtocol
-from entrypoints.http.server.outgoing import STALL_SECONDS
-from entrypoints.http.server.overhead import MAX_OVERHEAD_BYTES
+from entrypoints.http.server import limits
+from entrypoints.http.server.deadlines import DISCARD_SECONDS, HEADERS_SECONDS
+from entrypoints.http.server.hardened_protocol import MAX_PIPELINED, HardenedProtocol
+from entrypoints.http.server.limits import ConnectionLimit, affordable_connections
+from entrypoints.http.server.receive_buffer import MAX_OVERHEAD_BYTES
 from entrypoints.http.server.serve import CHECK_SECONDS
+from entrypoints.http.server.transport import STALL_SECONDS
 from tests.support.api import Api
 from tests.support.server import connection, exchange, read_head, served
 from tests.support.slow_log import SlowLog
@@ -104,7 +104,7 @@ async def test_few_requests_wait_and_all_are_answered(
         await slow_log.asked.wait()
         [only] = protocols
         await once(lambda: only.flow.read_paused)
-        assert len(only.pipeline) == MAX_WAITING
+        assert len(only.pipeline) == MAX_PIPELINED
         slow_log.answers.set()
         assert statuses(await everything(reader)) == [201] * 2000 + [200]
 
@@ -167,7 +167,7 @@ async def test_refused_connections_take_no_room(api: Api, protocols: list[Harden
 
 async def test_flood_of_connections_is_cut_off(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
     """Refusing takes descriptors, too."""
-    monkeypatch.setattr(connections, "MAX_REFUSED", 3)
+    monkeypatch.setattr(limits, "MAX_REJECTED", 3)
     async with served(api.app, limit=ConnectionLimit(1)) as port, AsyncExitStack() as stack:
         opened = [await stack.enter_async_context(connection(port)) for _ in range(10)]
         answers = [await everything(reader) for reader, _ in opened[1:]]
@@ -195,12 +195,12 @@ def test_limit_of_descriptors_bounds_connections(
 ) -> None:
     """Without any left the process could reach neither Kafka nor PostgreSQL."""
     monkeypatch.setattr(resource, "getrlimit", lambda _: (1024, 4096))
-    assert affordable(500) == 500
+    assert affordable_connections(500) == 500
     assert caplog.messages == []
-    assert affordable(4096) == 1024 - 320
+    assert affordable_connections(4096) == 1024 - 320
     assert len(caplog.messages) == 1
     monkeypatch.setattr(resource, "getrlimit", lambda _: (resource.RLIM_INFINITY, 0))
-    assert affordable(1_000_000) == 1_000_000
+    assert affordable_connections(1_000_000) == 1_000_000
 
 
 class Torrent:
@@ -274,9 +274,9 @@ async def test_what_follows_an_early_answer_is_read_for_some_time(api: Api, monk
         assert status == 413
         await reader.readexactly(int(head.partition("content-length: ")[2].split()[0]))
         writer.write(b" " * 1000)
-        await time.passes(0.9 * REST_SECONDS)
+        await time.passes(0.9 * DISCARD_SECONDS)
         assert not reader.at_eof()
-        await time.passes(0.1 * REST_SECONDS + 2)
+        await time.passes(0.1 * DISCARD_SECONDS + 2)
         assert await everything(reader) == b""
 
 
@@ -377,7 +377,7 @@ async def test_head_of_which_nothing_more_comes_is_refused(api: Api, monkeypatch
     async with served(api.app) as port, connection(port) as (reader, writer):
         writer.write(HEALTH + HEALTH[:9])
         await read_head(reader)
-        await time.passes(HEAD_SECONDS + 2)
+        await time.passes(HEADERS_SECONDS + 2)
         assert b"HTTP/1.1 408 " in await everything(reader)
 
 

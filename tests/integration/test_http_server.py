@@ -24,7 +24,7 @@ from domain.errors import Unavailable
 from domain.validation import Invalid
 from entrypoints.http.problems import HttpProblem
 from entrypoints.http.server import deadlines, hardened_protocol
-from entrypoints.http.server.overhead import MAX_OVERHEAD_BYTES
+from entrypoints.http.server.receive_buffer import MAX_OVERHEAD_BYTES
 from tests.support.api import MAX_BODY_BYTES, TOPIC, Api
 from tests.support.events import NOON
 from tests.support.server import connection, exchange, read_head, served
@@ -247,7 +247,8 @@ async def test_refusal_bears_the_clients_request_id(api: Api) -> None:
             writer.write(b"GET /health HTTP/1.1\r\nX-Request-ID: id-1\r\nHost: api\r\nContent-Length: x\r\n\r\n")
             document = await read_refusal(reader, 400)
     assert document["requestId"] == "id-1"
-    assert [(line["event"], line["request_id"], line["status"]) for line in lines] == [("request refused", "id-1", 400)]
+    [line] = lines
+    assert (line["event"], line["request_id"], line["status"]) == ("request rejected", "id-1", 400)
 
 
 async def test_what_was_asked_before_is_answered_before_a_connection_is_refused(api: Api) -> None:
@@ -516,11 +517,11 @@ async def test_head_that_the_server_does_not_read_is_not_late(
 ) -> None:
     """It reads nothing while as many requests wait as may; a head's time begins after that."""
     time, seconds = LoopTime(monkeypatch), 100 * PATIENCE
-    monkeypatch.setattr(deadlines, "HEAD_SECONDS", seconds)
+    monkeypatch.setattr(deadlines, "HEADERS_SECONDS", seconds)
     get = b"GET /health HTTP/1.1\r\nHost: api\r\nConnection: %b\r\n\r\n"
     last = get % b"close"
     async with served(api.app) as port, connection(port) as (reader, writer):
-        writer.write(WHOLE_POST + get % b"keep-alive" * hardened_protocol.MAX_WAITING + last[:10])
+        writer.write(WHOLE_POST + get % b"keep-alive" * hardened_protocol.MAX_PIPELINED + last[:10])
         await slow_log.asked.wait()
         await time.passes(1.6 * seconds)
         slow_log.answers.set()
@@ -528,7 +529,7 @@ async def test_head_that_the_server_does_not_read_is_not_late(
         await time.passes(0.6 * seconds)
         writer.write(last[10:])
         answers = await reader.read()
-    assert answers.count(b"HTTP/1.1 200 ") == hardened_protocol.MAX_WAITING + 1
+    assert answers.count(b"HTTP/1.1 200 ") == hardened_protocol.MAX_PIPELINED + 1
     assert answers.endswith(b'{"status":"UP"}')
 
 
@@ -556,7 +557,7 @@ async def test_export_that_fails_on_the_way_breaks_off(api: Api, monkeypatch: py
         async with served(api.app) as port, httpx.AsyncClient() as client:
             with pytest.raises(httpx.RemoteProtocolError):
                 await client.get(f"http://127.0.0.1:{port}/events/processed", headers={"accept": "text/csv"})
-    assert lines[0]["event"] == "export broken off"
+    assert lines[0]["event"] == "export aborted"
 
 
 async def test_export_ends_when_its_client_leaves(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -585,7 +586,7 @@ async def test_export_ends_when_its_client_leaves(api: Api, monkeypatch: pytest.
 
 async def test_connection_without_a_request_is_ended(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
     """Without an answer that nobody asked for, unless a head has begun."""
-    monkeypatch.setattr(deadlines, "HEAD_SECONDS", 0.05)
+    monkeypatch.setattr(deadlines, "HEADERS_SECONDS", 0.05)
     async with served(api.app) as port, connection(port) as (reader, writer):
         assert await reader.read() == b""
     async with served(api.app) as port, connection(port) as (reader, writer):
@@ -604,7 +605,7 @@ async def test_head_without_end_is_refused_by_its_size(api: Api) -> None:
 async def test_time_for_a_head_begins_anew_with_each_request(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
     """A connection that is kept is not ended for what it took before."""
     time, seconds = LoopTime(monkeypatch), 6_000
-    monkeypatch.setattr(deadlines, "HEAD_SECONDS", seconds)
+    monkeypatch.setattr(deadlines, "HEADERS_SECONDS", seconds)
     request = b"GET /health HTTP/1.1\r\nHost: api\r\n\r\n"
     async with served(api.app, keep_alive=seconds) as port, connection(port) as (reader, writer):
         for _ in range(5):

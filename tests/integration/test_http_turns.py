@@ -8,8 +8,8 @@ from typing import cast
 import pytest
 from litestar.types import Receive, Scope, Send
 
-from entrypoints.http.server.hardened_protocol import MAX_REST_BYTES, HardenedProtocol
-from entrypoints.http.server.outgoing import MAX_HELD_BYTES, Outgoing
+from entrypoints.http.server.hardened_protocol import MAX_DISCARDED_BYTES, HardenedProtocol
+from entrypoints.http.server.transport import MAX_BUFFERED_BYTES, BufferedTransport
 from tests.support.memory_connection import MemoryConnection, served_in_memory
 
 _TURNS = range(12)
@@ -38,7 +38,7 @@ def _shut_down(client: MemoryConnection) -> None:
 
 def _send_too_much(client: MemoryConnection) -> None:
     """The answer does not wait for the content, of which more comes than is read away."""
-    client.feed(bytes(MAX_REST_BYTES + 1))
+    client.feed(bytes(MAX_DISCARDED_BYTES + 1))
 
 
 @pytest.mark.parametrize("turns", _TURNS)
@@ -79,7 +79,7 @@ class _Transport(asyncio.Transport):
 async def test_writes_of_a_turn_are_one() -> None:
     """Which goes out at its end."""
     transport = _Transport()
-    outgoing = Outgoing(transport, asyncio.get_running_loop(), transport.close)
+    outgoing = BufferedTransport(transport, asyncio.get_running_loop(), transport.close)
     outgoing.write(b"a")
     outgoing.write(b"b")
     assert transport.writes == []
@@ -92,17 +92,17 @@ async def test_writes_of_a_turn_are_one() -> None:
 async def test_much_is_not_held_back() -> None:
     """So that the transport can say that the client does not read."""
     transport = _Transport()
-    outgoing = Outgoing(transport, asyncio.get_running_loop(), transport.close)
-    outgoing.write(bytes(MAX_HELD_BYTES))
+    outgoing = BufferedTransport(transport, asyncio.get_running_loop(), transport.close)
+    outgoing.write(bytes(MAX_BUFFERED_BYTES))
     outgoing.write(b"a")
-    assert transport.writes == [bytes(MAX_HELD_BYTES) + b"a"]
+    assert transport.writes == [bytes(MAX_BUFFERED_BYTES) + b"a"]
 
 
 async def test_reset_comes_after_what_was_written() -> None:
     """A connection that was answered just now may have to make room for another one."""
     with socket() as client:
         transport = _Transport(client)
-        outgoing = Outgoing(transport, asyncio.get_running_loop(), transport.close)
+        outgoing = BufferedTransport(transport, asyncio.get_running_loop(), transport.close)
         outgoing.write(b"answer")
         outgoing.reset()
     assert transport.writes == [b"answer", b"(reset)"]

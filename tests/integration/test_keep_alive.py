@@ -26,7 +26,7 @@ POST = (
 
 @pytest.fixture(autouse=True)
 def _limits(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(deadlines, "HEAD_SECONDS", 3 * SECONDS)
+    monkeypatch.setattr(deadlines, "HEADERS_SECONDS", 3 * SECONDS)
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
-from entrypoints.http.server.connections import ConnectionLimit, Limits
+from entrypoints.http.server.limits import ConnectionLimit, Limits
 from entrypoints.http.server.serve import listen, serve
 
 

@@ -1,4 +1,4 @@
-"""Answers compressed by gzip or zstd, a piece at a time so that the event loop is never held for long."""
+"""Compression of responses by gzip or zstd, in pieces, so that it never blocks the event loop for long."""
 
 import asyncio
 import zlib
@@ -9,25 +9,25 @@ from typing import Protocol
 import cramjam
 
 MIN_BYTES = 1024
-"""What is smaller gains nothing."""
+"""Smaller bodies gain nothing."""
 _PIECE_BYTES = 128 * 1024
-"""Takes a millisecond. A thread would not help: the zstd library keeps other threads waiting."""
+"""Takes a millisecond. A thread would not help, because the zstd library holds the GIL."""
 _LEVEL = 1
-"""Of either library: twice as fast as its default, for a tenth more bytes at most."""
+"""For both libraries: twice as fast as the default, for at most a tenth more bytes."""
 _GZIP_FORMAT = 16 + zlib.MAX_WBITS
 
 
 class _Stream(Protocol):
-    """Compresses a stream; each method returns what the stream has put out."""
+    """Compresses a stream. Each method returns the output that is ready."""
 
     def add(self, data: bytes) -> bytes:
-        """Take more data."""
+        """Compress more data."""
 
     def flush(self) -> bytes:
-        """Put out all that was taken, so that a client can read it already."""
+        """Return output for all data so far, so that a client can decompress it now."""
 
     def finish(self) -> bytes:
-        """Put out the rest and the end."""
+        """Return the remaining output and the end of the stream."""
 
 
 class _Gzip:
@@ -61,7 +61,7 @@ class _Zstd:
 
 _STREAMS: Mapping[str, type[_Gzip | _Zstd]] = {"zstd": _Zstd, "gzip": _Gzip}
 CODINGS = (*_STREAMS,)
-"""The better one first."""
+"""In order of preference."""
 
 
 async def compress(body: bytes, coding: str) -> bytes:
@@ -71,7 +71,7 @@ async def compress(body: bytes, coding: str) -> bytes:
 
 
 async def compress_chunks(chunks: AsyncGenerator[bytes, None], coding: str) -> AsyncGenerator[bytes, None]:
-    """Compress a stream; a client can read each chunk before the next one is made."""
+    """Compress a stream; a client can decompress each chunk as it arrives."""
     stream = _STREAMS[coding]()
     async with aclosing(chunks):
         async for chunk in chunks:

@@ -1,4 +1,4 @@
-"""Pages of other origins, as the Fetch standard has them ask (CORS)."""
+"""Cross-origin requests from browsers (CORS, by the Fetch standard)."""
 
 from collections.abc import Awaitable, Collection
 from http import HTTPStatus
@@ -6,8 +6,8 @@ from typing import Final
 
 from litestar.types import ASGIApp, Message, Receive, Scope, Send
 
-from entrypoints.http.headers import Fields, Headers, by_name
-from entrypoints.http.responses import JSON, Reply
+from entrypoints.http.headers import HeaderFields, Headers, by_name
+from entrypoints.http.responses import JSON, HttpResponse
 
 ANY = b"*"
 
@@ -16,19 +16,19 @@ _VARY: Final = (b"vary", b"Origin")
 _PREFLIGHT: Final = (
     (b"access-control-allow-methods", b"GET, HEAD, POST"),
     (b"access-control-allow-headers", b"Content-Encoding, Content-Type, Traceparent, X-Request-ID"),
-    # Two hours, the most that browsers grant.
+    # Two hours, the maximum in browsers.
     (b"access-control-max-age", b"7200"),
 )
 
 
 class Cors:
-    """Lets pages of some origins use an application; without credentials, as it has none.
+    """Allows pages of some origins to use an application, without credentials.
 
-    From those origins `text/plain` is taken as JSON: `navigator.sendBeacon` sends it so, which needs no preflight.
+    From these origins `text/plain` is read as JSON, because `navigator.sendBeacon` sends it without a preflight.
     """
 
     def __init__(self, app: ASGIApp, origins: Collection[str]) -> None:
-        """`origins` as browsers send them, or `*` among them for all."""
+        """Allow `origins`, written as browsers send them; `*` allows all."""
         self.app = app
         self._origins = frozenset(origin.encode() for origin in origins)
 
@@ -39,7 +39,7 @@ class Cors:
         fields = self._fields(origin if is_allowed else None)
         app = self.app
         if is_allowed and scope.get("method") == "OPTIONS" and b"access-control-request-method" in headers:
-            app = Reply(HTTPStatus.NO_CONTENT, b"", _PREFLIGHT)
+            app = HttpResponse(HTTPStatus.NO_CONTENT, b"", _PREFLIGHT)
         elif is_allowed and _is_text(headers):
             scope["headers"] = [
                 (name, _as_json(value) if name == b"content-type" else value) for name, value in scope["headers"]
@@ -52,10 +52,10 @@ class Cors:
 
         await app(scope, receive, send_on)
 
-    def _fields(self, origin: bytes | None) -> Fields:
+    def _fields(self, origin: bytes | None) -> HeaderFields:
         if ANY in self._origins:
             return ((b"access-control-allow-origin", ANY), _EXPOSED)
-        # Said to all, lest a cache gives one origin what another got.
+        # Responses to other origins vary too, or a cache could give one origin the response for another.
         return (_VARY,) if origin is None else ((b"access-control-allow-origin", origin), _EXPOSED, _VARY)
 
 

@@ -1,4 +1,4 @@
-"""Around every request: its id, a limit on how many are in flight, and one log line."""
+"""Around every request: its id, the limit on requests in flight, and one log line."""
 
 import re
 import time
@@ -12,28 +12,25 @@ from typing import Final
 import msgspec
 import structlog
 from litestar.enums import ScopeType
-from litestar.types import ASGIApp, Message, Receive, Scope, Send
+from litestar.types import ASGIApp, HTTPScope, Message, Receive, Scope, Send
 from structlog.contextvars import STRUCTLOG_KEY_PREFIX
 
 from adapters.frequent_lines import FrequentLines
 from entrypoints.http.headers import Headers, by_name
-from entrypoints.http.problems import HttpProblem, raw_path, reply_to
+from entrypoints.http.problems import HttpProblem, problem_response, raw_path
 
 HEALTH_PATHS = frozenset({b"/health", b"/health/ready"})
 
-_NOT_REFUSED: Final = (msgspec.UNSET, msgspec.UNSET)
-_HTTP: Final = ScopeType.HTTP
-"""Looked up once, as looking up an enumeration's member is slow in Python 3.11."""
-_REQUEST_ID = re.compile(rb"[\x21-\x7e]{1,128}")
-
+_NO_PROBLEM: Final = (msgspec.UNSET, msgspec.UNSET)
 _request_id: ContextVar[str] = ContextVar(f"{STRUCTLOG_KEY_PREFIX}request_id")
-"""Bound as by `bind_contextvars`, which looks for a variable and for its token each time."""
+"""The variable of `structlog.contextvars`; its `bound_contextvars` would make a request a tenth more expensive."""
+_REQUEST_ID = re.compile(rb"[\x21-\x7e]{1,128}")
 
 logger: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 lines = FrequentLines(__name__)
 
 
-class _RequestLine(msgspec.Struct, gc=False):
+class _RequestLine(msgspec.Struct):
     event: str
     process: str | msgspec.UnsetType
     request_id: str
@@ -43,75 +40,78 @@ class _RequestLine(msgspec.Struct, gc=False):
     duration_ms: float
     reason: str | msgspec.UnsetType
     fields: Sequence[str] | msgspec.UnsetType
-    """Those at fault, where it was refused."""
+    """The invalid ones, in an error response."""
     outcome: Mapping[str, int] | msgspec.UnsetType
-    """How many events of a batch had which result."""
+    """The number of events of a batch by result."""
     logger: str
     level: str
     timestamp: datetime
 
 
 class RequestMiddleware:
-    """Outermost, so that it also sees what no route answers.
+    """The outermost middleware, so that it also sees requests that reach no route.
 
-    Health checks are neither refused, since an orchestrator would end a busy process, nor logged above debug,
-    unless they are no such request.
+    Health checks are exempt from the limit, because an orchestrator would restart a busy process. They are logged at
+    debug level, unless their response is a problem document.
     """
 
     def __init__(self, app: ASGIApp, busy: ASGIApp, *, max_in_flight: int) -> None:
-        """`busy` answers in the place of `app` where as many requests as may be are in flight."""
+        """Let `busy` answer instead of `app` while `max_in_flight` requests are open."""
         self.app = app
         self._busy = busy
         self._max_in_flight = max_in_flight
         self._in_flight = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != _HTTP:
+        if scope["type"] != ScopeType.HTTP:
             await self.app(scope, receive, send)
             return
-        headers = by_name(scope["headers"])
-        request_id = request_id_of(headers)
-        state = scope.setdefault("state", {})
-        state["request_id"] = request_id
         started = time.perf_counter_ns()
-        answer = _Answer(send, request_id)
-        token = _request_id.set(request_id)
+        request_id = request_id_of(by_name(scope["headers"]))
+        scope.setdefault("state", {})["request_id"] = request_id
+        response = _ObservedSend(send, request_id)
         is_health = scope["raw_path"] in HEALTH_PATHS
         is_admitted = is_health or self._in_flight < self._max_in_flight
         self._in_flight += is_admitted
+        token = _request_id.set(request_id)
         try:
-            await (self.app if is_admitted else self._busy)(scope, receive, answer)
+            await (self.app if is_admitted else self._busy)(scope, receive, response)
         finally:
             self._in_flight -= is_admitted
-            duration_ms = (time.perf_counter_ns() - started) // 100_000 / 10
-            method, path, status = scope["method"], raw_path(scope), answer.status
-            reason, fields = state.get("refusal", _NOT_REFUSED)
-            if is_health and reason is msgspec.UNSET:
-                logger.debug("request", method=method, path=path, status=status, duration_ms=duration_ms)
-            else:
-                outcome = state.get("outcome", msgspec.UNSET)
-                process, name, level, now = lines.common()
-                line = _RequestLine(
-                    "request",
-                    process,
-                    request_id,
-                    method,
-                    path,
-                    status,
-                    duration_ms,
-                    reason,
-                    fields,
-                    outcome,
-                    name,
-                    level,
-                    now,
-                )
-                lines.info(line)
+            _log(scope, response.status, started, is_health=is_health)
             _request_id.reset(token)
 
 
-class _Answer:
-    """Sends an application's answer on with the request's id, and keeps its status."""
+def _log(scope: HTTPScope, status: int | None, started: int, *, is_health: bool) -> None:
+    state = scope["state"]
+    duration_ms = (time.perf_counter_ns() - started) // 100_000 / 10
+    method, path = scope["method"], raw_path(scope)
+    reason, fields = state.get("problem", _NO_PROBLEM)
+    if is_health and reason is msgspec.UNSET:
+        logger.debug("request", method=method, path=path, status=status, duration_ms=duration_ms)
+        return
+    process, name, level, now = lines.common()
+    lines.info(
+        _RequestLine(
+            event="request",
+            process=process,
+            request_id=state["request_id"],
+            method=method,
+            path=path,
+            status=status,
+            duration_ms=duration_ms,
+            reason=reason,
+            fields=fields,
+            outcome=state.get("outcome", msgspec.UNSET),
+            logger=name,
+            level=level,
+            timestamp=now,
+        )
+    )
+
+
+class _ObservedSend:
+    """Adds the request's id to the response, and remembers the status."""
 
     def __init__(self, send: Send, request_id: str) -> None:
         self._send = send
@@ -120,21 +120,21 @@ class _Answer:
 
     def __call__(self, message: Message) -> Awaitable[None]:
         if message["type"] == "http.response.start":
-            # A framework's enumeration would be printed as such.
+            # The framework sends members of `HTTPStatus`, which a log line would show by name.
             self.status = int(message["status"])
             message["headers"] = [*message["headers"], (b"x-request-id", self._request_id.encode())]
         return self._send(message)
 
 
-async def refuse_busy(scope: Scope, receive: Receive, send: Send) -> None:
-    """Answer with a 503 that says so."""
+async def respond_busy(scope: Scope, receive: Receive, send: Send) -> None:
+    """Answer with a 503 and `Retry-After`."""
     busy = HttpProblem(
         HTTPStatus.SERVICE_UNAVAILABLE, "Too many requests are in flight.", headers=[(b"retry-after", b"1")]
     )
-    await reply_to(busy, scope)(scope, receive, send)
+    await problem_response(busy, scope)(scope, receive, send)
 
 
 def request_id_of(headers: Headers) -> str:
-    """Take over the client's id if it is 1 to 128 visible ASCII characters, otherwise make one."""
+    """Return the client's id if it is 1 to 128 visible ASCII characters, otherwise a new one."""
     given = headers.get(b"x-request-id", b"")
     return given.decode() if given and _REQUEST_ID.fullmatch(given) else getrandbits(128).to_bytes(16).hex()

@@ -1,4 +1,4 @@
-"""One spelling of each path, so that the rule that a proxy has for a path holds for whatever reaches its route."""
+"""One spelling of each path, so that a client cannot bypass a proxy's rule for a path by writing it differently."""
 
 import re
 from http import HTTPStatus
@@ -6,33 +6,33 @@ from typing import Final
 
 from litestar.types import Receive, Scope, Send
 
-from entrypoints.http.problems import NOT_FOUND, HttpProblem, reply_to
-from entrypoints.http.responses import Reply
+from entrypoints.http.problems import NOT_FOUND, HttpProblem, problem_response
+from entrypoints.http.responses import HttpResponse
 
-_SPELLING: Final = re.compile(rb"/|(?:/(?!\.{1,2}(?:/|\Z))[A-Za-z0-9._~-]+)+")
-"""No path of ours needs more: no empty or dot segments, no parameters (`;`), nothing percent-encoded."""
-
-
-def is_spelled_right(raw_path: bytes) -> bool:
-    """Tell whether a path, as the client sent it, may be that of a route."""
-    return _SPELLING.fullmatch(raw_path) is not None
+_CANONICAL: Final = re.compile(rb"/|(?:/(?!\.{1,2}(?:/|\Z))[A-Za-z0-9._~-]+)+")
+"""No empty or dot segments, no parameters (`;`), no percent-encoding. No route needs them."""
 
 
-async def answer_misspelt(scope: Scope, receive: Receive, send: Send) -> None:
-    """Answer for a path that is none: 404, but for two that are common.
+def is_canonical(raw_path: bytes) -> bool:
+    """Return whether a path, as the client sent it, has the form that all routes have."""
+    return _CANONICAL.fullmatch(raw_path) is not None
 
-    `OPTIONS *` asks for the methods of the server. What is to be read may have one slash too many at its end; the
-    redirect is relative, so that it holds behind any prefix and never leads to another host.
+
+async def handle_noncanonical(scope: Scope, receive: Receive, send: Send) -> None:
+    """Answer a request whose path is not canonical with 404, with two exceptions.
+
+    `OPTIONS *` gets the methods of the server. GET and HEAD with a trailing slash get a redirect; it is relative, so
+    that it works behind any prefix and cannot lead to another host.
     """
     raw_path, query = scope["raw_path"], scope["query_string"]
     match scope.get("method"), raw_path.removesuffix(b"/"):
         case "OPTIONS", b"*":
-            reply = Reply(HTTPStatus.NO_CONTENT, b"", [(b"allow", b"GET, HEAD, OPTIONS, POST")])
-        case "GET" | "HEAD", path if path not in {raw_path, b"/"} and is_spelled_right(path):
+            response = HttpResponse(HTTPStatus.NO_CONTENT, b"", [(b"allow", b"GET, HEAD, OPTIONS, POST")])
+        case "GET" | "HEAD", path if path not in {raw_path, b"/"} and is_canonical(path):
             location = b"../" + path.rpartition(b"/")[2] + (b"?" + query if query else b"")
             detail = "This path has no slash at its end."
             moved = HttpProblem(HTTPStatus.PERMANENT_REDIRECT, detail, headers=[(b"location", location)])
-            reply = reply_to(moved, scope)
+            response = problem_response(moved, scope)
         case _:
-            reply = reply_to(HttpProblem(HTTPStatus.NOT_FOUND, NOT_FOUND), scope)
-    await reply(scope, receive, send)
+            response = problem_response(HttpProblem(HTTPStatus.NOT_FOUND, NOT_FOUND), scope)
+    await response(scope, receive, send)

@@ -1,4 +1,4 @@
-"""The path below which clients find the service: a proxy cuts it off before it passes a request on."""
+"""The path prefix under which clients reach the service; a proxy removes it before it forwards a request."""
 
 from ipaddress import IPv4Address, IPv6Address, ip_address
 
@@ -10,21 +10,21 @@ _HEADER = b"x-forwarded-prefix"
 
 
 class Prefix:
-    """Finds a request's prefix: what a trusted proxy states in `X-Forwarded-Prefix`, or else the one that is set."""
+    """Finds a request's prefix: `X-Forwarded-Prefix` from a trusted proxy, otherwise the configured one."""
 
     def __init__(self, root_path: str | None = None, trusted_proxies: str | None = None) -> None:
-        """Take the settings `ROOT_PATH` and `TRUSTED_PROXIES`."""
+        """Use the settings `ROOT_PATH` and `TRUSTED_PROXIES`."""
         self._root_path = (root_path or "").encode()
         self._trusted = value_types.networks(trusted_proxies) if trusted_proxies else []
 
     def __call__(self, scope: Scope) -> bytes:
-        """Return the prefix: empty, or with a slash before it and none behind."""
+        """Return the prefix: empty, or with a leading slash and no trailing one."""
         if not self._trusted:
             return self._root_path
         stated = b",".join(value for name, value in scope["headers"] if name == _HEADER)
         if not stated or not self._is_trusted(scope):
             return self._root_path
-        # Each proxy in a row adds what it cut off, the outermost first.
+        # Each proxy in a chain appends the prefix that it removes, the outermost first.
         path = "".join(part.strip().rstrip("/") for part in stated.decode("latin-1").split(","))
         try:
             return value_types.path_prefix(path).encode()
@@ -41,5 +41,5 @@ class Prefix:
 
 
 def _plain(address: IPv4Address | IPv6Address) -> IPv4Address | IPv6Address:
-    """Undo how a socket of IPv6 shows a peer of IPv4."""
+    """Return the IPv4 address of a peer that an IPv6 socket shows as IPv4-mapped."""
     return getattr(address, "ipv4_mapped", None) or address

@@ -1,4 +1,4 @@
-"""Errors as RFC 9457 problem documents, the same for every route and for what never reaches one."""
+"""Errors as RFC 9457 problem documents, for all routes and for requests that reach none."""
 
 from collections.abc import Sequence
 from http import HTTPStatus
@@ -13,22 +13,22 @@ from litestar.types import Scope
 
 from domain.errors import Unavailable, WrongDeployment
 from domain.validation import Invalid, Problem
-from entrypoints.http.headers import Fields
-from entrypoints.http.responses import Reply, is_head
+from entrypoints.http.headers import HeaderFields
+from entrypoints.http.responses import HttpResponse, is_head
 
 MEDIA_TYPE = "application/problem+json"
 NOT_FOUND = "There is nothing at this path."
 METHOD_NOT_ALLOWED = "This path does not support this method."
-RETRY_AFTER: Fields = ((b"retry-after", b"5"),)
-"""For an outage, in seconds."""
-_MOST_LOGGED_FIELDS = 10
-_MOST_LOGGED_CHARS = 300
+RETRY_AFTER: HeaderFields = ((b"retry-after", b"5"),)
+"""Seconds to wait during an outage."""
+_MAX_LOGGED_FIELDS = 10
+_MAX_LOGGED_CHARS = 300
 
 logger: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
 
 class HttpProblem(Exception):
-    """An answer other than success; `errors` names the fields at fault, `event_id` the event to retry with."""
+    """An error response. `errors` names the invalid fields; `event_id` is the id to retry with."""
 
     def __init__(
         self,
@@ -37,7 +37,7 @@ class HttpProblem(Exception):
         *,
         errors: Sequence[Problem] = (),
         event_id: UUID | None = None,
-        headers: Fields = (),
+        headers: HeaderFields = (),
     ) -> None:
         super().__init__(detail)
         self.status = status
@@ -58,32 +58,33 @@ class _Document(msgspec.Struct, rename="camel", kw_only=True):
     event_id: UUID | msgspec.UnsetType
 
 
-class Refusal(NamedTuple):
-    """What the request's log line says of a problem: neither values nor more than fits a line."""
+class LoggedProblem(NamedTuple):
+    """A problem as the request's log line shows it: short, and without any value that the client sent."""
 
     reason: str
     fields: list[str] | msgspec.UnsetType
+    """The names of the invalid fields."""
 
 
-def handle(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
-    """Answer for an exception: the one entry of Litestar's table of exception handlers."""
-    reply = reply_to(error, request.scope)
-    # Litestar refuses a body here even for a HEAD request.
-    body = b"" if is_head(request.scope) else reply.body
-    headers = {name.decode(): value.decode() for name, value in reply.headers}
-    return Response(body, status_code=reply.status, headers=headers, media_type=reply.media_type)
+def handle_exception(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
+    """Handle all exceptions of Litestar's routes."""
+    response = problem_response(error, request.scope)
+    # Litestar raises an error for the body of a response to HEAD.
+    body = b"" if is_head(request.scope) else response.body
+    headers = {name.decode(): value.decode() for name, value in response.headers}
+    return Response(body, status_code=response.status, headers=headers, media_type=response.media_type)
 
 
-def reply_to(error: Exception, scope: Scope) -> Reply:
-    """Render the answer for an exception, and leave a `Refusal` in the request's state."""
+def problem_response(error: Exception, scope: Scope) -> HttpResponse:
+    """Make the response for an exception, and put a `LoggedProblem` into the request's state."""
     problem = _problem_of(error)
-    fields = [*dict.fromkeys(each.field for each in problem.errors)][:_MOST_LOGGED_FIELDS]
-    scope["state"]["refusal"] = Refusal(problem.detail[:_MOST_LOGGED_CHARS], fields or msgspec.UNSET)
+    fields = [*dict.fromkeys(each.field for each in problem.errors)][:_MAX_LOGGED_FIELDS]
+    scope["state"]["problem"] = LoggedProblem(problem.detail[:_MAX_LOGGED_CHARS], fields or msgspec.UNSET)
     return render(problem, raw_path(scope), scope["state"].get("request_id", ""))
 
 
-def render(problem: HttpProblem, instance: str, request_id: str) -> Reply:
-    """Render a problem of the request with this path and id."""
+def render(problem: HttpProblem, instance: str, request_id: str) -> HttpResponse:
+    """Make the response for a problem; `instance` is the request's path."""
     document = _Document(
         title=problem.status.phrase,
         status=problem.status,
@@ -93,11 +94,11 @@ def render(problem: HttpProblem, instance: str, request_id: str) -> Reply:
         errors=problem.errors or msgspec.UNSET,
         event_id=problem.event_id or msgspec.UNSET,
     )
-    return Reply(problem.status, msgspec.json.encode(document), problem.headers, MEDIA_TYPE)
+    return HttpResponse(problem.status, msgspec.json.encode(document), problem.headers, MEDIA_TYPE)
 
 
 def raw_path(scope: Scope) -> str:
-    """Return the path as the client sent it: still percent-encoded, hence safe in a log and valid as a reference."""
+    """Return the path as the client sent it: percent-encoded, so it is safe in a log and valid as a URI reference."""
     return scope["raw_path"].decode("ascii", "replace")
 
 
@@ -111,10 +112,10 @@ def _problem_of(error: Exception) -> HttpProblem:
                 HTTPStatus.UNPROCESSABLE_ENTITY, f"The request is not valid: see {fields}.", errors=error.problems
             )
         case Unavailable():
-            logger.warning("unavailable", cause=str(error))
+            logger.warning("dependency unavailable", cause=str(error))
             return unavailable("The service cannot answer at present.")
         case WrongDeployment():
-            logger.error("wrong deployment", cause=str(error))
+            logger.error("incompatible deployment", cause=str(error))
             return unavailable("The service is not set up correctly.")
         case HTTPException(status_code=status) if status < HTTPStatus.INTERNAL_SERVER_ERROR:
             return _framework_problem(error)
@@ -124,12 +125,12 @@ def _problem_of(error: Exception) -> HttpProblem:
 
 
 def unavailable(detail: str, *, event_id: UUID | None = None) -> HttpProblem:
-    """Make a 503 that says when to retry."""
+    """Make a 503 with `Retry-After`."""
     return HttpProblem(HTTPStatus.SERVICE_UNAVAILABLE, detail, event_id=event_id, headers=RETRY_AFTER)
 
 
-def unreadable(reason: str) -> HttpProblem:
-    """Make a 400 that says why a body is no JSON."""
+def malformed_body(reason: str) -> HttpProblem:
+    """Make a 400 that says why a body cannot be read."""
     return HttpProblem(HTTPStatus.BAD_REQUEST, f"The body cannot be read: {reason}.")
 
 

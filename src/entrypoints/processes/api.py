@@ -9,7 +9,7 @@ from application.publish_event import PublishEvent
 from entrypoints.config.settings import Settings
 from entrypoints.http.app import create_app
 from entrypoints.http.prefix import Prefix
-from entrypoints.http.server.connections import ConnectionLimit, Limits, affordable
+from entrypoints.http.server.limits import ConnectionLimit, Limits, affordable_connections
 from entrypoints.http.server.serve import listen, serve
 from entrypoints.processes.health import Readiness
 from entrypoints.processes.lifecycle import run_together
@@ -57,9 +57,9 @@ class Api:
             stop,
             drain=self._settings.publish_timeout_seconds + 1,
             limits=Limits(
-                connections=ConnectionLimit(affordable(self._settings.max_connections)),
+                connections=ConnectionLimit(affordable_connections(self._settings.max_connections)),
                 keep_alive=self._settings.keep_alive_seconds,
-                silence=self._settings.body_silence_seconds,
-                content=self._settings.body_timeout_seconds,
+                content_idle=self._settings.body_silence_seconds,
+                content_total=self._settings.body_timeout_seconds,
             ),
         )

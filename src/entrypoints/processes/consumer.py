@@ -7,7 +7,7 @@ from socket import socket
 from application.pipeline import Pipeline
 from entrypoints.config.settings import Settings
 from entrypoints.http.app import health_app
-from entrypoints.http.server.connections import ConnectionLimit, Limits
+from entrypoints.http.server.limits import ConnectionLimit, Limits
 from entrypoints.http.server.serve import listen, serve
 from entrypoints.processes.health import Readiness
 from entrypoints.processes.lifecycle import run_together
@@ -56,7 +56,7 @@ class Consumer:
             limits=Limits(
                 connections=ConnectionLimit(_HEALTH_CONNECTIONS, evicts_idle=True),
                 keep_alive=self._settings.keep_alive_seconds,
-                silence=self._settings.body_silence_seconds,
-                content=self._settings.body_timeout_seconds,
+                content_idle=self._settings.body_silence_seconds,
+                content_total=self._settings.body_timeout_seconds,
             ),
         )

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from entrypoints.http.requests import batch_items
 from entrypoints.http.requests.batch_items import BatchSplitter, TooManyItems
-from entrypoints.http.requests.json_pieces import Unreadable
+from entrypoints.http.requests.json_splitter import MalformedJson
 
 MANY = BatchSplitter(1_000)
 texts = st.text(st.sampled_from('u"\\[]{},: \n'), max_size=6) | st.just('{"u":1},{"u":2}')
@@ -38,7 +38,7 @@ def test_array_in_parts_is_refused_as_one(written: list[object], most: int, data
     for damaged in (body[: data.draw(st.integers(0, len(body) - 1))], body + b"]", body + b",1"):
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(batch_items, "_AT_ONCE_BYTES", most)
-            with pytest.raises(Unreadable):
+            with pytest.raises(MalformedJson):
                 array_of(damaged)
 
 

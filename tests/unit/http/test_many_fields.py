@@ -5,12 +5,13 @@ from http import HTTPStatus
 import pytest
 
 from entrypoints.http.problems import HttpProblem
-from entrypoints.http.server.request_reader import MAX_FIELDS, Head, RequestReader
+from entrypoints.http.server.header_fields import MAX_FIELDS
+from entrypoints.http.server.request_parser import ParsedRequest, RequestParser
 
 
 def read(fields: bytes) -> object:
     """Read a request with such fields."""
-    reader = RequestReader()
+    reader = RequestParser()
     reader.feed(b"GET / HTTP/1.1\r\nHost: api\r\n" + fields + b"\r\n")
     return reader.read()
 
@@ -18,8 +19,8 @@ def read(fields: bytes) -> object:
 def test_head_may_have_hundreds_of_fields() -> None:
     """Its line and the empty one at the end are none."""
     head = read(b"a:\r\n" * (MAX_FIELDS - 1))
-    assert isinstance(head, Head)
-    assert len(head.fields) == MAX_FIELDS
+    assert isinstance(head, ParsedRequest)
+    assert len(head.headers) == MAX_FIELDS
 
 
 @pytest.mark.parametrize("count", [MAX_FIELDS, 16_000])

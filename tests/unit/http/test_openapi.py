@@ -26,7 +26,7 @@ def paths(app: Any) -> set[str]:
     """Find all paths: the framework's and those ahead of it."""
     found: set[str] = set()
     while not isinstance(app, Litestar):
-        found |= {path.decode() for path in getattr(app, "ahead", ())}
+        found |= {path.decode() for path in getattr(app, "direct", ())}
         app = app.app
     return found | {route.path for route in app.routes}
 

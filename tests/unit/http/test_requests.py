@@ -12,7 +12,7 @@ from application.ports import Receipt
 from domain.errors import Rejected, Unavailable
 from domain.event import UserEvent
 from entrypoints.http.middleware import RequestMiddleware
-from entrypoints.http.responses import Reply
+from entrypoints.http.responses import HttpResponse
 from tests.support.api import Api, an_api, call
 
 BODY = b'{"userId":"u","eventType":"LOGIN"}'
@@ -173,7 +173,7 @@ async def test_line_carries_the_outcome_that_a_route_left() -> None:
 
     async def batch(scope: Scope, receive: Receive, send: Send) -> None:
         scope["state"]["outcome"] = {"published": 2, "rejected": 1, "retry": 0}
-        await Reply(200, b"{}")(scope, receive, send)
+        await HttpResponse(200, b"{}")(scope, receive, send)
 
     with capture_logs() as lines:
         await call(RequestMiddleware(batch, batch, max_in_flight=1), "POST", "/events/batch")

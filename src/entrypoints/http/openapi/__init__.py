@@ -1,1 +1,1 @@
-"""The OpenAPI document: what the API takes and answers."""
+"""The OpenAPI document of the API."""

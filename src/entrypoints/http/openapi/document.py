@@ -1,16 +1,23 @@
-"""The OpenAPI document, written by hand: the routes read bytes and send bytes, of which a generator could tell nothing.
+"""The OpenAPI document, written by hand: the routes read and send bytes, which a generator cannot describe.
 
-The tests hold every answer they get against it.
+The tests validate every response against it.
 """
 
 from entrypoints.config.program import release
 from entrypoints.http.openapi import event_operations, service_operations
-from entrypoints.http.openapi.answers import HEADERS, REFUSALS, answer, header, refusals, without_content
+from entrypoints.http.openapi.responses import (
+    ERROR_RESPONSES,
+    HEADERS,
+    error_responses,
+    header,
+    response,
+    without_content,
+)
 from entrypoints.http.openapi.schemas import SCHEMAS, Schema
 
 
 def document(prefix: str = "") -> Schema:
-    """Make the OpenAPI 3.1 document for clients that find the service below the path `prefix`."""
+    """Make the OpenAPI 3.1 document for clients that reach the service under `prefix`."""
     return {
         "openapi": "3.1.0",
         "info": {
@@ -23,7 +30,7 @@ def document(prefix: str = "") -> Schema:
         "security": [],
         "tags": [
             {"name": "events", "description": "Publish and read events"},
-            {"name": "health", "description": "For whoever runs the service"},
+            {"name": "health", "description": "For operators"},
             {"name": "documentation", "description": "What the service offers"},
         ],
         "paths": {
@@ -37,12 +44,12 @@ def document(prefix: str = "") -> Schema:
             "/docs": _every_method(service_operations.get_docs(), "get"),
             "/docs/openapi.json": _every_method(service_operations.get_document(), "get"),
         },
-        "components": {"schemas": SCHEMAS, "responses": REFUSALS, "headers": HEADERS},
+        "components": {"schemas": SCHEMAS, "responses": ERROR_RESPONSES, "headers": HEADERS},
     }
 
 
 def _every_method(get_or_post: Schema, method: str) -> Schema:
-    """Make a path's item: the one method with content, HEAD beside GET, and OPTIONS."""
+    """Make a path item: GET with HEAD, or POST, and OPTIONS."""
     item = {method: get_or_post, "options": _options(get_or_post)}
     return {**item, "head": _head(get_or_post)} if method == "get" else item
 
@@ -52,13 +59,13 @@ def _head(get: Schema) -> Schema:
         **get,
         "operationId": f"{get['operationId']}Head",
         "summary": f"{get['summary']}: the headers only",
-        "responses": {status: without_content(response) for status, response in get["responses"].items()},
+        "responses": {status: without_content(described) for status, described in get["responses"].items()},
     }
 
 
 def _options(operation: Schema) -> Schema:
     allow = header("string", "The methods that the path takes", "GET, HEAD, OPTIONS")
-    # Whether an id is one is not asked.
+    # OPTIONS does not validate the id.
     parameters = [
         {**parameter, "schema": {"type": "string"}}
         for parameter in operation.get("parameters", ())
@@ -70,5 +77,5 @@ def _options(operation: Schema) -> Schema:
         "operationId": f"{operation['operationId']}Options",
         "summary": "Which methods does the path take?",
         **({"parameters": parameters} if parameters else {}),
-        "responses": {"204": answer("`Allow` names them", allow=allow), **refusals(*statuses)},
+        "responses": {"204": response("`Allow` names them", allow=allow), **error_responses(*statuses)},
     }

@@ -1,6 +1,6 @@
 """The operations on events."""
 
-from entrypoints.http.openapi.answers import RETRY_AFTER, answer, header, refusals
+from entrypoints.http.openapi.responses import RETRY_AFTER, error_responses, header, response
 from entrypoints.http.openapi.schemas import EVENT_ID, EVENTS, Schema, ref
 from entrypoints.http.responses import JSON
 from entrypoints.http.routes.listing import DEFAULT_LIMIT, MAX_LIMIT
@@ -20,8 +20,8 @@ def generate_event() -> Schema:
         "A 503 may mean that the event was taken all the same: retry with its `eventId`. " + _COMPRESSION,
         "requestBody": {"required": True, "content": {JSON: {"schema": ref("EventInput"), "example": EVENTS[0]}}},
         "responses": {
-            "201": answer("The log has the event", {JSON: ref("Published")}, location=location),
-            **refusals(413, 415),
+            "201": response("The log has the event", {JSON: ref("Published")}, location=location),
+            **error_responses(413, 415),
         },
     }
 
@@ -45,12 +45,12 @@ def publish_batch() -> Schema:
             },
         },
         "responses": {
-            "200": answer(
+            "200": response(
                 "One result for each event; with `Retry-After` if any is to be sent again",
                 {JSON: ref("BatchResults")},
                 **RETRY_AFTER,
             ),
-            **refusals(413, 415),
+            **error_responses(413, 415),
         },
     }
 
@@ -79,7 +79,7 @@ def list_events() -> Schema:
             _query("bom", {"type": "string", "enum": ["0", "1"]}, "1: CSV begins with a byte order mark, for Excel."),
         ],
         "responses": {
-            "200": answer(
+            "200": response(
                 "The events",
                 {
                     JSON: {"type": "array", "items": ref("Event")},
@@ -97,7 +97,7 @@ def list_events() -> Schema:
                     "content-encoding": header("string", "gzip or zstd, where `Accept-Encoding` has it", "zstd"),
                 },
             ),
-            **refusals(406),
+            **error_responses(406),
         },
     }
 
@@ -109,7 +109,7 @@ def get_event() -> Schema:
         "operationId": "getEvent",
         "summary": "Read one stored event",
         "parameters": [_event_id()],
-        "responses": {"200": answer("The event", {JSON: ref("Event")}), **refusals(404)},
+        "responses": {"200": response("The event", {JSON: ref("Event")}), **error_responses(404)},
     }
 
 

@@ -1,6 +1,6 @@
-"""The operations that tell of the service itself: its health and its documentation."""
+"""The operations for health and documentation."""
 
-from entrypoints.http.openapi.answers import answer, header, refusals
+from entrypoints.http.openapi.responses import error_responses, header, response
 from entrypoints.http.openapi.schemas import Schema, ref
 from entrypoints.http.problems import MEDIA_TYPE
 from entrypoints.http.responses import JSON
@@ -14,8 +14,8 @@ def alive() -> Schema:
         "operationId": "alive",
         "summary": "Is the process alive?",
         "responses": _with_health(
-            answer("It is", {JSON: ref("Liveness")}),
-            answer("It hangs (DOWN), or the server is busy", {JSON: ref("Liveness"), MEDIA_TYPE: ref("Problem")}),
+            response("It is", {JSON: ref("Liveness")}),
+            response("It hangs (DOWN), or the server is busy", {JSON: ref("Liveness"), MEDIA_TYPE: ref("Problem")}),
         ),
     }
 
@@ -27,8 +27,8 @@ def ready() -> Schema:
         "operationId": "ready",
         "summary": "Is the process ready for work, and its parts?",
         "responses": _with_health(
-            answer("It is, in full (UP) or in part (DEGRADED)", {JSON: ref("Readiness")}),
-            answer("It is not (DOWN), or the server is busy", {JSON: ref("Readiness"), MEDIA_TYPE: ref("Problem")}),
+            response("It is, in full (UP) or in part (DEGRADED)", {JSON: ref("Readiness")}),
+            response("It is not (DOWN), or the server is busy", {JSON: ref("Readiness"), MEDIA_TYPE: ref("Problem")}),
         ),
     }
 
@@ -37,12 +37,12 @@ def get_root() -> Schema:
     """Describe `GET /`."""
     policy = {"content-security-policy": header("string", "What the page may load", "default-src 'none'")}
     vary = header("string", "What the answer depends on", "Accept")
-    links = answer("Links", {JSON: {"type": "object"}, HTML: {"type": "string"}}, vary=vary, **policy)
+    links = response("Links", {JSON: {"type": "object"}, HTML: {"type": "string"}}, vary=vary, **policy)
     return {
         "tags": ["documentation"],
         "operationId": "getRoot",
         "summary": "Find what the service offers",
-        "responses": {"200": links, **refusals()},
+        "responses": {"200": links, **error_responses()},
     }
 
 
@@ -52,7 +52,7 @@ def get_document() -> Schema:
         "tags": ["documentation"],
         "operationId": "getDocument",
         "summary": "Read this document",
-        "responses": {"200": answer("OpenAPI 3.1", {JSON: {"type": "object"}}), **refusals()},
+        "responses": {"200": response("OpenAPI 3.1", {JSON: {"type": "object"}}), **error_responses()},
     }
 
 
@@ -64,11 +64,11 @@ def get_docs() -> Schema:
         "operationId": "getDocs",
         "summary": "Read this document as a page",
         "responses": {
-            "200": answer("HTML", {"text/html": {"type": "string"}}, **{"content-security-policy": policy}),
-            **refusals(),
+            "200": response("HTML", {"text/html": {"type": "string"}}, **{"content-security-policy": policy}),
+            **error_responses(),
         },
     }
 
 
 def _with_health(up: Schema, down: Schema) -> Schema:
-    return {"200": up, **refusals(), "503": down}
+    return {"200": up, **error_responses(), "503": down}

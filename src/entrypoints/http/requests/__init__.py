@@ -1,1 +1,1 @@
-"""From the bytes of a request to what a use case takes."""
+"""Parsing and checking of requests: bodies, parameters, content negotiation."""

@@ -1,4 +1,4 @@
-"""Content negotiation by the headers `Accept` and `Accept-Encoding`, RFC 9110 sections 12.5.1 and 12.5.3."""
+"""Content negotiation by `Accept` and `Accept-Encoding` (RFC 9110, sections 12.5.1 and 12.5.3)."""
 
 import re
 from collections.abc import Sequence
@@ -6,11 +6,11 @@ from typing import NamedTuple
 
 _RANGE = re.compile(r"\s*([^\s/;,]+)/([^\s/;,]+)\s*((?:;[^,]*)?)")
 _QUALITY = re.compile(r";\s*q\s*=\s*(0?\.[0-9]{1,3}|0\.?|1(?:\.0{0,3})?)\s*(?:;|$)", re.IGNORECASE)
-"""RFC 9110 wants a zero before the point, which some clients leave out."""
+"""RFC 9110 requires a zero before the decimal point; some clients omit it."""
 
-_LEAST_QUALITY = 0.001
-_MOST_PARTS = 64
-"""Of a header; nobody wants that many, and more would take long to weigh."""
+_MIN_QUALITY = 0.001
+_MAX_ELEMENTS = 64
+"""Per header; the rest is ignored, because comparing all of them would take too long."""
 
 
 class _Range(NamedTuple):
@@ -19,13 +19,13 @@ class _Range(NamedTuple):
 
 
 def negotiate(accept: str, offered: Sequence[str]) -> str | None:
-    """Choose among `offered`, the first being preferred where the client is indifferent; None if it wants none.
+    """Choose from `offered`, the earliest of those that the client prefers equally; None if it accepts none.
 
-    For each type the most specific range counts. Parameters other than q are ignored, as are malformed ranges.
+    The most specific range decides for each type. Malformed ranges and parameters other than `q` are ignored.
     """
     if not accept.strip():
         return offered[0]
-    ranges = [match.groups() for part in _parts(accept) if (match := _RANGE.fullmatch(part))]
+    ranges = [match.groups() for part in _elements(accept) if (match := _RANGE.fullmatch(part))]
     qualities = {media_type: _quality(media_type, ranges) for media_type in offered}
     # max() keeps the first of equals.
     best = max(offered, key=qualities.__getitem__)
@@ -33,21 +33,18 @@ def negotiate(accept: str, offered: Sequence[str]) -> str | None:
 
 
 def negotiate_coding(accept_encoding: str, offered: Sequence[str]) -> str | None:
-    """Choose a coding among `offered`, likewise; None for an answer as it is, which suits a client that states nothing.
-
-    A client that wants none of these and refuses `identity` gets an answer as it is, too.
-    """
+    """Choose a coding from `offered` in the same way; None for no coding, also if the client accepts none."""
     weights = {}
-    for part in _parts(accept_encoding):
+    for part in _elements(accept_encoding):
         coding, semicolon, parameters = part.partition(";")
         weights[coding.strip()] = _q(semicolon + parameters)
     qualities = {coding: weights.get(coding, weights.get("*", 0.0)) for coding in offered}
     best = max(offered, key=qualities.__getitem__)
-    return best if qualities[best] >= max(weights.get("identity", 0.0), _LEAST_QUALITY) else None
+    return best if qualities[best] >= max(weights.get("identity", 0.0), _MIN_QUALITY) else None
 
 
-def _parts(header: str) -> list[str]:
-    return header.lower().split(",", _MOST_PARTS)[:_MOST_PARTS]
+def _elements(header: str) -> list[str]:
+    return header.lower().split(",", _MAX_ELEMENTS)[:_MAX_ELEMENTS]
 
 
 def _quality(media_type: str, ranges: Sequence[tuple[str, ...]]) -> float:

@@ -1,4 +1,4 @@
-"""Read a request's body as bytes, within limits on its type and its size."""
+"""Reads a request's body as bytes; checks its media type, encoding and size."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,28 +10,26 @@ from litestar.types import Receive, Scope
 from entrypoints.http.headers import Headers
 from entrypoints.http.problems import HttpProblem
 from entrypoints.http.requests.encodings import TooLarge, encoding_of, inflate
-from entrypoints.http.requests.room import Take
+from entrypoints.http.requests.memory_budget import Reserve
 from entrypoints.http.responses import JSON
 
 
 @dataclass(frozen=True, slots=True)
 class BodyReader:
-    """Reads bodies of one of `media_types`, of at most `max_bytes`; when they have to arrive is the server's.
+    """Reads bodies of at most `max_bytes`, compressed and decompressed, with one of `media_types`.
 
-    The bound counts for what arrives and again for what it is inflated to.
-
-    Framework and server do not look at the content's type and encoding.
+    The server enforces the time limits of bodies; neither it nor the framework checks type and encoding.
     """
 
     max_bytes: int
     media_types: Sequence[str] = (JSON,)
 
     async def read(
-        self, scope: Scope, receive: Receive, headers: Headers, take: Take = lambda _: None
+        self, scope: Scope, receive: Receive, headers: Headers, reserve: Reserve = lambda _: None
     ) -> tuple[str, bytes]:
-        """Return the media type and the whole body, inflated. Raises `HttpProblem` with 400, 413 or 415.
+        """Return the media type and the whole body, decompressed. Raises `HttpProblem` with 400, 413 or 415.
 
-        `take` is asked for room for what is kept.
+        Calls `reserve` for the bytes that it keeps.
         """
         media_type = _utf8_type(headers.get(b"content-type", b""))
         if media_type not in self.media_types:
@@ -39,17 +37,17 @@ class BodyReader:
         encoding = encoding_of(scope["headers"]) if b"content-encoding" in headers else "identity"
         if int(headers.get(b"content-length", b"0")) > self.max_bytes:
             raise self._too_large()
-        body = await self._collect(receive, take)
+        body = await self._collect(receive, reserve)
         if encoding == "identity":
             return media_type, body
         try:
             inflated = await inflate(body, encoding, self.max_bytes)
         except TooLarge:
             raise self._too_large(" once it is inflated") from None
-        take(len(inflated))
+        reserve(len(inflated))
         return media_type, inflated
 
-    async def _collect(self, receive: Receive, take: Take) -> bytes:
+    async def _collect(self, receive: Receive, reserve: Reserve) -> bytes:
         chunks: list[bytes] = []
         size = 0
         while True:
@@ -61,7 +59,7 @@ class BodyReader:
             size += len(chunk)
             if size > self.max_bytes:
                 raise self._too_large()
-            take(len(chunk))
+            reserve(len(chunk))
             if not message.get("more_body", False):
                 return b"".join(chunks)
 
@@ -80,7 +78,7 @@ class BodyReader:
 
 @lru_cache(maxsize=64)
 def _utf8_type(content_type: bytes) -> str:
-    """Return the media type in lower case, or nothing where the parameter `charset` is another than UTF-8."""
+    """Return the media type in lower case; empty if the parameter `charset` is not UTF-8."""
     media_type, *parameters = (part.strip() for part in content_type.decode("latin-1").lower().split(";"))
     charsets = {parameter.removeprefix("charset=").strip('"') for parameter in parameters if "charset" in parameter}
     return media_type if charsets <= {"utf-8", "utf8"} else ""

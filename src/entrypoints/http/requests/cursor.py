@@ -1,7 +1,7 @@
-"""A place in the listing as text that clients hand back without looking into it.
+"""Opaque cursors: a position in the list as text.
 
-It may hold a user's id as well, for links that would be too long with it: 512 characters of four bytes each are 6,144
-characters in a query, and no more than 1,715 here.
+A cursor may contain the user id too, if the link would be too long otherwise: 512 characters of four bytes each take
+6,144 characters in a query string, but at most 1,715 in a cursor.
 """
 
 from base64 import b64decode, urlsafe_b64encode
@@ -18,25 +18,25 @@ _MICROSECOND = timedelta(microseconds=1)
 _LAYOUT = Struct(">q16s")
 _NO_TIME = -(1 << 63)
 _CODE_POINTS = 0x110000
-"""A user's id is written as a number of this base, a digit a character."""
-_MOST_USER_ID_BYTES = ((_CODE_POINTS**MAX_USER_ID_CHARS).bit_length() + 7) // 8
+"""A user id is encoded as a number in this base, each character a digit."""
+_MAX_USER_ID_BYTES = ((_CODE_POINTS**MAX_USER_ID_CHARS).bit_length() + 7) // 8
 
 
-def encode(place: Cursor, user_id: str | None = None) -> str:
-    """Render `place`, and the user's id where one is to be kept, as base64url."""
-    microseconds = _NO_TIME if place.created_at is None else (place.created_at - _EPOCH) // _MICROSECOND
-    return urlsafe_b64encode(_LAYOUT.pack(microseconds, place.id.bytes) + _pack(user_id or "")).decode()
+def encode(position: Cursor, user_id: str | None = None) -> str:
+    """Encode a position, and a user id if there is one, as base64url."""
+    microseconds = _NO_TIME if position.created_at is None else (position.created_at - _EPOCH) // _MICROSECOND
+    return urlsafe_b64encode(_LAYOUT.pack(microseconds, position.id.bytes) + _pack(user_id or "")).decode()
 
 
 def decode(text: str) -> tuple[Cursor, str | None]:
-    """Read what `encode` rendered: the place, and the user's id if there is one. Raises `ValueError`."""
+    """Decode the position, and the user id if there is one. Raises `ValueError`."""
     try:
         data = b64decode(text, altchars=b"-_", validate=True)
         microseconds, event_id = _LAYOUT.unpack_from(data)
         created_at = None if microseconds == _NO_TIME else _EPOCH + timedelta(microseconds=microseconds)
         packed = data[_LAYOUT.size :]
         user_id = parse_user_id(_unpack(packed)) if packed else None
-    except Exception:  # noqa: BLE001 - decoding, unpacking and the calendar each have their own errors
+    except Exception:  # noqa: BLE001 - base64, struct and datetime raise different errors
         raise ValueError("must be one that a Link header gave") from None
     return Cursor(created_at, UUID(bytes=event_id)), user_id
 
@@ -49,7 +49,7 @@ def _pack(text: str) -> bytes:
 
 
 def _unpack(data: bytes) -> str:
-    if len(data) > _MOST_USER_ID_BYTES:
+    if len(data) > _MAX_USER_ID_BYTES:
         raise ValueError
     number = int.from_bytes(data)
     characters: list[str] = []

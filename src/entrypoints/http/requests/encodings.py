@@ -1,4 +1,4 @@
-"""Compressed bodies, RFC 9110 section 8.4: inflated within a bound that no bomb passes."""
+"""Decompression of request bodies (RFC 9110, section 8.4), with a limit that stops decompression bombs."""
 
 import asyncio
 import zlib
@@ -7,27 +7,27 @@ from http import HTTPStatus
 
 import cramjam
 
-from entrypoints.http.problems import HttpProblem, unreadable
+from entrypoints.http.problems import HttpProblem, malformed_body
 
 _AT_ONCE_BYTES = 1024 * 1024
-"""What may be inflated within the event loop: this much takes a millisecond from gzip and half of one from zstd (two
-from a bomb). A thread costs another tenth, which is worth it for more: 8 MiB take up to 17 ms."""
+"""The most output to decompress on the event loop. It takes 1 ms from gzip, 0.5 ms from zstd (2 ms from a bomb).
+A thread costs a tenth more, which pays off beyond this: 8 MiB take up to 17 ms."""
 _AT_ONCE_COMPRESSED = 64 * 1024
-"""The same for what goes in: gzip members of nothing take some 5 ms."""
+"""The most input to decompress on the event loop: empty gzip members of this size take 5 ms."""
 _AT_ONCE_RATIO = 128
-"""More than JSON is compressed by. Bounds the memory that a small body is inflated into, which costs time as well."""
+"""More than JSON compresses by. Limits the output buffer of a small body, which takes time to allocate."""
 _FULL = "failed to write whole buffer"
-"""All that the library says when the output does not fit."""
+"""The library's only hint that the output does not fit."""
 
 _Inflate = Callable[[bytes, int], bytes]
 
 
 class TooLarge(Exception):
-    """The body is larger than the bound once it is inflated."""
+    """The decompressed body exceeds the limit."""
 
 
 def encoding_of(headers: Iterable[tuple[bytes, bytes]]) -> str:
-    """Return the one encoding of a body, `identity` for none. Raises `HttpProblem` with 415 for any other."""
+    """Return the encoding of a body, `identity` for none. Raises `HttpProblem` with 415 if it is not supported."""
     stated = b",".join(value for name, value in headers if name == b"content-encoding")
     encoding = stated.decode("latin-1").strip().lower() or "identity"
     if encoding != "identity" and encoding not in _INFLATE:
@@ -40,7 +40,7 @@ def encoding_of(headers: Iterable[tuple[bytes, bytes]]) -> str:
 
 
 async def inflate(body: bytes, encoding: str, max_bytes: int) -> bytes:
-    """Undo the encoding of a body; raises `TooLarge` beyond `max_bytes`, and `HttpProblem` with 400 for damage."""
+    """Decompress a body. Raises `TooLarge` beyond `max_bytes`, and `HttpProblem` with 400 for damaged data."""
     decode = _INFLATE[encoding]
     if len(body) <= _AT_ONCE_COMPRESSED:
         at_once = min(max_bytes, _AT_ONCE_BYTES, _AT_ONCE_RATIO * len(body))
@@ -49,18 +49,17 @@ async def inflate(body: bytes, encoding: str, max_bytes: int) -> bytes:
         except TooLarge:
             if max_bytes == at_once:
                 raise
-    # The libraries let other threads run meanwhile.
+    # The libraries release the GIL.
     return await asyncio.to_thread(decode, body, max_bytes)
 
 
 def _gunzip(body: bytes, max_bytes: int) -> bytes:
-    # Reads any number of members in linear time, which zlib alone does not: it copies what follows each of them.
+    # Takes linear time for any number of gzip members; `zlib` copies all remaining input after each member.
     return _decompress(cramjam.gzip.decompress_into, "gzip", body, max_bytes)
 
 
 def _unzstd(body: bytes, max_bytes: int) -> bytes:
-    # The library takes memory for a frame's window, of which at most 128 MiB may be declared, only as it is written to:
-    # no more than the output has.
+    # A frame may declare a window of up to 128 MiB, but the library uses only as much of it as there is output.
     return _decompress(cramjam.zstd.decompress_into, "zstd", body, max_bytes)
 
 
@@ -71,25 +70,25 @@ def _decompress(decompress_into: Callable[[bytes, bytearray], int], name: str, b
     except cramjam.DecompressionError as error:
         if str(error) == _FULL:
             raise TooLarge from None
-        raise unreadable(f"its {name} data is damaged: {str(error).lower()}") from None
+        raise malformed_body(f"its {name} data is damaged: {str(error).lower()}") from None
     return bytes(memoryview(output)[:length])
 
 
 def _undeflate(body: bytes, max_bytes: int) -> bytes:
-    """Undo `deflate`: zlib's format, or the raw one, which many clients send in its place."""
-    # Of zlib's two first bytes one names the method, and both are a multiple of 31.
+    """Decompress `deflate`: zlib's format, or the raw format, which many clients send under that name."""
+    # The zlib header: its first byte contains the method, and its two bytes are a multiple of 31.
     is_zlib = body[:1] and body[0] & 0x0F == zlib.DEFLATED and int.from_bytes(body[:2]) % 31 == 0
     stream = zlib.decompressobj(zlib.MAX_WBITS if is_zlib else -zlib.MAX_WBITS)
     try:
         inflated = stream.decompress(body, max_bytes + 1)
     except zlib.error:
-        raise unreadable("its deflate data is damaged") from None
+        raise malformed_body("its deflate data is damaged") from None
     if len(inflated) > max_bytes:
         raise TooLarge
     if not stream.eof:
-        raise unreadable("its deflate data ends too early")
+        raise malformed_body("its deflate data ends too early")
     if stream.unused_data:
-        raise unreadable("something follows its deflate data")
+        raise malformed_body("something follows its deflate data")
     return inflated
 
 

@@ -1,7 +1,4 @@
-"""A query taken apart into its parameters; one that a path does not know is refused.
-
-Ignored, a misspelt filter would list what nobody asked for.
-"""
+"""Parses query parameters and rejects unknown ones: if ignored, a misspelt filter would list the wrong events."""
 
 from collections.abc import Callable, Sequence
 from difflib import get_close_matches
@@ -17,22 +14,22 @@ from domain.validation import Invalid, Problem
 
 T = TypeVar("T")
 
-_MOST_UNKNOWN = 10
-"""How many unknown parameters are told; comparing names takes time."""
-_MOST_SHOWN_CHARS = 64
+_MAX_UNKNOWN = 10
+"""The most unknown parameters to report; comparing names takes time."""
+_MAX_SHOWN_CHARS = 64
 
 
 class Parameters:
-    """Reads parameters one by one and collects everything that is wrong with them."""
+    """Reads parameters one by one and collects all problems."""
 
     def __init__(self, query_string: bytes, known: Sequence[str] = ()) -> None:
         text = query_string.decode(errors="surrogateescape")
         self._pairs = parse_qsl(text, keep_blank_values=True, errors="surrogateescape")
         unknown = dict.fromkeys(name for name, _ in self._pairs if name not in known)
-        self._problems = [Problem(_shown(name), _is_unknown(name, known)) for name in islice(unknown, _MOST_UNKNOWN)]
+        self._problems = [Problem(_shown(name), _is_unknown(name, known)) for name in islice(unknown, _MAX_UNKNOWN)]
 
     def read(self, name: str, convert: Callable[[str], T]) -> T | None:
-        """Convert a parameter; None if it is absent, or wrong, as `check` tells."""
+        """Convert a parameter; None if it is absent or invalid. `check` reports invalid ones."""
         values = [value for key, value in self._pairs if key == name]
         try:
             return convert(_only(values)) if values else None
@@ -41,20 +38,20 @@ class Parameters:
             return None
 
     def check(self) -> None:
-        """Raise `Invalid` if anything was wrong."""
+        """Raise `Invalid` if there were problems."""
         if self._problems:
             raise Invalid(*self._problems)
 
 
-def take_none(scope: Scope) -> None:
+def reject_parameters(scope: Scope) -> None:
     """Raise `Invalid` if the request has any parameter."""
     if scope["query_string"]:
         Parameters(scope["query_string"]).check()
 
 
 async def no_parameters(connection: ASGIConnection[Any, Any, Any, Any], _: BaseRouteHandler) -> None:
-    """Guard a route that takes no parameters; the framework would run a plain function in a thread."""
-    take_none(connection.scope)
+    """Guard a route without parameters. It is async because the framework would run a plain function in a thread."""
+    reject_parameters(connection.scope)
 
 
 def _only(values: list[str]) -> str:
@@ -85,4 +82,4 @@ def _letters(name: str) -> str:
 
 
 def _shown(name: str) -> str:
-    return name[:_MOST_SHOWN_CHARS].encode(errors="surrogateescape").decode(errors="replace")
+    return name[:_MAX_SHOWN_CHARS].encode(errors="surrogateescape").decode(errors="replace")

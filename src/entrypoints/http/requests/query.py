@@ -14,26 +14,26 @@ from entrypoints.http.requests import cursor
 from entrypoints.http.requests.parameters import Parameters
 
 _NAMES = ("limit", "cursor", "userId", "eventType", "since", "until", "bom")
-# More digits than anybody has rows.
+# Enough digits for any number of rows.
 _COUNT = re.compile(r"[0-9]{1,18}")
 _LOST_PLUS = re.compile(r":[0-9.]+ [0-9]{2}:?[0-9]{2}\Z")
-"""A time whose offset begins with a blank, which is what a plus sign means in a query."""
-_MOST_PLAIN_CHARS = 1_024
-"""Beyond it the user's id goes into the cursor, which writes it shorter, lest a proxy refuse the link."""
+"""A time whose offset begins with a space, because a plus sign in a query string means a space."""
+_MAX_PLAIN_CHARS = 1_024
+"""Beyond this the cursor contains the user id, in a shorter form; proxies reject long URLs."""
 
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """What to list; a `limit` of None is the format's own."""
+    """A list request. A `limit` of None stands for the default of the media type."""
 
     wanted: EventFilter
     after: Cursor | None
     limit: int | None
     has_bom: bool
-    """Whether CSV is to begin with a byte order mark."""
+    """Whether CSV begins with a byte order mark."""
 
-    def for_page_after(self, place: Cursor) -> str:
-        """Render the query string of the page that begins after `place`, of less than 2,000 characters."""
+    def next_page(self, after: Cursor) -> str:
+        """Return the query string of the page that follows position `after`; shorter than 2,000 characters."""
         wanted = self.wanted
         stated = {
             "eventType": wanted.event_type,
@@ -43,15 +43,15 @@ class Query:
         }
         others = {name: value for name, value in stated.items() if value is not None}
         if wanted.user_id is None:
-            return urlencode({**others, "cursor": cursor.encode(place)})
-        plain = urlencode({"userId": wanted.user_id, **others, "cursor": cursor.encode(place)})
-        if len(plain) <= _MOST_PLAIN_CHARS:
+            return urlencode({**others, "cursor": cursor.encode(after)})
+        plain = urlencode({"userId": wanted.user_id, **others, "cursor": cursor.encode(after)})
+        if len(plain) <= _MAX_PLAIN_CHARS:
             return plain
-        return urlencode({**others, "cursor": cursor.encode(place, wanted.user_id)})
+        return urlencode({**others, "cursor": cursor.encode(after, wanted.user_id)})
 
 
 def parse(query_string: bytes, max_limit: int | None) -> Query:
-    """Read a query string. Raises `Invalid` with everything that is wrong, unknown parameters included."""
+    """Parse a query string. Raises `Invalid` with all problems, including unknown parameters."""
     parameters = Parameters(query_string, _NAMES)
     stated_user_id = parameters.read("userId", parse_user_id)
     event_type = parameters.read("eventType", _event_type)
@@ -65,16 +65,16 @@ def parse(query_string: bytes, max_limit: int | None) -> Query:
 
 
 def _cursor(text: str, stated_user_id: str | None) -> tuple[Cursor, str | None]:
-    place, user_id = cursor.decode(text)
+    position, user_id = cursor.decode(text)
     if user_id is not None and stated_user_id not in {None, user_id}:
         raise ValueError("belongs to a list of another userId")
-    return place, user_id or stated_user_id
+    return position, user_id or stated_user_id
 
 
-def _limit(text: str, most: int | None) -> int:
+def _limit(text: str, maximum: int | None) -> int:
     limit = int(text) if _COUNT.fullmatch(text) else 0
-    if most is not None and not 1 <= limit <= most:
-        raise ValueError(f"must be a whole number from 1 to {most}")
+    if maximum is not None and not 1 <= limit <= maximum:
+        raise ValueError(f"must be a whole number from 1 to {maximum}")
     if limit < 1:
         raise ValueError("must be a whole number of at least 1")
     return limit

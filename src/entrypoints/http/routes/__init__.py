@@ -1,1 +1,1 @@
-"""Routes: what each URL does."""
+"""The routes of the API, one file for each resource."""

@@ -1,4 +1,4 @@
-"""`GET /docs`: the OpenAPI document as one page that loads and runs nothing."""
+"""`GET /docs`: the OpenAPI document as one page, without scripts and external resources."""
 
 import json
 import re
@@ -15,7 +15,7 @@ from litestar.types import ASGIApp
 from entrypoints.http.openapi.document import document
 from entrypoints.http.openapi.schemas import EVENT_ID, Schema
 from entrypoints.http.requests.parameters import no_parameters
-from entrypoints.http.responses import JSON, Reply
+from entrypoints.http.responses import JSON, HttpResponse
 
 _STYLE = """
 :root { color-scheme: light dark; font: 1rem/1.5 system-ui, sans-serif }
@@ -37,7 +37,7 @@ _POLICY = (
 async def get_docs() -> ASGIApp:
     """Serve the page."""
     headers = [(b"content-security-policy", _POLICY.encode())]
-    return Reply(HTTPStatus.OK, _rendered(), headers, "text/html; charset=utf-8")
+    return HttpResponse(HTTPStatus.OK, _rendered(), headers, "text/html; charset=utf-8")
 
 
 @cache
@@ -46,7 +46,7 @@ def _rendered() -> bytes:
 
 
 def page(described: Schema) -> str:
-    """Render a document of the kind that `openapi.document` makes."""
+    """Render a document in the form that `openapi.document` has."""
     info, components = described["info"], described["components"]
     operations = [
         (path, method, operation, item)
@@ -58,9 +58,9 @@ def page(described: Schema) -> str:
         f'<li><a href="#{operation["operationId"]}">{method.upper()} {escape(path)}</a>: {_text(operation["summary"])}'
         for path, method, operation, _ in operations
     ]
-    refusals = [
-        (f'<span id="{name}">{name}</span>', _text(answer["description"]), _content(answer))
-        for name, answer in components["responses"].items()
+    errors = [
+        (f'<span id="{name}">{name}</span>', _text(response["description"]), _content(response))
+        for name, response in components["responses"].items()
     ]
     title = escape(info["title"])
     return (
@@ -70,7 +70,7 @@ def page(described: Schema) -> str:
         'For generators of clients and other tools: <a href="docs/openapi.json">openapi.json</a>.</p>'
         f"<nav><ul>{''.join(contents)}</ul></nav>"
         f"<section><h2>Operations</h2>{''.join(_operation(*operation) for operation in operations)}</section>"
-        f"<section><h2>Refusals</h2>{_table(('Name', 'Meaning', 'Content'), refusals)}</section>"
+        f"<section><h2>Errors</h2>{_table(('Name', 'Meaning', 'Content'), errors)}</section>"
         f"<section><h2>Schemas</h2>{''.join(_schema(*schema) for schema in components['schemas'].items())}</section>"
         "</body></html>"
     )
@@ -87,15 +87,15 @@ def _operation(path: str, method: str, operation: Schema, item: Schema) -> str:
         )
         for parameter in operation.get("parameters", ())
     ]
-    answers = [
-        (status, _text(answer["description"]), _content(answer))
-        for status, answer in operation["responses"].items()
-        if "$ref" not in answer
+    responses = [
+        (status, _text(response["description"]), _content(response))
+        for status, response in operation["responses"].items()
+        if "$ref" not in response
     ]
-    refusals = ", ".join(
-        f'<a href="#{answer["$ref"].rpartition("/")[2]}">{status}</a>'
-        for status, answer in operation["responses"].items()
-        if "$ref" in answer
+    errors = ", ".join(
+        f'<a href="#{response["$ref"].rpartition("/")[2]}">{status}</a>'
+        for status, response in operation["responses"].items()
+        if "$ref" in response
     )
     body = operation.get("requestBody")
     return (
@@ -104,8 +104,8 @@ def _operation(path: str, method: str, operation: Schema, item: Schema) -> str:
         f"The path also takes {also}.</p><pre>{escape(_curl(path, operation))}</pre>"
         + (_table(("Parameter", "In", "Type", "Meaning"), parameters) if parameters else "")
         + (f"<p>Body: {_content(body)}</p>" if body else "")
-        + _table(("Answer", "Meaning", "Content"), answers)
-        + f"<p>Refusals: {refusals}</p></article>"
+        + _table(("Response", "Meaning", "Content"), responses)
+        + f"<p>Errors: {errors}</p></article>"
     )
 
 
@@ -158,12 +158,12 @@ def _type(schema: Schema) -> str:
     return ", ".join([kind, *bounds])
 
 
-def _table(heads: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
-    head = "".join(f"<th>{name}</th>" for name in heads)
+def _table(headings: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
+    head = "".join(f"<th>{name}</th>" for name in headings)
     body = "".join(f"<tr>{''.join(f'<td>{cell}</td>' for cell in row)}</tr>" for row in rows)
     return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
 
 
 def _text(text: str) -> str:
-    """Escape `text`, in which backticks stand around code."""
+    """Escape `text`; backticks mark code."""
     return re.sub(r"`([^`]*)`", r"<code>\1</code>", escape(text))

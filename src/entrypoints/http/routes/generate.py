@@ -2,7 +2,6 @@
 
 from http import HTTPStatus
 
-import msgspec
 import structlog
 from litestar.types import Receive, Scope
 
@@ -11,47 +10,45 @@ from application.publish_event import NotPublished, PublishEvent
 from domain.validation import Invalid
 from entrypoints.http.headers import Headers, traceparent_of
 from entrypoints.http.prefix import Prefix
-from entrypoints.http.problems import HttpProblem, unavailable, unreadable
+from entrypoints.http.problems import HttpProblem, malformed_body, unavailable
 from entrypoints.http.requests.body import BodyReader
 from entrypoints.http.requests.event_body import BOM, parse
-from entrypoints.http.requests.json_pieces import Unreadable
-from entrypoints.http.responses import Answer, Reply
+from entrypoints.http.requests.json_splitter import MalformedJson
+from entrypoints.http.responses import Handler, HttpResponse
 
 UNCONFIRMED = (
     "The log did not confirm the event, which may yet appear. Retry with this eventId, so that it counts once."
 )
 
-_CREATED = HTTPStatus.CREATED.value
-"""Looked up once, as looking up an enumeration's member is slow in Python 3.11."""
 
 logger: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
 
-def generate_answer(publish: PublishEvent, body_reader: BodyReader, prefix: Prefix) -> Answer:
-    """Make what publishes one event; 201 once the log has it."""
+def generate_handler(publish: PublishEvent, body_reader: BodyReader, prefix: Prefix) -> Handler:
+    """Make the handler. It publishes one event; 201 once the log has acknowledged it."""
 
-    async def generate(scope: Scope, receive: Receive, headers: Headers) -> Reply:
+    async def generate(scope: Scope, receive: Receive, headers: Headers) -> HttpResponse:
         _, body = await body_reader.read(scope, receive, headers)
         body = body.removeprefix(BOM)
         try:
             draft = parse(body) if len(body) <= LONG_BYTES else await in_thread(parse, body)
-        except Unreadable as error:
-            raise unreadable(str(error)) from None
+        except MalformedJson as error:
+            raise malformed_body(str(error)) from None
         [outcome] = await publish([draft], traceparent_of(headers))
         if isinstance(outcome, Invalid):
-            # Anew: the traceback of what is raised leads to this frame, which has the outcome.
+            # Raising `outcome` itself would make a reference cycle through its traceback and this frame's `outcome`,
+            # and would keep the body in memory until the next garbage collection.
             raise Invalid(*outcome.problems)
         if isinstance(outcome, NotPublished):
             raise _problem_of(outcome)
-        # As `str` would, in a third of the time.
-        return _created(msgspec.to_builtins(outcome.event_id).encode(), prefix(scope))
+        return _created(str(outcome.event_id).encode(), prefix(scope))
 
     return generate
 
 
-def _created(event_id: bytes, prefix: bytes) -> Reply:
-    return Reply(
-        _CREATED,
+def _created(event_id: bytes, prefix: bytes) -> HttpResponse:
+    return HttpResponse(
+        HTTPStatus.CREATED,
         b'{"message":"Event published successfully","eventId":"%s"}' % event_id,
         [(b"location", prefix + b"/events/" + event_id)],
     )

@@ -13,13 +13,13 @@ from application.list_processed import ListProcessed
 from application.listing import StoredEvent
 from domain.validation import parse_id
 from entrypoints.http import compression
-from entrypoints.http.headers import Fields
+from entrypoints.http.headers import HeaderFields
 from entrypoints.http.prefix import Prefix
 from entrypoints.http.problems import HttpProblem
 from entrypoints.http.requests import query
 from entrypoints.http.requests.accept import negotiate, negotiate_coding
 from entrypoints.http.requests.parameters import no_parameters
-from entrypoints.http.responses import JSON, Reply, Stream
+from entrypoints.http.responses import JSON, HttpResponse, StreamedResponse
 from entrypoints.http.routes import rows
 
 MEDIA_TYPES = (JSON, *rows.NDJSON_TYPES, rows.CSV)
@@ -27,7 +27,7 @@ DEFAULT_LIMIT = 100
 MAX_LIMIT = 1_000
 
 _VARY = (b"vary", b"Accept, Accept-Encoding")
-_EXPORT_HEADERS: Mapping[str, Fields] = {
+_EXPORT_HEADERS: Mapping[str, HeaderFields] = {
     **{ndjson: [(b"content-type", ndjson.encode()), _VARY] for ndjson in rows.NDJSON_TYPES},
     rows.CSV: [
         (b"content-type", f"{rows.CSV}; charset=utf-8; header=present".encode()),
@@ -41,7 +41,7 @@ _EXPORT_HEADERS: Mapping[str, Fields] = {
 async def list_events(
     request: Request[Any, Any, Any], listing: NamedDependency[ListProcessed], prefix: NamedDependency[Prefix]
 ) -> ASGIApp:
-    """List stored events in the media type and the coding that the client prefers."""
+    """List stored events in the media type and content coding that the client prefers."""
     media_type = negotiate(_all(request, "accept"), MEDIA_TYPES)
     coding = negotiate_coding(_all(request, "accept-encoding"), compression.CODINGS)
     query_string = request.scope["query_string"]
@@ -54,45 +54,47 @@ async def list_events(
 
 @route("/events/{event_id:str}", http_method=["GET", "HEAD"], guards=[no_parameters])
 async def get_event(event_id: FromPath[str], listing: NamedDependency[ListProcessed]) -> ASGIApp:
-    """Read one stored event, by its id in any spelling in which an event may be posted."""
+    """Return one stored event; the id may have any form that is valid in a POST."""
     try:
         row = await listing.get(parse_id(event_id))
     except ValueError:
         raise HttpProblem(HTTPStatus.NOT_FOUND, "The id of an event is a UUID.") from None
     if row is None:
         raise HttpProblem(HTTPStatus.NOT_FOUND, "No event with this id is stored, or not yet.")
-    return Reply(HTTPStatus.OK, rows.to_json_object(row))
+    return HttpResponse(HTTPStatus.OK, rows.to_json_object(row))
 
 
-async def page(wanted: query.Query, listing: ListProcessed, coding: str | None, prefix: bytes) -> Reply:
-    """Answer with one page, and a link to the next if there is one."""
+async def page(wanted: query.Query, listing: ListProcessed, coding: str | None, prefix: bytes) -> HttpResponse:
+    """Return one page, with a `Link` to the next one if there is one."""
     found = await listing.page(wanted.wanted, wanted.after, wanted.limit or DEFAULT_LIMIT)
     headers = [_VARY]
     if found.following is not None:
-        query_string = wanted.for_page_after(found.following).encode()
+        query_string = wanted.next_page(found.following).encode()
         headers.append((b"link", b'<%b/events/processed?%b>; rel="next"' % (prefix, query_string)))
     body = rows.to_json(found.rows)
     if coding is not None and len(body) > compression.MIN_BYTES:
         body = await compression.compress(body, coding)
         headers.append((b"content-encoding", coding.encode()))
-    return Reply(HTTPStatus.OK, body, headers)
+    return HttpResponse(HTTPStatus.OK, body, headers)
 
 
-async def export(wanted: query.Query, listing: ListProcessed, media_type: str, coding: str | None) -> Stream:
-    """Answer with everything that matches, however much, a page at a time."""
+async def export(wanted: query.Query, listing: ListProcessed, media_type: str, coding: str | None) -> StreamedResponse:
+    """Stream all matching events, read page by page."""
     pages = listing.export(wanted.wanted, wanted.after, wanted.limit)
     if media_type == rows.CSV:
-        head, render = rows.csv_header(has_bom=wanted.has_bom), rows.to_csv
+        header, render = rows.csv_header(has_bom=wanted.has_bom), rows.to_csv
     else:
-        head, render = b"", rows.to_ndjson
-    # Read before the status is sent, so that an outage is a clean 503.
-    first = head + render(await anext(pages))
+        header, render = b"", rows.to_ndjson
+    # The first page is read before the status is sent, so that an outage becomes a 503.
+    first = header + render(await anext(pages))
     headers = _EXPORT_HEADERS[media_type]
     chunks = _render(first, pages, render)
-    # A first page that is so small is the only one.
+    # If the first page is this small, it is the only one.
     if coding is None or len(first) <= compression.MIN_BYTES:
-        return Stream(chunks, headers)
-    return Stream(compression.compress_chunks(chunks, coding), [*headers, (b"content-encoding", coding.encode())])
+        return StreamedResponse(chunks, headers)
+    return StreamedResponse(
+        compression.compress_chunks(chunks, coding), [*headers, (b"content-encoding", coding.encode())]
+    )
 
 
 async def _render(
@@ -104,5 +106,5 @@ async def _render(
 
 
 def _all(request: Request[Any, Any, Any], name: str) -> str:
-    """Join a header that may be sent in several lines."""
+    """Join the values of a repeated header."""
     return ",".join(request.headers.getall(name, []))

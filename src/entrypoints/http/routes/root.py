@@ -1,4 +1,4 @@
-"""`GET /`: where to go from here."""
+"""`GET /`: links to all that the service offers."""
 
 from collections.abc import Mapping
 from functools import cache
@@ -13,11 +13,11 @@ from litestar.types import ASGIApp
 from entrypoints.config.program import release
 from entrypoints.http.requests.accept import negotiate
 from entrypoints.http.requests.parameters import no_parameters
-from entrypoints.http.responses import JSON, Reply
+from entrypoints.http.responses import JSON, HttpResponse
 
 HTML = "text/html"
 
-# Relative, so that they hold behind any prefix.
+# Relative links work behind any prefix.
 _LINKS: Final[Mapping[str, str]] = {
     "documentation": "docs",
     "openapi": "docs/openapi.json",
@@ -30,11 +30,11 @@ _HEADERS = ((b"vary", b"Accept"), (b"content-security-policy", b"default-src 'no
 
 @route("/", http_method=["GET", "HEAD"], guards=[no_parameters])
 async def get_root(request: Request[Any, Any, Any]) -> ASGIApp:
-    """Name the service and link to what it offers, as JSON or as a page for people."""
+    """Return the name, version and links of the service, as JSON or HTML."""
     accept = ",".join(request.headers.getall("accept", []))
     if negotiate(accept, (JSON, HTML)) == HTML:
-        return Reply(HTTPStatus.OK, _page(), _HEADERS, f"{HTML}; charset=utf-8")
-    return Reply(HTTPStatus.OK, _object(), _HEADERS)
+        return HttpResponse(HTTPStatus.OK, _page(), _HEADERS, f"{HTML}; charset=utf-8")
+    return HttpResponse(HTTPStatus.OK, _object(), _HEADERS)
 
 
 @cache

@@ -1,4 +1,4 @@
-"""Rows as JSON, as lines of JSON (NDJSON) and as CSV."""
+"""Rows as JSON, NDJSON and CSV."""
 
 import csv
 from collections.abc import Iterable, Sequence
@@ -13,14 +13,14 @@ from application.listing import StoredEvent
 
 NDJSON = "application/x-ndjson"
 NDJSON_TYPES = (NDJSON, "application/ndjson")
-"""Neither name is registered, and clients use both."""
+"""Neither is registered; clients use both."""
 CSV = "text/csv"
 
 _COLUMNS = ("id", "user_id", "event_type", "payload", "created_at", "occurred_at")
 _BOM = "\ufeff".encode()
-"""Tells Excel that a CSV file is UTF-8."""
+"""By it Excel recognizes UTF-8."""
 _ESCAPED_STARTS = tuple("=+-@\t\r\n\uff1d\uff0b\uff0d\uff20'")
-"""What a spreadsheet takes for the start of a formula, and the apostrophe that keeps it from doing so."""
+"""The first characters of formulas in spreadsheets, and the apostrophe, which is our escape character."""
 
 
 class _Row(msgspec.Struct):
@@ -36,7 +36,7 @@ _encoder = msgspec.json.Encoder()
 
 
 def to_json(rows: Sequence[StoredEvent]) -> bytes:
-    """Render an array; payloads stand in it as they are in the store."""
+    """Render an array; payloads stay as they are in the store."""
     return _encoder.encode([_row(row, _payload(row)) for row in rows])
 
 
@@ -46,12 +46,12 @@ def to_json_object(row: StoredEvent) -> bytes:
 
 
 def to_ndjson(rows: Iterable[StoredEvent]) -> bytes:
-    """Render one line a row."""
+    """Render one line per row."""
     return _encoder.encode_lines([_row(row, _on_one_line(_payload(row))) for row in rows])
 
 
 def to_csv(rows: Iterable[StoredEvent]) -> bytes:
-    """Render RFC 4180 without a header line."""
+    """Render RFC 4180 without a header row."""
     return _csv(
         (
             str(row.id),
@@ -66,7 +66,7 @@ def to_csv(rows: Iterable[StoredEvent]) -> bytes:
 
 
 def csv_header(*, has_bom: bool) -> bytes:
-    """Render the header line."""
+    """Render the header row."""
     return (_BOM if has_bom else b"") + _csv([_COLUMNS])
 
 
@@ -77,7 +77,7 @@ def _csv(lines: Iterable[Sequence[str]]) -> bytes:
 
 
 def _disarm(cell: str) -> str:
-    """Keep a spreadsheet from taking what a client wrote for a formula; no two cells become the same."""
+    """Keep a spreadsheet from running a client's text as a formula; different cells stay different."""
     return f"'{cell}" if cell.startswith(_ESCAPED_STARTS) else cell
 
 

@@ -1,1 +1,1 @@
-"""The HTTP server: what stands between a socket and an ASGI application."""
+"""The HTTP/1.1 server between a socket and an ASGI application."""

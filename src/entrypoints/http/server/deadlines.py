@@ -1,4 +1,4 @@
-"""By when a client has to send what is awaited of it."""
+"""The time by which a client must send what the server expects next."""
 
 import math
 from collections.abc import Callable
@@ -6,57 +6,61 @@ from http import HTTPStatus
 from typing import Literal
 
 from entrypoints.http.problems import HttpProblem
-from entrypoints.http.server.connections import Limits
+from entrypoints.http.server.limits import Limits
 
-HEAD_SECONDS = 10.0
-"""For a head from its first byte, and for that byte on a new connection."""
-REST_SECONDS = 5.0
-"""For what follows an answer that did not wait for all of the request."""
+HEADERS_SECONDS = 10.0
+"""For the first byte on a new connection, and for a header section from its first byte on."""
+DISCARD_SECONDS = 5.0
+"""For content that follows a response which did not wait for it."""
 
-Awaited = Literal["nothing", "request", "head", "content", "rest"]
+Expected = Literal["nothing", "request", "headers", "content", "discarded content"]
 
 
 class Deadline:
-    """The time by which the client has to send what is `awaited`; it begins when that changes."""
+    """The time by which the client must send what is `expected`. It restarts when that changes."""
 
     def __init__(self, limits: Limits, clock: Callable[[], float]) -> None:
-        self.awaited: Awaited = "request"
+        self.expected: Expected = "request"
         self._limits = limits
         self._clock = clock
-        self._at = clock() + HEAD_SECONDS
+        self._at = clock() + HEADERS_SECONDS
         self._content_at = math.inf
 
-    def set(self, awaited: Awaited) -> None:
-        """Await something; of content some has come just now, and there is a time for all of it."""
-        if awaited == "nothing":
+    def expect(self, expected: Expected) -> None:
+        """Restart the deadline if something else is expected now, or if a piece of the content has just arrived."""
+        if expected == "nothing":
             self._at = math.inf
-        elif awaited == "content":
+        elif expected == "content":
             now = self._clock()
-            if self.awaited != "content":
-                self._content_at = now + self._limits.content
-            self._at = min(now + self._limits.silence, self._content_at)
-        elif awaited != self.awaited:
-            seconds = {"request": self._limits.keep_alive, "head": HEAD_SECONDS, "rest": REST_SECONDS}
-            self._at = self._clock() + seconds[awaited]
-        self.awaited = awaited
+            if self.expected != "content":
+                self._content_at = now + self._limits.content_total
+            self._at = min(now + self._limits.content_idle, self._content_at)
+        elif expected != self.expected:
+            seconds = {
+                "request": self._limits.keep_alive,
+                "headers": HEADERS_SECONDS,
+                "discarded content": DISCARD_SECONDS,
+            }
+            self._at = self._clock() + seconds[expected]
+        self.expected = expected
 
     def is_over(self, now: float) -> bool:
-        """Tell whether the client is late."""
+        """Return whether the client is late."""
         return now >= self._at
 
-    def postpone(self, now: float) -> None:
-        """Begin anew: it is the server that keeps the client waiting, until it has answered what came before."""
-        self._at = now + HEAD_SECONDS
-        self._content_at = now + self._limits.content
+    def restart(self, now: float) -> None:
+        """Give the client its full time again: the server does not read yet, so the client cannot be late."""
+        self._at = now + HEADERS_SECONDS
+        self._content_at = now + self._limits.content_total
 
     def problem(self, now: float) -> HttpProblem | None:
-        """Say what is late, where an answer is of use."""
-        if self.awaited == "head":
-            detail = f"The request's head did not arrive within {HEAD_SECONDS:g} seconds."
-        elif self.awaited != "content":
+        """Return the 408 for a client that is late; None if it has no request under way to answer."""
+        if self.expected == "headers":
+            detail = f"The request's head did not arrive within {HEADERS_SECONDS:g} seconds."
+        elif self.expected != "content":
             return None
         elif now >= self._content_at:
-            detail = f"The body did not arrive within {self._limits.content:g} seconds."
+            detail = f"The body did not arrive within {self._limits.content_total:g} seconds."
         else:
-            detail = f"Nothing came of the body for {self._limits.silence:g} seconds."
+            detail = f"Nothing came of the body for {self._limits.content_idle:g} seconds."
         return HttpProblem(HTTPStatus.REQUEST_TIMEOUT, detail)

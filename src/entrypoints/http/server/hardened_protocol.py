@@ -1,18 +1,18 @@
-"""HTTP/1.1 of uvicorn and httptools where they are wrong or set no bound; what they do right is theirs.
+"""uvicorn's HTTP/1.1 protocol, corrected where it is wrong or unbounded; the rest is inherited.
 
-Overridden, each checked at start against the installed versions, see `overrides.py`:
+The overrides, which `overrides.py` checks at start against the installed versions:
 
-- `data_received`: requests are read by `RequestReader`, RFC 9112, sections 2 to 7; content after an offer to upgrade is
-  read (RFC 9110, section 7.8; uvicorn's issue 2722); all bytes outside content are bounded; requests that wait, too.
-- `eof_received`: a client that ends its side gets the answers to what it has asked (RFC 9112, section 9.6; issue 1264).
-- `connection_made`, `connection_lost`: connections are bounded; requests that wait go with their connection.
-- `shutdown`: what is held back of an answer goes out first.
-- `on_response_complete`: what follows an early answer is read away for some time (RFC 9112, section 9.6).
-- `RequestResponseCycle.send`, `.receive`, in `answer.py`: no chunks to HTTP/1.0 (RFC 9112, section 6.1); content is
-  asked for when the application wants it and none has come (RFC 9110, section 10.1.1); one write an answer.
+- `data_received`: `RequestParser` parses requests (RFC 9112, sections 2 to 7). It reads content after an Upgrade offer
+  (RFC 9110, section 7.8; uvicorn issue 2722) and limits the bytes outside content. Pipelined requests are limited, too.
+- `eof_received`: a client that closes its sending side still gets its responses (RFC 9112, section 9.6; issue 1264).
+- `connection_made`, `connection_lost`: connections are limited; pipelined requests end with their connection.
+- `shutdown`: buffered response bytes are sent first.
+- `on_response_complete`: content behind an early response is discarded for a limited time (RFC 9112, section 9.6).
+- `RequestResponseCycle` (in `response_cycle.py`): no chunked coding to HTTP/1.0 (RFC 9112, section 6.1); `100 Continue`
+  only when the application reads content that has not arrived (RFC 9110, section 10.1.1); one write per response.
 
-All times are kept by `check_time`, which the server calls for every connection: uvicorn has one, between requests
-(issue 157).
+The server calls `check_deadline` on each connection once a second, for all timeouts. uvicorn has only a keep-alive
+timeout (issue 157).
 """
 
 import asyncio
@@ -24,107 +24,105 @@ from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from entrypoints.http.problems import HttpProblem
-from entrypoints.http.server.answer import Answer
-from entrypoints.http.server.connections import Connection, ServerConfig
 from entrypoints.http.server.deadlines import Deadline
-from entrypoints.http.server.outgoing import HeldFlow, Outgoing
-from entrypoints.http.server.refusal import Refusal
-from entrypoints.http.server.request_reader import Head, RequestReader
-from entrypoints.http.server.scope import scope_of
+from entrypoints.http.server.error_response import ErrorResponse
+from entrypoints.http.server.limits import Connection, ServerConfig
+from entrypoints.http.server.request_parser import ParsedRequest, RequestParser
+from entrypoints.http.server.response_cycle import ResponseCycle
+from entrypoints.http.server.transport import BufferedTransport, ReadControl
 
-MAX_WAITING = 16
-"""Requests of one connection that wait for the answers before theirs."""
-MAX_REST_BYTES = 1024 * 1024
-"""What is read away after an answer that did not wait for all of the request."""
+MAX_PIPELINED = 16
+"""Requests of one connection that wait for the responses before theirs."""
+MAX_DISCARDED_BYTES = 1024 * 1024
+"""Discarded after a response that did not wait for the whole request."""
 
 
 class HardenedProtocol(HttpToolsProtocol):
-    """One connection."""
+    """One client connection. `cycle` is the newest request; `pipeline` holds those that wait, the newest first."""
 
     config: ServerConfig
-    cycle: Answer
-    flow: HeldFlow
+    cycle: ResponseCycle
+    flow: ReadControl
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
         super().connection_made(transport)
-        self.flow = HeldFlow(transport)
-        self._outgoing = Outgoing(transport, self.loop, self._end)
-        self._reader = RequestReader()
-        self._active: Answer | None = None
-        """The answer under way; those of the requests that wait are in `pipeline`, the newest first."""
-        self._is_over = False
+        self.flow = ReadControl(transport)
+        self._buffered = BufferedTransport(transport, self.loop, self._close_after_response)
+        self._requests = RequestParser()
+        self._answering: ResponseCycle | None = None
+        self._discards_input = False
         """Whether no more requests are read."""
-        self._has_client_ended = False
-        self._rest = 0
+        self._has_client_closed = False
+        self._discarded_bytes = 0
         self._deadline = Deadline(self.config.limits, self.loop.time)
         self.opened_at = self.loop.time()
         problem = self.config.limits.connections.admit(self, cast("MutableSet[Connection]", self.connections))
         if problem is not None and not transport.is_closing():
-            self._refuse(problem)
+            self._reject(problem)
 
     def connection_lost(self, exc: Exception | None) -> None:
         super().connection_lost(exc)
         self.config.limits.connections.forget(self)
-        if self._active is not None:
-            self._disconnect(self._active)
-            self._active = None
-        self._drop_waiting()
-        # Each holds the connection, which would stay until the garbage collector finds it.
-        self._outgoing.detach()
+        if self._answering is not None:
+            self._answering.disconnect()
+            self._answering = None
+        self._drop_pipelined()
+        # These refer back to the connection, which would occupy memory until the next garbage collection.
+        self._buffered.detach()
         self.cycle = None  # type: ignore[assignment]  # as uvicorn has it before the first request
 
     def data_received(self, data: bytes) -> None:
-        if self._is_over:
-            self._read_away(len(data))
-            return
-        self._reader.feed(data)
-        self._read_on()
+        if self._discards_input:
+            self._discard(len(data))
+        else:
+            self._requests.feed(data)
+            self._read_requests()
 
     def eof_received(self) -> bool:  # type: ignore[override]  # as asyncio has it
-        # If there is nothing more to come, the event loop closes the connection itself.
-        self._outgoing.flush()
-        self._has_client_ended = True
-        if not self._is_over and self._reader.content is not None:
-            self._give_up_reading()
-        self._stop_reading()
-        if self._active is None:
+        # The event loop closes the transport if this returns False.
+        self._buffered.flush()
+        self._has_client_closed = True
+        if not self._discards_input and self._requests.content is not None:
+            self._abandon_incomplete_request()
+        self._stop_reading_requests()
+        if self._answering is None:
             return False
-        last = self.pipeline[0][0] if self.pipeline else self._active
+        last = self.pipeline[0][0] if self.pipeline else self._answering
         last.keep_alive = False
         return True
 
     def on_response_complete(self) -> None:
         self.server_state.total_requests += 1
-        self._active = None
+        self._answering = None
         if self.transport.is_closing():
             return
         if self.pipeline:
             cycle, app = self.pipeline.pop()
-            self._start(cast("Answer", cycle), app)
-        if self._is_over:
+            self._answer(cast("ResponseCycle", cycle), app)
+        if self._discards_input:
             return
-        if self._reader.content is not None and self.cycle.response_complete:
+        if self._requests.content is not None and self.cycle.response_complete:
             self.cycle.body.clear()
-            self._rest = 0
-        if self.flow.is_held:
-            self.flow.is_held = False
-            self._read_on()
+            self._discarded_bytes = 0
+        if self.flow.is_blocked:
+            self.flow.is_blocked = False
+            self._read_requests()
         else:
-            self._await_next()
+            self._update_deadline()
         self.flow.resume_reading()
 
     def shutdown(self) -> None:
-        self._outgoing.flush()
+        self._buffered.flush()
         super().shutdown()
 
     @property
     def is_idle(self) -> bool:
-        """Whether nothing is asked for that is not answered."""
-        return self._active is None
+        """Whether all requests are answered."""
+        return self._answering is None
 
-    def check_time(self, now: float) -> None:
-        """End what takes too long; called every second or so."""
-        if self._outgoing.is_stalled(now):
+    def check_deadline(self, now: float) -> None:
+        """Close the connection if the client is late; to be called once a second."""
+        if self._buffered.is_stalled(now):
             self.reset()
             return
         if self.transport.is_closing() or not self._deadline.is_over(now):
@@ -132,155 +130,137 @@ class HardenedProtocol(HttpToolsProtocol):
         problem = self._deadline.problem(now)
         if problem is None:
             self._close()
-        elif self.flow.read_paused or (self._reader.content is not None and self.cycle.waiting_for_100_continue):
-            self._deadline.postpone(now)
+        elif self.flow.read_paused or (self._requests.content is not None and self.cycle.waiting_for_100_continue):
+            self._deadline.restart(now)
         else:
-            self._refuse(problem)
+            self._reject(problem)
 
     def reset(self) -> None:
-        """End the connection at once, in a way that the client sees; what is unsent is dropped."""
-        self._outgoing.reset()
+        """Reset the connection at once; unsent bytes are lost, and the client can tell."""
+        self._buffered.reset()
 
-    def _read_on(self) -> None:
-        reader = self._reader
+    def _read_requests(self) -> None:
+        requests = self._requests
         try:
-            while not self._is_over:
-                if len(self.pipeline) == MAX_WAITING and reader.content is None:
-                    self.flow.hold()
+            while not self._discards_input:
+                if len(self.pipeline) == MAX_PIPELINED and requests.content is None:
+                    self.flow.block_reading()
                     break
-                part = reader.read()
+                part = requests.read()
                 if part is None:
                     break
-                if isinstance(part, Head):
+                if isinstance(part, ParsedRequest):
                     self._begin(part, self.app)
                 else:
-                    self._take(part)
-                if reader.content is None:
+                    self._add_content(part)
+                if requests.content is None:
                     self.cycle.more_body = False
                     self.cycle.message_event.set()
         except HttpProblem as problem:
-            self._refuse(problem)
+            self._reject(problem)
         else:
-            self._await_next()
+            self._update_deadline()
 
-    def _begin(self, head: Head, app: ASGI3Application) -> None:
-        self._deadline.set("nothing")
-        self.cycle = Answer(
-            scope_of(head, self.server, self.client),
-            self._outgoing,
-            self.flow,
-            self.logger,
-            self.access_logger,
-            self.access_log,
-            self.server_state.default_headers,
-            asyncio.Event(),
-            head.expects_continue,
-            head.is_kept,
-            self.on_response_complete,
-        )
-        self.cycle.common = self.config.common.of(self.server_state.default_headers)
-        self.cycle.announcement = self.config.announcement
-        if self._active is None:
-            self._start(self.cycle, app)
+    def _begin(self, request: ParsedRequest, app: ASGI3Application) -> None:
+        self._deadline.expect("nothing")
+        self.cycle = ResponseCycle(request, self, self._buffered, self.config.keep_alive_headers)
+        if self._answering is None:
+            self._answer(self.cycle, app)
         else:
             self.pipeline.appendleft((self.cycle, app))
 
-    def _start(self, cycle: Answer, app: ASGI3Application) -> None:
-        self._active = cycle
+    def _answer(self, cycle: ResponseCycle, app: ASGI3Application) -> None:
+        self._answering = cycle
         self._start_asgi_task(cycle, app)
 
-    def _take(self, piece: bytes) -> None:
+    def _add_content(self, piece: bytes) -> None:
         cycle = self.cycle
         if cycle.response_complete:
-            self._read_away(len(piece))
+            self._discard(len(piece))
             return
         cycle.body += piece
         cycle.message_event.set()
         if len(cycle.body) > HIGH_WATER_LIMIT:
-            # That of a request that waits is nobody's until its turn.
-            (self.flow.pause_reading if cycle is self._active else self.flow.hold)()
+            # No application reads the content of a pipelined request yet, so none would resume reading.
+            (self.flow.pause_reading if cycle is self._answering else self.flow.block_reading)()
 
-    def _await_next(self) -> None:
-        if self._is_over:
+    def _update_deadline(self) -> None:
+        if self._discards_input:
             return
-        if self._reader.content is not None:
-            self._deadline.set("rest" if self.cycle.response_complete else "content")
-        elif not self._reader.is_between:
-            self._deadline.set("head")
+        if self._requests.content is not None:
+            self._deadline.expect("discarded content" if self.cycle.response_complete else "content")
+        elif not self._requests.is_between_requests:
+            self._deadline.expect("headers")
         else:
-            self._deadline.set("request" if self._active is None else "nothing")
+            self._deadline.expect("request" if self._answering is None else "nothing")
 
-    def _refuse(self, problem: HttpProblem) -> None:
-        """Answer what is being read with `problem`, in its turn, and end the connection."""
-        if self._reader.content is not None and not self._give_up_reading():
-            self._stop_reading()
-            if self._active is None:
-                self._end()
+    def _reject(self, problem: HttpProblem) -> None:
+        """Answer the request that is being read with `problem`, after the ones before it, and close the connection."""
+        if self._requests.content is not None and not self._abandon_incomplete_request():
+            self._stop_reading_requests()
+            if self._answering is None:
+                self._close_after_response()
             else:
-                self._active.keep_alive = False
+                self._answering.keep_alive = False
             return
-        self._stop_reading()
-        head = Head(self._reader.method, b"", b"", "1.1", self._reader.fields, is_kept=False, expects_continue=False)
-        self._begin(head, cast("ASGI3Application", Refusal(problem)))
+        self._stop_reading_requests()
+        self._begin(self._requests.invalid_request, cast("ASGI3Application", ErrorResponse(problem)))
 
-    def _give_up_reading(self) -> bool:
-        """Leave the newest request, of which not all has come; tell whether it can still be answered otherwise."""
+    def _abandon_incomplete_request(self) -> bool:
+        """Stop answering the newest request; return False if its response has already started."""
         if self.pipeline:
-            self.pipeline.popleft()[0].on_response = _nothing
-        elif self._active is None or self._active.response_started:
+            self.pipeline.popleft()[0].on_response = _ignore
+        elif self._answering is None or self._answering.response_started:
             return False
         else:
-            self._disconnect(self._active)
-            self._active = None
+            self._answering.disconnect()
+            self._answering = None
         return True
 
-    def _end(self) -> None:
-        """Close the connection after its last answer.
+    def _close_after_response(self) -> None:
+        """Close the connection after its last response.
 
-        What the client still sends is read away meanwhile: if it were left, or came to a closed connection, the client
-        would be told so by a reset, and might lose the answer (RFC 9112, section 9.6).
+        Input is still read and discarded for a while. If it arrived at a closed socket, the system would answer with
+        a reset, and the client might lose the response (RFC 9112, section 9.6).
         """
-        if self._active is not None and self._active.ends_by_close and not self._active.response_complete:
-            # RFC 9112, section 8: the client would take what it has for the whole.
+        if self._answering is not None and self._answering.needs_close_to_complete:
+            # A regular close would make a partial response look complete (RFC 9112, section 8).
             self.reset()
             return
-        # Also one that was broken off, of whose end nobody else tells.
-        self._active = None
-        has_all = self._reader.is_between and not self._is_over and not self.pipeline and not self.flow.read_paused
-        self._drop_waiting()
-        self._stop_reading()
-        if has_all or self._has_client_ended or self.transport.is_closing():
+        # An aborted response does not call `on_response_complete`.
+        self._answering = None
+        has_more_input = self._discards_input or self.pipeline or self.flow.read_paused
+        is_read = self._requests.is_between_requests and not has_more_input
+        self._drop_pipelined()
+        self._stop_reading_requests()
+        if is_read or self._has_client_closed or self.transport.is_closing():
             self._close()
         else:
-            self._deadline.set("rest")
-            self._outgoing.flush()
+            self._deadline.expect("discarded content")
+            self._buffered.flush()
             self.transport.write_eof()
-            self.flow.release()
+            self.flow.unblock_reading()
 
     def _close(self) -> None:
-        self._outgoing.flush()
+        self._buffered.flush()
         self.transport.close()
 
-    def _stop_reading(self) -> None:
-        self._is_over = True
-        self._deadline.set("nothing")
-        self._rest = 0
+    def _stop_reading_requests(self) -> None:
+        self._discards_input = True
+        self._deadline.expect("nothing")
+        self._discarded_bytes = 0
 
-    def _read_away(self, count: int) -> None:
-        self._rest += count
-        if self._rest > MAX_REST_BYTES:
-            self._stop_reading()
+    def _discard(self, count: int) -> None:
+        self._discarded_bytes += count
+        if self._discarded_bytes > MAX_DISCARDED_BYTES:
+            self._stop_reading_requests()
             self._close()
 
-    def _drop_waiting(self) -> None:
+    def _drop_pipelined(self) -> None:
         for cycle, _ in self.pipeline:
-            cycle.on_response = _nothing
+            cycle.on_response = _ignore
         self.pipeline.clear()
 
-    def _disconnect(self, cycle: Answer) -> None:
-        cycle.disconnected = True
-        cycle.message_event.set()
 
-
-def _nothing() -> None:
-    """Take the place of what is told of an answer."""
+def _ignore() -> None:
+    """Replace `on_response_complete` for a request that is no longer answered."""

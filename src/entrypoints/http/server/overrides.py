@@ -1,4 +1,4 @@
-"""What is overridden or relied upon in uvicorn and httptools, checked against what is installed."""
+"""The methods of uvicorn that this package overrides or calls, checked against the installed versions."""
 
 import inspect
 from collections.abc import Callable, Mapping
@@ -10,7 +10,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResp
 from entrypoints.config.errors import CannotRun
 
 VERSIONS = {"uvicorn": "0.54.", "httptools": "0.9."}
-"""Versions begin so, as `pyproject.toml` bounds them."""
+"""Prefixes of the supported versions, the same as the bounds in `pyproject.toml`."""
 
 METHODS: Mapping[Callable[..., object], tuple[str, ...]] = {
     HttpToolsProtocol.connection_made: ("self", "transport"),
@@ -19,7 +19,7 @@ METHODS: Mapping[Callable[..., object], tuple[str, ...]] = {
     HttpToolsProtocol.eof_received: ("self",),
     HttpToolsProtocol.on_response_complete: ("self",),
     HttpToolsProtocol.shutdown: ("self",),
-    HttpToolsProtocol._start_asgi_task: ("self", "cycle", "app"),  # noqa: SLF001 - used by the protocol over it
+    HttpToolsProtocol._start_asgi_task: ("self", "cycle", "app"),  # noqa: SLF001 - called by `HardenedProtocol`
     RequestResponseCycle.__init__: (
         *("self", "scope", "transport", "flow", "logger", "access_logger", "access_log", "default_headers"),
         *("message_event", "expect_100_continue", "keep_alive", "on_response"),
@@ -31,15 +31,19 @@ METHODS: Mapping[Callable[..., object], tuple[str, ...]] = {
 }
 
 
-class UnknownServer(CannotRun):
-    """Another version of a library is installed than the one whose ways are corrected here; the message says which."""
+class UnsupportedServer(CannotRun):
+    """An installed library is not the version that this package was written for; the message names it."""
 
 
 def check_overrides() -> None:
-    """Raise `UnknownServer` unless uvicorn and httptools are what this package was written for."""
+    """Raise `UnsupportedServer` unless uvicorn and httptools are the versions that this package was written for."""
     for name, known in VERSIONS.items():
         if not version(name).startswith(known):
-            raise UnknownServer(f"{name} {version(name)} is installed, and {known}x is needed: install the locked one")
+            raise UnsupportedServer(
+                f"{name} {version(name)} is installed, and {known}x is needed: install the locked one"
+            )
     for method, parameters in METHODS.items():
         if tuple(inspect.signature(method).parameters) != parameters:
-            raise UnknownServer(f"{method.__qualname__} of uvicorn takes other parameters than {', '.join(parameters)}")
+            raise UnsupportedServer(
+                f"{method.__qualname__} of uvicorn takes other parameters than {', '.join(parameters)}"
+            )

@@ -1,4 +1,4 @@
-"""An HTTP server within our own lifecycle."""
+"""Runs uvicorn with `HardenedProtocol` until the process stops."""
 
 import asyncio
 import errno
@@ -11,34 +11,33 @@ import uvicorn
 from litestar.types import ASGIApp
 
 from entrypoints.config.errors import CannotRun
-from entrypoints.http.headers import ON_EVERY_ANSWER
-from entrypoints.http.server.connections import Limits, ServerConfig
+from entrypoints.http.headers import COMMON_HEADERS
 from entrypoints.http.server.hardened_protocol import HardenedProtocol
-from entrypoints.http.server.header_lines import CommonLines
+from entrypoints.http.server.limits import Limits, ServerConfig
 from entrypoints.http.server.overrides import check_overrides
 
 logger = logging.getLogger(__name__)
 
 _BACKLOG = 2048
 CHECK_SECONDS = 1.0
-"""How often the times of connections are checked."""
+"""How often the deadlines of connections are checked."""
 
 
 class CannotListen(CannotRun):
-    """The port is taken, or the address is none of this machine; the message names the variable to change."""
+    """The port is in use, or the address is not local; the message names the variable to change."""
 
 
 class _Server(uvicorn.Server):
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
-        """Leave signals to the process: uvicorn would take a second SIGINT as leave to drop requests."""
+        """Leave signals to the process: on a second SIGINT uvicorn would drop open requests."""
         yield
 
 
 async def serve(app: ASGIApp, listener: socket, stop: asyncio.Event, *, drain: float, limits: Limits) -> None:
-    """Serve `app` until `stop`; then accept nothing new and let requests end within `drain` seconds.
+    """Serve `app` until `stop`; then accept no connections and give open requests `drain` seconds to end.
 
-    Raises `UnknownServer`.
+    Raises `UnsupportedServer`.
     """
     check_overrides()
     config = ServerConfig(
@@ -49,23 +48,23 @@ async def serve(app: ASGIApp, listener: socket, stop: asyncio.Event, *, drain: f
         log_config=None,
         access_log=False,
         server_header=False,
-        headers=[(name.decode(), value.decode()) for name, value in ON_EVERY_ANSWER],
-        # Nothing here asks where a request came from.
+        headers=[(name.decode(), value.decode()) for name, value in COMMON_HEADERS],
+        # No part of the service uses the client address that a proxy states.
         proxy_headers=False,
         backlog=_BACKLOG,
         timeout_keep_alive=limits.keep_alive,
         timeout_graceful_shutdown=max(1, round(drain)),
-        # A request must not inherit the context of the one before it on its connection.
+        # A request must not inherit the context variables of the request before it on its connection.
         reset_contextvars=True,
     )
     config.limits = limits
-    # The client has to give up the connection before the server does.
-    config.announcement = b"connection: keep-alive\r\nkeep-alive: timeout=%d\r\n" % (limits.keep_alive - 1)
-    config.common = CommonLines()
+    # The client must stop using the connection before the server closes it, or its next request is lost.
+    timeout = limits.keep_alive - 1
+    config.keep_alive_headers = ((b"connection", b"keep-alive"), (b"keep-alive", b"timeout=%d" % timeout))
     server = _Server(config)
     serving = asyncio.create_task(server.serve(sockets=[listener]))
     stopping = asyncio.create_task(stop.wait())
-    checking = asyncio.create_task(_check_times(server))
+    checking = asyncio.create_task(_check_deadlines(server))
     await asyncio.wait([serving, stopping], return_when=asyncio.FIRST_COMPLETED)
     stopping.cancel()
     server.should_exit = True
@@ -73,27 +72,27 @@ async def serve(app: ASGIApp, listener: socket, stop: asyncio.Event, *, drain: f
     checking.cancel()
 
 
-async def _check_times(server: uvicorn.Server) -> None:
+async def _check_deadlines(server: uvicorn.Server) -> None:
     clock = asyncio.get_running_loop().time
     while True:
         await asyncio.sleep(CHECK_SECONDS)
         for connection in [*server.server_state.connections]:
             if isinstance(connection, HardenedProtocol):
                 try:
-                    connection.check_time(clock())
+                    connection.check_deadline(clock())
                 except Exception:
-                    # The times of the others are still to be kept.
-                    logger.exception("the time of a connection could not be checked")
+                    # The other connections still need their checks.
+                    logger.exception("connection deadline check failed")
 
 
 def listen(host: str, port: int, variable: str) -> socket:
-    """Claim a port, whose number `variable` gives, before anything else is started; raises `CannotListen`."""
+    """Bind and listen before anything else starts; `variable` names the setting of the port. Raises `CannotListen`."""
     listener = socket(AF_INET6 if ":" in host else AF_INET)
     listener.setsockopt(SOL_SOCKET, SO_REUSEADDR, 1)
     try:
         listener.bind((host, port))
         listener.listen(_BACKLOG)
-    # A host's name that cannot even be looked up is an error of its encoding.
+    # A host name that cannot be encoded for a lookup raises `UnicodeError`.
     except (OSError, UnicodeError) as error:
         listener.close()
         raise CannotListen(_explain(error, host, port, variable)) from None

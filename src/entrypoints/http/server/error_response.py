@@ -1,4 +1,4 @@
-"""What the server itself answers where a request does not reach the application."""
+"""The response to a request that the server rejects before it reaches the application."""
 
 from dataclasses import dataclass
 
@@ -14,17 +14,17 @@ logger: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class Refusal:
-    """An ASGI application that answers with a problem document, and logs it."""
+class ErrorResponse:
+    """An ASGI application that sends and logs a problem document."""
 
     problem: HttpProblem
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         request_id = request_id_of(by_name(scope["headers"]))
-        # The path is not known to be one, hence it is not repeated.
-        reply = problems.render(self.problem, "", request_id)
-        reply.headers = [*reply.headers, (b"x-request-id", request_id.encode())]
+        # The request may have no valid path, so the document does not repeat it.
+        response = problems.render(self.problem, "", request_id)
+        response.headers = [*response.headers, (b"x-request-id", request_id.encode())]
         logger.info(
-            "request refused", request_id=request_id, status=int(self.problem.status), reason=self.problem.detail
+            "request rejected", request_id=request_id, status=int(self.problem.status), reason=self.problem.detail
         )
-        await reply(scope, receive, send)
+        await response(scope, receive, send)

@@ -9,7 +9,7 @@ from application.ports import Receipt
 from domain.errors import Rejected, Unavailable
 from domain.event import UserEvent
 from entrypoints.http.problems import HttpProblem
-from entrypoints.http.requests.room import SMALL_BYTES, Room
+from entrypoints.http.requests.memory_budget import SMALL_BYTES, MemoryBudget
 from entrypoints.http.routes import batch
 from tests.support import bombs
 from tests.support.api import MAX_BATCH_BYTES, Api, an_api
@@ -19,31 +19,36 @@ HEADERS = {"content-type": "application/json"}
 
 def test_share_is_given_back_in_the_end() -> None:
     """Also that of a request which was refused more."""
-    room = Room(10)
-    with room.share() as take:
-        take(4)
-        with pytest.raises(HttpProblem), room.share() as other:
+    budget = MemoryBudget(10)
+    with budget.reservation() as reserve:
+        reserve(4)
+        with pytest.raises(HttpProblem), budget.reservation() as other:
             other(7)
-        with room.share() as other:
+        with budget.reservation() as other:
             other(6)
-    with room.share() as take, room.share() as other:
-        take(10)
+    with budget.reservation() as reserve, budget.reservation() as other:
+        reserve(10)
         with pytest.raises(HttpProblem):
             other(1)
 
 
 def test_request_that_is_alone_may_take_more_than_there_is() -> None:
     """It would otherwise be refused for ever."""
-    room = Room(10)
-    with room.share() as take:
-        take(11)
-        take(1)
+    budget = MemoryBudget(10)
+    with budget.reservation() as reserve:
+        reserve(11)
+        reserve(1)
 
 
 def test_share_is_kept_for_small_requests() -> None:
     """Large ones never take it, however many they are; small ones may fill all."""
-    room = Room(4 * SMALL_BYTES, kept_bytes=2 * SMALL_BYTES)
-    with room.share() as large, room.share() as another, room.share() as small, room.share() as last:
+    budget = MemoryBudget(4 * SMALL_BYTES, reserved_for_small=2 * SMALL_BYTES)
+    with (
+        budget.reservation() as large,
+        budget.reservation() as another,
+        budget.reservation() as small,
+        budget.reservation() as last,
+    ):
         large(2 * SMALL_BYTES)
         another(SMALL_BYTES)
         with pytest.raises(HttpProblem):
@@ -55,7 +60,7 @@ def test_share_is_kept_for_small_requests() -> None:
 
 async def test_unfinished_large_batches_refuse_no_small_one(monkeypatch: pytest.MonkeyPatch) -> None:
     """Those that fill the room wait for the rest of their bodies."""
-    monkeypatch.setattr(batch, "_ROOM_BYTES", 1)
+    monkeypatch.setattr(batch, "_BUDGET_BYTES", 1)
     has_arrived, leave = asyncio.Semaphore(0), asyncio.Event()
 
     async def unfinished() -> AsyncIterator[bytes]:
@@ -77,8 +82,8 @@ async def test_unfinished_large_batches_refuse_no_small_one(monkeypatch: pytest.
 @pytest.fixture
 async def small(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Api]:
     """An API with room for two batches of full size."""
-    monkeypatch.setattr(batch, "_ROOM_BYTES", 1)
-    monkeypatch.setattr(batch, "_KEPT_BYTES", 0)
+    monkeypatch.setattr(batch, "_BUDGET_BYTES", 1)
+    monkeypatch.setattr(batch, "_SMALL_BUDGET_BYTES", 0)
     async with an_api() as api:
         yield api
 

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from entrypoints.http.requests import json_pieces
-from entrypoints.http.requests.json_pieces import Unreadable, pieces
+from entrypoints.http.requests import json_splitter
+from entrypoints.http.requests.json_splitter import MalformedJson, split_json
 
 texts = st.text(st.sampled_from('a"\\[]{},:é\n'), max_size=8)
 values = st.recursive(
@@ -19,14 +19,14 @@ values = st.recursive(
 
 def taken_apart(text: bytes, brackets: bytes = b"[]") -> list[bytes]:
     """Leave the pauses out."""
-    return [piece for piece in pieces(text, brackets) if piece is not None]
+    return [piece for piece in split_json(text, brackets) if piece is not None]
 
 
 @given(items=st.lists(values), window=st.integers(2, 12), indent=st.sampled_from([None, 1]))
 def test_items_of_any_array_are_found(items: list[object], window: int, indent: int | None) -> None:
     """Wherever one search ends and the next one begins."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(json_pieces, "WINDOW_BYTES", window)
+        patch.setattr(json_splitter, "WINDOW_BYTES", window)
         found = taken_apart(json.dumps(items, indent=indent, ensure_ascii=False).encode())
     assert [json.loads(piece) for piece in found] == items
 
@@ -35,7 +35,7 @@ def test_items_of_any_array_are_found(items: list[object], window: int, indent: 
 def test_members_of_any_object_are_found(members: dict[str, object], window: int) -> None:
     """Each with its name."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(json_pieces, "WINDOW_BYTES", window)
+        patch.setattr(json_splitter, "WINDOW_BYTES", window)
         found = taken_apart(json.dumps(members).encode(), b"{}")
     assert [json.loads(b"{%b}" % piece) for piece in found] == [{name: value} for name, value in members.items()]
 
@@ -60,7 +60,7 @@ def test_what_a_decoder_refuses_is_taken_apart(text: bytes, found: list[bytes]) 
 def test_truncated_array_is_refused(items: list[object], data: st.DataObject) -> None:
     """At any byte."""
     text = json.dumps(items).encode()
-    with pytest.raises(Unreadable, match=r"truncated|no JSON array"):
+    with pytest.raises(MalformedJson, match=r"truncated|no JSON array"):
         taken_apart(text[: data.draw(st.integers(0, len(text) - 1))])
 
 
@@ -70,5 +70,5 @@ def test_truncated_array_is_refused(items: list[object], data: st.DataObject) ->
 )
 def test_what_is_no_array_is_refused(text: bytes) -> None:
     """Where one item ends and the next begins cannot be told."""
-    with pytest.raises(Unreadable):
+    with pytest.raises(MalformedJson):
         taken_apart(text)

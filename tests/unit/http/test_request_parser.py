@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from entrypoints.http.problems import HttpProblem
-from entrypoints.http.server.overhead import MAX_OVERHEAD_BYTES
-from entrypoints.http.server.request_reader import Head, RequestReader
+from entrypoints.http.server.receive_buffer import MAX_OVERHEAD_BYTES
+from entrypoints.http.server.request_parser import ParsedRequest, RequestParser
 
 GET = b"GET /health HTTP/1.1\r\nHost: api\r\n\r\n"
 POST = b"POST /x?a=b HTTP/1.1\r\nHost: api\r\n"
@@ -23,23 +23,23 @@ Found = list[tuple[object, ...]]
 
 def read(*segments: bytes) -> Found:
     """Read what comes in these segments: requests as (method, path, query, content), and what ends them."""
-    reader, found, content = RequestReader(), [], b""
-    head: Head | None = None
+    reader, found, content = RequestParser(), [], b""
+    head: ParsedRequest | None = None
     try:
         for segment in segments:
             reader.feed(segment)
             while (part := reader.read()) is not None:
-                if isinstance(part, Head):
+                if isinstance(part, ParsedRequest):
                     head, content = part, b""
                 else:
                     content += part
                 if reader.content is None:
                     assert head is not None
-                    found.append((head.method, head.path, head.query, content, head.is_kept, *head.fields))
+                    found.append((head.method, head.path, head.query, content, head.keep_alive, *head.headers))
     except HttpProblem as problem:
-        found.append((problem.status, problem.detail, reader.method))
+        found.append((problem.status, problem.detail, reader.invalid_request.method))
     else:
-        found.append((reader.content is not None, reader.is_between))
+        found.append((reader.content is not None, reader.is_between_requests))
     return found
 
 
@@ -113,22 +113,22 @@ def test_what_is_wrong_first_is_said(stream: bytes, status: HTTPStatus, size: in
 
 def test_fields_of_a_request_are_its_own() -> None:
     """What is read of a head that came before is kept, and an application may change the fields that it gets."""
-    reader = RequestReader()
+    reader = RequestParser()
     for _ in range(2):
         reader.feed(GET)
         head = reader.read()
-        assert isinstance(head, Head)
-        assert head.fields == [(b"host", b"api")]
-        head.fields.clear()
+        assert isinstance(head, ParsedRequest)
+        assert head.headers == [(b"host", b"api")]
+        head.headers.clear()
 
 
 def test_fields_of_a_refused_head_are_known() -> None:
     """They have the request's id."""
-    reader = RequestReader()
+    reader = RequestParser()
     reader.feed(GET.replace(b"Host: api", b"Host: a b\r\nX-Request-ID: mine"))
     with pytest.raises(HttpProblem):
         reader.read()
-    assert (b"x-request-id", b"mine") in reader.fields
+    assert (b"x-request-id", b"mine") in reader.invalid_request.headers
 
 
 def test_content_and_fields_are_what_was_sent() -> None:

@@ -3,7 +3,7 @@
 import pytest
 
 from entrypoints.http.server import overrides
-from entrypoints.http.server.overrides import UnknownServer, check_overrides
+from entrypoints.http.server.overrides import UnsupportedServer, check_overrides
 
 
 def test_installed_libraries_are_known() -> None:
@@ -14,7 +14,7 @@ def test_installed_libraries_are_known() -> None:
 def test_other_version_ends_the_start(monkeypatch: pytest.MonkeyPatch) -> None:
     """With a line that says what to do."""
     monkeypatch.setattr(overrides, "version", lambda name: {"uvicorn": "0.55.1"}.get(name, "0.9.0"))
-    with pytest.raises(UnknownServer, match=r"uvicorn 0\.55\.1 is installed, and 0\.54\.x is needed"):
+    with pytest.raises(UnsupportedServer, match=r"uvicorn 0\.55\.1 is installed, and 0\.54\.x is needed"):
         check_overrides()
 
 
@@ -25,5 +25,5 @@ def test_method_with_other_parameters_ends_the_start(monkeypatch: pytest.MonkeyP
         """Stand for what a library has changed."""
 
     monkeypatch.setattr(overrides, "METHODS", {data_received: ("self", "data")})
-    with pytest.raises(UnknownServer, match="data_received of uvicorn takes other parameters"):
+    with pytest.raises(UnsupportedServer, match="data_received of uvicorn takes other parameters"):
         check_overrides()

@@ -12,7 +12,7 @@ from application.publish_event import Draft
 from domain.event import UserEvent
 from domain.validation import Invalid
 from entrypoints.http.requests.event_body import parse
-from entrypoints.http.requests.json_pieces import Unreadable
+from entrypoints.http.requests.json_splitter import MalformedJson
 from tests.support.api import TOPIC, Api
 from tests.support.json_bytes import records
 
@@ -153,7 +153,7 @@ def test_event_is_refused_if_a_decoder_refuses_it(body: bytes) -> None:
     """Of right and wrong fields in any mix: what the look at single fields lets pass, a decoder of all reads alike."""
     try:
         draft = parse(body)
-    except (Unreadable, Invalid):
+    except (MalformedJson, Invalid):
         assert not is_readable(body)
     else:
         assert isinstance(draft, Draft)

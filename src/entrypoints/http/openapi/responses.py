@@ -1,4 +1,4 @@
-"""The answers and headers that the OpenAPI document describes."""
+"""The reusable responses and headers of the OpenAPI document."""
 
 from http import HTTPStatus
 
@@ -22,7 +22,7 @@ _PROBLEMS = {
     HTTPStatus.HTTP_VERSION_NOT_SUPPORTED: "A version of HTTP other than 1.0 and 1.1",
 }
 _EVERYWHERE = (400, 405, 408, 422, 431, 500, 501, 503, 505)
-"""What the server, or a bug, may answer to any request."""
+"""Any request may get these, from the server or because of a bug."""
 
 
 def header(schema_type: str, description: str, example: str | int) -> Schema:
@@ -47,11 +47,11 @@ HEADERS: Schema = {
     "x-content-type-options": header("string", "The media type is not to be guessed", "nosniff"),
     "cache-control": header("string", "Nothing is to be cached", "no-store"),
 }
-"""Those of any answer: the reusable headers of the document."""
+"""The headers of every response."""
 
 
-def answer(description: str, media_types: Schema | None = None, **headers: Schema) -> Schema:
-    """Describe an answer by the schemas of its media types (none for an answer without content) and its headers."""
+def response(description: str, media_types: Schema | None = None, **headers: Schema) -> Schema:
+    """Describe a response by the schemas of its media types (none if it has no content) and its headers."""
     content = {media_type: {"schema": schema} for media_type, schema in (media_types or {}).items()}
     described: Schema = {
         "description": description,
@@ -60,8 +60,8 @@ def answer(description: str, media_types: Schema | None = None, **headers: Schem
     return {**described, "content": content} if content else described
 
 
-def refusals(*statuses: int) -> dict[str, Schema]:
-    """Refer to the descriptions of `statuses`, and of those that any request may get."""
+def error_responses(*statuses: int) -> dict[str, Schema]:
+    """Refer to the error responses with `statuses`, and to those that any request may get."""
     return {str(status): ref_to("responses", _name(HTTPStatus(status))) for status in sorted({*statuses, *_EVERYWHERE})}
 
 
@@ -69,14 +69,13 @@ def _name(status: HTTPStatus) -> str:
     return "".join(word.capitalize() for word in status.name.split("_"))
 
 
-REFUSALS: Schema = {
-    _name(status): answer(description, {MEDIA_TYPE: ref("Problem")}, **_PROBLEM_HEADERS.get(status, {}))
+ERROR_RESPONSES: Schema = {
+    _name(status): response(description, {MEDIA_TYPE: ref("Problem")}, **_PROBLEM_HEADERS.get(status, {}))
     for status, description in _PROBLEMS.items()
 }
-"""The reusable responses of the document."""
 
 
-def without_content(response: Schema) -> Schema:
-    """Describe the same answer to a HEAD request."""
-    name = response.get("$ref", "").rpartition("/")[2]
-    return {key: value for key, value in REFUSALS.get(name, response).items() if key != "content"}
+def without_content(described: Schema) -> Schema:
+    """Describe the same response to a HEAD request."""
+    name = described.get("$ref", "").rpartition("/")[2]
+    return {key: value for key, value in ERROR_RESPONSES.get(name, described).items() if key != "content"}
