@@ -15,6 +15,7 @@ from hypothesis import HealthCheck
 from hypothesis import settings as hypothesis_settings
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from adapters.kafka.patches import apply_patches
 from adapters.postgres.engine import Database, create_engine
 from adapters.postgres.migrate import migrate
 from entrypoints.dev.local_postgres import LocalPostgres
@@ -35,6 +36,12 @@ _ran_on: dict[str, str] = {}
 def pytest_collection_finish() -> None:
     """Keep what has been imported out of the collector's sight."""
     _collect()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def patched_client() -> None:
+    """Mend the Kafka client, as each process does when it starts."""
+    apply_patches()
 
 
 @pytest.fixture(autouse=True)

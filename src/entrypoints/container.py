@@ -17,6 +17,7 @@ from dependency_injector import containers, providers
 
 from adapters import letter_headers, wire
 from adapters.kafka.dead_letters import KafkaDeadLetters
+from adapters.kafka.patches import apply_patches
 from adapters.kafka.producer import Producer
 from adapters.kafka.publisher import KafkaEventPublisher
 from adapters.kafka.reader import KafkaLogReader
@@ -293,6 +294,8 @@ def assembled_halted_partitions(settings: Settings) -> AbstractAsyncContextManag
 
 @asynccontextmanager
 async def _assembled(settings: Settings, choose: Callable[[Container], _RootT]) -> AsyncIterator[_RootT]:
+    if settings.event_log == "kafka":
+        apply_patches()
     container = Container(settings=settings)
     try:
         root = choose(container)

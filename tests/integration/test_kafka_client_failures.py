@@ -7,11 +7,9 @@ from uuid import uuid4
 
 import pytest
 
-from adapters.kafka import producer as producer_module
 from adapters.kafka import source as source_module
 from adapters.kafka.connection import Brokers
-from adapters.kafka.producer import Producer
-from adapters.kafka.record_batches import Outgoing
+from adapters.kafka.producer import Producer, ProducerRecord, client_replacement
 from adapters.kafka.source import KafkaEventSource
 from application.ports import Receipt
 from domain.errors import Rejected, Unavailable
@@ -108,7 +106,7 @@ async def test_a_producer_that_cannot_flush_leaves_nothing_open(
     await eventually(is_connected, "a connected producer")
     kafka_proxy.blackhole()
 
-    [outcome] = await producer.send("unflushed", [Outgoing(b"key", b"value", ())])
+    [outcome] = await producer.send("unflushed", [ProducerRecord(b"key", b"value", ())])
     await producer.close()
 
     assert isinstance(outcome, Unavailable)
@@ -174,7 +172,7 @@ async def test_next_client_knows_the_topics_before_it_takes_over(
     kafka: KafkaServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Also those that the client before knew unasked, since it had asked for all that there are."""
-    monkeypatch.setattr(producer_module, "_RENEWAL_PAUSE_SECONDS", 0.0)
+    monkeypatch.setattr(client_replacement, "_RENEWAL_PAUSE_SECONDS", 0.0)
     topic = await kafka.new_topic()
     producer = Producer(Brokers(kafka.bootstrap), max_record_bytes=10_000, deadline=10, drain_limit=5)
     await producer.open()
@@ -186,17 +184,17 @@ async def test_next_client_knows_the_topics_before_it_takes_over(
         return False
 
     async def is_replaced() -> bool:
-        return producer._current is not first
+        return producer._clients.current is not first
 
     try:
         await eventually(is_ready, "a connected producer")
-        [outcome] = await producer.send(topic, [Outgoing(b"key", b"value", ())])
+        [outcome] = await producer.send(topic, [ProducerRecord(b"key", b"value", ())])
         assert isinstance(outcome, Receipt)
-        first = producer._current
-        producer._renew()
+        first = producer._clients.current
+        producer._clients.replace()
         await eventually(is_replaced, "another client")
-        assert producer._current is not None
-        assert producer._current.batches.knows(topic)
+        assert producer._clients.current is not None
+        assert producer._clients.current.partitions.knows(topic)
     finally:
         await producer.close()
 
@@ -205,7 +203,7 @@ async def test_a_size_that_the_topic_has_refused_does_not_jam_its_partition_agai
     """The client has to be replaced after the first refusal; later ones cost nobody else anything."""
     topic = f"test-{uuid4().hex}"
     await Topics(kafka.bootstrap).make(topic, max_message_bytes="100000")
-    large, small = Outgoing(b"key", b"x" * 100_000, ()), Outgoing(b"key", b"small", ())
+    large, small = ProducerRecord(b"key", b"x" * 100_000, ()), ProducerRecord(b"key", b"small", ())
     producer = Producer(Brokers(kafka.bootstrap), max_record_bytes=200_000, deadline=10, drain_limit=5)
     await producer.open()
 
@@ -229,8 +227,8 @@ async def test_batch_that_the_topic_refuses_is_taken_in_smaller_ones(kafka: Kafk
     topic = f"test-{uuid4().hex}"
     await Topics(kafka.bootstrap).make(topic, max_message_bytes="20000")
     # Two batches at first, of which the second would be small enough.
-    records = [Outgoing(b"key", b"x" * 1_000, ())] * 70
-    producer = Producer(Brokers(kafka.bootstrap), max_record_bytes=10_000, deadline=10, drain_limit=5)
+    records = [ProducerRecord(b"key", b"x" * 1_000, ())] * 70
+    producer = Producer(Brokers(kafka.bootstrap), max_record_bytes=100_000, deadline=10, drain_limit=5)
     await producer.open()
     seen: set[type] = set()
 
@@ -252,7 +250,7 @@ async def _send(kafka: KafkaServer, topic: str, value: bytes) -> None:
     producer = Producer(Brokers(kafka.bootstrap), max_record_bytes=10_000, deadline=10, drain_limit=5)
     await producer.open()
     try:
-        while isinstance((await producer.send(topic, [Outgoing(None, value, ())]))[0], Unavailable):
+        while isinstance((await producer.send(topic, [ProducerRecord(None, value, ())]))[0], Unavailable):
             await asyncio.sleep(0.05)
     finally:
         await producer.close()

@@ -1,51 +1,46 @@
 """A producer over clients that are told what becomes of their batches."""
 
 import asyncio
-from collections import deque
 from collections.abc import Collection
 from contextlib import suppress
 from contextvars import ContextVar
 from itertools import chain
 
 import pytest
-from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
-from aiokafka.producer.message_accumulator import MessageBatch
-from aiokafka.structs import PartitionMetadata, RecordMetadata, TopicPartition
 
 from adapters.in_flight import InFlight
-from adapters.kafka import producer as producer_module
 from adapters.kafka.connection import Brokers
-from adapters.kafka.pending import Pending
-from adapters.kafka.producer import Producer
-from adapters.kafka.record_batches import Outgoing, RecordBatches
+from adapters.kafka.producer import Outcome, Producer, ProducerRecord, client_replacement
+from adapters.kafka.producer import producer as producer_module
+from adapters.kafka.producer.partitions import PartitionSenders
+from adapters.kafka.producer.record_batches import RecordBatch
+from adapters.kafka.producer.refused_sizes import RefusedSizes
 from adapters.kafka.refusals import InvalidRecordError
 from application.ports import Receipt
 from domain.errors import Unavailable
+from tests.support.kafka_producer import TOPIC, FakeKafkaProducer
 from tests.support.waiting import eventually
 
-TOPIC = "events"
 DEADLINE = 0.05
-FIRST, SECOND = Outgoing(b"0", b"{", ()), Outgoing(b"1", b"{", ())
+FIRST, SECOND = ProducerRecord(b"0", b"{", ()), ProducerRecord(b"1", b"{", ())
 """In two partitions."""
 request = ContextVar("request", default="")
 
 
 class Client:
-    """Stands for a `SendingClient`; nothing of it is sent."""
+    """Stands for a `ProducerClient`; nothing of it is sent."""
 
     made: list["Client"]
     batch_bytes = 1_000
     throttled_until = float("-inf")
 
-    def __init__(self, _brokers: Brokers, max_record_bytes: int, _batch_bytes: int, in_flight: InFlight) -> None:
-        self.kafka = AIOKafkaProducer(max_batch_size=self.batch_bytes, enable_idempotence=True)
-        partitions = {number: PartitionMetadata(TOPIC, number, 1, [1], [1], None) for number in range(2)}
-        self.kafka.client.cluster._partitions[TOPIC] = partitions
-        # It was not started: there is nothing to stop.
-        self.kafka._closed = True
-        self.batches = RecordBatches(self.kafka, max_record_bytes, in_flight)
-        self.late: set[Pending] = set()
+    def __init__(
+        self, _brokers: Brokers, max_record_bytes: int, in_flight: InFlight, sizes: RefusedSizes, _batch_bytes: int
+    ) -> None:
+        self.kafka = FakeKafkaProducer(partitions={0, 1}, led={0, 1}, batch_bytes=self.batch_bytes)
+        self.partitions = PartitionSenders(self.kafka, max_record_bytes, in_flight, sizes)
+        self.late: set[RecordBatch] = set()
         self.request = ""
         self.made.append(self)
 
@@ -59,27 +54,24 @@ class Client:
     async def stop(self, _limit: float) -> int:
         return 0
 
-    def acknowledge(self, record: Outgoing) -> None:
-        """Let the first batch of a record's partition be acknowledged, its first record at offset 0."""
-        self.appended(record).popleft().done(0, -1, 0)
+    async def acknowledge(self, record: ProducerRecord) -> None:
+        """Acknowledge the batch of a record's partition that is on its way, its first record at offset 0."""
+        await self.kafka.acknowledge(self.partition(record))
 
-    def fail(self, record: Outgoing, error: Exception) -> None:
-        """Let the first batch of a record's partition fail."""
-        self.appended(record).popleft().failure(error)
+    async def fail(self, record: ProducerRecord, error: KafkaError) -> None:
+        """Let the batch of a record's partition fail that is on its way."""
+        await self.kafka.fail(self.partition(record), error)
 
-    def appended(self, record: Outgoing) -> deque[MessageBatch]:
-        """The batches of a record's partition."""
-        batches: deque[MessageBatch] = self.kafka._message_accumulator._batches[
-            self.batches._partition(TOPIC, record.key)
-        ]
-        return batches
+    def partition(self, record: ProducerRecord) -> int:
+        """Tell a record's partition."""
+        return self.partitions._sender(TOPIC, record.key).number
 
 
 @pytest.fixture
 def clients(monkeypatch: pytest.MonkeyPatch) -> list[Client]:
     """Those that were made, in order."""
-    monkeypatch.setattr(producer_module, "SendingClient", Client)
-    monkeypatch.setattr(producer_module, "_RENEWAL_PAUSE_SECONDS", 0.0)
+    monkeypatch.setattr(producer_module, "ProducerClient", Client)
+    monkeypatch.setattr(client_replacement, "_RENEWAL_PAUSE_SECONDS", 0.0)
     Client.made = []
     return Client.made
 
@@ -90,15 +82,27 @@ async def opened(clients: list[Client]) -> Producer:
     await producer.open()
 
     async def is_connected() -> bool:
-        return producer._current is not None
+        return producer._clients.current is not None
 
     await eventually(is_connected, "a client")
     return producer
 
 
+async def begun(producer: Producer, client: Client, *records: ProducerRecord) -> asyncio.Task[list[Outcome]]:
+    """A send whose records are on their way."""
+    sending = asyncio.create_task(producer.send(TOPIC, records))
+    await client.kafka.settle()
+    return sending
+
+
+def is_being_replaced(producer: Producer) -> bool:
+    """Tell whether another client is being connected."""
+    return producer._clients._replacing is not None and not producer._clients._replacing.done()
+
+
 async def is_replaced_eventually(producer: Producer, first: Client) -> None:
     async def is_replaced() -> bool:
-        return producer._current is not first  # type: ignore[comparison-overlap]
+        return producer._clients.current is not first  # type: ignore[comparison-overlap]
 
     await eventually(is_replaced, "another client")
 
@@ -125,11 +129,11 @@ async def test_send_waits_for_the_first_connection(clients: list[Client], broker
     await asyncio.sleep(0)
     broker.set()
 
-    async def are_appended() -> bool:
-        return bool(clients) and sum(batch.record_count for batch in clients[0].appended(FIRST)) == len(sending)
+    async def are_sent() -> bool:
+        return bool(clients) and sum(clients[0].kafka.counts(clients[0].partition(FIRST))) == len(sending)
 
-    await eventually(are_appended, "the records of both calls")
-    clients[0].acknowledge(FIRST)
+    await eventually(are_sent, "the records of both calls")
+    await clients[0].acknowledge(FIRST)
     assert [*chain.from_iterable(await asyncio.gather(*sending))] == [Receipt(0, 0), Receipt(0, 1)]
 
 
@@ -170,17 +174,15 @@ async def test_little_time_left_after_the_wait_replaces_no_client(clients: list[
     broker.set()
     [outcome] = await sending
     assert "no acknowledgement within" in str(outcome)
-    assert producer._renewal is not None
-    assert producer._renewal.done()
+    assert not is_being_replaced(producer)
 
 
 async def test_refused_batch_replaces_the_client(clients: list[Client]) -> None:
     """Not in the context of the request that met it, whose id the lines would bear."""
     producer = await opened(clients)
     request.set("the one that failed")
-    sending = asyncio.create_task(producer.send(TOPIC, [FIRST]))
-    await asyncio.sleep(0)
-    clients[0].fail(FIRST, InvalidRecordError())
+    sending = await begun(producer, clients[0], FIRST)
+    await clients[0].fail(FIRST, InvalidRecordError())
     await sending
     await is_replaced_eventually(producer, clients[0])
     assert [client.request for client in clients] == ["", ""]
@@ -190,17 +192,14 @@ async def test_refused_batch_replaces_the_client_while_another_is_late_under_a_t
     """Even where every later call brings another late one."""
     producer = await opened(clients)
     clients[0].throttled_until = clients[0].time() + 3_600
-    sending = asyncio.create_task(producer.send(TOPIC, [FIRST, SECOND]))
-    await asyncio.sleep(0)
-    clients[0].fail(FIRST, InvalidRecordError())
+    sending = await begun(producer, clients[0], FIRST, SECOND)
+    await clients[0].fail(FIRST, InvalidRecordError())
     await sending
     for _ in range(3):
-        if producer._current is not clients[0]:  # type: ignore[comparison-overlap]
+        if producer._clients.current is not clients[0]:  # type: ignore[comparison-overlap]
             break
-        for batch in list(clients[0].late):
-            batch.word.set_result(RecordMetadata(TOPIC, 1, TopicPartition(TOPIC, 1), 0, 0, 0, 0))
-        clients[0].kafka._message_accumulator._batches.clear()
-        await asyncio.sleep(0)
+        if clients[0].late:
+            await clients[0].acknowledge(SECOND)
         await producer.send(TOPIC, [FIRST, SECOND])
     await is_replaced_eventually(producer, clients[0])
 
@@ -210,8 +209,7 @@ async def test_client_with_only_late_batches_under_a_throttle_stays(clients: lis
     producer = await opened(clients)
     clients[0].throttled_until = clients[0].time() + 3_600
     await producer.send(TOPIC, [FIRST, SECOND])
-    assert producer._renewal is not None
-    assert producer._renewal.done()
+    assert not is_being_replaced(producer)
     assert len(clients[0].late) == 2
 
 
@@ -228,17 +226,40 @@ async def test_ping_connects_after_an_unexpected_error(clients: list[Client], mo
     await producer.open()
 
     async def is_connected() -> bool:
-        if producer._current is None:
+        if producer._clients.current is None:
             with suppress(Unavailable):
                 await producer.ping(TOPIC)
-        return producer._current is not None
+        return producer._clients.current is not None
 
     await eventually(is_connected, "a client")
 
 
 async def test_client_whose_sender_task_ended_is_replaced(clients: list[Client]) -> None:
     producer = await opened(clients)
-    clients[0].kafka._message_accumulator.fail_all(KafkaError("Unexpected error during batch delivery"))
+    clients[0].kafka.error = KafkaError("Unexpected error during batch delivery")
     [outcome] = await producer.send(TOPIC, [FIRST])
     assert isinstance(outcome, Unavailable)
     await is_replaced_eventually(producer, clients[0])
+
+
+async def test_cancelled_caller_leaves_the_others_waiting(clients: list[Client]) -> None:
+    """Its record is on its way all the same."""
+    producer = await opened(clients)
+    first, second = await begun(producer, clients[0], FIRST), await begun(producer, clients[0], FIRST)
+    third = await begun(producer, clients[0], FIRST)
+    for sending in (first, second):
+        sending.cancel()
+    await clients[0].acknowledge(FIRST)
+    await clients[0].acknowledge(FIRST)
+    assert await third == [Receipt(0, 1)]
+    assert clients[0].kafka.counts(clients[0].partition(FIRST)) == [1, 2]
+
+
+async def test_calls_records_in_a_partition_are_not_interleaved(clients: list[Client]) -> None:
+    """Also where they fill more than one batch."""
+    producer = await opened(clients)
+    large = ProducerRecord(b"0", b"x" * 400, ())
+    sendings = [await begun(producer, clients[0], *[large] * 3) for _ in range(2)]
+    for offset in (0, 2, 4):
+        await clients[0].kafka.acknowledge(clients[0].partition(large), offset)
+    assert [await sending for sending in sendings] == [[Receipt(0, at + n) for n in range(3)] for at in (0, 3)]

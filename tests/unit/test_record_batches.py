@@ -1,11 +1,10 @@
-"""Records in the Kafka client's batches, none of which is sent here."""
+"""Records in batches, over a client that sends none."""
 
 import asyncio
 import gc
 from random import Random
 
 import pytest
-from aiokafka import AIOKafkaProducer
 from aiokafka.errors import (
     KafkaConnectionError,
     KafkaError,
@@ -14,30 +13,37 @@ from aiokafka.errors import (
     UnknownTopicOrPartitionError,
 )
 from aiokafka.partitioner import DefaultPartitioner
-from aiokafka.structs import PartitionMetadata, RecordMetadata
+from aiokafka.producer.message_accumulator import BatchBuilder
+from aiokafka.structs import RecordMetadata, TopicPartition
 
 from adapters.in_flight import InFlight, size_of
-from adapters.kafka.record_batches import Outgoing, RecordBatches
+from adapters.kafka.producer.partitions import PartitionSenders
+from adapters.kafka.producer.record_batches import ProducerRecord, RecordBatch
+from adapters.kafka.producer.refused_sizes import RefusedSizes
 from domain.errors import Unavailable
+from tests.support.kafka_producer import TOPIC, FakeKafkaProducer
+from tests.support.waiting import PATIENCE
 
 PARTITIONS = range(7)
 LED = {0, 5}
 BATCH_BYTES = 1_000
 SIZE = len(b"key" + b"x" * 5 + b"name")
-"""Of a record that `put` appends."""
+"""Of a record that `append` makes."""
 MAX_RECORD_BYTES = 2_000
+ACK = RecordMetadata(TOPIC, 0, TopicPartition(TOPIC, 0), 7, -1, 0, None)
+
+
+def partition_of(key: bytes | None) -> int:
+    """The partition that other clients choose."""
+    return int(DefaultPartitioner()(key, list(PARTITIONS), list(LED)))
+
+
+PARTITION = partition_of(b"key")
 
 
 @pytest.fixture
-async def producer() -> AIOKafkaProducer:
-    """A producer that knows the topic `events` as if it had been told."""
-    made = AIOKafkaProducer(max_batch_size=BATCH_BYTES, enable_idempotence=True)
-    made.client.cluster._partitions["events"] = {
-        number: PartitionMetadata("events", number, 1 if number in LED else -1, [1], [1], None) for number in PARTITIONS
-    }
-    # It was not started: there is nothing to stop.
-    made._closed = True
-    return made
+async def kafka() -> FakeKafkaProducer:
+    return FakeKafkaProducer(partitions=PARTITIONS, led=LED, batch_bytes=BATCH_BYTES)
 
 
 @pytest.fixture
@@ -47,146 +53,230 @@ def in_flight() -> InFlight:
 
 
 @pytest.fixture
-def batches(producer: AIOKafkaProducer, in_flight: InFlight) -> RecordBatches:
-    """The batches of that producer."""
-    return RecordBatches(producer, MAX_RECORD_BYTES, in_flight)
+def sizes() -> RefusedSizes:
+    return RefusedSizes()
 
 
-def put(
-    batches: RecordBatches, key: bytes | None = b"key", size: int = 5, topic: str = "events"
-) -> asyncio.Future[RecordMetadata]:
-    """Append a record; return the log's word on its batch."""
-    record = Outgoing(key, b"x" * size, [("name", None)])
-    return batches.append(topic, record, size_of(record)).batch.word
+@pytest.fixture
+def senders(kafka: FakeKafkaProducer, in_flight: InFlight, sizes: RefusedSizes) -> PartitionSenders:
+    return PartitionSenders(kafka, MAX_RECORD_BYTES, in_flight, sizes)
 
 
-def in_order(producer: AIOKafkaProducer) -> dict[int, list[tuple[object, int]]]:
-    """Tell each partition's batches, and how many records each has."""
-    waiting = producer._message_accumulator._batches
-    return {place.partition: [(each.future, each.record_count) for each in those] for place, those in waiting.items()}
+def append(senders: PartitionSenders, key: bytes | None = b"key", size: int = 5, topic: str = TOPIC) -> RecordBatch:
+    """Append a record; return its batch, or raise its error."""
+    record = ProducerRecord(key, b"x" * size, [("name", None)])
+    [appended] = senders.append(topic, [record], [size_of(record)])
+    if not isinstance(appended, tuple):
+        raise appended
+    batch: RecordBatch = appended[0]
+    return batch
 
 
-async def test_partition_of_a_key_is_the_one_that_other_clients_choose(
-    producer: AIOKafkaProducer, batches: RecordBatches
-) -> None:
+async def test_key_goes_to_the_partition_of_other_clients(kafka: FakeKafkaProducer, senders: PartitionSenders) -> None:
     """The client's own partitioner is one of them; a key that was seen before is no exception."""
     random = Random(1)
     keys = [random.randbytes(length) for length in range(60)]
     for key in keys + keys:
-        put(batches, key)
-    chosen = [DefaultPartitioner()(key, list(PARTITIONS), list(LED)) for key in keys]
-    counts = {partition: sum(count for _, count in those) for partition, those in in_order(producer).items()}
-    assert counts == {partition: 2 * chosen.count(partition) for partition in chosen}
+        append(senders, key, size=0)
+    await kafka.settle()
+    while pending := [number for number in PARTITIONS if number in kafka._on_their_way]:
+        await kafka.acknowledge(pending[0])
+    chosen = [partition_of(key) for key in keys]
+    assert {number: sum(kafka.counts(number)) for number in chosen} == {
+        number: 2 * chosen.count(number) for number in chosen
+    }
 
 
-async def test_record_without_a_key_goes_where_there_is_a_leader(
-    producer: AIOKafkaProducer, batches: RecordBatches
-) -> None:
+async def test_record_without_a_key_goes_to_a_leader(kafka: FakeKafkaProducer, senders: PartitionSenders) -> None:
     """Any will do."""
     for _ in range(50):
-        put(batches, None)
-    assert in_order(producer).keys() == LED
+        append(senders, None, size=0)
+    await kafka.settle()
+    assert kafka.sent.keys() == LED
 
 
-async def test_full_batch_is_followed_by_another(producer: AIOKafkaProducer, batches: RecordBatches) -> None:
-    """Nothing waits, and what has room again stays behind what came before."""
-    appended = [put(batches, size=size) for size in [400, 400, 400, 1_500, 5, 5]]
-    [those] = in_order(producer).values()
-    assert [count for _, count in those] == [2, 1, 1, 2]
-    futures = [future for future, _ in those]
-    assert [futures.index(word) for word in appended] == [0, 0, 1, 2, 3, 3]
-
-
-async def test_nothing_follows_a_batch_that_has_failed(producer: AIOKafkaProducer, batches: RecordBatches) -> None:
-    """Whether it was there already or comes later; other partitions go on."""
-    first, _, second = (put(batches, size=size) for size in (400, 400, 800))
-    [those] = producer._message_accumulator._batches.values()
-    those.popleft().failure(MessageSizeTooLargeError("refused"))
-    assert isinstance(await asyncio.wait_for(_error_of(first), 1), MessageSizeTooLargeError)
-    assert "not sent" in str(await asyncio.wait_for(_error_of(second), 1))
-    with pytest.raises(KafkaError, match="not sent"):
-        put(batches)
-    assert in_order(producer) == {}
-    other = next(key for key in map(str.encode, map(str, range(50))) if _place(key) != _place(b"key"))
-    assert not put(batches, other).done()
-
-
-async def test_record_that_is_too_large_leaves_no_trace(producer: AIOKafkaProducer, batches: RecordBatches) -> None:
-    """It is refused before there is a batch for it."""
-    with pytest.raises(MessageSizeTooLargeError):
-        put(batches, size=MAX_RECORD_BYTES)
-    assert in_order(producer) == {}
-
-
-async def test_topic_must_be_known(batches: RecordBatches) -> None:
-    """Otherwise there is no partition to choose."""
-    assert (batches.knows("events"), batches.knows("others")) == (True, False)
-    with pytest.raises(UnknownTopicOrPartitionError):
-        put(batches, topic="others")
-
-
-async def test_client_that_has_ended_or_failed_takes_nothing(
-    producer: AIOKafkaProducer, batches: RecordBatches
+async def test_new_partitions_are_used_once_the_client_knows_them(
+    kafka: FakeKafkaProducer, senders: PartitionSenders
 ) -> None:
-    """As its own `send` would not."""
-    producer._message_accumulator.fail_all(KafkaConnectionError("gone"))
-    with pytest.raises(KafkaConnectionError, match="gone"):
-        put(batches)
-    await producer._message_accumulator.close()
-    with pytest.raises(ProducerClosed):
-        put(batches)
+    append(senders, b"other")
+    kafka.cluster.partitions = {0}
+    for listener in kafka.cluster.listeners:
+        listener(kafka.cluster)
+    append(senders, b"key")
+    await kafka.settle()
+    assert kafka.sent.keys() == {partition_of(b"other"), 0}
 
 
-async def test_record_that_is_refused_for_its_size_bars_no_other(
-    producer: AIOKafkaProducer, batches: RecordBatches
+async def test_records_appended_meanwhile_go_together_in_order(
+    kafka: FakeKafkaProducer, senders: PartitionSenders
+) -> None:
+    """One batch of a partition is on its way; a full one is followed by another."""
+    first = append(senders)
+    await kafka.settle()
+    appended = [append(senders, size=size) for size in (400, 400, 400, 1_500, 5, 5)]
+    assert kafka.counts(PARTITION) == [1]
+    for _ in range(5):
+        await kafka.acknowledge(PARTITION)
+    assert kafka.counts(PARTITION) == [1, 2, 1, 1, 2]
+    batches = [first, *dict.fromkeys(appended)]
+    assert [batches.index(batch) for batch in appended] == [1, 1, 2, 3, 4, 4]
+    assert [batch.builder for batch in batches] == kafka.sent[PARTITION]
+
+
+async def test_nothing_follows_a_failed_batch(kafka: FakeKafkaProducer, senders: PartitionSenders) -> None:
+    """Whether it was there already or comes later; other partitions go on."""
+    first, _, second = (append(senders, size=size) for size in (400, 400, 800))
+    await kafka.settle()
+    await kafka.fail(PARTITION, MessageSizeTooLargeError("refused"))
+    assert isinstance(first.error, MessageSizeTooLargeError)
+    assert "not sent" in str(second.error)
+    with pytest.raises(KafkaError, match="not sent"):
+        append(senders)
+    assert kafka.counts(PARTITION) == [2]
+    other = next(key for key in map(str.encode, map(str, range(50))) if partition_of(key) != PARTITION)
+    assert not append(senders, other).is_answered
+
+
+async def test_record_above_the_limit_leaves_no_trace(kafka: FakeKafkaProducer, senders: PartitionSenders) -> None:
+    """It is refused before there is a batch for it; the next record is sent."""
+    with pytest.raises(MessageSizeTooLargeError):
+        append(senders, size=MAX_RECORD_BYTES)
+    await kafka.settle()
+    assert kafka.sent == {}
+    append(senders)
+    await kafka.settle()
+    assert kafka.counts(PARTITION) == [1]
+
+
+async def test_size_that_was_refused_is_not_sent(
+    kafka: FakeKafkaProducer, senders: PartitionSenders, sizes: RefusedSizes
+) -> None:
+    """Neither alone nor with others; one byte less may fit."""
+    sizes.note(TOPIC, append(senders, size=500).builder.size())
+    with pytest.raises(MessageSizeTooLargeError, match="of late"):
+        append(senders, size=500)
+    assert append(senders, size=499).records == 1
+
+
+async def test_topic_must_be_known(senders: PartitionSenders) -> None:
+    """Otherwise there is no partition to choose."""
+    assert (senders.knows(TOPIC), senders.knows("others")) == (True, False)
+    with pytest.raises(UnknownTopicOrPartitionError):
+        append(senders, topic="others")
+
+
+async def test_error_of_the_client_fails_the_batch(kafka: FakeKafkaProducer, senders: PartitionSenders) -> None:
+    """Whatever it is: the sender of a client that has ended raises its own, and a partition may be gone."""
+    kafka.error = AssertionError("Unrecognized partition")
+    batch = append(senders)
+    await kafka.settle()
+    assert batch.error is kafka.error
+
+
+async def test_single_record_refused_for_its_size_bars_no_other(
+    kafka: FakeKafkaProducer, senders: PartitionSenders
 ) -> None:
     """Nobody sends it again, so that nothing could come before it."""
-    alone, next_one = put(batches, size=1_500), put(batches, size=800)
-    [those] = producer._message_accumulator._batches.values()
-    those.popleft().failure(MessageSizeTooLargeError("refused"))
-    assert isinstance(await asyncio.wait_for(_error_of(alone), 1), MessageSizeTooLargeError)
-    assert not next_one.done()
-    assert not put(batches).done()
+    alone, next_one = append(senders, size=1_500), append(senders, size=800)
+    await kafka.settle()
+    await kafka.fail(PARTITION, MessageSizeTooLargeError("refused"))
+    assert isinstance(alone.error, MessageSizeTooLargeError)
+    assert not next_one.is_answered
+    assert append(senders) is not alone
+    assert kafka.counts(PARTITION) == [1, 1]
 
 
 @pytest.mark.parametrize("error", [None, KafkaConnectionError("gone")], ids=["acknowledged", "failed"])
-async def test_records_are_in_flight_until_the_log_has_spoken(
-    producer: AIOKafkaProducer, batches: RecordBatches, in_flight: InFlight, error: Exception | None
+async def test_records_are_in_flight_until_answered(
+    kafka: FakeKafkaProducer, senders: PartitionSenders, in_flight: InFlight, error: KafkaError | None
 ) -> None:
-    """Whatever it says, and about all records of the batch together."""
+    """Whatever the answer is, and for all records of the batch together."""
     in_flight.add([SIZE] * 3)
-    first, *_ = [put(batches, size=5) for _ in range(3)]
-    assert batches.records == 3
+    batch, *_ = [append(senders) for _ in range(3)]
+    await kafka.settle()
     with pytest.raises(Unavailable):
         in_flight.add([SIZE])
-    [those] = producer._message_accumulator._batches.values()
-    batch = those.popleft()
-    batch.done(0) if error is None else batch.failure(error)
-    assert batches.records == 0
-    assert await asyncio.wait_for(_error_of(first), 1) is error
+    await (kafka.acknowledge(PARTITION) if error is None else kafka.fail(PARTITION, error))
+    assert batch.error is error
     in_flight.add([SIZE] * 3)
 
 
-async def test_failure_that_nobody_waits_for_is_not_reported_as_forgotten(
-    producer: AIOKafkaProducer, batches: RecordBatches
+async def test_record_that_is_not_appended_leaves_in_flight(senders: PartitionSenders, in_flight: InFlight) -> None:
+    in_flight.add([MAX_RECORD_BYTES])
+    record = ProducerRecord(b"key", b"x" * MAX_RECORD_BYTES, [])
+    senders.append(TOPIC, [record], [MAX_RECORD_BYTES])
+    in_flight.add([SIZE] * 3)
+
+
+async def test_close_waits_for_all_batches(kafka: FakeKafkaProducer, senders: PartitionSenders) -> None:
+    """Also for those that are not on their way yet; nothing new is taken."""
+    batches = [append(senders, size=size) for size in (5, 1_500)]
+    await kafka.settle()
+    closing = asyncio.create_task(senders.close(PATIENCE))
+    await kafka.settle()
+    with pytest.raises(ProducerClosed):
+        append(senders)
+    for _ in batches:
+        assert not closing.done()
+        await kafka.acknowledge(PARTITION)
+    assert await closing == 0
+    assert [batch.error for batch in batches] == [None, None]
+
+
+async def test_close_gives_up_what_is_late(
+    kafka: FakeKafkaProducer, senders: PartitionSenders, in_flight: InFlight
+) -> None:
+    """Whoever waits is told, and nothing is left in flight."""
+    in_flight.add([SIZE, SIZE - 5 + 1_500])
+    batches = [append(senders, size=size) for size in (5, 1_500)]
+    await kafka.settle()
+    assert await senders.close(0.01) == 2
+    await kafka.settle()
+    assert isinstance(batches[0].error, ProducerClosed)
+    assert "not sent" in str(batches[1].error)
+    in_flight.add([SIZE] * 3)
+
+
+async def test_failure_that_nobody_waits_for_is_not_reported(
+    kafka: FakeKafkaProducer, senders: PartitionSenders
 ) -> None:
     """What was given up is told in one line elsewhere."""
     reported: list[dict[str, object]] = []
     asyncio.get_running_loop().set_exception_handler(lambda _, context: reported.append(context))
-    put(batches)
-    producer._message_accumulator.fail_all(KafkaConnectionError("gone"))
-    producer._message_accumulator._batches.clear()
-    # In the next turn the batches hear of it.
-    await asyncio.sleep(0)
-    await asyncio.sleep(0)
+    append(senders)
+    await kafka.settle()
+    await kafka.fail(PARTITION, KafkaConnectionError("gone"))
     gc.collect()
     assert reported == []
 
 
-def _place(key: bytes) -> int:
-    return int(DefaultPartitioner()(key, list(PARTITIONS), list(LED)))
+@pytest.fixture
+async def batch() -> RecordBatch:
+    """A batch that is not answered yet."""
+    return RecordBatch(BatchBuilder(BATCH_BYTES, 0))
 
 
-async def _error_of(word: asyncio.Future[RecordMetadata]) -> BaseException | None:
-    await asyncio.wait([word])
-    return word.exception()
+def now() -> float:
+    return asyncio.get_running_loop().time()
+
+
+async def test_answer_wakes_all(batch: RecordBatch) -> None:
+    """Whoever was cancelled meanwhile does not stand in the way."""
+    waiters = [batch.wait(now() + 60) for _ in range(3)]
+    waiters[1].cancel()
+    batch.answer(ACK)
+    async with asyncio.timeout(PATIENCE):
+        await waiters[0]
+        await waiters[2]
+
+
+async def test_each_call_waits_until_its_own_end(batch: RecordBatch) -> None:
+    """One after the other, and the batch itself stays open."""
+    soon, later, last = (batch.wait(now() + seconds) for seconds in (0.01, 0.05, 60))
+    await soon
+    assert not later.done()
+    await later
+    assert not last.done()
+    assert not batch.is_answered
+    batch.answer(None, ConnectionError())
+    await last

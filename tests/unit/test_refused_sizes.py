@@ -1,10 +1,10 @@
 """Sizes that the brokers have refused."""
 
-import pytest
-from aiokafka.errors import MessageSizeTooLargeError
+import math
 
-from adapters.kafka.record_batches import Outgoing
-from adapters.kafka.refused_sizes import RefusedSizes
+import pytest
+
+from adapters.kafka.producer.refused_sizes import RefusedSizes
 
 SIZE = 60_000
 
@@ -19,18 +19,6 @@ class Clock:
         return self.now
 
 
-def a_record(size: int) -> Outgoing:
-    return Outgoing(b"key", b"x" * size, [("content-type", b"application/json")])
-
-
-def is_refused(sizes: RefusedSizes, record: Outgoing, topic: str = "events") -> bool:
-    try:
-        sizes.check(topic, record)
-    except MessageSizeTooLargeError:
-        return True
-    return False
-
-
 @pytest.fixture
 def clock() -> Clock:
     return Clock()
@@ -41,28 +29,22 @@ def sizes(clock: Clock) -> RefusedSizes:
     return RefusedSizes(clock)
 
 
-def test_what_is_as_large_as_what_was_refused_is_refused(sizes: RefusedSizes) -> None:
-    """One byte less may fit, another topic may have another limit."""
-    sizes.note("events", a_record(SIZE))
-    assert is_refused(sizes, a_record(SIZE))
-    assert is_refused(sizes, a_record(SIZE + 1))
-    assert not is_refused(sizes, a_record(SIZE - 1))
-    assert not is_refused(sizes, a_record(SIZE), "others")
+def test_each_topic_has_a_limit_of_its_own(sizes: RefusedSizes) -> None:
+    sizes.note("events", SIZE)
+    assert (sizes.limit("events"), sizes.limit("others")) == (SIZE, math.inf)
 
 
-def test_the_smallest_refusal_counts(sizes: RefusedSizes) -> None:
+def test_smallest_refusal_counts(sizes: RefusedSizes) -> None:
     """In whichever order they came."""
     for size in (SIZE, SIZE - 2, SIZE - 1):
-        sizes.note("events", a_record(size))
-    assert is_refused(sizes, a_record(SIZE - 2))
-    assert not is_refused(sizes, a_record(SIZE - 3))
+        sizes.note("events", size)
+    assert sizes.limit("events") == SIZE - 2
 
 
-def test_a_refusal_is_forgotten_in_the_end(sizes: RefusedSizes, clock: Clock) -> None:
+def test_refusal_is_forgotten_after_a_while(sizes: RefusedSizes, clock: Clock) -> None:
     """The topic's limit may have been raised; a larger record teaches anew then."""
-    sizes.note("events", a_record(SIZE))
+    sizes.note("events", SIZE)
     clock.now = 301
-    assert not is_refused(sizes, a_record(SIZE))
-    sizes.note("events", a_record(2 * SIZE))
-    assert is_refused(sizes, a_record(2 * SIZE))
-    assert not is_refused(sizes, a_record(SIZE))
+    assert sizes.limit("events") == math.inf
+    sizes.note("events", 2 * SIZE)
+    assert sizes.limit("events") == 2 * SIZE

@@ -14,8 +14,8 @@ import cramjam
 from aiokafka import AIOKafkaConsumer, OffsetAndMetadata, TopicPartition
 from aiokafka.errors import CorruptRecordException, UnsupportedCodecError
 
-from adapters.kafka.group_offsets import committed_offsets
 from adapters.kafka.open_transactions import OpenTransactions
+from adapters.kafka.patches import committed_offsets
 from application.ports import Custodian
 from domain.dead_letter import Record
 from domain.errors import Unavailable

@@ -8,11 +8,8 @@ from typing import Any
 
 from aiokafka.errors import BrokerResponseError, InconsistentGroupProtocolError, KafkaError, RequestTimedOutError
 
-from adapters.kafka.broken_connections import mind_broken_connections
 from adapters.kafka.connection_failures import failures
-from adapters.kafka.rebootstrap import use_rebootstrapping_clients
-from adapters.kafka.refusals import NotSentError, name_unknown_errors
-from adapters.kafka.retried_errors import hear_retried_errors
+from adapters.kafka.refusals import NotSentError
 from domain.errors import Unavailable, WrongDeployment
 
 
@@ -33,11 +30,7 @@ class Brokers:
     """Seconds; short, since one lock guards the connecting to all brokers."""
 
     def options(self) -> dict[str, Any]:
-        """Render the arguments that every aiokafka client takes."""
-        mind_broken_connections()
-        use_rebootstrapping_clients()
-        name_unknown_errors()
-        hear_retried_errors()
+        """Render the arguments that every aiokafka client takes once `apply_patches` was called."""
         return {
             "bootstrap_servers": self.bootstrap,
             "client_id": self.client_id,

@@ -5,8 +5,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 
 from adapters import letter_headers
-from adapters.kafka.producer import Producer, Refused
-from adapters.kafka.record_batches import Outgoing
+from adapters.kafka.producer import Producer, ProducerRecord, Refused
 from application.ports import OversizeLetters
 from domain.dead_letter import DeadLetter
 from domain.errors import Rejected, Unavailable
@@ -41,7 +40,7 @@ class KafkaDeadLetters:
         with suppress(Refused):
             await self._producer.ping(self._topic)
 
-    async def _send(self, outgoing: Sequence[tuple[DeadLetter, Outgoing]]) -> list[DeadLetter]:
+    async def _send(self, outgoing: Sequence[tuple[DeadLetter, ProducerRecord]]) -> list[DeadLetter]:
         """Send, keep what is refused for another reason than its size, and return the letters that are too large."""
         outcomes = await self._producer.send(self._topic, [record for _letter, record in outgoing])
         too_large, refused = [], []
@@ -60,9 +59,9 @@ class KafkaDeadLetters:
             logger.error("dead letters refused by their topic: kept in the database", extra=extra)
         return too_large
 
-    def _whole(self, letter: DeadLetter) -> Outgoing:
-        return Outgoing(letter.record.key, letter.record.value, letter_headers.render(letter))
+    def _whole(self, letter: DeadLetter) -> ProducerRecord:
+        return ProducerRecord(letter.record.key, letter.record.value, letter_headers.render(letter))
 
-    def _pointer(self, letter: DeadLetter) -> Outgoing:
+    def _pointer(self, letter: DeadLetter) -> ProducerRecord:
         ours = [(name, value) for name, value in letter_headers.render(letter) if name.startswith("dlq.")]
-        return Outgoing(None, None, [*ours, _OVERSIZE_HEADER])
+        return ProducerRecord(None, None, [*ours, _OVERSIZE_HEADER])

@@ -1,19 +1,12 @@
 """The edges of a consumer's membership in its group: rebalances, and the end."""
 
-import asyncio
-import logging
 from collections.abc import Awaitable, Callable, Collection
 from typing import Any
 
-from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
+from aiokafka import ConsumerRebalanceListener, TopicPartition
 
 from adapters.kafka.assignor import AssignorName, assignor_for
-from adapters.kafka.connection import describe
 
-logger = logging.getLogger(__name__)
-
-_STOP_LIMIT_SECONDS = 2.5
-_ABANDON_LIMIT_SECONDS = 0.5
 _FETCH_BYTES = 1536 * 1024
 """Of one partition at a time: three full batches of ordinary events from four partitions."""
 _FETCH_WAIT_SECONDS = 0.2
@@ -53,39 +46,3 @@ class RebalanceListener(ConsumerRebalanceListener):  # type: ignore[misc]  # aio
 
     async def on_partitions_assigned(self, _assigned: Collection[TopicPartition]) -> None:
         self._on_assigned()
-
-
-async def stop_consumer(consumer: AIOKafkaConsumer) -> None:
-    """Leave the group and close all connections, within a limit that the client itself does not have."""
-    # A task of its own, since the client cancels fetches that wait for another try, and lets that out as if it were
-    # its caller who was cancelled.
-    stopping = asyncio.create_task(consumer.stop())
-    try:
-        await asyncio.wait([stopping], timeout=_STOP_LIMIT_SECONDS)
-    finally:
-        cause = _failure(stopping)
-        if cause is not None:
-            stopping.cancel()
-            logger.warning("the consumer was not closed in order", extra={"cause": cause})
-            await _abandon(consumer, stopping)
-
-
-def _failure(stopping: asyncio.Task[None]) -> str | None:
-    if not stopping.done():
-        return "it takes too long"
-    if stopping.cancelled():
-        return "it gave up by itself"
-    error = stopping.exception()
-    return None if error is None else describe(error)
-
-
-async def _abandon(consumer: AIOKafkaConsumer, stopping: asyncio.Task[None]) -> None:
-    """End what a stop cut short leaves behind, heartbeats above all: the client's own second `stop` does nothing."""
-    parts = [part for part in (consumer._coordinator, consumer._fetcher) if part is not None]  # noqa: SLF001 - as said
-    tasks = [value for part in parts for value in vars(part).values() if isinstance(value, asyncio.Task)]
-    if consumer._fetcher is not None:  # noqa: SLF001 - as above
-        tasks += consumer._fetcher._pending_tasks  # noqa: SLF001 - as above
-    for task in tasks:
-        task.cancel()
-    closing = asyncio.create_task(consumer._client.close())  # noqa: SLF001 - as above
-    await asyncio.wait([closing, stopping, *tasks], timeout=_ABANDON_LIMIT_SECONDS)

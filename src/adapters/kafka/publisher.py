@@ -4,8 +4,7 @@ from collections.abc import Coroutine, Sequence
 from typing import Any
 
 from adapters import wire
-from adapters.kafka.producer import Outcome, Producer
-from adapters.kafka.record_batches import Outgoing
+from adapters.kafka.producer import Outcome, Producer, ProducerRecord
 from domain.event import UserEvent
 
 
@@ -21,7 +20,7 @@ class KafkaEventPublisher:
     ) -> Coroutine[Any, Any, Sequence[Outcome]]:
         headers = wire.record_headers(traceparent)
         return self._producer.send(
-            self._topic, [Outgoing(wire.encode_key(event), wire.encode(event), headers) for event in events]
+            self._topic, [ProducerRecord(wire.encode_key(event), wire.encode(event), headers) for event in events]
         )
 
     async def ping(self) -> None:

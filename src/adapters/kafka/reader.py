@@ -9,11 +9,8 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import OffsetOutOfRangeError
 
 from adapters.kafka.assignment import is_unreadable
-from adapters.kafka.broken_connections import throttled_until
 from adapters.kafka.connection import Brokers, translated
-from adapters.kafka.fetched_records import NotePassedOver, adapt_consumers
-from adapters.kafka.group_offsets import committed_offsets
-from adapters.kafka.membership import stop_consumer
+from adapters.kafka.patches import NotePassedOver, committed_offsets, stop_consumer, throttled_until
 from adapters.kafka.topics import partition_numbers
 from application.ports import Span, Stretch
 from domain.dead_letter import Record
@@ -78,7 +75,6 @@ class KafkaLogReader:
     async def _connected(
         self, group: str | None = None, note_passed_over: NotePassedOver | None = None
     ) -> AsyncIterator[AIOKafkaConsumer]:
-        adapt_consumers()
         consumer = AIOKafkaConsumer(
             **self._brokers.options(),
             group_id=group,
@@ -155,7 +151,7 @@ class _Reading:
 
     @property
     def _throttled_until(self) -> float:
-        return throttled_until(self._consumer._client)  # noqa: SLF001 - it has no other door
+        return throttled_until(self._consumer)
 
     def _go_to(self, position: int) -> None:
         self.position = position

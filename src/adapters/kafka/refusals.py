@@ -7,7 +7,6 @@ from aiokafka.errors import (
     PolicyViolationError,
     UnknownError,
     UnsupportedForMessageFormatError,
-    kafka_errors,
 )
 
 
@@ -47,11 +46,6 @@ _REFUSALS = (
     # Whatever the client has no name for, none of it an outage that brokers expect clients to sit out.
     UnknownError,
 )
-
-
-def name_unknown_errors() -> None:
-    """Let the client tell errors by their names that it does not know."""
-    kafka_errors.update({error.errno: error for error in (InvalidRecordError, GroupMaxSizeReachedError)})
 
 
 def is_refusal(error: BaseException) -> bool:

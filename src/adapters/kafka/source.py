@@ -16,10 +16,9 @@ from aiokafka.errors import (
 
 from adapters.kafka.assignment import Assignment, is_unreadable
 from adapters.kafka.assignor import AssignorName
-from adapters.kafka.broken_connections import throttled_until
 from adapters.kafka.connection import Brokers, describe, translated
-from adapters.kafka.fetched_records import adapt_consumers
-from adapters.kafka.membership import RebalanceListener, membership_options, stop_consumer
+from adapters.kafka.membership import RebalanceListener, membership_options
+from adapters.kafka.patches import stop_consumer, throttled_until
 from application.ports import Batch, Custodian, Superseded
 from domain.errors import Unavailable, WrongDeployment
 from domain.stop import Stop
@@ -179,7 +178,7 @@ class KafkaEventSource:
 
     @property
     def _throttled_until(self) -> float:
-        return float("-inf") if self._consumer is None else throttled_until(self._consumer._client)  # noqa: SLF001 - it has no other door
+        return float("-inf") if self._consumer is None else throttled_until(self._consumer)
 
     async def _poll(self, limit: int, wait: float) -> Batch:
         consumer = self._consumer or await self._connect()
@@ -230,7 +229,6 @@ class KafkaEventSource:
             await self._disconnect()
 
     async def _connect(self) -> AIOKafkaConsumer:
-        adapt_consumers()
         consumer = AIOKafkaConsumer(**self._brokers.options(), **self._options)
         try:
             async with asyncio.timeout(_CALL_LIMIT_SECONDS):

@@ -6,6 +6,7 @@ from functools import partial
 
 import typer
 
+from adapters.kafka.patches import apply_patches
 from adapters.kafka.topics import TopicReport, ensure_topics
 from adapters.postgres.migrate import migrate as migrate_database
 from entrypoints.cli.run import read_target, run
@@ -34,6 +35,7 @@ def topics(*, as_json: bool) -> None:
     reports: list[TopicReport] = []
 
     async def ensure() -> None:
+        apply_patches()
         reports[:] = await ensure_topics(connections.brokers(settings), connections.topics(settings))
 
     if settings.event_log == "postgres":

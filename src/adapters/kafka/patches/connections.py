@@ -1,13 +1,13 @@
-"""Connections of the Kafka client that ask for the password, notice breaks and throttles, and remember failures.
+"""Connections that ask for the password, notice breaks and throttles, and remember why there are none.
 
-The client keeps the password that it was made with, for ever.
-
-Under uvloop a write to a connection that has just broken raises RuntimeError. The client is prepared for OSError only,
-as all that asyncio's own transports raise: its background tasks would end, and partitions would stand still until they
-are noticed.
-
-A broker whose quota is exceeded answers at once, says for how long it will not listen, and does not (KIP-219). The
-client takes no notice: its next request would wait there until it times out, and the connection with it.
+- The client keeps the password that it was made with, for ever. Upstream: no issue is known.
+- Under uvloop a write to a connection that has just broken raises RuntimeError. The client is prepared for OSError
+  only, as all that asyncio's own transports raise: its background tasks would end, and partitions would stand still
+  until they are noticed. Upstream: aiokafka 1038.
+- A broker whose quota is exceeded answers at once, says for how long it will not listen, and does not (KIP-219). The
+  client takes no notice: its next request would wait there until it times out, and the connection with it. Upstream:
+  no issue of aiokafka is known; kafka-python's is 2506.
+- The client only logs why it cannot connect. Upstream: no issue is known.
 """
 
 import asyncio
@@ -15,7 +15,7 @@ from asyncio import Future
 from typing import Any
 
 import aiokafka.conn
-from aiokafka.client import AIOKafkaClient
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.conn import AIOKafkaConnection, CloseReason
 from aiokafka.errors import KafkaError
 
@@ -24,15 +24,15 @@ from adapters.kafka.connection_failures import cause_of, forget_failure, note_fa
 _FIRST_REQUESTS = 2
 
 
-def mind_broken_connections() -> None:
+def patch_connections() -> None:
     """Let every client of this process use `_Connection`: they make their connections themselves, by this name."""
     aiokafka.conn.AIOKafkaConnection = _Connection
 
 
-def throttled_until(client: AIOKafkaClient) -> float:
-    """Tell until when a quota keeps brokers from listening to a client, by the loop's clock; -inf where none does."""
-    connections = client._conns.values()  # noqa: SLF001 - what they are made of is ours
-    return max((connection.throttled_until for connection in connections), default=float("-inf"))
+def throttled_until(user: AIOKafkaProducer | AIOKafkaConsumer) -> float:
+    """Tell until when a quota keeps brokers from listening to it, by the loop's clock; -inf where none does."""
+    client = user.client if isinstance(user, AIOKafkaProducer) else user._client
+    return max((connection.throttled_until for connection in client._conns.values()), default=float("-inf"))
 
 
 class _Connection(AIOKafkaConnection):  # type: ignore[misc]  # aiokafka publishes no types

@@ -1,9 +1,9 @@
-"""Lets every Kafka client find brokers that have moved (KIP-899), and ask for offsets beside what it fetches.
+"""Clients that find brokers that have moved (KIP-899), and ask for offsets beside what they fetch.
 
-The client asks only the brokers that it knows for metadata. Once none of them is left at its address it would never
-learn the new ones, although the bootstrap addresses lead there.
-
-Questions for offsets would wait behind a fetch on the same connection, and for as long as a quota throttles that.
+- The client asks only the brokers that it knows for metadata. Once none of them is left at its address it would never
+  learn the new ones, although the bootstrap addresses lead there. Upstream: aiokafka 459 (open) and 456 (closed).
+- Questions for offsets wait behind a fetch on the same connection, and for as long as a quota throttles that.
+  Upstream: no issue is known.
 """
 
 import asyncio
@@ -26,7 +26,7 @@ _OFFSETS = "offsets"
 """The group of the connections on which offsets are asked for."""
 
 
-def use_rebootstrapping_clients() -> None:
+def patch_clients() -> None:
     """Let all clients of this process use `_Client`: they make it by this name."""
     for module in (aiokafka.admin.client, aiokafka.consumer.consumer, aiokafka.producer.producer):
         module.AIOKafkaClient = _Client
@@ -58,7 +58,7 @@ class _Client(AIOKafkaClient):  # type: ignore[misc]  # aiokafka publishes no ty
         guide = AIOKafkaClient(**self._options)
         try:
             await guide.bootstrap()
-            return bool(await guide._metadata_update(cluster, topics))  # noqa: SLF001 - of the same class
+            return bool(await guide._metadata_update(cluster, topics))
         except KafkaError:
             return False
         finally:
