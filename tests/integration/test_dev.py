@@ -72,8 +72,8 @@ def _target(link: Path) -> Path | None:
 
 @pytest.mark.skipif(not Path("/proc/self").exists(), reason="processes are looked up in /proc")
 @pytest.mark.parametrize("number", [SIGKILL, SIGINT])
-async def test_postgres_that_ends_unasked_ends_everything(tmp_path: Path, number: Signals) -> None:
-    """With its name and its log; nobody else would start it again."""
+async def test_end_of_postgres_ends_everything(tmp_path: Path, number: Signals) -> None:
+    """The error names PostgreSQL and its log; a supervisor has to start all again."""
     ports = probe.free_ports(2)
     environment = {"PORT": str(ports[0]), "CONSUMER_PORT": str(ports[1]), "DATA_DIR": str(tmp_path / "data")}
     cluster = tmp_path / "data" / "postgres"
@@ -111,8 +111,8 @@ async def shell(command: str) -> Finished:
 
 
 @pytest.mark.timeout(300)
-async def test_commands_beside_it_speak_to_its_servers(tmp_path: Path) -> None:
-    """By its data folder alone; the line in the log that names a command names one that works as it stands there."""
+async def test_commands_beside_it_connect_to_its_servers(tmp_path: Path) -> None:
+    """They find them by the data folder; a command in a log line works as it is printed."""
     api, consumer = probe.free_ports(2)
     data_dir = tmp_path / "data"
     environment = {"PORT": str(api), "CONSUMER_PORT": str(consumer), "DATA_DIR": str(data_dir)}
@@ -161,7 +161,7 @@ async def test_commands_beside_it_speak_to_its_servers(tmp_path: Path) -> None:
 @pytest.mark.usefixtures("hangups")
 @pytest.mark.skipif(not Path("/proc/self").exists(), reason="processes are looked up in /proc")
 async def test_closing_the_terminal_ends_everything_in_order(tmp_path: Path) -> None:
-    """SIGHUP is taken as SIGTERM."""
+    """SIGHUP counts as SIGTERM."""
     ports = probe.free_ports(2)
     environment = {"PORT": str(ports[0]), "CONSUMER_PORT": str(ports[1]), "DATA_DIR": str(tmp_path / "data")}
     async with started(environment) as process:

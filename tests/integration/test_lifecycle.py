@@ -98,14 +98,14 @@ class Process:
 @pytest.mark.usefixtures("hangups")
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_signal_ends_the_work_in_order(number: signal.Signals) -> None:
-    """Exit code 0: what was begun is done."""
+    """Exit code 0 after the work in flight."""
     process = Process()
     process.send(number)
     assert process.end() == (0, "stopping\nending\nstopped\n")
 
 
 def test_hangup_is_ignored_under_nohup() -> None:
-    """As whoever starts it so wants it to outlive the terminal."""
+    """The process outlives its terminal."""
     process = Process("nohup")
     process.send(signal.SIGHUP)
     process.send(signal.SIGTERM)
@@ -115,7 +115,7 @@ def test_hangup_is_ignored_under_nohup() -> None:
 
 
 def test_further_signals_change_nothing() -> None:
-    """An impatient person costs nobody's request."""
+    """They do not cut the shutdown short."""
     process = Process(linger="line")
     process.send(signal.SIGTERM)
     assert [process.read(), process.read()] == ["stopping", "ending"]
@@ -127,30 +127,30 @@ def test_further_signals_change_nothing() -> None:
     assert process.end() == (0, "stopped\n")
 
 
-def test_end_of_stdin_ends_the_work_where_asked_for() -> None:
-    """The parent is gone."""
+def test_end_of_stdin_ends_the_work_on_request() -> None:
+    """The parent has ended."""
     process = Process(until_eof=True)
     process.close_stdin()
     assert process.end() == (0, "stopping\nending\nstopped\n")
 
 
-def test_end_of_stdin_means_nothing_otherwise() -> None:
-    """A container has none."""
+def test_end_of_stdin_is_ignored_by_default() -> None:
+    """A container has no stdin."""
     process = Process()
     process.close_stdin()
     process.send(signal.SIGTERM)
     assert process.end()[0] == 0
 
 
-def test_work_that_does_not_end_is_ended_by_force() -> None:
-    """Exit code 1 once the grace period is over."""
+def test_hanging_shutdown_is_ended_by_force() -> None:
+    """Exit code 1 after the grace period."""
     process = Process(linger=10 * PATIENCE, grace=0.2)
     process.send(signal.SIGTERM)
     assert process.end() == (1, "stopping\nending\nshutdown timeout: exiting by force\n")
 
 
-def test_work_that_fails_unasked_has_the_grace_period_too() -> None:
-    """What does not end beside it is ended by force."""
+def test_failing_work_starts_the_grace_period() -> None:
+    """Other work that does not end is ended by force."""
     process = Process(linger=10 * PATIENCE, grace=0.2, fails=True)
     assert [process.read(), process.read()] == ["stopping", "ending"]
     assert process.end() == (1, "shutdown timeout: exiting by force\n")
@@ -166,7 +166,7 @@ def until_stopped(ended: list[str], name: str) -> Work:
     return work
 
 
-async def test_works_run_side_by_side_until_the_stop() -> None:
+async def test_works_run_concurrently_until_the_stop() -> None:
     """All of them end."""
     ended: list[str] = []
     stop = asyncio.Event()
@@ -178,8 +178,8 @@ async def test_works_run_side_by_side_until_the_stop() -> None:
     assert sorted(ended) == ["a", "b"]
 
 
-async def test_work_that_fails_stops_the_others_and_is_told(caplog: pytest.LogCaptureFixture) -> None:
-    """They end in order first, however long that takes; what else goes wrong by then is not the reason."""
+async def test_failing_work_stops_the_others_and_is_logged(caplog: pytest.LogCaptureFixture) -> None:
+    """They end in order first; errors of the shutdown are not the reason."""
     ended: list[str] = []
     stop = asyncio.Event()
 
@@ -203,8 +203,8 @@ async def test_work_that_fails_stops_the_others_and_is_told(caplog: pytest.LogCa
     assert [vars(record)["reason"] for record in caplog.records] == ["WrongDeployment: no table"]
 
 
-async def test_work_that_is_done_early_leaves_the_others_alone() -> None:
-    """Preparing ends long before serving does."""
+async def test_work_that_ends_early_stops_no_other() -> None:
+    """The preparation ends long before the server does."""
     ended: list[str] = []
     stop = asyncio.Event()
 
@@ -232,8 +232,8 @@ def step(name: str, taken: list[str], *failures: Exception) -> Callable[[], Awai
     return take
 
 
-async def test_steps_are_taken_in_order_and_repeated_until_the_world_is_up() -> None:
-    """Then the ping succeeds."""
+async def test_steps_run_in_order_and_are_retried() -> None:
+    """The ping succeeds after the last one."""
     taken: list[str] = []
     preparation = Preparation([step("a", taken, Unavailable("down"), Unavailable("down")), step("b", taken)])
     with pytest.raises(Unavailable, match="has not begun"):
@@ -243,8 +243,8 @@ async def test_steps_are_taken_in_order_and_repeated_until_the_world_is_up() -> 
     await preparation.ping()
 
 
-async def test_ping_tells_what_is_waited_for() -> None:
-    """And a stop ends the wait without what is missing."""
+async def test_ping_raises_the_cause_of_the_wait() -> None:
+    """A stop ends the wait."""
     taken: list[str] = []
     tried, stop = asyncio.Event(), asyncio.Event()
 
@@ -265,8 +265,8 @@ async def test_ping_tells_what_is_waited_for() -> None:
         await preparation.ping()
 
 
-async def test_stop_ends_a_step_under_way() -> None:
-    """Building an index may take minutes, and can begin anew."""
+async def test_stop_cancels_the_current_step() -> None:
+    """Building an index may take minutes, and can be repeated."""
     begun, ended = asyncio.Event(), asyncio.Event()
 
     async def build() -> None:
@@ -288,8 +288,8 @@ async def test_stop_ends_a_step_under_way() -> None:
         await preparation.ping()
 
 
-async def test_patience_ends_with_what_is_missing() -> None:
-    """A command does not wait for ever, and finishes what it has begun."""
+async def test_patience_ends_with_the_last_error() -> None:
+    """A command does not wait for ever, and cancels no attempt."""
     taken: list[str] = []
     await retry_while_unavailable(step("a", taken, Unavailable("down")), patience=PATIENCE)
     assert taken == ["a"]
@@ -298,20 +298,19 @@ async def test_patience_ends_with_what_is_missing() -> None:
 
 
 async def test_wrong_deployment_ends_the_preparation() -> None:
-    """Waiting would not help."""
+    """A retry would not help."""
     with pytest.raises(WrongDeployment, match="foreign table"):
         await Preparation([step("a", [], WrongDeployment("foreign table"))]).run(asyncio.Event())
 
 
-async def test_nothing_to_prepare_is_prepared() -> None:
-    """Once it has run."""
+async def test_preparation_without_steps_succeeds() -> None:
     preparation = Preparation([])
     await preparation.run(asyncio.Event())
     await preparation.ping()
 
 
 def test_module_is_the_command(tmp_path: Path) -> None:
-    """Where the script is not on the path."""
+    """For a machine where the script is not on the path."""
     command = [sys.executable, "-m", "entrypoints", "config", "--json"]
     environment = {"PORT": "4000", "DATA_DIR": str(tmp_path)}
     ended = subprocess.run(command, capture_output=True, text=True, check=True, env=environment)

@@ -9,8 +9,8 @@ from tests.support.world import World
 
 
 @pytest.mark.parametrize("kind", ["api", "consumer"])
-async def test_another_number_of_partitions_than_asked_for_ends_the_start(world: World, kind: Kind) -> None:
-    """Keys would be spread anew, so neither process goes on."""
+async def test_wrong_partition_count_ends_the_start(world: World, kind: Kind) -> None:
+    """Keys would move to other partitions, so neither process starts."""
     await world.make_topic(partitions=2)
     process = await world.start(kind, KAFKA_PARTITIONS="3")
     assert await process.ended() == 1
@@ -19,8 +19,8 @@ async def test_another_number_of_partitions_than_asked_for_ends_the_start(world:
     assert "Traceback" not in process.text
 
 
-async def test_wrong_settings_are_all_named_at_once(world: World) -> None:
-    """Exit code 2, a line for each, and no secret among them."""
+async def test_wrong_settings_are_all_reported_at_once(world: World) -> None:
+    """Exit code 2, a line for each, without secrets."""
     wrong = {"KAFKA_BROKER": "nowhere", "DB_PORT": "70000", "BATCH_SIZE": "many", "DB_PASSWORD_FILE": "/nowhere"}
     process = await world.start("api", DB_PASSWORD="hush", **wrong)
     assert await process.ended() == 2
@@ -30,8 +30,8 @@ async def test_wrong_settings_are_all_named_at_once(world: World) -> None:
 
 
 @pytest.mark.parametrize(("kind", "variable"), [("api", "PORT"), ("consumer", "CONSUMER_PORT")])
-async def test_a_taken_port_is_named_with_the_variable_to_change(world: World, kind: Kind, variable: str) -> None:
-    """Exit code 1, before anything else was begun."""
+async def test_taken_port_is_reported_with_its_variable(world: World, kind: Kind, variable: str) -> None:
+    """Exit code 1 before any other step."""
     with socket.create_server(("127.0.0.1", 0)) as other:
         port = other.getsockname()[1]
         process = await world.start(kind, **{variable: str(port)})

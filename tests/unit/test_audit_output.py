@@ -32,15 +32,15 @@ async def each(findings: tuple[Finding, ...]) -> AsyncGenerator[Finding, None]:
         yield finding
 
 
-async def test_clean_audit_is_told_in_counts(capsys: pytest.CaptureFixture[str]) -> None:
-    """All of them, the nothings too, and their sum."""
+async def test_clean_audit_prints_counts(capsys: pytest.CaptureFixture[str]) -> None:
+    """All of them, zeros included, and their sum."""
     assert await print_audit(each(CLEAN), as_json=False)
     lines = [line.split() for line in capsys.readouterr().out.splitlines()]
     assert lines == [*([fate, str(count)] for fate, count in COUNTS.items()), ["offsets", "10"]]
 
 
-async def test_what_is_missing_is_told_first(capsys: pytest.CaptureFixture[str]) -> None:
-    """One line each, with its place and the reason."""
+async def test_missing_records_are_printed_first(capsys: pytest.CaptureFixture[str]) -> None:
+    """One line each, with its position and the reason."""
     assert not await print_audit(each(LOSSY), as_json=False)
     first, second, *counts = capsys.readouterr().out.splitlines()
     assert first == (
@@ -50,8 +50,8 @@ async def test_what_is_missing_is_told_first(capsys: pytest.CaptureFixture[str])
     assert [line.split() for line in counts][-2:] == [["missing", "2"], ["offsets", "14"]]
 
 
-async def test_compaction_leaves_nothing_proved(capsys: pytest.CaptureFixture[str]) -> None:
-    """What it took may have been acknowledged events; a script's data stay clean."""
+async def test_compacted_log_is_not_proved(capsys: pytest.CaptureFixture[str]) -> None:
+    """Acknowledged events may be among the deleted records; stdout holds data only."""
     compacted = Finding(0, Span(0, 4), {Fate.STORED: 1, Fate.COMPACTED: 3}, ())
     assert not await print_audit(each((compacted,)), as_json=True)
     printed = capsys.readouterr()
@@ -81,7 +81,7 @@ async def test_json_is_one_document(
         assert document["missing"][1]["eventId"] is None
 
 
-async def test_long_audit_tells_how_far_it_is(
+async def test_long_audit_prints_its_progress(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """On stderr, so that a script's data stay clean."""

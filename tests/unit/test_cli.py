@@ -46,7 +46,7 @@ def run(*arguments: str, **environ: str) -> Result:
 
 
 def test_config_prints_every_setting_with_secrets_masked() -> None:
-    """As lines of an environment."""
+    """As lines `NAME=value`."""
     result = run("config", PORT="4000", DB_PASSWORD="s3cret")
     assert result.exit_code == 0
     shown = dict(line.split("=", 1) for line in result.stdout.splitlines())
@@ -56,16 +56,16 @@ def test_config_prints_every_setting_with_secrets_masked() -> None:
     assert list(shown) == [name.upper() for name in Settings.model_fields]
 
 
-def test_config_prints_json_where_asked_for() -> None:
-    """The same, for a machine."""
+def test_config_prints_json_on_request() -> None:
+    """The same settings, for a program."""
     result = run("config", "--json", KAFKA_TOPIC="clicks")
     assert result.exit_code == 0
     assert json.loads(result.stdout) == load_settings({"KAFKA_TOPIC": "clicks"}).shown()
 
 
 @pytest.mark.parametrize("command", ["config", "api", "consumer", "dev", "migrate", "topics", "resume", "audit"])
-def test_wrong_settings_are_all_told_before_anything_begins(command: str) -> None:
-    """Exit code 2: it was set up wrongly."""
+def test_wrong_settings_are_all_reported_before_the_start(command: str) -> None:
+    """Exit code 2."""
     result = run(command, PORT="x", KAFKA_BROKER="kafka", DB_SSLMODE="prefer")
     assert result.exit_code == 2
     assert [line.partition(":")[0] for line in result.stderr.splitlines()] == ["DB_SSLMODE", "KAFKA_BROKER", "PORT"]
@@ -81,8 +81,10 @@ def test_wrong_settings_are_all_told_before_anything_begins(command: str) -> Non
         ("audit", "kafka: KafkaConnectionError"),
     ],
 )
-def test_world_that_is_down_is_told_in_one_line(caplog: pytest.LogCaptureFixture, command: str, reason: str) -> None:
-    """Exit code 1, without a traceback: nothing is wrong with the program."""
+def test_unavailable_dependency_is_reported_in_one_line(
+    caplog: pytest.LogCaptureFixture, command: str, reason: str
+) -> None:
+    """Exit code 1 without a traceback, since the program is not at fault."""
     result = run(command, **NOWHERE)
     assert result.exit_code == 1
     (line,) = [record for record in caplog.records if record.levelno == logging.CRITICAL]
@@ -90,8 +92,8 @@ def test_world_that_is_down_is_told_in_one_line(caplog: pytest.LogCaptureFixture
     assert line.exc_info is None
 
 
-def test_one_port_for_both_processes_is_refused_before_anything_begins(tmp_path: Path) -> None:
-    """Exit code 2; on machines of their own they may well have the same."""
+def test_dev_refuses_one_port_for_both_processes(tmp_path: Path) -> None:
+    """Exit code 2 before the start; on machines of their own both processes may use the same port."""
     result = run("dev", PORT="4000", CONSUMER_PORT="4000", DATA_DIR=str(tmp_path / "data"))
     assert result.exit_code == 2
     assert result.stderr.startswith("CONSUMER_PORT: must be another port than PORT")
@@ -100,8 +102,8 @@ def test_one_port_for_both_processes_is_refused_before_anything_begins(tmp_path:
 
 
 @pytest.mark.parametrize("host", ["192.0.2.1", "nowhere.invalid", "x" * 64, "[::1]"])
-def test_host_that_is_none_of_this_machine_is_told_in_one_line(caplog: pytest.LogCaptureFixture, host: str) -> None:
-    """Exit code 1, without a traceback, and with what to look at."""
+def test_foreign_host_is_reported_in_one_line(caplog: pytest.LogCaptureFixture, host: str) -> None:
+    """Exit code 1 without a traceback; the line names the settings to check."""
     result = run("dev", HOST=host, PORT="4000")
     assert result.exit_code == 1
     (line,) = [record for record in caplog.records if record.levelno == logging.CRITICAL]
@@ -111,16 +113,16 @@ def test_host_that_is_none_of_this_machine_is_told_in_one_line(caplog: pytest.Lo
 
 
 @pytest.mark.parametrize("command", ["config", "resume", "audit", "topics", "migrate"])
-def test_command_says_which_servers_it_speaks_to(command: str) -> None:
-    """In one line, beside its data."""
+def test_command_prints_its_servers_to_stderr(command: str) -> None:
+    """In one line, apart from its data."""
     result = run(command, **NOWHERE)
     told = "as the environment says: PostgreSQL at 127.0.0.1:1, database eventsdb, Kafka at 127.0.0.1:1"
     assert [line for line in result.stderr.splitlines() if "PostgreSQL" in line] == [told]
     assert told not in result.stdout
 
 
-def test_misspelt_variable_is_told_with_the_setting_that_was_meant(caplog: pytest.LogCaptureFixture) -> None:
-    """It has no effect, which nobody would notice."""
+def test_misspelt_variable_causes_a_warning_with_the_setting(caplog: pytest.LogCaptureFixture) -> None:
+    """Otherwise nobody would notice that it has no effect."""
     assert run("config", DB_PASS="x", KAFKA_HOME="/opt/kafka").exit_code == 0
     (line,) = [vars(record) for record in caplog.records]
     assert (line["msg"], line["variable"], line["did_you_mean"]) == (
@@ -131,7 +133,7 @@ def test_misspelt_variable_is_told_with_the_setting_that_was_meant(caplog: pytes
 
 @pytest.mark.parametrize("command", ["config", "dev"])
 def test_old_names_of_settings_cause_one_warning(caplog: pytest.LogCaptureFixture, command: str) -> None:
-    """It names the new ones."""
+    """The line names the new ones."""
     both = {"STORM_SHARE": "0.2", "STORM_RECORDS": "5"}
     result = run(command, **both, PORT="4000", CONSUMER_PORT="4000")
     assert command == "dev" or "DLQ_MAX_RATIO=0.2" in result.stdout
@@ -139,8 +141,8 @@ def test_old_names_of_settings_cause_one_warning(caplog: pytest.LogCaptureFixtur
     assert line["names"] == "STORM_SHARE is now DLQ_MAX_RATIO, STORM_RECORDS is now DLQ_RATIO_MIN_RECORDS"
 
 
-def test_topics_of_the_embedded_log_are_none_of_kafkas() -> None:
-    """Nobody is dialled; a script still gets its JSON."""
+def test_topics_does_nothing_for_the_embedded_log() -> None:
+    """It connects to no broker; a script still gets its JSON."""
     result = run("topics", "--json", **NOWHERE, EVENT_LOG="postgres")
     assert (result.exit_code, json.loads(result.stdout)) == (0, [])
     assert "nothing to do" in result.stderr
@@ -185,8 +187,8 @@ LISTED = [
 ]
 
 
-def test_resume_without_a_terminal_changes_nothing_unless_told_to(halted: _Halted) -> None:
-    """A pipe or a job is no consent: exit code 2, with what would be resumed, and how."""
+def test_resume_without_terminal_and_yes_changes_nothing(halted: _Halted) -> None:
+    """A pipe or a job gives no consent: exit code 2, after the list of halted partitions."""
     result = run("resume")
     assert (result.exit_code, halted.left()) == (2, {0, 2})
     assert result.stdout.splitlines() == LISTED
@@ -195,8 +197,8 @@ def test_resume_without_a_terminal_changes_nothing_unless_told_to(halted: _Halte
     ]
 
 
-def test_resume_lists_what_is_halted_and_resumes_it(halted: _Halted) -> None:
-    """Again, there is nothing left to do, which is no failure, and needs nobody's consent."""
+def test_resume_lists_halted_partitions_and_resumes_them(halted: _Halted) -> None:
+    """A second call finds none, which is a success and needs no consent."""
     result = run("resume", "--yes")
     assert (result.exit_code, halted.left()) == (0, set())
     assert result.stdout.splitlines() == LISTED
@@ -206,8 +208,8 @@ def test_resume_lists_what_is_halted_and_resumes_it(halted: _Halted) -> None:
     assert again.stderr.splitlines()[1:] == ["nothing is halted: topic events, group group"]
 
 
-def test_resume_takes_only_the_partitions_that_it_is_given(halted: _Halted) -> None:
-    """The other one stays halted."""
+def test_resume_is_limited_to_the_given_partitions(halted: _Halted) -> None:
+    """The other partition stays halted."""
     result = run("resume", "--yes", "--partition", "0", "--json")
     assert (result.exit_code, halted.left()) == (0, {2})
     place = {"topic": "events", "group": "group", "partition": 0}
@@ -224,8 +226,8 @@ def test_resume_works_while_the_backlog_is_unknown(halted: _Halted, caplog: pyte
     assert [vars(record)["cause"] for record in caplog.records] == ["kafka: no answer"]
 
 
-def test_resume_of_what_is_not_halted_is_misuse(halted: _Halted) -> None:
-    """Nothing is resumed, not even what is halted beside it."""
+def test_resume_of_a_partition_not_halted_is_refused(halted: _Halted) -> None:
+    """No other partition is resumed either."""
     result = run("resume", "--partition", "1", "--partition", "0", "--yes")
     assert (result.exit_code, halted.left()) == (2, {0, 2})
     assert (result.stdout, result.stderr.splitlines()[1:]) == (
@@ -235,7 +237,7 @@ def test_resume_of_what_is_not_halted_is_misuse(halted: _Halted) -> None:
 
 
 def test_dry_run_of_resume_only_lists(halted: _Halted) -> None:
-    """Exit code 0: it did what it was asked for."""
+    """Exit code 0."""
     result = run("resume", "--dry-run", "--yes", "--partition", "0")
     assert (result.exit_code, halted.left()) == (0, {0, 2})
     assert result.stdout.splitlines() == LISTED[:2]
@@ -244,7 +246,7 @@ def test_dry_run_of_resume_only_lists(halted: _Halted) -> None:
 
 @pytest.mark.parametrize(("answer", "left"), [("y\n", set()), ("n\n", {0, 2}), ("", {0, 2})])
 def test_resume_asks_on_a_terminal(halted: _Halted, answer: str, left: set[int]) -> None:
-    """The question goes to stderr, and all but a yes leaves things as they are."""
+    """The question goes to stderr; any answer but yes changes nothing."""
     with CliRunner().isolation(input=answer) as (stdout, stderr, _):
         with suppress(typer.Abort):
             asyncio.run(list_and_resume(halted.partitions, None, Consent.ASKED, as_json=True))
@@ -254,8 +256,8 @@ def test_resume_asks_on_a_terminal(halted: _Halted, answer: str, left: set[int])
 
 
 @pytest.mark.parametrize("command", ["migrate", "api"])
-def test_file_that_is_no_certificate_is_told_in_one_line(command: str) -> None:
-    """Exit code 2, with the variable to mend."""
+def test_unusable_certificate_is_reported_in_one_line(command: str) -> None:
+    """Exit code 2; the line names the variable to correct."""
     result = run(command, **NOWHERE, DB_SSLMODE="verify-ca", DB_SSLROOTCERT=__file__)
     assert result.exit_code == 2
     (line,) = [line for line in result.stderr.splitlines() if not line.startswith("as the environment says")]
@@ -274,15 +276,15 @@ def test_file_that_is_no_certificate_is_told_in_one_line(command: str) -> None:
     ],
     ids=" ".join,
 )
-def test_wrong_call_is_told_how_to_call(arguments: tuple[str, ...]) -> None:
-    """Exit code 2: it was called wrongly."""
+def test_wrong_call_prints_the_usage(arguments: tuple[str, ...]) -> None:
+    """Exit code 2."""
     result = run(*arguments)
     assert result.exit_code == 2
     assert "Usage" in result.stderr
 
 
-def test_version_is_told_with_its_commit(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without any setting being read."""
+def test_version_is_printed_with_its_commit(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No setting is read."""
     monkeypatch.setattr(main, "commit", lambda: "0123abcd")
     result = run("--version", PORT="x")
     assert result.exit_code == 0
@@ -291,7 +293,7 @@ def test_version_is_told_with_its_commit(monkeypatch: pytest.MonkeyPatch) -> Non
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
 def test_shell_completes_commands(shell: str) -> None:
-    """The script that `--install-completion` leaves in the shell asks the program like this."""
+    """The script that `--install-completion` leaves in the shell calls the program in this way."""
     asked = {"COMP_WORDS": "user-events re", "COMP_CWORD": "1", "_TYPER_COMPLETE_ARGS": "user-events re"}
     fish = {"_TYPER_COMPLETE_FISH_ACTION": "get-args"}
     environment = {"_USER_EVENTS_COMPLETE": f"complete_{shell}", **asked, **fish}
@@ -301,7 +303,7 @@ def test_shell_completes_commands(shell: str) -> None:
 
 
 def test_help_names_every_command() -> None:
-    """And not the option that only a parent process uses."""
+    """It hides the option that only a parent process uses."""
     result = run("--help")
     assert result.exit_code == 0
     for command in ("api", "consumer", "dev", "migrate", "topics", "resume", "audit", "config"):
@@ -314,7 +316,7 @@ SERVER_LIBRARIES = {"aiokafka", "alembic", "asyncpg", "dependency_injector", "li
 
 @pytest.mark.parametrize("arguments", [["--help"], ["audit", "--help"], ["--version"], ["config"]], ids=" ".join)
 def test_light_commands_import_no_server_library(tmp_path: Path, arguments: list[str]) -> None:
-    """They answer at once, in a shell as in a script."""
+    """So that they answer at once."""
     program = (
         "import sys; from entrypoints.cli.main import cli; "
         "cli(sys.argv[1:], standalone_mode=False); print(*sys.modules, file=sys.stderr)"

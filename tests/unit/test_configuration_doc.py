@@ -17,7 +17,7 @@ def document(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_document_of_this_checkout_is_up_to_date() -> None:
-    """It was generated after the last change of the settings."""
+    """With the settings class."""
     assert (Path(__file__).parents[2] / "docs" / "configuration.md").read_text() == render()
 
 
@@ -30,15 +30,12 @@ def test_every_setting_has_one_row() -> None:
 
 
 def test_written_document_passes_the_check(document: Path) -> None:
-    """Nothing is left to change."""
     assert main([]) == 0
     assert main(["--check"]) == 0
 
 
-def test_outdated_document_fails_the_check_and_is_not_changed(
-    document: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """The difference is told, and what to run."""
+def test_outdated_document_fails_the_check_unchanged(document: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The check prints the difference and the command to run."""
     document.write_text(render().replace("`3000`", "`4000`"))
     assert main(["--check"]) == 1
     assert "`4000`" in document.read_text()
@@ -49,6 +46,6 @@ def test_outdated_document_fails_the_check_and_is_not_changed(
 
 
 def test_missing_document_fails_the_check(document: Path) -> None:
-    """As one that is out of date."""
+    """The check does not create it."""
     assert main(["--check"]) == 1
     assert not document.exists()

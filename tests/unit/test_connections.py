@@ -64,50 +64,48 @@ def shake_hands(client: ssl.SSLContext, server: Certificate, host: str) -> None:
             ends.remove(end)
 
 
-def test_no_tls_unless_asked_for() -> None:
-    """As the predecessor connects."""
+def test_tls_is_off_by_default() -> None:
+    """As in the legacy service."""
     settings = load_settings({})
     assert connections.database(settings).tls is None
     assert connections.brokers(settings).tls is None
 
 
 @pytest.mark.parametrize("mode", ["require", "verify-ca", "verify-full"])
-def test_every_mode_of_tls_accepts_the_true_server(certificate: Certificate, mode: str) -> None:
-    """By its name, with a certificate of a known authority."""
+def test_every_tls_mode_accepts_the_right_server(certificate: Certificate, mode: str) -> None:
+    """With its name and a certificate of a known authority."""
     shake_hands(database_tls(mode, certificate), certificate, HOST)
 
 
-def test_require_asks_for_encryption_only(certificate: Certificate) -> None:
-    """Whoever the server is."""
+def test_require_without_authority_checks_nothing(certificate: Certificate) -> None:
+    """It encrypts the connection to any server."""
     shake_hands(database_tls("require"), certificate, "other.example")
 
 
 @pytest.mark.parametrize("mode", ["require", "verify-ca", "verify-full"])
-def test_stranger_is_refused_where_there_is_a_root_certificate(
-    certificate: Certificate, stranger: Certificate, mode: str
-) -> None:
-    """A root certificate is the wish to check, as for PostgreSQL's own clients."""
+def test_root_certificate_makes_every_mode_check_it(certificate: Certificate, stranger: Certificate, mode: str) -> None:
+    """As in libpq."""
     with pytest.raises(ssl.SSLCertVerificationError, match=SELF_SIGNED):
         shake_hands(database_tls(mode, certificate), stranger, HOST)
 
 
 @pytest.mark.parametrize("mode", ["verify-ca", "verify-full"])
-def test_modes_that_verify_trust_the_systems_authorities_by_default(certificate: Certificate, mode: str) -> None:
-    """Which know nothing of a server that vouches for itself."""
+def test_verifying_modes_trust_the_systems_authorities_by_default(certificate: Certificate, mode: str) -> None:
+    """A self-signed server is refused."""
     with pytest.raises(ssl.SSLCertVerificationError, match=SELF_SIGNED):
         shake_hands(database_tls(mode), certificate, HOST)
 
 
-def test_only_full_verification_looks_at_the_name(certificate: Certificate) -> None:
-    """A known authority's certificate for another server does not do there."""
+def test_only_full_verification_checks_the_name(certificate: Certificate) -> None:
+    """A certificate of a known authority for another server is refused."""
     shake_hands(database_tls("verify-ca", certificate), certificate, "other.example")
     with pytest.raises(ssl.SSLCertVerificationError, match=HOSTNAME_MISMATCH):
         shake_hands(database_tls("verify-full", certificate), certificate, "other.example")
 
 
 @pytest.mark.parametrize("protocol", ["SSL", "SASL_SSL"])
-def test_broker_is_checked_by_name_unless_that_is_switched_off(certificate: Certificate, protocol: str) -> None:
-    """Its authority is checked in any case."""
+def test_broker_name_is_checked_unless_switched_off(certificate: Certificate, protocol: str) -> None:
+    """The authority is always checked."""
     sasl = {"KAFKA_SASL_MECHANISM": "PLAIN", "KAFKA_SASL_USERNAME": "u", "KAFKA_SASL_PASSWORD": "p"}
     environ = (sasl if protocol == "SASL_SSL" else {}) | {
         "KAFKA_SECURITY_PROTOCOL": protocol,
@@ -125,7 +123,7 @@ def test_broker_is_checked_by_name_unless_that_is_switched_off(certificate: Cert
 
 @pytest.mark.parametrize("protocol", ["PLAINTEXT", "SASL_PLAINTEXT"])
 def test_brokers_without_tls_need_no_context(protocol: str) -> None:
-    """Whether one logs in or not."""
+    """With or without a login."""
     sasl = {"KAFKA_SASL_MECHANISM": "SCRAM-SHA-512", "KAFKA_SASL_USERNAME": "u", "KAFKA_SASL_PASSWORD": "p"}
     given = sasl if protocol == "SASL_PLAINTEXT" else {}
     assert connections.brokers(load(KAFKA_SECURITY_PROTOCOL=protocol, **given)).tls is None
@@ -136,8 +134,8 @@ def test_every_assignor_of_the_settings_exists() -> None:
     assert get_args(config.AssignorName) == get_args(assignor.AssignorName)
 
 
-def test_login_is_handed_to_the_brokers() -> None:
-    """By the mechanism that was asked for."""
+def test_login_reaches_the_brokers_parameters() -> None:
+    """With the configured mechanism."""
     sasl = {"KAFKA_SASL_MECHANISM": "SCRAM-SHA-512", "KAFKA_SASL_USERNAME": "u", "KAFKA_SASL_PASSWORD": "p"}
     brokers = connections.brokers(load(KAFKA_SECURITY_PROTOCOL="SASL_PLAINTEXT", **sasl))
     assert brokers.options()["sasl_mechanism"] == "SCRAM-SHA-512"
@@ -146,15 +144,15 @@ def test_login_is_handed_to_the_brokers() -> None:
 
 
 def test_client_certificate_is_used(certificate: Certificate) -> None:
-    """For the database and for the brokers alike."""
+    """For the database and for the brokers."""
     own = {"DB_SSLCERT": certificate.path, "DB_SSLKEY": certificate.key}
     assert connections.database(load(DB_SSLMODE="require", **own)).tls is not None
     own = {"KAFKA_SSL_CERTFILE": certificate.path, "KAFKA_SSL_KEYFILE": certificate.key}
     assert connections.brokers(load(KAFKA_SECURITY_PROTOCOL="SSL", **own)).tls is not None
 
 
-def test_certificate_that_cannot_be_used_is_named(certificate: Certificate) -> None:
-    """The variables and the files, so that a person can mend it."""
+def test_unusable_certificate_is_reported(certificate: Certificate) -> None:
+    """With the variables and the files."""
     swapped = load(DB_SSLMODE="require", DB_SSLCERT=certificate.key, DB_SSLKEY=certificate.path)
     with pytest.raises(SettingsError, match=f"DB_SSLCERT={certificate.key}, DB_SSLKEY={certificate.path}"):
         connections.database(swapped)
@@ -162,8 +160,8 @@ def test_certificate_that_cannot_be_used_is_named(certificate: Certificate) -> N
         connections.brokers(load(KAFKA_SECURITY_PROTOCOL="SSL", KAFKA_SSL_CAFILE=certificate.key))
 
 
-def test_encrypted_key_is_an_error_and_no_question(certificate: Certificate, tmp_path: Path) -> None:
-    """Nobody sits at the terminal of a service."""
+def test_encrypted_key_is_refused_without_asking(certificate: Certificate, tmp_path: Path) -> None:
+    """A service has no terminal."""
     encrypted = tmp_path / "encrypted.pem"
     command: list[str | Path] = ["openssl", "ec", "-aes256", "-passout", "pass:secret"]
     command += ["-in", certificate.key, "-out", encrypted]
@@ -174,8 +172,8 @@ def test_encrypted_key_is_an_error_and_no_question(certificate: Certificate, tmp
 
 
 @pytest.mark.parametrize("mechanism", ["PLAIN", "SCRAM-SHA-256"])
-async def test_each_connection_to_kafka_asks_for_the_password(mechanism: str, tmp_path: Path) -> None:
-    """With either mechanism, by the client's own way of making connections."""
+async def test_each_connection_to_kafka_reads_the_password(mechanism: str, tmp_path: Path) -> None:
+    """With either mechanism, in the client's own code."""
     file = tmp_path / "password"
     file.write_text("first")
     sasl = {"KAFKA_SASL_MECHANISM": mechanism, "KAFKA_SASL_USERNAME": "u", "KAFKA_SASL_PASSWORD_FILE": file}
@@ -195,8 +193,8 @@ async def test_each_connection_to_kafka_asks_for_the_password(mechanism: str, tm
         ).connect()
 
 
-def test_secrets_do_not_show_in_what_the_adapters_are_told() -> None:
-    """Not even where somebody logs it."""
+def test_adapter_parameters_do_not_print_secrets() -> None:
+    """Not even when somebody logs them."""
     settings = load(
         DB_PASSWORD="s3cret",
         KAFKA_SECURITY_PROTOCOL="SASL_PLAINTEXT",
@@ -209,14 +207,14 @@ def test_secrets_do_not_show_in_what_the_adapters_are_told() -> None:
     assert "s3cret" not in f"{database!r} {connections.brokers(settings)!r}"
 
 
-def test_time_limits_are_each_below_the_next() -> None:
-    """So that the innermost speaks first."""
+def test_each_time_limit_is_below_the_next() -> None:
+    """So that the innermost one fires first."""
     limits = connections.database(load(DB_STATEMENT_TIMEOUT_SECONDS=8, DB_LOCK_TIMEOUT_SECONDS=3)).limits
     assert (limits.lock, limits.statement, limits.batch) == (3, 8, 10)
 
 
 def test_topics_follow_the_settings() -> None:
-    """The events' topic keeps them for as long as told, the letters' for ever and with room for their headers."""
+    """The DLQ keeps dead letters for ever, and its message limit allows for their headers."""
     events, letters = connections.topics(
         load(KAFKA_PARTITIONS=6, KAFKA_RETENTION_HOURS=2, KAFKA_MAX_MESSAGE_BYTES=700_000, KAFKA_DLQ_TOPIC="dead")
     )
@@ -226,8 +224,8 @@ def test_topics_follow_the_settings() -> None:
     assert (events.max_message_bytes, letters.max_message_bytes) == (700_000, 765_536)
 
 
-def test_any_accepted_body_fits_a_record_and_any_record_fits_a_letter() -> None:
-    """Each limit is below the next, at the settings' own limits too."""
+def test_accepted_body_fits_a_record_and_a_dead_letter() -> None:
+    """Each limit is below the next, also at the limits of the settings."""
     settings = load(KAFKA_MAX_MESSAGE_BYTES=100_000, MAX_BODY_BYTES=67_232)
     largest = connections.largest_event_bytes(settings)
     assert settings.max_body_bytes < largest < settings.kafka_max_message_bytes
@@ -235,5 +233,5 @@ def test_any_accepted_body_fits_a_record_and_any_record_fits_a_letter() -> None:
 
 
 def test_retention_of_the_embedded_log_is_in_hours() -> None:
-    """Its adapter wants seconds."""
+    """The adapter takes seconds."""
     assert connections.log_retention_seconds(load(LOG_RETENTION=2)) == 7_200

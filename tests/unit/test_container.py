@@ -79,22 +79,22 @@ async def resolved(provider: Callable[[], Any]) -> Any:
 
 @event_logs
 @pytest.mark.parametrize(("process", "root"), [("api", Api), ("consumer", Consumer)])
-async def test_process_is_assembled_without_anything_up(event_log: str, process: Any, root: type) -> None:
-    """It waits for the world by itself, and can be closed before that."""
+async def test_process_is_assembled_without_any_dependency_up(event_log: str, process: Any, root: type) -> None:
+    """It waits for them itself, and can be closed before they are up."""
     async with assembled(load_settings({**NOWHERE, "EVENT_LOG": event_log}), process) as assembly:
         assert type(assembly) is root
 
 
 @event_logs
-async def test_audit_is_assembled_without_anything_up(event_log: str) -> None:
-    """It knocks when it begins."""
+async def test_audit_is_assembled_without_any_dependency_up(event_log: str) -> None:
+    """It connects when it begins."""
     async with assembled_audit(load_settings({**NOWHERE, "EVENT_LOG": event_log})) as audit:
         assert type(audit) is AuditRange
 
 
 @event_logs
 async def test_each_port_is_the_one_of_the_chosen_log(event_log: str, container: MakeContainer) -> None:
-    """Once a container: the parts share it."""
+    """One instance a container."""
     made = container(event_log)
     for name, expected in PORTS[event_log].items():
         provider = getattr(made, name)
@@ -106,7 +106,7 @@ async def test_each_port_is_the_one_of_the_chosen_log(event_log: str, container:
 @event_logs
 @pytest.mark.parametrize("process", ["api", "consumer"])
 async def test_process_is_assembled_of_fakes(event_log: str, process: str, container: MakeContainer) -> None:
-    """Given to the constructor they take the place of the real parts, which are not even made."""
+    """An override replaces the real object, which is not even created."""
     log = MemoryLog()
     made = container(
         event_log,
@@ -121,8 +121,8 @@ async def test_process_is_assembled_of_fakes(event_log: str, process: str, conta
     assert not made.letter_producer.initialized
 
 
-async def test_fake_serves_in_the_use_case(container: MakeContainer) -> None:
-    """An event goes where the fake says, with an id of version 7 and the time in milliseconds."""
+async def test_use_case_gets_the_fake(container: MakeContainer) -> None:
+    """The event reaches the fake, with an id of version 7."""
     log = MemoryLog(partitions=1)
     made = container("kafka", publisher=providers.Object(MemoryPublisher(log, "events")))
     publish = await resolved(made.publish_event)
@@ -134,14 +134,14 @@ async def test_fake_serves_in_the_use_case(container: MakeContainer) -> None:
 
 
 async def test_override_stays_in_its_container(container: MakeContainer) -> None:
-    """Another one has the real part."""
+    """Another container has the real object."""
     fake = MemoryEventStore(lambda: NOON)
     assert await resolved(container("kafka", event_store=providers.Object(fake)).event_store) is fake
     assert type(await resolved(container("kafka").event_store)) is PostgresEventStore
 
 
-def test_settings_must_be_settings() -> None:
-    """A mistake is told at once and not where they are first used."""
+def test_settings_of_a_wrong_type_are_refused() -> None:
+    """Before their first use."""
     made = Container(settings=providers.Object({"port": 3000}))
     with pytest.raises(Exception, match="is not an instance of"):
         made.settings()

@@ -26,8 +26,8 @@ from entrypoints.config.misspelt import misspelt
         ("DLQ_MAX_CONSECUTIVES", "DLQ_MAX_CONSECUTIVE"),
     ],
 )
-def test_variable_like_a_setting_is_found_with_it(variable: str, meant: str) -> None:
-    """Whether a letter too many, or another program's word for the same."""
+def test_variable_that_resembles_a_setting_is_found(variable: str, meant: str) -> None:
+    """By a typing error, or by the name that another program gives to it."""
     assert list(misspelt({"PATH": "/bin", variable: "x"})) == [(variable, meant)]
 
 
@@ -60,6 +60,6 @@ def test_variable_like_a_setting_is_found_with_it(variable: str, meant: str) -> 
     ],
     ids=" ".join,
 )
-def test_variables_of_others_and_our_own_raise_no_alarm(environ: dict[str, str]) -> None:
-    """Nor one beside the right one, which is there for somebody else."""
+def test_foreign_and_known_variables_are_not_reported(environ: dict[str, str]) -> None:
+    """Nor is a misspelt one beside the right one."""
     assert list(misspelt(environ)) == []

@@ -21,14 +21,14 @@ def fresh(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     program.commit.cache_clear()
 
 
-def test_commit_of_an_image_is_what_it_was_built_with(monkeypatch: pytest.MonkeyPatch) -> None:
-    """There is neither a checkout nor git in it."""
+def test_commit_of_an_image_is_from_its_build(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It holds neither a checkout nor git."""
     monkeypatch.setenv(program.COMMIT_VARIABLE, "0123abcd")
     assert program.commit() == "0123abcd"
 
 
 def test_commit_of_a_checkout_is_its_head(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Marked where something was changed since."""
+    """With a mark after local changes."""
     git = ["git", "-C", str(tmp_path), "-c", "user.name=me", "-c", "user.email=me@example.invalid"]
     subprocess.run([*git, "init", "--quiet"], check=True)
     (tmp_path / "file").write_text("as committed")
@@ -44,10 +44,10 @@ def test_commit_of_a_checkout_is_its_head(tmp_path: Path, monkeypatch: pytest.Mo
 
 
 @pytest.mark.parametrize("is_checkout", [True, False])
-def test_commit_is_unknown_where_nobody_can_tell(
+def test_commit_is_unknown_without_checkout_or_git(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, is_checkout: bool
 ) -> None:
-    """No checkout, or no git to ask: no reason not to start."""
+    """The start goes on."""
     if is_checkout:
         (tmp_path / ".git").mkdir()
         monkeypatch.setenv("PATH", str(tmp_path))
@@ -55,6 +55,6 @@ def test_commit_is_unknown_where_nobody_can_tell(
     assert program.commit() == "unknown"
 
 
-def test_release_is_the_installed_one() -> None:
-    """As pip and the changelog name it."""
+def test_release_is_the_installed_version() -> None:
+    """The one that pip and the changelog name."""
     assert program.release() == version("user-activity-events")

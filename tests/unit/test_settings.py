@@ -38,8 +38,8 @@ def some_file(tmp_path: Path) -> str:
     return str(path)
 
 
-def test_empty_environment_is_the_predecessors() -> None:
-    """Its names and its defaults."""
+def test_defaults_are_those_of_the_legacy_service() -> None:
+    """Under the same names."""
     settings = load_settings({})
     assert (settings.port, settings.kafka_broker) == (3000, "kafka:9092")
     assert (settings.kafka_topic, settings.kafka_dlq_topic) == ("user-activity-events", "user-activity-events-dlq")
@@ -54,13 +54,13 @@ def test_empty_environment_is_the_predecessors() -> None:
 
 
 def test_empty_variable_counts_as_unset() -> None:
-    """As Compose hands on what is not set; a file's name as well."""
+    """Compose sets unset variables to an empty text, also the one that names a file."""
     assert load_settings(dict.fromkeys(load_settings({}).shown(), "") | {"DB_PASSWORD_FILE": ""}) == load_settings({})
 
 
 @pytest.mark.parametrize(("text", "path"), [("/", ""), ("/api", "/api"), ("/a/b/", "/a/b")])
-def test_prefix_needs_no_slash_at_its_end(text: str, path: str) -> None:
-    """Proxies are set up with one or without."""
+def test_path_prefix_loses_its_last_slash(text: str, path: str) -> None:
+    """Proxies are configured with one or without."""
     assert load_settings({"ROOT_PATH": text}).root_path == path
 
 
@@ -71,14 +71,14 @@ def test_prefix_needs_no_slash_at_its_end(text: str, path: str) -> None:
         *(("TRUSTED_PROXIES", value) for value in ("proxy", "10.0.0.0/33", "10.0.0.1/8", "10.0.0.1,", "::1::")),
     ],
 )
-def test_proxy_that_cannot_be_is_refused(variable: str, value: str) -> None:
-    """By the name of its variable."""
+def test_malformed_proxy_setting_is_refused(variable: str, value: str) -> None:
+    """The error names the variable."""
     with pytest.raises(SettingsError, match=variable):
         load_settings({variable: value})
 
 
-def test_variables_of_others_are_ignored() -> None:
-    """An environment is never ours alone."""
+def test_foreign_variables_are_ignored() -> None:
+    """An environment holds those of other programs, too."""
     assert load_settings({"PATH": "/bin", "KAFKA_HOME": "/kafka", "port": "1"}) == load_settings({})
 
 
@@ -92,7 +92,7 @@ OLD_NAMES_AND_VALUES = {
 
 @pytest.mark.parametrize(("old", "example"), OLD_NAMES_AND_VALUES.items())
 def test_old_name_sets_the_renamed_setting(old: str, example: tuple[str, str, object]) -> None:
-    """For one release; both names may be set to the same value."""
+    """Both names may be set to the same value."""
     new, text, value = example
     assert getattr(load_settings({old: text}), new.lower()) == value
     assert getattr(load_settings({old: text, new: text}), new.lower()) == value
@@ -107,8 +107,8 @@ def test_old_and_new_name_with_different_values_are_refused() -> None:
     )
 
 
-def test_settings_cannot_be_changed() -> None:
-    """What was read at the start holds until the end."""
+def test_settings_are_immutable() -> None:
+    """The values read at the start apply until the end."""
     with pytest.raises(ValidationError, match="frozen"):
         load_settings({}).port = 1
 
@@ -135,7 +135,7 @@ def test_settings_cannot_be_changed() -> None:
         ("DATA_DIR", "/var/lib/x", Path("/var/lib/x")),
     ],
 )
-def test_text_becomes_a_value(variable: str, text: str, value: object) -> None:
+def test_text_becomes_a_value_of_the_setting_type(variable: str, text: str, value: object) -> None:
     """Of the setting's own type."""
     assert getattr(load_settings({variable: text}), variable.lower()) == value
 
@@ -191,15 +191,15 @@ def test_text_becomes_a_value(variable: str, text: str, value: object) -> None:
         ("DB_MIGRATE", "perhaps"),
     ],
 )
-def test_wrong_value_is_told_with_its_variable(variable: str, text: str) -> None:
-    """And shown, so that it can be found."""
+def test_wrong_value_is_reported_with_its_variable(variable: str, text: str) -> None:
+    """The problem quotes the value."""
     (problem,) = problems(**{variable: text})
     assert problem.startswith(f"{variable}: ")
     assert repr(text)[:200] in problem
 
 
-def test_no_number_is_without_bounds() -> None:
-    """One too large would fail in a later step: in a field of Kafka's or PostgreSQL's, or of the memory."""
+def test_every_number_has_bounds() -> None:
+    """An excessive one would fail later: in a field of Kafka or PostgreSQL, or for lack of memory."""
     properties = Settings.model_json_schema()["properties"]
     schemas = {name: schema.get("anyOf", [schema])[0] for name, schema in properties.items()}
     numbers = {name: schema for name, schema in schemas.items() if schema.get("type") in {"integer", "number"}}
@@ -208,7 +208,7 @@ def test_no_number_is_without_bounds() -> None:
     assert [name for name, schema in numbers.items() if not {"minimum", "exclusiveMinimum"} & set(schema)] == []
 
 
-def test_largest_numbers_fit_where_they_go() -> None:
+def test_largest_numbers_fit_their_destination() -> None:
     """32 bits for bytes and partitions, 16 for replicas, 64 for milliseconds."""
     most = {
         name.upper(): str(schema.get("anyOf", [schema])[0]["maximum"])
@@ -222,8 +222,8 @@ def test_largest_numbers_fit_where_they_go() -> None:
     assert events.retention_ms < 2**63
 
 
-def test_all_problems_are_told_at_once() -> None:
-    """Sorted by name, one line each, whether they concern one variable or two."""
+def test_all_problems_are_reported_at_once() -> None:
+    """Sorted by name, one line each, for one variable or two."""
     wrong = problems(PORT="x", KAFKA_TOPIC="a", KAFKA_DLQ_TOPIC="a", DB_PASSWORD="1", DB_PASSWORD_FILE="/nonexistent")
     assert [line.split(" ", 1)[0] for line in wrong] == [
         "DB_PASSWORD",
@@ -266,13 +266,12 @@ def test_all_problems_are_told_at_once() -> None:
         ),
     ],
 )
-def test_values_that_contradict_each_other_are_refused(environ: dict[str, str], problem: str) -> None:
-    """The one that can be mended is named, with what it has to fit."""
+def test_contradicting_values_are_refused(environ: dict[str, str], problem: str) -> None:
+    """The problem names the variable to change and its limit."""
     assert problems(**environ) == [problem]
 
 
-def test_values_that_just_fit_are_accepted() -> None:
-    """The limits themselves."""
+def test_values_at_their_limits_are_accepted() -> None:
     settings = load_settings(
         {
             "KAFKA_REPLICATION_FACTOR": "3",
@@ -289,8 +288,8 @@ def test_values_that_just_fit_are_accepted() -> None:
 
 
 @pytest.mark.parametrize("missing", ["KAFKA_SASL_MECHANISM", "KAFKA_SASL_USERNAME", "KAFKA_SASL_PASSWORD"])
-def test_sasl_needs_all_that_it_logs_in_with(missing: str) -> None:
-    """A login without a password would fail much later."""
+def test_sasl_without_a_credential_is_refused(missing: str) -> None:
+    """Otherwise the login would fail much later."""
     assert problems(**SASL | {missing: ""}) == [
         f"{missing}: is needed, since KAFKA_SECURITY_PROTOCOL is SASL_PLAINTEXT"
     ]
@@ -305,7 +304,7 @@ def test_sasl_needs_all_that_it_logs_in_with(missing: str) -> None:
         ("DB_SSLKEY", "DB_SSLKEY", "DB_SSLCERT"),
     ],
 )
-def test_certificate_and_key_go_together(some_file: str, given: str, told: str, partner: str) -> None:
+def test_certificate_without_key_or_reverse_is_refused(some_file: str, given: str, told: str, partner: str) -> None:
     """Either without the other is a mistake."""
     switch = {"DB_SSLMODE": "require", "KAFKA_SECURITY_PROTOCOL": "SSL"}
     (problem,) = problems(**switch, **{given: some_file})
@@ -314,8 +313,8 @@ def test_certificate_and_key_go_together(some_file: str, given: str, told: str, 
 
 @pytest.mark.parametrize("given", ["KAFKA_SASL_MECHANISM", "KAFKA_SASL_USERNAME", "KAFKA_SASL_PASSWORD"])
 @pytest.mark.parametrize("protocol", ["PLAINTEXT", "SSL"])
-def test_login_that_would_be_ignored_is_refused(given: str, protocol: str) -> None:
-    """Its giver believes in it."""
+def test_credentials_without_sasl_are_refused(given: str, protocol: str) -> None:
+    """They would be ignored, and the operator would not know."""
     (problem,) = problems(**{given: SASL[given], "KAFKA_SECURITY_PROTOCOL": protocol})
     assert problem.startswith(f"{given}: would be ignored, since KAFKA_SECURITY_PROTOCOL is {protocol}")
 
@@ -327,13 +326,13 @@ def test_login_that_would_be_ignored_is_refused(given: str, protocol: str) -> No
         *((f"DB_SSL{file}", "DB_SSLMODE is disable") for file in ("ROOTCERT", "CERT", "KEY")),
     ],
 )
-def test_file_for_tls_that_would_be_ignored_is_refused(some_file: str, given: str, switch: str) -> None:
-    """Its giver believes that the connection is encrypted."""
+def test_certificates_without_tls_are_refused(some_file: str, given: str, switch: str) -> None:
+    """The operator believes that the connection is encrypted."""
     assert f"{given}: would be ignored, since {switch} (it is {some_file!r})" in problems(**{given: some_file})
 
 
-def test_wrong_value_is_not_blamed_on_another_one() -> None:
-    """What depends on a value that is wrong itself is not judged."""
+def test_rule_ignores_settings_that_are_wrong_themselves() -> None:
+    """Only the wrong value is reported."""
     assert [line.partition(":")[0] for line in problems(KAFKA_MAX_MESSAGE_BYTES="x", MAX_BODY_BYTES="200000000")] == [
         "KAFKA_MAX_MESSAGE_BYTES"
     ]
@@ -341,7 +340,7 @@ def test_wrong_value_is_not_blamed_on_another_one() -> None:
 
 @pytest.mark.parametrize("content", ["from a file", "from a file\n", "from a file\r\n"])
 def test_secret_is_read_from_a_file(tmp_path: Path, content: str) -> None:
-    """Without the line break that an editor ends it with."""
+    """Without the line break at its end."""
     path = tmp_path / "password"
     path.write_bytes(content.encode())
     settings = load_settings(SASL | {"KAFKA_SASL_PASSWORD": "", "KAFKA_SASL_PASSWORD_FILE": str(path)})
@@ -349,8 +348,8 @@ def test_secret_is_read_from_a_file(tmp_path: Path, content: str) -> None:
     assert settings.kafka_sasl_password.get_secret_value() == "from a file"
 
 
-def test_secret_of_a_file_is_the_one_that_stands_there_at_the_moment(tmp_path: Path) -> None:
-    """While there is none, that counts as an outage of whatever it is for."""
+def test_secret_file_is_read_at_each_access(tmp_path: Path) -> None:
+    """A missing or empty file counts as an outage of the dependency."""
     path = tmp_path / "password"
     path.write_text("first")
     secret = load_settings({"DB_PASSWORD_FILE": str(path)}).db_password
@@ -365,15 +364,15 @@ def test_secret_of_a_file_is_the_one_that_stands_there_at_the_moment(tmp_path: P
 
 
 def test_secret_given_twice_is_refused(some_file: str) -> None:
-    """Nobody could tell which one counts."""
+    """By value and by file."""
     assert problems(DB_PASSWORD="secret", DB_PASSWORD_FILE=some_file) == [
         "DB_PASSWORD and DB_PASSWORD_FILE are both set: give one of them"
     ]
 
 
 @pytest.mark.parametrize("content", [None, b"\xff", b"\n"])
-def test_secret_file_that_cannot_be_read_is_told(tmp_path: Path, content: bytes | None) -> None:
-    """The variable and the reason."""
+def test_unreadable_secret_file_is_reported(tmp_path: Path, content: bytes | None) -> None:
+    """With the variable and the reason."""
     path = tmp_path / "password"
     if content is not None:
         path.write_bytes(content)
@@ -381,14 +380,14 @@ def test_secret_file_that_cannot_be_read_is_told(tmp_path: Path, content: bytes 
     assert problem.startswith("DB_PASSWORD_FILE: cannot be read: ")
 
 
-def test_only_secrets_may_come_from_files() -> None:
-    """And every secret may."""
+def test_secrets_alone_may_come_from_files() -> None:
+    """Each of them may."""
     assert [name for name in Settings.model_fields if is_secret(name)] == ["kafka_sasl_password", "db_password"]
     assert load_settings({"PORT_FILE": "/nonexistent"}) == load_settings({})
 
 
 def test_secrets_are_never_printed(tmp_path: Path) -> None:
-    """Neither by the command that shows the settings, nor in a text form, nor in a complaint."""
+    """Not by `config`, not in a text form of the settings, and not in a problem."""
     path = tmp_path / "password"
     path.write_text("s3cret-file")
     environ = SASL | {"KAFKA_SASL_PASSWORD": "s3cret", "DB_PASSWORD_FILE": str(path)}
