@@ -135,7 +135,7 @@ async def test_second_start_keeps_data_port_and_password(tmp_path: Path, monkeyp
     with LocalPostgres(tmp_path) as first:
         await query(first, "CREATE TABLE kept AS SELECT 42 AS answer")
         known = (first.port, first.password)
-    monkeypatch.delattr(LocalPostgres, "_create_cluster")
+    monkeypatch.delattr(local_postgres, "create_cluster")
     with LocalPostgres(tmp_path) as second:
         assert (second.port, second.password) == known
         assert await query(second, "SELECT answer FROM kept") == 42

@@ -3,6 +3,7 @@
 Each subcommand imports its own module, so that the help, the shell completion and `config` load no server library.
 """
 
+import json
 from datetime import datetime
 from typing import Annotated
 
@@ -124,9 +125,10 @@ def audit(since: Since = None, until: Until = None, *, as_json: AsJson = False) 
 @cli.command()
 def config(*, as_json: AsJson = False) -> None:
     """Print every setting, secrets masked; fails when one is wrong."""
-    from entrypoints.cli.config import config
+    from entrypoints.cli.run import read_target
 
-    config(as_json=as_json)
+    shown = read_target().shown()
+    typer.echo(json.dumps(shown) if as_json else "\n".join(f"{name}={value}" for name, value in shown.items()))
 
 
 def main() -> None:

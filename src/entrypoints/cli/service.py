@@ -9,7 +9,7 @@ from adapters.frequent_lines import PROCESS
 from entrypoints.cli.run import event_loop, exit_codes, read_settings, run
 from entrypoints.config.program import commit, release
 from entrypoints.container import assembled
-from entrypoints.dev.run import dev_environment, run_dev
+from entrypoints.dev.supervisor import dev_environment, run_dev
 from entrypoints.processes.lifecycle import run_until_signal
 
 logger = logging.getLogger(__name__)

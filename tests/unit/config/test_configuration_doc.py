@@ -18,7 +18,7 @@ def document(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def test_document_of_this_checkout_is_up_to_date() -> None:
     """With the settings class."""
-    assert (Path(__file__).parents[2] / "docs" / "configuration.md").read_text() == render()
+    assert (Path(__file__).parents[3] / "docs" / "configuration.md").read_text() == render()
 
 
 def test_every_setting_has_one_row() -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from entrypoints.config import program
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 
 
 @pytest.fixture(autouse=True)
