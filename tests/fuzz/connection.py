@@ -13,9 +13,8 @@ from uvicorn.server import ServerState
 from entrypoints.http.server.hardened_protocol import HardenedProtocol
 from entrypoints.http.server.limits import ConnectionLimit, Limits, ServerConfig
 from tests.fuzz.answers import Answer, read_answers
+from tests.support.memory_connection import MemoryConnection
 
-_READ_BYTES = 64 * 1024
-"""As much as an event loop reads at once."""
 _TURNS = 60
 """After so many turns of the event loop a server without any I/O has done what it can."""
 _PATIENCE_SECONDS = 10.0
@@ -30,89 +29,8 @@ class Exchange:
     """Whether the server ended the connection before the client did."""
 
 
-class Transport(asyncio.Transport):
-    """Delivers what the client has sent, unless reading is paused, and keeps what the server writes."""
-
-    def __init__(self, protocol: asyncio.Protocol) -> None:
-        super().__init__()
-        self.written = bytearray()
-        self.lost = asyncio.Event()
-        self._loop = asyncio.get_running_loop()
-        self._protocol = protocol
-        self._unread = bytearray()
-        self.has_written_all = False
-        self._is_paused = self._is_closing = self._has_sent_all = self._has_ended = False
-
-    def send(self, data: bytes) -> None:
-        """Send as the client."""
-        self._unread += data
-        self._deliver()
-
-    def end(self) -> None:
-        """Send no more, which the server reads once it has read all else."""
-        self._has_sent_all = True
-        self._deliver()
-
-    def _deliver(self) -> None:
-        while self._unread and not self._is_paused and not self._is_closing:
-            data = bytes(self._unread[:_READ_BYTES])
-            del self._unread[:_READ_BYTES]
-            self._protocol.data_received(data)
-        if self._has_sent_all and not (self._unread or self._is_paused or self._is_closing or self._has_ended):
-            self._has_ended = True
-            if not self._protocol.eof_received():
-                self.close()
-
-    def pause_reading(self) -> None:
-        self._is_paused = True
-
-    def resume_reading(self) -> None:
-        if self._is_paused:
-            self._is_paused = False
-            self._loop.call_soon(self._deliver)
-
-    def is_reading(self) -> bool:
-        return not self._is_paused and not self._is_closing
-
-    def write(self, data: bytes | bytearray | memoryview) -> None:
-        # A loop's own transport drops what is written to it when it is closing.
-        assert not self.has_written_all
-        if not self._is_closing:
-            self.written += data
-
-    def get_write_buffer_size(self) -> int:
-        return 0
-
-    def can_write_eof(self) -> bool:
-        return True
-
-    def write_eof(self) -> None:
-        self.has_written_all = True
-
-    def close(self) -> None:
-        if not self._is_closing:
-            self._is_closing = True
-            self._loop.call_soon(self._lose)
-
-    def abort(self) -> None:
-        self.close()
-
-    def is_closing(self) -> bool:
-        return self._is_closing
-
-    def get_extra_info(self, name: str, default: object = None) -> object:
-        del name
-        return default
-
-    def _lose(self) -> None:
-        self._protocol.connection_lost(None)
-        # As a loop's own transport does: the two hold each other.
-        del self._protocol
-        self.lost.set()
-
-
 @asynccontextmanager
-async def connected(app: ASGIApp) -> AsyncIterator[Transport]:
+async def connected(app: ASGIApp) -> AsyncIterator[MemoryConnection]:
     """Connect to a server of `app`; in the end the client ends its side, and the server has to end its own.
 
     Raises `AssertionError` for whatever went wrong inside the server.
@@ -135,15 +53,13 @@ async def connected(app: ASGIApp) -> AsyncIterator[Transport]:
     config.keep_alive_headers = ()
     config.load()
     state = ServerState()
-    protocol = HardenedProtocol(config, state, {})
-    transport = Transport(protocol)
     logging.getLogger("uvicorn.error").addHandler(errors)
     try:
-        protocol.connection_made(transport)
-        yield transport
-        transport.end()
+        client = MemoryConnection(lambda: HardenedProtocol(config, state, {}))
+        yield client
+        client.end()
         async with asyncio.timeout(_PATIENCE_SECONDS):
-            await transport.lost.wait()
+            await client.lost.wait()
             while state.tasks:
                 await asyncio.wait(state.tasks)
     finally:
@@ -159,13 +75,13 @@ async def exchange(app: ASGIApp, pieces: Iterable[bytes], *, turns: int = 0) -> 
         methods.append(cast("HTTPScope", scope)["method"])
         await app(scope, receive, send)
 
-    async with connected(observed) as transport:
+    async with connected(observed) as client:
         for piece in pieces:
-            transport.send(piece)
+            client.send(piece)
             await turn(turns)
         await turn(_TURNS)
-        ended_by_server = transport.has_written_all or transport.is_closing()
-    return Exchange(read_answers(bytes(transport.written), methods), ended_by_server)
+        ended_by_server = client.has_server_ended
+    return Exchange(read_answers(bytes(client.received), methods), ended_by_server)
 
 
 async def turn(times: int) -> None:

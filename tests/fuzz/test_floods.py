@@ -105,12 +105,12 @@ async def test_flood_costs_bounded_memory_which_comes_back(
             for start in range(0, len(flood), at_once):
                 client.send(flood[start : start + at_once])
                 await turn(_TURNS)
-                client.written.clear()
+                client.received.clear()
                 assert kept() < _MOST_BYTES
                 if not client.is_reading():
                     break
             answered.set()
-            client.written.clear()
+            client.received.clear()
         del client
         assert kept() < _LEFT_BYTES
 

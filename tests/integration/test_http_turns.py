@@ -38,7 +38,7 @@ def _shut_down(client: MemoryConnection) -> None:
 
 def _send_too_much(client: MemoryConnection) -> None:
     """The answer does not wait for the content, of which more comes than is read away."""
-    client.feed(bytes(MAX_DISCARDED_BYTES + 1))
+    client.send(bytes(MAX_DISCARDED_BYTES + 1))
 
 
 @pytest.mark.parametrize("turns", _TURNS)
@@ -49,12 +49,12 @@ async def test_answer_goes_out_however_the_connection_ends(
     """And whenever it does."""
     async with served_in_memory(_hello) as server:
         client = MemoryConnection(server.make_protocol)
-        client.feed(request_)
+        client.send(request_)
         await _after(turns)
         end(client)
         await client.settled()
-    assert client.sent.endswith(b"\r\n\r\nhello")
-    assert client.ended
+    assert client.received.endswith(b"\r\n\r\nhello")
+    assert client.has_server_ended
 
 
 class _Transport(asyncio.Transport):
@@ -116,7 +116,7 @@ async def test_error_is_told_where_an_answer_could_not_be_rendered() -> None:
 
     async with served_in_memory(app) as server:
         client = MemoryConnection(server.make_protocol)
-        client.feed(_GET)
+        client.send(_GET)
         await client.settled()
-    assert client.sent.startswith(b"HTTP/1.1 500 ")
-    assert client.sent.endswith(b"\r\n\r\nInternal Server Error")
+    assert client.received.startswith(b"HTTP/1.1 500 ")
+    assert client.received.endswith(b"\r\n\r\nInternal Server Error")

@@ -9,6 +9,8 @@ from unittest.mock import patch
 
 from tests.support.server import exchange, served
 
+_READ_BYTES = 64 * 1024
+"""As much as an event loop reads at once."""
 _QUIET_TURNS = 20
 """Of the event loop; more than the server and an application in memory ever take for a step that shows outside."""
 
@@ -42,52 +44,62 @@ async def served_in_memory(app: Any) -> AsyncIterator[Server]:
 
 
 class MemoryConnection(asyncio.Transport):
-    """Both ends of a connection: the server's transport, and the client that feeds it."""
+    """Both ends of a connection: the server's transport, and the client."""
 
     def __init__(self, make_protocol: MakeProtocol) -> None:
         super().__init__()
-        self.sent = bytearray()
-        """By the server."""
-        self.ended = False
-        """Whether the server has ended its side."""
+        self.received = bytearray()
+        """By the client."""
+        self.lost = asyncio.Event()
+        """Set when the server's protocol knows that the connection is closed."""
         self._loop = asyncio.get_running_loop()
-        self._inbox = bytearray()
-        self._client_ended = False
-        self._reads = True
+        self._unread = bytearray()
+        self._is_paused = self._is_closing = self._has_written_eof = False
+        self._has_client_ended = self._has_delivered_eof = False
         self._protocol = make_protocol()
         self._protocol.connection_made(self)
 
-    def feed(self, data: bytes) -> None:
-        """Hand a segment to the server, at once where it reads."""
-        self._inbox += data
+    @property
+    def has_server_ended(self) -> bool:
+        """Whether the server has closed the connection, or its side of it."""
+        return self._has_written_eof or self._is_closing
+
+    def send(self, data: bytes) -> None:
+        """Send as the client; the server receives it at once unless it has paused reading."""
+        self._unread += data
         self._deliver()
 
     def end(self) -> None:
-        """End the client's side."""
-        self._client_ended = True
+        """Close the client's side."""
+        self._has_client_ended = True
         self._deliver()
 
     async def settled(self) -> None:
         """Return when the server has done all that it does without more from the client."""
-        quiet, sent = 0, len(self.sent)
+        quiet, count = 0, len(self.received)
         while quiet < _QUIET_TURNS:
             await asyncio.sleep(0)
-            quiet = quiet + 1 if len(self.sent) == sent else 0
-            sent = len(self.sent)
+            quiet = quiet + 1 if len(self.received) == count else 0
+            count = len(self.received)
 
     def _deliver(self) -> None:
-        if self._inbox and self._reads and not self.is_closing():
-            data = bytes(self._inbox)
-            self._inbox.clear()
+        while self._unread and not self._is_paused and not self._is_closing:
+            data = bytes(self._unread[:_READ_BYTES])
+            del self._unread[:_READ_BYTES]
             self._protocol.data_received(data)
-        if self._client_ended and not self._inbox and self._reads and not self.is_closing():
-            self._client_ended = False
+        is_read = not (self._unread or self._is_paused or self._is_closing)
+        if self._has_client_ended and is_read and not self._has_delivered_eof:
+            self._has_delivered_eof = True
             if not self._protocol.eof_received():
                 self.close()
 
-    # What a transport has to have.
+    def _lose(self) -> None:
+        self._protocol.connection_lost(None)
+        # As a loop's own transport does: the two refer to each other.
+        del self._protocol
+        self.lost.set()
 
-    _is_closing = False
+    # The methods of a transport.
 
     def get_extra_info(self, name: str, default: object = None) -> object:
         return ("127.0.0.1", 1) if name in {"peername", "sockname"} else default
@@ -97,21 +109,23 @@ class MemoryConnection(asyncio.Transport):
 
     def close(self) -> None:
         if not self._is_closing:
-            self._is_closing = self.ended = True
-            self._loop.call_soon(self._protocol.connection_lost, None)
+            self._is_closing = True
+            self._loop.call_soon(self._lose)
 
     def abort(self) -> None:
         self.close()
 
     def write(self, data: bytes | bytearray | memoryview) -> None:
+        # A loop's own transport drops what is written to it when it is closing.
+        assert not self._has_written_eof
         if not self._is_closing:
-            self.sent += data
+            self.received += data
 
     def can_write_eof(self) -> bool:
         return True
 
     def write_eof(self) -> None:
-        self.ended = True
+        self._has_written_eof = True
 
     def get_write_buffer_size(self) -> int:
         return 0
@@ -123,12 +137,12 @@ class MemoryConnection(asyncio.Transport):
         return self._protocol
 
     def is_reading(self) -> bool:
-        return self._reads and not self._is_closing
+        return not self._is_paused and not self._is_closing
 
     def pause_reading(self) -> None:
-        self._reads = False
+        self._is_paused = True
 
     def resume_reading(self) -> None:
-        if not self._reads:
-            self._reads = True
+        if self._is_paused:
+            self._is_paused = False
             self._loop.call_soon(self._deliver)

@@ -4,14 +4,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import Enum, auto
 
-EVENT = b'{"userId":"u","eventType":"LOGIN"}'
-GET = b"GET /health HTTP/1.1"
-POST = b"POST /events/generate HTTP/1.1"
-HOST = b"Host: api"
-JSON = b"Content-Type: application/json"
-OFFER = (b"Connection: Upgrade, HTTP2-Settings", b"Upgrade: h2c", b"HTTP2-Settings: AAEAAEAA")
+from tests.integration.http_corpus import messages as http
+from tests.integration.http_corpus.messages import NUMBER
 
-_NUMBER = b"X-Request-ID: ?"
 _DIGITS = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
 
 Statuses = int | set[int]
@@ -72,7 +67,7 @@ def case(
     early: bool = False,
 ) -> Case:
     """Make a case, its requests numbered."""
-    first, *others = stream.split(_NUMBER)
+    first, *others = stream.split(NUMBER)
     numbered = b"".join([first, *(b"X-Request-ID: %c" % _DIGITS[n] + rest for n, rest in enumerate(others))])
     statuses = tuple(frozenset({each} if isinstance(each, int) else each) for each in answers)
     return Case(name, numbered, statuses, end, frozenset(heads), early, b" /events/" in stream)
@@ -88,32 +83,6 @@ def tolerated(name: str, stream: bytes, *statuses: int) -> Case:
     return case(name, stream, {200, *(statuses or (400,))}, end=End.EITHER)
 
 
-def request(line: bytes = GET, *fields: bytes, body: bytes = b"", host: bytes | None = HOST) -> bytes:
-    """Write a request, numbered; `body` goes behind the head as it is."""
-    lines = [line, _NUMBER, *([host] if host is not None else []), *fields]
-    return b"\r\n".join([*lines, b"", body])
-
-
-def post(*fields: bytes, body: bytes, line: bytes = POST) -> bytes:
-    """Write a request for an event to be published; `fields` tell the framing."""
-    return request(line, JSON, *fields, body=body)
-
-
-def event(*fields: bytes) -> bytes:
-    """Write the usual request for that."""
-    return post(b"Content-Length: %d" % len(EVENT), *fields, body=EVENT)
-
-
-def in_chunks(*chunks: bytes) -> bytes:
-    """Write a body of chunks, without a last one."""
-    return b"".join(b"%x\r\n%b\r\n" % (len(chunk), chunk) for chunk in chunks)
-
-
-CHUNKED = b"Transfer-Encoding: chunked"
-CHUNKS = in_chunks(EVENT[:7], EVENT[7:])
-LAST_CHUNK = b"0\r\n\r\n"
-
-
 def framed(
     name: str, fields: Iterable[bytes], body: bytes, *answers: Statuses, end: End = End.GOES_ON
 ) -> Iterable[Case]:
@@ -121,9 +90,9 @@ def framed(
 
     A status of 201 stands for success; the server has to find the end of the body either way.
     """
-    yield case(f"{name}, read", post(*fields, body=body), *answers, end=end)
+    yield case(f"{name}, read", http.post(*fields, body=body), *answers, end=end)
     unread = [_unread(each) for each in answers]
-    yield case(f"{name}, unread", request(GET, *fields, body=body), *unread, end=end, early=True)
+    yield case(f"{name}, unread", http.request(http.GET, *fields, body=body), *unread, end=end, early=True)
 
 
 def _unread(statuses: Statuses) -> set[int]:

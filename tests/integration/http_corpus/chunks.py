@@ -2,21 +2,10 @@
 
 from collections.abc import Iterator
 
-from tests.integration.http_corpus.case import (
-    CHUNKED,
-    CHUNKS,
-    EVENT,
-    GET,
-    LAST_CHUNK,
-    Case,
-    End,
-    case,
-    framed,
-    post,
-    request,
-)
+from tests.integration.http_corpus import messages as http
+from tests.integration.http_corpus.case import Case, End, case, framed
 
-_HALF = b"%x\r\n%b" % (len(EVENT), EVENT)
+_HALF = b"%x\r\n%b" % (len(http.EVENT), http.EVENT)
 
 
 def cases() -> Iterator[Case]:
@@ -28,33 +17,33 @@ def cases() -> Iterator[Case]:
 
 
 def _body(size: bytes) -> bytes:
-    return size + b"\r\n" + EVENT + b"\r\n" + LAST_CHUNK
+    return size + b"\r\n" + http.EVENT + b"\r\n" + http.LAST_CHUNK
 
 
 def _good(name: str, body: bytes) -> Iterator[Case]:
-    yield from framed(name, [CHUNKED], body, 201)
+    yield from framed(name, [http.CHUNKED], body, 201)
 
 
 def _tolerable(name: str, body: bytes) -> Iterator[Case]:
-    yield from framed(name, [CHUNKED], body, {201, 400}, end=End.EITHER)
+    yield from framed(name, [http.CHUNKED], body, {201, 400}, end=End.EITHER)
 
 
 def _broken(name: str, body: bytes, *more: int) -> Iterator[Case]:
-    yield from framed(name, [CHUNKED], body, {400, *more}, end=End.CLOSES)
+    yield from framed(name, [http.CHUNKED], body, {400, *more}, end=End.CLOSES)
 
 
 def _sizes() -> Iterator[Case]:
-    size = b"%x" % len(EVENT)
-    for count in (1, 2, 7, 15, 16, len(EVENT)):
-        parts = [EVENT[place : place + count] for place in range(0, len(EVENT), count)]
+    size = b"%x" % len(http.EVENT)
+    for count in (1, 2, 7, 15, 16, len(http.EVENT)):
+        parts = [http.EVENT[place : place + count] for place in range(0, len(http.EVENT), count)]
         chunks = b"".join(b"%x\r\n%b\r\n" % (len(part), part) for part in parts)
-        yield from _good(f"chunks of {count}", chunks + LAST_CHUNK)
+        yield from _good(f"chunks of {count}", chunks + http.LAST_CHUNK)
     for zeros in (1, 2, 8, 15, 16, 17, 100):
         yield from _tolerable(f"{zeros} zeros before the size", _body(b"0" * zeros + size))
-        yield from _tolerable(f"{zeros} zeros more at the last", CHUNKS + b"0" * zeros + LAST_CHUNK)
-    blank = EVENT.replace(b",", b"," + b" " * (0xAB - len(EVENT)))
+        yield from _tolerable(f"{zeros} zeros more at the last", http.CHUNKS + b"0" * zeros + http.LAST_CHUNK)
+    blank = http.EVENT.replace(b",", b"," + b" " * (0xAB - len(http.EVENT)))
     for size in (b"ab", b"AB", b"aB", b"Ab"):
-        yield from _good(f"digits {size!r}", size + b"\r\n" + blank + b"\r\n" + LAST_CHUNK)
+        yield from _good(f"digits {size!r}", size + b"\r\n" + blank + b"\r\n" + http.LAST_CHUNK)
     for size in (
         *(
             b"",
@@ -92,8 +81,14 @@ def _sizes() -> Iterator[Case]:
     for size in (b"22 ", b"22\t", b"22  "):
         yield from _tolerable(f"size {size!r}", _body(size))
     for size in (b"ffffff", b"ffffffff", b"7fffffffffff"):
-        yield case(f"size {size!r}, read", post(CHUNKED, body=_body(size)), end=End.WAITS)
-        yield case(f"size {size!r}, unread", request(GET, CHUNKED, body=_body(size)), 200, end=End.WAITS, early=True)
+        yield case(f"size {size!r}, read", http.post(http.CHUNKED, body=_body(size)), end=End.WAITS)
+        yield case(
+            f"size {size!r}, unread",
+            http.request(http.GET, http.CHUNKED, body=_body(size)),
+            200,
+            end=End.WAITS,
+            early=True,
+        )
     for size in (
         b"7fffffffffffffff",
         b"8000000000000000",
@@ -111,7 +106,7 @@ def _extensions() -> Iterator[Case]:
         *(b";!#$%&'*+-.^_`|~=b", b";a=!#$%&'*+-.^_`|~", b";" + b"a" * 1_000, b";a=" + b"b" * 1_000, b';a="\xff"'),
     ):
         yield from _good(f"extension {extension[:20]!r}", _body(b"22" + extension))
-        yield from _good(f"extension {extension[:20]!r} at the last", CHUNKS + b"0" + extension + b"\r\n\r\n")
+        yield from _good(f"extension {extension[:20]!r} at the last", http.CHUNKS + b"0" + extension + b"\r\n\r\n")
     for extension in (
         b" ;a",
         b"; a",
@@ -147,26 +142,33 @@ def _extensions() -> Iterator[Case]:
 
 def _ends() -> Iterator[Case]:
     for end in (b"", b"\r", b" \r\n", b"x\r\n", b"\r\r\n", b"\n\r", b"\x00\r\n"):
-        yield from _broken(f"{end!r} behind the data", _HALF + end + LAST_CHUNK)
-    yield from _broken("a chunk longer than its size", b"21\r\n" + EVENT + b"\r\n" + LAST_CHUNK)
-    yield from _broken("a chunk shorter than its size", b"23\r\n" + EVENT + b"\r\n" + LAST_CHUNK)
+        yield from _broken(f"{end!r} behind the data", _HALF + end + http.LAST_CHUNK)
+    yield from _broken("a chunk longer than its size", b"21\r\n" + http.EVENT + b"\r\n" + http.LAST_CHUNK)
+    yield from _broken("a chunk shorter than its size", b"23\r\n" + http.EVENT + b"\r\n" + http.LAST_CHUNK)
     for line in (b"22\r", b"22\r\r\n", b"22\n\r\n"):
-        yield from _broken(f"size line {line!r}", line + EVENT + b"\r\n" + LAST_CHUNK)
-    yield from _tolerable("LF behind the data", _HALF + b"\n" + LAST_CHUNK)
-    yield from _tolerable("LF behind the size", b"22\n" + EVENT + b"\r\n" + LAST_CHUNK)
-    yield from _tolerable("LF behind the last size", CHUNKS + b"0\n\r\n")
-    yield from _tolerable("LF at the end", CHUNKS + b"0\r\n\n")
-    yield from _broken("CR without LF at the end", CHUNKS + b"0\r\n\rx\r\n\r\n")
-    yield from _broken("no last chunk but a request", CHUNKS + request().replace(b"?", b"hidden"))
+        yield from _broken(f"size line {line!r}", line + http.EVENT + b"\r\n" + http.LAST_CHUNK)
+    yield from _tolerable("LF behind the data", _HALF + b"\n" + http.LAST_CHUNK)
+    yield from _tolerable("LF behind the size", b"22\n" + http.EVENT + b"\r\n" + http.LAST_CHUNK)
+    yield from _tolerable("LF behind the last size", http.CHUNKS + b"0\n\r\n")
+    yield from _tolerable("LF at the end", http.CHUNKS + b"0\r\n\n")
+    yield from _broken("CR without LF at the end", http.CHUNKS + b"0\r\n\rx\r\n\r\n")
+    yield from _broken("no last chunk but a request", http.CHUNKS + http.request().replace(b"?", b"hidden"))
 
 
 def _broken_behind_another() -> Iterator[Case]:
-    whole, broken = post(CHUNKED, body=CHUNKS + LAST_CHUNK), post(CHUNKED, body=b"nonsense\r\n\r\n")
+    whole, broken = (
+        http.post(http.CHUNKED, body=http.CHUNKS + http.LAST_CHUNK),
+        http.post(http.CHUNKED, body=b"nonsense\r\n\r\n"),
+    )
     yield case("a broken chunk in its turn", whole + broken, 201, 400, end=End.CLOSES)
-    yield case("a broken chunk after a page", request() + broken, 200, 400, end=End.CLOSES)
-    late = post(CHUNKED, body=CHUNKS + b"x\r\n\r\n")
+    yield case("a broken chunk after a page", http.request() + broken, 200, 400, end=End.CLOSES)
+    late = http.post(http.CHUNKED, body=http.CHUNKS + b"x\r\n\r\n")
     yield case("a late broken chunk in its turn", whole * 3 + late, 201, 201, 201, 400, end=End.CLOSES)
     yield case(
-        "a broken trailer in its turn", whole + post(CHUNKED, body=CHUNKS + b"0\r\nx\r\n\r\n"), 201, 400, end=End.CLOSES
+        "a broken trailer in its turn",
+        whole + http.post(http.CHUNKED, body=http.CHUNKS + b"0\r\nx\r\n\r\n"),
+        201,
+        400,
+        end=End.CLOSES,
     )
-    yield case("nothing behind a broken chunk", whole + broken + request(), 201, 400, end=End.CLOSES)
+    yield case("nothing behind a broken chunk", whole + broken + http.request(), 201, 400, end=End.CLOSES)

@@ -2,20 +2,8 @@
 
 from collections.abc import Iterator
 
-from tests.integration.http_corpus.case import (
-    CHUNKED,
-    CHUNKS,
-    GET,
-    LAST_CHUNK,
-    OFFER,
-    Case,
-    End,
-    case,
-    event,
-    post,
-    refused,
-    request,
-)
+from tests.integration.http_corpus import messages as http
+from tests.integration.http_corpus.case import Case, End, case, refused
 
 _HEAD = b"HEAD /health HTTP/1.1"
 
@@ -40,8 +28,8 @@ def _options() -> Iterator[Case]:
         b"close,",
         b",close",
     ):
-        yield case(f"option {value!r}", request(GET, b"Connection: " + value), 200, end=End.CLOSES)
-        yield case(f"option {value!r} with a body", event(b"Connection: " + value), 201, end=End.CLOSES)
+        yield case(f"option {value!r}", http.request(http.GET, b"Connection: " + value), 200, end=End.CLOSES)
+        yield case(f"option {value!r} with a body", http.event(b"Connection: " + value), 201, end=End.CLOSES)
     for value in (
         b"keep-alive",
         b"Keep-Alive",
@@ -56,81 +44,106 @@ def _options() -> Iterator[Case]:
         b"close x",
         b"\xff",
     ):
-        yield case(f"option {value!r}", request(GET, b"Connection: " + value), 200)
-        yield case(f"option {value!r} with a body", event(b"Connection: " + value), 201)
+        yield case(f"option {value!r}", http.request(http.GET, b"Connection: " + value), 200)
+        yield case(f"option {value!r} with a body", http.event(b"Connection: " + value), 201)
     two = (b"Connection: x", b"Connection: close")
-    yield case("two fields, the second closes", request(GET, *two), 200, end=End.CLOSES)
-    yield case("two fields, the first closes", request(GET, *reversed(two)), 200, end=End.CLOSES)
+    yield case("two fields, the second closes", http.request(http.GET, *two), 200, end=End.CLOSES)
+    yield case("two fields, the first closes", http.request(http.GET, *reversed(two)), 200, end=End.CLOSES)
     yield case(
-        "close and keep-alive", request(GET, b"Connection: close", b"Connection: keep-alive"), 200, end=End.CLOSES
+        "close and keep-alive",
+        http.request(http.GET, b"Connection: close", b"Connection: keep-alive"),
+        200,
+        end=End.CLOSES,
     )
     yield case(
-        "keep-alive and close", request(GET, b"Connection: keep-alive", b"Connection: close"), 200, end=End.CLOSES
+        "keep-alive and close",
+        http.request(http.GET, b"Connection: keep-alive", b"Connection: close"),
+        200,
+        end=End.CLOSES,
     )
-    yield case("HEAD that closes", request(_HEAD, b"Connection: close"), 200, end=End.CLOSES, heads=[0])
-    chunked = post(CHUNKED, b"Connection: close", body=CHUNKS + LAST_CHUNK)
+    yield case("HEAD that closes", http.request(_HEAD, b"Connection: close"), 200, end=End.CLOSES, heads=[0])
+    chunked = http.post(http.CHUNKED, b"Connection: close", body=http.CHUNKS + http.LAST_CHUNK)
     yield case("chunked that closes", chunked, 201, end=End.CLOSES)
-    yield case("nothing there, closing", request(b"GET /nothing HTTP/1.1", b"Connection: close"), 404, end=End.CLOSES)
+    yield case(
+        "nothing there, closing", http.request(b"GET /nothing HTTP/1.1", b"Connection: close"), 404, end=End.CLOSES
+    )
     old = b"GET /health HTTP/1.0"
-    yield case("HTTP/1.0 that closes", request(old, b"Connection: close"), 200, end=End.CLOSES)
-    yield case("Proxy-Connection: close", request(GET, b"Proxy-Connection: close"), 200, end=End.EITHER)
-    yield case("Keep-Alive", request(GET, b"Keep-Alive: timeout=5, max=1"), 200)
+    yield case("HTTP/1.0 that closes", http.request(old, b"Connection: close"), 200, end=End.CLOSES)
+    yield case("Proxy-Connection: close", http.request(http.GET, b"Proxy-Connection: close"), 200, end=End.EITHER)
+    yield case("Keep-Alive", http.request(http.GET, b"Keep-Alive: timeout=5, max=1"), 200)
 
 
 def _pipelines() -> Iterator[Case]:
-    get, head, chunked = request(), request(_HEAD), post(CHUNKED, body=CHUNKS + LAST_CHUNK)
+    get, head, chunked = (
+        http.request(),
+        http.request(_HEAD),
+        http.post(http.CHUNKED, body=http.CHUNKS + http.LAST_CHUNK),
+    )
     for count in (2, 3, 15, 16, 17, 18, 33, 60):
         yield case(f"{count} of nothing but heads", get * count, *[200] * count)
-        yield case(f"{count} with bodies", event() * count, *[201] * count)
+        yield case(f"{count} with bodies", http.event() * count, *[201] * count)
         yield case(f"{count} in chunks", chunked * count, *[201] * count)
     yield case(
-        "all kinds", get + event() + head + chunked + event(*OFFER) + get, 200, 201, 200, 201, 201, 200, heads=[2]
+        "all kinds",
+        get + http.event() + head + chunked + http.event(*http.OFFER) + get,
+        200,
+        201,
+        200,
+        201,
+        201,
+        200,
+        heads=[2],
     )
     yield case("HEAD twice", head * 2, 200, 200, heads=[0, 1])
     yield case("HEAD between", get + head + get, 200, 200, 200, heads=[1])
-    missing, wrong = request(b"GET /nothing HTTP/1.1"), request(b"DELETE /health HTTP/1.1")
+    missing, wrong = http.request(b"GET /nothing HTTP/1.1"), http.request(b"DELETE /health HTTP/1.1")
     yield case("failures among them", get + missing + wrong + get, 200, 404, 405, 200)
-    bad = post(b"Content-Length: 3", body=b"nul")
-    yield case("no events among them", event() + bad + event(), 201, 400, 201)
-    closing = request(GET, b"Connection: close")
+    bad = http.post(b"Content-Length: 3", body=b"nul")
+    yield case("no events among them", http.event() + bad + http.event(), 201, 400, 201)
+    closing = http.request(http.GET, b"Connection: close")
     for name, behind in (
         ("a request", get),
-        ("an event", event()),
+        ("an event", http.event()),
         ("nonsense", b"nonsense\r\n\r\n"),
         ("half a head", b"GET /"),
     ):
         yield case(f"{name} behind the last", closing + behind.replace(b"?", b"hidden"), 200, end=End.CLOSES)
         yield case(
             f"{name} behind the last event",
-            event(b"Connection: close") + behind.replace(b"?", b"hidden"),
+            http.event(b"Connection: close") + behind.replace(b"?", b"hidden"),
             201,
             end=End.CLOSES,
         )
     for name, broken, statuses in (
         ("nonsense", b"nonsense\r\n\r\n", {400, 501}),
-        ("a broken line", request(b"GET"), {400, 505}),
-        ("a broken field", request(GET, b"nonsense"), {400}),
-        ("a broken length", post(b"Content-Length: x", body=b""), {400}),
-        ("a coding that is none", post(b"Transfer-Encoding: gzip, chunked", body=b""), {501}),
-        ("another version", request(b"GET /health HTTP/3.0"), {505}),
+        ("a broken line", http.request(b"GET"), {400, 505}),
+        ("a broken field", http.request(http.GET, b"nonsense"), {400}),
+        ("a broken length", http.post(b"Content-Length: x", body=b""), {400}),
+        ("a coding that is none", http.post(b"Transfer-Encoding: gzip, chunked", body=b""), {501}),
+        ("another version", http.request(b"GET /health HTTP/3.0"), {505}),
         ("NUL", b"\x00", {400, 501}),
     ):
         yield case(f"{name} behind a request", get + broken, 200, statuses, end=End.CLOSES)
-        yield case(f"{name} behind events", event() * 2 + broken, 201, 201, statuses, end=End.CLOSES)
+        yield case(f"{name} behind events", http.event() * 2 + broken, 201, 201, statuses, end=End.CLOSES)
         yield case(f"{name} before a request", broken + get, statuses, end=End.CLOSES)
         yield case(f"{name} between requests", get + broken + get, 200, statuses, end=End.CLOSES)
-    yield case("a bad host behind a request", get + request(host=None), 200, 400, end=End.EITHER)
+    yield case("a bad host behind a request", get + http.request(host=None), 200, 400, end=End.EITHER)
 
 
 def _empty_lines() -> Iterator[Case]:
-    get = request()
+    get = http.request()
     for count in (1, 2, 10):
         yield case(
             f"{count} before the first", b"\r\n" * count + get, {200} if count == 1 else {200, 400}, end=End.EITHER
         )
         yield case(f"{count} between", get + b"\r\n" * count + get, 200, 200)
-        yield case(f"{count} behind an event", event() + b"\r\n" * count + event(), 201, 201)
-        yield case(f"{count} behind chunks", post(CHUNKED, body=CHUNKS + LAST_CHUNK) + b"\r\n" * count + get, 201, 200)
+        yield case(f"{count} behind an event", http.event() + b"\r\n" * count + http.event(), 201, 201)
+        yield case(
+            f"{count} behind chunks",
+            http.post(http.CHUNKED, body=http.CHUNKS + http.LAST_CHUNK) + b"\r\n" * count + get,
+            201,
+            200,
+        )
         yield case(f"{count} behind the last", get + b"\r\n" * count, 200)
     for stray in (b"\n", b"\r", b"\n\n", b"\r\r\n"):
         yield case(f"{stray!r} before the first", stray + get, {200, 400}, end=End.EITHER)
@@ -142,14 +155,14 @@ def _empty_lines() -> Iterator[Case]:
 
 def _unfinished() -> Iterator[Case]:
     """Half a request is answered by nobody but the end of its sender."""
-    get, post_ = request(), event()
+    get, post_ = http.request(), http.event()
     yield case("nothing", b"", end=End.WAITS)
     yield case("an empty line", b"\r\n", end=End.WAITS)
     for whole, name in (
         (get, "a GET"),
         (post_, "an event"),
-        (post(CHUNKED, body=CHUNKS + LAST_CHUNK), "chunks"),
-        (event(*OFFER), "an offer"),
+        (http.post(http.CHUNKED, body=http.CHUNKS + http.LAST_CHUNK), "chunks"),
+        (http.event(*http.OFFER), "an offer"),
     ):
         for part in range(1, 12):
             half = whole[: len(whole) * part // 12]

@@ -2,7 +2,8 @@
 
 from collections.abc import Iterator
 
-from tests.integration.http_corpus.case import GET, HOST, Case, End, case, event, refused, request, tolerated
+from tests.integration.http_corpus import messages as http
+from tests.integration.http_corpus.case import Case, End, case, refused, tolerated
 
 
 def cases() -> Iterator[Case]:
@@ -13,7 +14,7 @@ def cases() -> Iterator[Case]:
 
 
 def _with(field: bytes) -> bytes:
-    return request(GET, field, b"After: it")
+    return http.request(http.GET, field, b"After: it")
 
 
 def _names() -> Iterator[Case]:
@@ -55,21 +56,26 @@ def _values() -> Iterator[Case]:
 def _lines() -> Iterator[Case]:
     for fold in (b"a: v\r\n w", b"a: v\r\n\tw", b"a:\r\n w", b"a: v\r\n  \r\n w"):
         yield tolerated(f"folded {fold!r}", _with(fold))
-    yield refused("a blank before the first field", request().replace(b"HTTP/1.1\r\n", b"HTTP/1.1\r\n "))
-    yield refused("a tab before the first field", request().replace(b"HTTP/1.1\r\n", b"HTTP/1.1\r\n\t"))
-    yield refused("a blank line of blanks", request().replace(b"HTTP/1.1\r\n", b"HTTP/1.1\r\n \r\n"))
-    yield case("a folded host", request(host=b"Host:\r\n api"), {200, 400}, end=End.EITHER)
-    yield case("a folded length", event().replace(b"Length: ", b"Length:\r\n "), {201, 400}, end=End.EITHER)
-    for name, whole in (("one field", b"a: v\nAfter: it"), ("the host", HOST + b"\n")):
+    yield refused("a blank before the first field", http.request().replace(b"HTTP/1.1\r\n", b"HTTP/1.1\r\n "))
+    yield refused("a tab before the first field", http.request().replace(b"HTTP/1.1\r\n", b"HTTP/1.1\r\n\t"))
+    yield refused("a blank line of blanks", http.request().replace(b"HTTP/1.1\r\n", b"HTTP/1.1\r\n \r\n"))
+    yield case("a folded host", http.request(host=b"Host:\r\n api"), {200, 400}, end=End.EITHER)
+    yield case("a folded length", http.event().replace(b"Length: ", b"Length:\r\n "), {201, 400}, end=End.EITHER)
+    for name, whole in (("one field", b"a: v\nAfter: it"), ("the host", http.HOST + b"\n")):
         yield tolerated(f"LF alone behind {name}", _with(whole))
-    yield tolerated("LF alone everywhere", request().replace(b"\r\n", b"\n"))
-    yield tolerated("LF alone at the end", request()[:-2] + b"\n")
-    yield tolerated("LF alone behind the line", request().replace(b"HTTP/1.1\r\n", b"HTTP/1.1\n"))
-    yield refused("CR alone everywhere", request().replace(b"\r\n", b"\r") + b"\r\n\r\n")
-    yield refused("CR alone behind the line", request().replace(b"HTTP/1.1\r\n", b"HTTP/1.1\rA: b\r\n"), 400, 505)
-    yield tolerated("CR twice", request().replace(HOST + b"\r\n", HOST + b"\r\r\n"))
-    yield tolerated("CR twice at the end", request()[:-2] + b"\r\r\n\r\n")
-    yield refused("CR without LF at the end", request()[:-2] + b"\rx\r\n\r\n")
+    yield tolerated("LF alone everywhere", http.request().replace(b"\r\n", b"\n"))
+    yield tolerated("LF alone at the end", http.request()[:-2] + b"\n")
+    yield tolerated("LF alone behind the line", http.request().replace(b"HTTP/1.1\r\n", b"HTTP/1.1\n"))
+    yield refused("CR alone everywhere", http.request().replace(b"\r\n", b"\r") + b"\r\n\r\n")
+    yield refused("CR alone behind the line", http.request().replace(b"HTTP/1.1\r\n", b"HTTP/1.1\rA: b\r\n"), 400, 505)
+    yield tolerated("CR twice", http.request().replace(http.HOST + b"\r\n", http.HOST + b"\r\r\n"))
+    yield tolerated("CR twice at the end", http.request()[:-2] + b"\r\r\n\r\n")
+    yield refused("CR without LF at the end", http.request()[:-2] + b"\rx\r\n\r\n")
     for count in (100, 1_000):
-        yield case(f"{count} fields", request(GET, *(b"a%d: v" % n for n in range(count))), {200, 431}, end=End.EITHER)
-    yield case("the same field often", request(GET, *[b"Accept: */*"] * 50), 200)
+        yield case(
+            f"{count} fields",
+            http.request(http.GET, *(b"a%d: v" % n for n in range(count))),
+            {200, 431},
+            end=End.EITHER,
+        )
+    yield case("the same field often", http.request(http.GET, *[b"Accept: */*"] * 50), 200)

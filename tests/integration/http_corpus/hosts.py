@@ -2,7 +2,8 @@
 
 from collections.abc import Iterator
 
-from tests.integration.http_corpus.case import GET, Case, End, case, event, request
+from tests.integration.http_corpus import messages as http
+from tests.integration.http_corpus.case import Case, End, case
 
 
 def cases() -> Iterator[Case]:
@@ -23,11 +24,11 @@ def cases() -> Iterator[Case]:
         ),
         *(b"127.0.0.1", b"127.0.0.1:3000", b"[::1]", b"[::1]:3000", b"[::ffff:127.0.0.1]", b"[2001:db8::1]:80", b"1"),
     ):
-        yield case(f"host {host!r}", request(host=b"Host: " + host), 200)
+        yield case(f"host {host!r}", http.request(host=b"Host: " + host), 200)
     for name in (b"host", b"HOST", b"hOsT"):
-        yield case(f"named {name!r}", request(host=name + b": api"), 200)
+        yield case(f"named {name!r}", http.request(host=name + b": api"), 200)
     for field in (b"Host:api", b"Host:   api", b"Host:\tapi", b"Host: api ", b"Host: api\t ", b"Host: \t api \t"):
-        yield case(f"blanks {field!r}", request(host=field), 200)
+        yield case(f"blanks {field!r}", http.request(host=field), 200)
     for host in (
         b"",
         b"api:",
@@ -41,7 +42,7 @@ def cases() -> Iterator[Case]:
         b"a;b=c",
         b"[v1.a]",
     ):
-        yield case(f"odd host {host!r}", request(host=b"Host: " + host), {200, 400}, end=End.EITHER)
+        yield case(f"odd host {host!r}", http.request(host=b"Host: " + host), {200, 400}, end=End.EITHER)
     for host in (
         *(
             b"a b",
@@ -100,20 +101,22 @@ def cases() -> Iterator[Case]:
             b"a b:80",
         ),
     ):
-        yield case(f"malformed host {host!r}", request(host=b"Host: " + host), 400, end=End.EITHER)
-    yield case("no host", request(host=None), 400, end=End.EITHER)
-    yield case("no host, with a body", event().replace(b"Host: api\r\n", b""), 400, end=End.EITHER)
-    yield case("no host but a like one", request(GET, b"X-Host: api", b"Hosts: api", host=None), 400, end=End.EITHER)
-    yield case("no host, HEAD", request(b"HEAD /health HTTP/1.1", host=None), 400, end=End.EITHER, heads=[0])
+        yield case(f"malformed host {host!r}", http.request(host=b"Host: " + host), 400, end=End.EITHER)
+    yield case("no host", http.request(host=None), 400, end=End.EITHER)
+    yield case("no host, with a body", http.event().replace(b"Host: api\r\n", b""), 400, end=End.EITHER)
+    yield case(
+        "no host but a like one", http.request(http.GET, b"X-Host: api", b"Hosts: api", host=None), 400, end=End.EITHER
+    )
+    yield case("no host, HEAD", http.request(b"HEAD /health HTTP/1.1", host=None), 400, end=End.EITHER, heads=[0])
     for other in (b"Host: api", b"Host: b", b"host: api", b"Host:", b"Host: a b"):
-        yield case(f"two hosts, {other!r}", request(GET, other), 400, end=End.EITHER)
-        yield case(f"two hosts, {other!r} with a body", event(other), 400, end=End.EITHER)
-        yield case(f"two hosts, {other!r} apart", request(GET, b"A: b", b"C: d", other), 400, end=End.EITHER)
-    yield case("a list of hosts", request(host=b"Host: a, b"), {200, 400}, end=End.EITHER)
-    yield case("three hosts", request(GET, b"Host: api", b"Host: api"), 400, end=End.EITHER)
+        yield case(f"two hosts, {other!r}", http.request(http.GET, other), 400, end=End.EITHER)
+        yield case(f"two hosts, {other!r} with a body", http.event(other), 400, end=End.EITHER)
+        yield case(f"two hosts, {other!r} apart", http.request(http.GET, b"A: b", b"C: d", other), 400, end=End.EITHER)
+    yield case("a list of hosts", http.request(host=b"Host: a, b"), {200, 400}, end=End.EITHER)
+    yield case("three hosts", http.request(http.GET, b"Host: api", b"Host: api"), 400, end=End.EITHER)
     old = b"GET /health HTTP/1.0"
-    yield case("HTTP/1.0, two hosts", request(old, b"Host: b"), 400, end=End.EITHER)
-    yield case("HTTP/1.0, a malformed host", request(old, host=b"Host: a b"), 400, end=End.EITHER)
-    yield case("HTTP/1.0, a host", request(old, host=b"Host: api:80"), 200, end=End.EITHER)
+    yield case("HTTP/1.0, two hosts", http.request(old, b"Host: b"), 400, end=End.EITHER)
+    yield case("HTTP/1.0, a malformed host", http.request(old, host=b"Host: a b"), 400, end=End.EITHER)
+    yield case("HTTP/1.0, a host", http.request(old, host=b"Host: api:80"), 200, end=End.EITHER)
     for size, statuses in ((250, {200}), (5_000, {200, 400})):
-        yield case(f"host of {size} bytes", request(host=b"Host: " + b"a" * size), statuses, end=End.EITHER)
+        yield case(f"host of {size} bytes", http.request(host=b"Host: " + b"a" * size), statuses, end=End.EITHER)

@@ -2,7 +2,8 @@
 
 from collections.abc import Iterator
 
-from tests.integration.http_corpus.case import Case, End, case, refused, request, tolerated
+from tests.integration.http_corpus import messages as http
+from tests.integration.http_corpus.case import Case, End, case, refused, tolerated
 
 
 def cases() -> Iterator[Case]:
@@ -13,7 +14,7 @@ def cases() -> Iterator[Case]:
 
 
 def _get(target: bytes) -> bytes:
-    return request(b"GET " + target + b" HTTP/1.1")
+    return http.request(b"GET " + target + b" HTTP/1.1")
 
 
 def _forms() -> Iterator[Case]:
@@ -29,8 +30,10 @@ def _forms() -> Iterator[Case]:
         yield refused(f"absolute {target!r}", _get(target))
     for target in (b"api:80", b"api", b"health", b"../health", b"./health", b"?", b"?a=b", b"*", b"**", b"%2Fhealth"):
         yield refused(f"no path {target!r}", _get(target), 400)
-    yield case("OPTIONS *", request(b"OPTIONS * HTTP/1.1"), {200, 204, 400, 404, 405}, end=End.EITHER)
-    yield case("no host but in the target", request(b"GET http://api/health HTTP/1.1", host=None), 400, end=End.EITHER)
+    yield case("OPTIONS *", http.request(b"OPTIONS * HTTP/1.1"), {200, 204, 400, 404, 405}, end=End.EITHER)
+    yield case(
+        "no host but in the target", http.request(b"GET http://api/health HTTP/1.1", host=None), 400, end=End.EITHER
+    )
 
 
 def _bytes() -> Iterator[Case]:
@@ -83,5 +86,5 @@ def _spellings() -> Iterator[Case]:
         yield case(f"escaped {target!r}", _get(target), {200, 404})
     for path in (b"//events/generate", b"/events//generate", b"/events/generate/", b"/events%2Fgenerate", b"/events"):
         yield case(
-            f"POST {path!r}", request(b"POST " + path + b" HTTP/1.1", b"Content-Length: 2", body=b"{}"), {404, 405}
+            f"POST {path!r}", http.request(b"POST " + path + b" HTTP/1.1", b"Content-Length: 2", body=b"{}"), {404, 405}
         )

@@ -2,7 +2,8 @@
 
 from collections.abc import Iterator
 
-from tests.integration.http_corpus.case import CHUNKED, CHUNKS, EVENT, Case, End, case, framed, post
+from tests.integration.http_corpus import messages as http
+from tests.integration.http_corpus.case import Case, End, case, framed
 
 
 def cases() -> Iterator[Case]:
@@ -16,8 +17,8 @@ def cases() -> Iterator[Case]:
         b"a" * 1_000 + b": b",
         b"A: " + b"b" * 1_000,
     ):
-        yield from framed(f"trailer {trailer[:20]!r}", [CHUNKED], _behind(trailer), 201)
-        yield from framed(f"trailer {trailer[:20]!r}, told", [CHUNKED, b"Trailer: A"], _behind(trailer), 201)
+        yield from framed(f"trailer {trailer[:20]!r}", [http.CHUNKED], _behind(trailer), 201)
+        yield from framed(f"trailer {trailer[:20]!r}, told", [http.CHUNKED, b"Trailer: A"], _behind(trailer), 201)
     for trailer in (
         *(
             b"Content-Type: text/plain",
@@ -53,7 +54,7 @@ def cases() -> Iterator[Case]:
         *(b"Content-Length: 5\r\nTransfer-Encoding: chunked", b"Connection: close\r\nContent-Length: 100"),
     ):
         # A server may refuse what sets framing or connection, or take no notice; it must not obey.
-        yield from framed(f"no trailer {trailer!r}", [CHUNKED], _behind(trailer), {201, 400}, end=End.EITHER)
+        yield from framed(f"no trailer {trailer!r}", [http.CHUNKED], _behind(trailer), {201, 400}, end=End.EITHER)
     yield from _followed()
     for trailer in (
         *(
@@ -71,19 +72,19 @@ def cases() -> Iterator[Case]:
         ),
         *(b"GET /health HTTP/1.1", b"A", b"\x7f: b"),
     ):
-        yield from framed(f"malformed trailer {trailer!r}", [CHUNKED], _behind(trailer), 400, end=End.CLOSES)
+        yield from framed(f"malformed trailer {trailer!r}", [http.CHUNKED], _behind(trailer), 400, end=End.CLOSES)
     for trailer in (b"A: b\r\n c", b"A: b\r\n\tc", b"A: b\nC: d", b"A: b\rc", b"A: b\x01"):
-        yield from framed(f"odd trailer {trailer!r}", [CHUNKED], _behind(trailer), {201, 400}, end=End.EITHER)
+        yield from framed(f"odd trailer {trailer!r}", [http.CHUNKED], _behind(trailer), {201, 400}, end=End.EITHER)
 
 
 def _behind(trailers: bytes) -> bytes:
-    return CHUNKS + b"0\r\n" + trailers + b"\r\n\r\n"
+    return http.CHUNKS + b"0\r\n" + trailers + b"\r\n\r\n"
 
 
 def _followed() -> Iterator[Case]:
     """With another body behind them, which must not be framed by them."""
-    following = post(b"Content-Length: %d" % len(EVENT), body=EVENT)
+    following = http.post(b"Content-Length: %d" % len(http.EVENT), body=http.EVENT)
     for trailer in (b"A: b", b"Digest: x\r\nA: b"):
-        first = post(CHUNKED, body=_behind(trailer))
+        first = http.post(http.CHUNKED, body=_behind(trailer))
         yield case(f"an event behind {trailer!r}", first + following, 201, 201)
         yield case(f"events behind {trailer!r}", first * 3 + following, 201, 201, 201, 201)

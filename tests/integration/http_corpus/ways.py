@@ -54,14 +54,14 @@ class Port:
         before = self._published()
         client = MemoryConnection(self.server.make_protocol)
         for piece in pieces:
-            if client.ended:
+            if client.has_server_ended:
                 break
-            client.feed(piece)
+            client.send(piece)
             await (client.settled() if settles and not fin else asyncio.sleep(0))
         if fin:
             client.end()
         await client.settled()
-        outcome = Outcome(bytes(client.sent), client.ended, self._published() - before)
+        outcome = Outcome(bytes(client.received), client.has_server_ended, self._published() - before)
         client.abort()
         await asyncio.sleep(0)
         return outcome
