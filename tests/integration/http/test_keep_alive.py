@@ -1,4 +1,4 @@
-"""How long a connection may be idle between requests, by the event loop's clock."""
+"""Idle connections are closed after the keep-alive time."""
 
 import asyncio
 from collections.abc import Sequence
@@ -10,18 +10,13 @@ from domain.event import UserEvent
 from entrypoints.http.server import deadlines
 from entrypoints.http.server.hardened_protocol import HardenedProtocol
 from tests.support.api import Api
+from tests.support.http_steps import GET, LAST_GET, POST, read_content
 from tests.support.server import connection, read_head, served
 from tests.support.time import LoopTime
 from tests.support.waiting import PATIENCE
 
 SECONDS = 6_000
-"""So long that no time that a busy machine takes counts."""
-GET = b"GET /health HTTP/1.1\r\nHost: api\r\n\r\n"
-BODY = b'{"userId":"u","eventType":"LOGIN"}'
-POST = (
-    b"POST /events/generate HTTP/1.1\r\nHost: api\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%b"
-    % (len(BODY), BODY)
-)
+"""Long enough that the real time of a test does not matter."""
 
 
 @pytest.fixture(autouse=True)
@@ -31,13 +26,13 @@ def _limits(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 async def time(monkeypatch: pytest.MonkeyPatch) -> LoopTime:
-    """The clock that the server goes by."""
+    """The server's clock."""
     return LoopTime(monkeypatch)
 
 
 @pytest.fixture
 def received(monkeypatch: pytest.MonkeyPatch) -> asyncio.Queue[bytes]:
-    """What has come to the server, piece by piece."""
+    """The pieces that the server has received."""
     pieces: asyncio.Queue[bytes] = asyncio.Queue()
     take = HardenedProtocol.data_received
 
@@ -49,15 +44,15 @@ def received(monkeypatch: pytest.MonkeyPatch) -> asyncio.Queue[bytes]:
     return pieces
 
 
-async def answered(reader: asyncio.StreamReader) -> int:
-    """Read one answer whole."""
+async def response_status(reader: asyncio.StreamReader) -> int:
+    """Read a complete response."""
     status, head = await read_head(reader)
-    await reader.readexactly(int(head.split("content-length: ")[1].split("\r\n")[0]))
+    await read_content(reader, head)
     return status
 
 
 async def assert_ends(reader: asyncio.StreamReader, time: LoopTime, *, after: float) -> None:
-    """See that the connection ends when it has been idle for so long, and not before."""
+    """Check that the connection closes after so many idle seconds, and not before."""
     await time.passes(0.9 * after)
     assert not reader.at_eof()
     await time.passes(0.1 * after)
@@ -66,26 +61,26 @@ async def assert_ends(reader: asyncio.StreamReader, time: LoopTime, *, after: fl
 
 
 @pytest.mark.parametrize("request_", [GET, POST], ids=["by the framework", "direct"])
-async def test_idle_connection_is_ended(api: Api, time: LoopTime, request_: bytes) -> None:
-    """Once the time has passed since the answer, and not before."""
+async def test_idle_connection_closes_after_keep_alive_time(api: Api, time: LoopTime, request_: bytes) -> None:
+    """The time starts with the response."""
     async with served(api.app, keep_alive=SECONDS) as port, connection(port) as (reader, writer):
         writer.write(request_)
-        await answered(reader)
+        await response_status(reader)
         await assert_ends(reader, time, after=SECONDS)
 
 
-async def test_connection_in_use_lives_on(api: Api, time: LoopTime) -> None:
-    """Each answer begins the time anew."""
+async def test_connection_in_use_stays_open(api: Api, time: LoopTime) -> None:
+    """Each response restarts the time."""
     async with served(api.app, keep_alive=SECONDS) as port, connection(port) as (reader, writer):
         for _ in range(4):
             writer.write(POST)
-            assert await answered(reader) == 201
+            assert await response_status(reader) == 201
             await time.passes(SECONDS / 2)
         await assert_ends(reader, time, after=SECONDS / 2)
 
 
-async def test_request_that_takes_long_is_answered(api: Api, time: LoopTime, monkeypatch: pytest.MonkeyPatch) -> None:
-    """While it is served nothing comes, which is not the client's fault."""
+async def test_slow_request_does_not_count_as_idle(api: Api, time: LoopTime, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The client sends nothing while it waits for the response."""
 
     async def publish(events: Sequence[UserEvent], _trace: bytes | None = None) -> Sequence[Receipt]:
         await time.passes(3 * SECONDS)
@@ -93,20 +88,20 @@ async def test_request_that_takes_long_is_answered(api: Api, time: LoopTime, mon
 
     async with served(api.app, keep_alive=SECONDS) as port, connection(port) as (reader, writer):
         writer.write(GET)
-        assert await answered(reader) == 200
+        assert await response_status(reader) == 200
         monkeypatch.setattr(api.publisher, "publish", publish)
         writer.write(POST)
-        assert await answered(reader) == 201
+        assert await response_status(reader) == 201
         await assert_ends(reader, time, after=SECONDS)
 
 
-async def test_stray_empty_lines_do_not_prolong_idleness(
+async def test_empty_lines_do_not_restart_keep_alive_time(
     api: Api, time: LoopTime, received: asyncio.Queue[bytes]
 ) -> None:
-    """They may stand before a request, and are none."""
+    """They may precede a request, but do not begin one."""
     async with served(api.app, keep_alive=SECONDS) as port, connection(port) as (reader, writer):
         writer.write(POST)
-        assert await answered(reader) == 201
+        assert await response_status(reader) == 201
         await time.passes(SECONDS / 2)
         writer.write(b"\r\n\r")
         while await received.get() != b"\r\n\r":
@@ -114,17 +109,17 @@ async def test_stray_empty_lines_do_not_prolong_idleness(
         await assert_ends(reader, time, after=SECONDS / 2)
 
 
-async def test_keep_alive_is_announced_a_second_short(api: Api) -> None:
-    """The client gives up the connection first, and never sends a request into one that just ends."""
+async def test_announced_keep_alive_is_one_second_shorter(api: Api) -> None:
+    """The client stops using the connection first, and never sends a request into one that just closes."""
     async with served(api.app, keep_alive=75) as port, connection(port) as (reader, writer):
         writer.write(GET)
         _, head = await read_head(reader)
         assert "\r\nconnection: keep-alive\r\nkeep-alive: timeout=74\r\n" in head
 
 
-@pytest.mark.parametrize("request_", [GET.replace(b"1.1", b"1.0"), GET.replace(b"Host", b"Connection: close\r\nHost")])
-async def test_connection_that_ends_announces_no_keep_alive(api: Api, request_: bytes) -> None:
-    """It says that it ends."""
+@pytest.mark.parametrize("request_", [GET.replace(b"1.1", b"1.0"), LAST_GET])
+async def test_closing_response_announces_no_keep_alive(api: Api, request_: bytes) -> None:
+    """It says `Connection: close`."""
     async with served(api.app) as port, connection(port) as (reader, writer):
         writer.write(request_)
         _, head = await read_head(reader)
@@ -132,19 +127,19 @@ async def test_connection_that_ends_announces_no_keep_alive(api: Api, request_: 
         assert "\r\nconnection: close\r\n" in head
 
 
-async def test_head_that_began_before_the_answer_has_its_own_time(api: Api, time: LoopTime) -> None:
-    """The answer is that to the request before it."""
+async def test_headers_begun_before_response_have_own_time(api: Api, time: LoopTime) -> None:
+    """The response is that to the request before."""
     async with served(api.app, keep_alive=SECONDS) as port, connection(port) as (reader, writer):
         writer.write(POST + GET[:10])
-        assert await answered(reader) == 201
+        assert await response_status(reader) == 201
         await assert_is_late(reader, time)
 
 
-async def test_head_that_has_begun_has_its_own_time(api: Api, time: LoopTime, received: asyncio.Queue[bytes]) -> None:
-    """It is refused with an answer, and not before that time is over."""
+async def test_begun_headers_have_own_time(api: Api, time: LoopTime, received: asyncio.Queue[bytes]) -> None:
+    """They get a 408, and not before that time is over."""
     async with served(api.app, keep_alive=SECONDS) as port, connection(port) as (reader, writer):
         writer.write(GET)
-        await answered(reader)
+        await response_status(reader)
         writer.write(GET[:10])
         while await received.get() != GET[:10]:
             pass
@@ -152,8 +147,8 @@ async def test_head_that_has_begun_has_its_own_time(api: Api, time: LoopTime, re
 
 
 async def assert_is_late(reader: asyncio.StreamReader, time: LoopTime) -> None:
-    """See that a head is waited for beyond the time of an idle connection, and not for ever."""
-    late = asyncio.create_task(answered(reader))
+    """Check that the server waits for headers longer than for a request, but not forever."""
+    late = asyncio.create_task(response_status(reader))
     await time.passes(2 * SECONDS)
     assert not late.done()
     await time.passes(SECONDS)

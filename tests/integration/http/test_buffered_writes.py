@@ -1,4 +1,4 @@
-"""Answers are held back until a turn of the event loop ends: whatever comes before that, none is lost."""
+"""Responses are buffered until the end of a turn of the event loop; none is lost."""
 
 import asyncio
 from collections.abc import Callable
@@ -13,7 +13,7 @@ from entrypoints.http.server.transport import MAX_BUFFERED_BYTES, BufferedTransp
 from tests.support.memory_connection import MemoryConnection, served_in_memory
 
 _TURNS = range(12)
-"""More than a request and its answer take."""
+"""More than a request and its response take."""
 _GET = b"GET / HTTP/1.1\r\nHost: api\r\n\r\n"
 _POST = b"POST / HTTP/1.1\r\nHost: api\r\nContent-Length: 2000000\r\n\r\n"
 
@@ -37,16 +37,16 @@ def _shut_down(client: MemoryConnection) -> None:
 
 
 def _send_too_much(client: MemoryConnection) -> None:
-    """The answer does not wait for the content, of which more comes than is read away."""
+    """The response does not wait for the content, and more content arrives than the server discards."""
     client.send(bytes(MAX_DISCARDED_BYTES + 1))
 
 
 @pytest.mark.parametrize("turns", _TURNS)
 @pytest.mark.parametrize(("request_", "end"), [(_GET, _end), (_GET, _shut_down), (_POST, _send_too_much)])
-async def test_answer_goes_out_however_the_connection_ends(
+async def test_response_is_sent_however_the_connection_closes(
     request_: bytes, end: Callable[[MemoryConnection], None], turns: int
 ) -> None:
-    """And whenever it does."""
+    """At any time."""
     async with served_in_memory(_hello) as server:
         client = MemoryConnection(server.make_protocol)
         client.send(request_)
@@ -76,40 +76,40 @@ class _Transport(asyncio.Transport):
         return False
 
 
-async def test_writes_of_a_turn_are_one() -> None:
-    """Which goes out at its end."""
+async def test_writes_of_one_turn_are_combined() -> None:
+    """They are sent at the end of the turn."""
     transport = _Transport()
-    outgoing = BufferedTransport(transport, asyncio.get_running_loop(), transport.close)
-    outgoing.write(b"a")
-    outgoing.write(b"b")
+    buffered = BufferedTransport(transport, asyncio.get_running_loop(), transport.close)
+    buffered.write(b"a")
+    buffered.write(b"b")
     assert transport.writes == []
     await _after(1)
-    outgoing.write(b"c")
+    buffered.write(b"c")
     await _after(1)
     assert transport.writes == [b"ab", b"c"]
 
 
-async def test_much_is_not_held_back() -> None:
-    """So that the transport can say that the client does not read."""
+async def test_large_writes_are_not_buffered() -> None:
+    """So that the transport can apply backpressure."""
     transport = _Transport()
-    outgoing = BufferedTransport(transport, asyncio.get_running_loop(), transport.close)
-    outgoing.write(bytes(MAX_BUFFERED_BYTES))
-    outgoing.write(b"a")
+    buffered = BufferedTransport(transport, asyncio.get_running_loop(), transport.close)
+    buffered.write(bytes(MAX_BUFFERED_BYTES))
+    buffered.write(b"a")
     assert transport.writes == [bytes(MAX_BUFFERED_BYTES) + b"a"]
 
 
-async def test_reset_comes_after_what_was_written() -> None:
-    """A connection that was answered just now may have to make room for another one."""
+async def test_reset_follows_buffered_writes() -> None:
+    """A connection may be evicted right after its response."""
     with socket() as client:
         transport = _Transport(client)
-        outgoing = BufferedTransport(transport, asyncio.get_running_loop(), transport.close)
-        outgoing.write(b"answer")
-        outgoing.reset()
+        buffered = BufferedTransport(transport, asyncio.get_running_loop(), transport.close)
+        buffered.write(b"answer")
+        buffered.reset()
     assert transport.writes == [b"answer", b"(reset)"]
 
 
-async def test_error_is_told_where_an_answer_could_not_be_rendered() -> None:
-    """In the framing of its own."""
+async def test_response_with_invalid_headers_becomes_500() -> None:
+    """With framing of its own."""
 
     async def app(_scope: Scope, _receive: Receive, send: Send) -> None:
         await send({"type": "http.response.start", "status": 200, "headers": [(b"x", b"a\r\nb: c")]})

@@ -1,0 +1,1 @@
+"""The HTTP server on real connections, by promise."""
