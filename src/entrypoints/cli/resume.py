@@ -3,7 +3,6 @@
 import json
 import sys
 from collections.abc import Collection, Sequence
-from enum import Enum, auto
 
 import typer
 
@@ -14,42 +13,32 @@ from entrypoints.config.errors import UsageError
 from entrypoints.container import assembled_halted_partitions
 
 
-class Consent(Enum):
-    """How a person agrees to the resumption."""
-
-    GIVEN = auto()
-    ASKED = auto()
-    """On the terminal, once the partitions are listed."""
-    MISSING = auto()
-    """There is no terminal to ask on."""
-    NOT_WANTED = auto()
-    """It is a dry run."""
-
-
 def resume(partitions: Collection[int] | None, *, yes: bool, dry_run: bool, as_json: bool) -> None:
     """List the halted ones of `partitions`, or all, and resume them once a person agrees."""
     settings = read_target()
-    if dry_run:
-        consent = Consent.NOT_WANTED
-    elif yes:
-        consent = Consent.GIVEN
-    else:
-        consent = Consent.ASKED if sys.stdin.isatty() else Consent.MISSING
 
     async def work() -> None:
         async with assembled_halted_partitions(settings) as halted:
-            await list_and_resume(halted, partitions, consent, as_json=as_json)
+            await list_and_resume(
+                halted, partitions, yes=yes, dry_run=dry_run, can_ask=sys.stdin.isatty(), as_json=as_json
+            )
 
     run(work())
 
 
 async def list_and_resume(
-    halted: HaltedPartitions, partitions: Collection[int] | None, consent: Consent, *, as_json: bool
+    halted: HaltedPartitions,
+    partitions: Collection[int] | None,
+    *,
+    yes: bool,
+    dry_run: bool,
+    can_ask: bool,
+    as_json: bool,
 ) -> None:
     """Print the halted ones of `partitions`, or all, and resume them with a person's consent.
 
-    Raises `UsageError` where one of `partitions` is not halted or consent is missing, `typer.Abort` where the answer
-    was no.
+    `can_ask`: whether there is a terminal to ask on. Raises `UsageError` where one of `partitions` is not halted or
+    nobody can be asked, `typer.Abort` where the answer was no.
     """
     try:
         found = await halted.find(partitions)
@@ -58,12 +47,12 @@ async def list_and_resume(
     _print(halted, found, as_json=as_json)
     if not found:
         typer.echo(f"nothing is halted: {halted}", err=True)
-    elif consent is Consent.NOT_WANTED:
+    elif dry_run:
         typer.echo("nothing was resumed: this was a dry run", err=True)
-    elif consent is Consent.MISSING:
+    elif not yes and not can_ask:
         raise UsageError("nothing was resumed: there is no terminal to ask on; --yes resumes without asking")
     else:
-        if consent is Consent.ASKED:
+        if not yes:
             typer.confirm("Resume these partitions? Gaps and unreadable records are skipped.", abort=True, err=True)
         resumed = await halted.resume([each.partition for each in found])
         typer.echo(f"resumed: {resumed}; consumers read on there within some seconds", err=True)

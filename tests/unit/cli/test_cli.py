@@ -19,7 +19,7 @@ from domain.errors import Unavailable
 from domain.stop import Stop, StopKind
 from entrypoints.cli import deployment, main, resume
 from entrypoints.cli import run as cli_run
-from entrypoints.cli.resume import Consent, list_and_resume
+from entrypoints.cli.resume import list_and_resume
 from entrypoints.config.environment import load_settings
 from entrypoints.config.program import release
 from entrypoints.config.settings import Settings
@@ -249,7 +249,7 @@ def test_resume_asks_on_a_terminal(halted: _Halted, answer: str, left: set[int])
     """The question goes to stderr; any answer but yes changes nothing."""
     with CliRunner().isolation(input=answer) as (stdout, stderr, _):
         with suppress(typer.Abort):
-            asyncio.run(list_and_resume(halted.partitions, None, Consent.ASKED, as_json=True))
+            asyncio.run(list_and_resume(halted.partitions, None, yes=False, dry_run=False, can_ask=True, as_json=True))
         assert [each["partition"] for each in json.loads(stdout.getvalue().splitlines()[0])] == [0, 2]
         assert b"Resume these partitions?" in stderr.getvalue()
     assert halted.left() == left
