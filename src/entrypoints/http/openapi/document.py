@@ -31,7 +31,7 @@ def document(prefix: str = "") -> Schema:
         "tags": [
             {"name": "events", "description": "Publish and read events"},
             {"name": "health", "description": "For operators"},
-            {"name": "documentation", "description": "What the service offers"},
+            {"name": "documentation", "description": "Descriptions of the API"},
         ],
         "paths": {
             "/events/generate": _every_method(event_operations.generate_event(), "post"),
@@ -64,7 +64,7 @@ def _head(get: Schema) -> Schema:
 
 
 def _options(operation: Schema) -> Schema:
-    allow = header("string", "The methods that the path takes", "GET, HEAD, OPTIONS")
+    allow = header("string", "The methods that the path supports", "GET, HEAD, OPTIONS")
     # OPTIONS does not validate the id.
     parameters = [
         {**parameter, "schema": {"type": "string"}}
@@ -75,7 +75,7 @@ def _options(operation: Schema) -> Schema:
     return {
         "tags": operation["tags"],
         "operationId": f"{operation['operationId']}Options",
-        "summary": "Which methods does the path take?",
+        "summary": "Which methods does the path support?",
         **({"parameters": parameters} if parameters else {}),
         "responses": {"204": response("`Allow` names them", allow=allow), **error_responses(*statuses)},
     }

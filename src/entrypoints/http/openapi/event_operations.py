@@ -17,7 +17,7 @@ def generate_event() -> Schema:
         "operationId": "generateEvent",
         "summary": "Publish an event",
         "description": "Answers once the log has the event durably; it appears in the list a moment later. "
-        "A 503 may mean that the event was taken all the same: retry with its `eventId`. " + _COMPRESSION,
+        "After a 503 the event may have been published: retry with its `eventId`. " + _COMPRESSION,
         "requestBody": {"required": True, "content": {JSON: {"schema": ref("EventInput"), "example": EVENTS[0]}}},
         "responses": {
             "201": response("The log has the event", {JSON: ref("Published")}, location=location),
@@ -28,15 +28,14 @@ def generate_event() -> Schema:
 
 def publish_batch() -> Schema:
     """Describe `POST /events/batch`."""
-    lines = {"schema": {"type": "string", "description": "One EventInput as JSON a line; blank lines are ignored"}}
+    lines = {"schema": {"type": "string", "description": "One EventInput in JSON per line; blank lines are ignored"}}
     return {
         "tags": ["events"],
         "operationId": "publishBatch",
         "summary": "Publish many events",
-        "description": "A 200 says nothing about any event: look at each result. A user's events keep their order. "
-        "How many events and bytes a batch may have is set by MAX_BATCH_EVENTS and MAX_BATCH_BYTES; nothing of a batch "
-        "that is answered with 400, 408, 413 or 415 was published. After a 500 or 503 any of it may have been. "
-        + _COMPRESSION,
+        "description": "The status 200 does not mean that all events were published: check each result. Events of a "
+        "user keep their order. MAX_BATCH_EVENTS and MAX_BATCH_BYTES limit a batch. After a 400, 408, 413 or 415 no "
+        "event of the batch was published; after a 500 or 503 some may have been. " + _COMPRESSION,
         "requestBody": {
             "required": True,
             "content": {
@@ -46,7 +45,7 @@ def publish_batch() -> Schema:
         },
         "responses": {
             "200": response(
-                "One result for each event; with `Retry-After` if any is to be sent again",
+                "One result for each event; with `Retry-After` if any must be sent again",
                 {JSON: ref("BatchResults")},
                 **RETRY_AFTER,
             ),
@@ -57,13 +56,13 @@ def publish_batch() -> Schema:
 
 def list_events() -> Schema:
     """Describe `GET /events/processed`."""
-    lines = {"type": "string", "description": "One Event as JSON a line"}
+    lines = {"type": "string", "description": "One Event in JSON per line"}
     return {
         "tags": ["events"],
         "operationId": "listEvents",
         "summary": "List stored events, newest first",
-        "description": "As JSON by the page; as NDJSON or CSV everything that matches, streamed. Rows become visible "
-        "out of order by a moment: who polls with `since` should overlap by some seconds.",
+        "description": "JSON is paged; NDJSON and CSV stream all matching events. Rows may become visible slightly out "
+        "of order: polls with `since` should overlap by some seconds.",
         "parameters": [
             _query(
                 "limit",
@@ -71,9 +70,9 @@ def list_events() -> Schema:
                 f"How many events: for JSON {DEFAULT_LIMIT} unless stated, at most {MAX_LIMIT}, and fewer where "
                 "payloads are large; otherwise all.",
             ),
-            _query("cursor", {"type": "string"}, "Where to go on, taken from a `Link` header."),
-            _query("userId", {"type": "string", "minLength": 1}, "Only this user's."),
-            _query("eventType", ref("EventType"), "Only of this type."),
+            _query("cursor", {"type": "string"}, "Start of the page, from a `Link` header."),
+            _query("userId", {"type": "string", "minLength": 1}, "Only events of this user."),
+            _query("eventType", ref("EventType"), "Only events of this type."),
             _query("since", {"type": "string", "format": "date-time"}, "Stored at this time or later."),
             _query("until", {"type": "string", "format": "date-time"}, "Stored before this time."),
             _query("bom", {"type": "string", "enum": ["0", "1"]}, "1: CSV begins with a byte order mark, for Excel."),
@@ -84,17 +83,17 @@ def list_events() -> Schema:
                 {
                     JSON: {"type": "array", "items": ref("Event")},
                     **dict.fromkeys(NDJSON_TYPES, lines),
-                    CSV: {"type": "string", "description": "RFC 4180 with a header line, formulas disarmed"},
+                    CSV: {"type": "string", "description": "RFC 4180 with a header row, formulas escaped"},
                 },
                 link=header(
                     "string",
                     "The next page, if there is one; JSON only",
                     '</events/processed?cursor=…>; rel="next"',
                 ),
-                vary=header("string", "What the answer depends on", "Accept, Accept-Encoding"),
+                vary=header("string", "The request headers that select the response", "Accept, Accept-Encoding"),
                 **{
                     "content-disposition": header("string", "CSV only", 'attachment; filename="events.csv"'),
-                    "content-encoding": header("string", "gzip or zstd, where `Accept-Encoding` has it", "zstd"),
+                    "content-encoding": header("string", "gzip or zstd, if `Accept-Encoding` allows it", "zstd"),
                 },
             ),
             **error_responses(406),

@@ -7,18 +7,18 @@ from entrypoints.http.problems import MEDIA_TYPE
 
 _PROBLEMS = {
     HTTPStatus.BAD_REQUEST: "The request is not valid HTTP/1.1, or its body cannot be read",
-    HTTPStatus.NOT_FOUND: "No such event is stored, or not yet; or the id is no UUID",
-    HTTPStatus.METHOD_NOT_ALLOWED: "The path does not take this method; `Allow` names those that it takes",
+    HTTPStatus.NOT_FOUND: "The event is not stored (yet), or the id is not a UUID",
+    HTTPStatus.METHOD_NOT_ALLOWED: "The path does not support this method; `Allow` lists those that it supports",
     HTTPStatus.NOT_ACCEPTABLE: "None of the media types is acceptable to the client",
-    HTTPStatus.REQUEST_TIMEOUT: "The head or the body of the request did not arrive in time",
+    HTTPStatus.REQUEST_TIMEOUT: "The headers or the body of the request did not arrive in time",
     HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "The body or the event is too large",
     HTTPStatus.UNSUPPORTED_MEDIA_TYPE: "Another media type, another charset than UTF-8, or another compression than "
     "gzip, deflate or zstd",
-    HTTPStatus.UNPROCESSABLE_ENTITY: "Not valid, or an unknown query parameter; `errors` names each field at fault",
+    HTTPStatus.UNPROCESSABLE_ENTITY: "Invalid values, or an unknown query parameter; `errors` lists all of them",
     HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE: "Too many bytes or fields outside of the body",
     HTTPStatus.INTERNAL_SERVER_ERROR: "A bug; never caused by a request alone",
     HTTPStatus.NOT_IMPLEMENTED: "An unknown method, or a transfer coding other than chunked",
-    HTTPStatus.SERVICE_UNAVAILABLE: "Not now; retry after the seconds in `Retry-After`",
+    HTTPStatus.SERVICE_UNAVAILABLE: "Temporarily unavailable; retry after the seconds in `Retry-After`",
     HTTPStatus.HTTP_VERSION_NOT_SUPPORTED: "A version of HTTP other than 1.0 and 1.1",
 }
 _EVERYWHERE = (400, 405, 408, 422, 431, 500, 501, 503, 505)
@@ -33,19 +33,21 @@ def header(schema_type: str, description: str, example: str | int) -> Schema:
 RETRY_AFTER = {"retry-after": header("integer", "Seconds to wait before the next attempt", 5)}
 
 _PROBLEM_HEADERS: dict[HTTPStatus, Schema] = {
-    HTTPStatus.METHOD_NOT_ALLOWED: {"allow": header("string", "The methods that the path takes", "GET, HEAD, OPTIONS")},
+    HTTPStatus.METHOD_NOT_ALLOWED: {
+        "allow": header("string", "The methods that the path supports", "GET, HEAD, OPTIONS")
+    },
     HTTPStatus.UNSUPPORTED_MEDIA_TYPE: {
-        "accept": header("string", "The media types that are taken", "application/json"),
-        "accept-encoding": header("string", "The compressions that are taken", "gzip, deflate, zstd"),
+        "accept": header("string", "The supported media types", "application/json"),
+        "accept-encoding": header("string", "The supported encodings", "gzip, deflate, zstd"),
     },
     HTTPStatus.SERVICE_UNAVAILABLE: RETRY_AFTER,
 }
 
 
 HEADERS: Schema = {
-    "x-request-id": header("string", "The request's X-Request-ID, or one made for it", "0198f3c0"),
-    "x-content-type-options": header("string", "The media type is not to be guessed", "nosniff"),
-    "cache-control": header("string", "Nothing is to be cached", "no-store"),
+    "x-request-id": header("string", "The X-Request-ID of the request, or a new one", "0198f3c0"),
+    "x-content-type-options": header("string", "Clients must not guess the media type", "nosniff"),
+    "cache-control": header("string", "Caches must not store the response", "no-store"),
 }
 """The headers of every response."""
 

@@ -36,12 +36,12 @@ def ready() -> Schema:
 def get_root() -> Schema:
     """Describe `GET /`."""
     policy = {"content-security-policy": header("string", "What the page may load", "default-src 'none'")}
-    vary = header("string", "What the answer depends on", "Accept")
+    vary = header("string", "The request headers that select the response", "Accept")
     links = response("Links", {JSON: {"type": "object"}, HTML: {"type": "string"}}, vary=vary, **policy)
     return {
         "tags": ["documentation"],
         "operationId": "getRoot",
-        "summary": "Find what the service offers",
+        "summary": "List the resources of the service",
         "responses": {"200": links, **error_responses()},
     }
 

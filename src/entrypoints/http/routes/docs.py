@@ -101,7 +101,7 @@ def _operation(path: str, method: str, operation: Schema, item: Schema) -> str:
     return (
         f'<article id="{operation["operationId"]}"><h3>{method.upper()} {escape(path)}</h3>'
         f"<p><strong>{_text(operation['summary'])}</strong></p><p>{_text(operation.get('description', ''))} "
-        f"The path also takes {also}.</p><pre>{escape(_curl(path, operation))}</pre>"
+        f"The path also supports {also}.</p><pre>{escape(_curl(path, operation))}</pre>"
         + (_table(("Parameter", "In", "Type", "Meaning"), parameters) if parameters else "")
         + (f"<p>Body: {_content(body)}</p>" if body else "")
         + _table(("Response", "Meaning", "Content"), responses)

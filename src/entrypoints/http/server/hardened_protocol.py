@@ -1,18 +1,7 @@
 """uvicorn's HTTP/1.1 protocol, corrected where it is wrong or unbounded; the rest is inherited.
 
-The overrides, which `overrides.py` checks at start against the installed versions:
-
-- `data_received`: `RequestParser` parses requests (RFC 9112, sections 2 to 7). It reads content after an Upgrade offer
-  (RFC 9110, section 7.8; uvicorn issue 2722) and limits the bytes outside content. Pipelined requests are limited, too.
-- `eof_received`: a client that closes its sending side still gets its responses (RFC 9112, section 9.6; issue 1264).
-- `connection_made`, `connection_lost`: connections are limited; pipelined requests end with their connection.
-- `shutdown`: buffered response bytes are sent first.
-- `on_response_complete`: content behind an early response is discarded for a limited time (RFC 9112, section 9.6).
-- `RequestResponseCycle` (in `response_cycle.py`): no chunked coding to HTTP/1.0 (RFC 9112, section 6.1); `100 Continue`
-  only when the application reads content that has not arrived (RFC 9110, section 10.1.1); one write per response.
-
-The server calls `check_deadline` on each connection once a second, for all timeouts. uvicorn has only a keep-alive
-timeout (issue 157).
+`overrides.py` lists the overrides and their reasons. The server calls `check_deadline` on each connection once a
+second, for all timeouts; uvicorn has only a keep-alive timeout (issue 157).
 """
 
 import asyncio
