@@ -109,7 +109,7 @@ async def post_until(flooded: "asyncio.Task[None]", server: Floodable) -> list[f
 
 @pytest.mark.parametrize("name", FLOODS)
 @pytest.mark.parametrize("kind", ["api", "consumer"])
-async def test_flood_costs_little(server: Floodable, kind: str, name: str) -> None:
+async def test_flood_uses_bounded_memory_and_delays_nobody(server: Floodable, kind: str, name: str) -> None:
     """Neither much memory, which comes back, nor the time of others, whose events are published."""
     port = server.api_port if kind == "api" else server.health_port
     server.forget_peak()

@@ -59,14 +59,14 @@ items = st.lists(good | hopeless | skipped_values, max_size=_MAX_ITEMS)
 
 
 @given(items=items, blank=blanks)
-def test_array_is_taken_apart_into_its_items(items: list[bytes], blank: bytes) -> None:
+def test_array_splits_into_its_items(items: list[bytes], blank: bytes) -> None:
     """Byte for byte, whatever they hold."""
     body = blank + b"[" + b",".join(blank + item + blank for item in items) + b"]" + blank
     assert taken_apart(_splitter.array(body)) == items
 
 
 @given(items=items, ending=st.sampled_from([b"\n", b"\r\n", b"\n\n \n"]))
-def test_lines_are_taken_apart_into_their_items(items: list[bytes], ending: bytes) -> None:
+def test_lines_split_into_their_items(items: list[bytes], ending: bytes) -> None:
     """The last one with or without an end."""
     one_line = [item.replace(b"\r\n", b" ") for item in items]
     assert taken_apart(_splitter.lines(ending.join(one_line))) == one_line
@@ -74,7 +74,7 @@ def test_lines_are_taken_apart_into_their_items(items: list[bytes], ending: byte
 
 
 @given(body=st.binary() | damaged(items.map(lambda items: b"[%b]" % b",".join(items)), _FRAGMENTS, most=2))
-def test_any_body_is_taken_apart_or_refused(body: bytes) -> None:
+def test_any_body_splits_or_is_rejected(body: bytes) -> None:
     """Into the items that another parser finds, if it finds any."""
     for split in (_splitter.array, _splitter.lines):
         try:
@@ -87,7 +87,7 @@ def test_any_body_is_taken_apart_or_refused(body: bytes) -> None:
 
 
 @given(items=st.lists(good | hopeless, max_size=8), is_array=st.booleans())
-async def test_bad_item_leaves_its_neighbours_alone(api: Api, items: list[bytes], *, is_array: bool) -> None:
+async def test_invalid_item_does_not_affect_neighbours(api: Api, items: list[bytes], *, is_array: bool) -> None:
     """They are published, in their places, and the consumer can read them."""
     api.log.topics.clear()
     body = b"[%b]" % b",".join(items) if is_array else b"\n".join(items)

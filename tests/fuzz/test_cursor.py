@@ -14,7 +14,7 @@ _FRAGMENTS = [b"=", b"==", b"-", b"_", b"+", b"/", b"A", b"%3D", b"\n", b"\xc3\x
 
 
 @given(place=places, user_id=st.none() | user_ids)
-def test_place_is_the_same_when_it_is_read_again(place: Cursor, user_id: str | None) -> None:
+def test_position_survives_encoding(place: Cursor, user_id: str | None) -> None:
     """To the microsecond, and the user with it; nothing in it needs an escape in a URL's query."""
     text = cursor.encode(place, user_id)
     assert cursor.decode(text) == (place, user_id)
@@ -25,7 +25,7 @@ def test_place_is_the_same_when_it_is_read_again(place: Cursor, user_id: str | N
 @given(
     text=st.text(max_size=40) | damaged(cursors.map(str.encode), _FRAGMENTS).map(lambda text: text.decode("latin-1"))
 )
-def test_any_text_is_a_place_or_refused(text: str) -> None:
+def test_any_text_is_a_position_or_rejected(text: str) -> None:
     """Only with `ValueError`, whose message is for people; a place that is read stays what it is."""
     try:
         read = cursor.decode(text)

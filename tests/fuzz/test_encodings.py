@@ -50,7 +50,7 @@ packed = st.builds(lambda packer, content: packer[1](content), packers, contents
 
 
 @given(packer=packers, content=contents, place=st.integers(0, 1 << 16))
-async def test_content_is_inflated_as_it_was_or_too_large(
+async def test_content_decompresses_to_original_or_is_too_large(
     packer: tuple[str, Callable[[bytes], bytes]], content: bytes, place: int
 ) -> None:
     """To the byte, on both sides of the bound; what is cut short is never taken for all."""
@@ -61,7 +61,7 @@ async def test_content_is_inflated_as_it_was_or_too_large(
 
 
 @given(first=contents, second=contents, encoding=st.sampled_from(["gzip", "zstd"]))
-async def test_members_are_inflated_one_behind_the_other(first: bytes, second: bytes, encoding: str) -> None:
+async def test_gzip_members_decompress_in_sequence(first: bytes, second: bytes, encoding: str) -> None:
     """As both formats have it, within the bound for all."""
     content = first + second
     whole = _PACK[encoding](first) + _PACK[encoding](second)
@@ -69,14 +69,14 @@ async def test_members_are_inflated_one_behind_the_other(first: bytes, second: b
 
 
 @given(encoding=encodings, body=damaged(packed | bombs, _FRAGMENTS, most=2))
-async def test_any_bytes_are_inflated_within_the_bound_or_refused(encoding: str, body: bytes) -> None:
+async def test_any_bytes_decompress_within_limit_or_are_rejected(encoding: str, body: bytes) -> None:
     """Damaged, of another encoding, or made to want more memory than they are worth."""
     found = await inflated(body, encoding)
     assert not isinstance(found, bytes) or len(found) <= _MAX_BYTES
 
 
 @given(values=st.lists(damaged(encodings.map(str.encode), _STATEMENTS, most=1), max_size=3))
-def test_any_statement_is_one_encoding_or_refused(values: list[bytes]) -> None:
+def test_any_content_encoding_is_supported_or_rejected(values: list[bytes]) -> None:
     """Whatever the fields say together."""
     try:
         assert encoding_of([(b"content-encoding", value) for value in values]) in {"identity", *_PACK}

@@ -52,7 +52,7 @@ def flawed(draw: st.DrawFn) -> tuple[bytes, set[str]]:
 
 
 @given(made=flawed())
-def test_flawed_fields_are_named(made: tuple[bytes, set[str]]) -> None:
+def test_unreadable_fields_are_reported(made: tuple[bytes, set[str]]) -> None:
     """All of them, and no other."""
     body, at_fault = made
     try:
@@ -64,7 +64,7 @@ def test_flawed_fields_are_named(made: tuple[bytes, set[str]]) -> None:
 
 
 @given(body=st.binary(max_size=30) | records() | damaged(records(), _FRAGMENTS, most=2))
-def test_any_body_is_read_as_another_parser_does_or_refused(body: bytes) -> None:
+def test_any_body_parses_like_reference_or_is_rejected(body: bytes) -> None:
     """What is no JSON is unreadable; other fields are not at fault because of one that is."""
     expected = parsed(body)
     try:

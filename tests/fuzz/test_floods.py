@@ -84,7 +84,7 @@ PIECES = [
     at_once=st.sampled_from([1_460, 64 * 1024]),
     is_answered=st.booleans(),
 )
-async def test_flood_costs_bounded_memory_which_comes_back(
+async def test_flood_uses_bounded_memory_and_releases_it(
     state: bytes, piece: bytes, at_once: int, *, is_answered: bool
 ) -> None:
     """Whether requests are answered or wait; without help by the garbage collector."""

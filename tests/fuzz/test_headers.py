@@ -48,7 +48,7 @@ fields = st.sampled_from([*values]).flatmap(lambda name: st.tuples(st.just(name)
 
 
 @given(parts=st.lists(ranges, max_size=4), random=st.randoms(use_true_random=False))
-def test_choice_depends_on_neither_order_nor_case_nor_blanks(parts: list[str], random: Random) -> None:
+def test_choice_ignores_order_case_and_white_space(parts: list[str], random: Random) -> None:
     """As RFC 9110 has it for lists and media types."""
     chosen = negotiate(",".join(parts), MEDIA_TYPES)
     assert chosen is None or chosen in MEDIA_TYPES
@@ -60,13 +60,13 @@ def test_choice_depends_on_neither_order_nor_case_nor_blanks(parts: list[str], r
     accept=st.text(st.characters(max_codepoint=255))
     | damaged(accepts, _FRAGMENTS).map(lambda raw: raw.decode("latin-1"))
 )
-def test_any_accept_chooses_something_or_nothing(accept: str) -> None:
+def test_any_accept_selects_an_offer_or_none(accept: str) -> None:
     """Malformed ranges do not count."""
     assert negotiate(accept, MEDIA_TYPES) in {None, *MEDIA_TYPES}
 
 
 @given(headers=st.lists(fields, max_size=4))
-async def test_any_fields_are_taken_ignored_or_refused(api: Api, headers: list[tuple[bytes, bytes]]) -> None:
+async def test_any_fields_are_accepted_ignored_or_rejected(api: Api, headers: list[tuple[bytes, bytes]]) -> None:
     """A record bears the trace of its request, if that is one; a request's id fits into a line of the log."""
     api.log.topics.clear()
     answer = await call(api.app, "POST", "/events/generate", headers=headers, body=EVENT)

@@ -40,7 +40,7 @@ async def test_requests_are_answered_once_and_in_order(
 
 
 @given(sent=streams, places=places, turns=turns)
-async def test_early_answers_are_in_order_or_end_the_connection(
+async def test_early_responses_are_in_order_or_close_connection(
     sent: list[Request], places: list[int], turns: int
 ) -> None:
     """What nobody has waited for is never taken for the next request."""
@@ -55,9 +55,7 @@ async def test_early_answers_are_in_order_or_end_the_connection(
     places=places,
     turns=turns,
 )
-async def test_damaged_requests_are_answered_alike_however_they_are_cut(
-    stream: bytes, places: list[int], turns: int
-) -> None:
+async def test_damaged_requests_get_same_responses_at_any_split(stream: bytes, places: list[int], turns: int) -> None:
     """By well-formed answers, no more than there are requests; what is refused ends the connection."""
     whole = await exchange(echo, [stream])
     pieces = await exchange(echo, cut(stream, places), turns=turns)

@@ -46,7 +46,7 @@ queries = st.binary(max_size=60) | damaged(parameters.map(lambda pairs: urlencod
     place=st.builds(Cursor, st.none() | moments, st.uuids()),
     most=st.sampled_from([None, _MAX_LIMIT]),
 )
-def test_any_query_is_read_or_invalid(query_string: bytes, place: Cursor, most: int | None) -> None:
+def test_any_query_parses_or_is_invalid(query_string: bytes, place: Cursor, most: int | None) -> None:
     """What is read asks for the same on the next page."""
     try:
         asked = query.parse(query_string, most)

@@ -20,7 +20,7 @@ def event(number: int) -> bytes:
 
 @pytest.mark.parametrize(("encoding", "compress"), [("identity", bytes), ("gzip", gzip.compress), ("zstd", zstd)])
 @pytest.mark.parametrize("content_type", ["application/json", "application/x-ndjson"])
-async def test_batch_of_the_largest_size_is_published_in_order(
+async def test_largest_batch_is_published_in_order(
     world: World, content_type: str, encoding: str, compress: Callable[[bytes], bytes]
 ) -> None:
     """In either format, however compressed; bad ones among them cost the others nothing."""
@@ -52,7 +52,7 @@ async def test_events_of_a_batch_are_stored(world: World) -> None:
     await world.stored([UUID(result["eventId"]) for result in answer.json()["results"]])
 
 
-async def test_bombs_are_refused_and_the_process_lives_on(world: World) -> None:
+async def test_decompression_bombs_get_413_and_process_survives(world: World) -> None:
     """What is good is taken as before."""
     api = await world.run("api")
     for encoding, bomb, status in (

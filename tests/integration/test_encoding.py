@@ -50,7 +50,7 @@ def _line(text: str) -> str:
     return line
 
 
-async def test_migrate_refuses_another_encoding_and_changes_nothing(database: Database) -> None:
+async def test_migrate_rejects_other_encoding_and_changes_nothing(database: Database) -> None:
     """Exit code 1."""
     before = await fetch(database, RELATIONS)
     finished: Finished = await user_events("migrate", environment=environment_of(database))
@@ -61,7 +61,7 @@ async def test_migrate_refuses_another_encoding_and_changes_nothing(database: Da
 
 @pytest.mark.parametrize("migrates", ["true", "false"])
 @pytest.mark.parametrize("kind", ["api", "consumer"])
-async def test_another_encoding_ends_the_start_whoever_migrates(
+async def test_other_database_encoding_stops_start(
     services: Services, database: Database, kafka: KafkaServer, kind: Kind, migrates: str
 ) -> None:
     """In one line, with exit code 1."""
@@ -73,7 +73,7 @@ async def test_another_encoding_ends_the_start_whoever_migrates(
     assert "it has to be UTF8" in last["event"]
 
 
-async def test_remedy_moves_every_row_to_a_database_in_utf8(database: Database) -> None:
+async def test_suggested_statements_move_every_row_to_utf8(database: Database) -> None:
     """Run as it is printed; then everything can be stored."""
     await execute(database, f"ALTER DATABASE {database.name} SET timezone TO 'Etc/UTC'")
     await execute(database, "INSERT INTO events (id, user_id, event_type) VALUES (gen_random_uuid(), 'café', 'LOGIN')")
@@ -103,9 +103,7 @@ async def test_remedy_moves_every_row_to_a_database_in_utf8(database: Database) 
     await engine.dispose()
 
 
-async def test_encoding_that_is_set_for_clients_of_the_role_does_no_harm(
-    empty_database: Database, postgres: PostgresServer
-) -> None:
+async def test_client_encoding_of_role_does_no_harm(empty_database: Database, postgres: PostgresServer) -> None:
     """The service's sessions speak UTF-8 all the same."""
     await postgres.execute(f"ALTER DATABASE \"{empty_database.name}\" SET client_encoding TO 'LATIN1'")
     await migrate(empty_database)

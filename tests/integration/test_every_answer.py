@@ -22,7 +22,7 @@ HOST = b" HTTP/1.1\r\nHost: api\r\n"
         (b"what is no request\r\n\r\n", 400),
     ],
 )
-async def test_answer_is_neither_stored_nor_guessed_at(api: Api, request_bytes: bytes, status: int) -> None:
+async def test_response_forbids_caching_and_sniffing(api: Api, request_bytes: bytes, status: int) -> None:
     """By no cache and by no browser."""
     async with served(api.app) as port:
         answered, head = await exchange(port, request_bytes)

@@ -55,9 +55,7 @@ def _configuration() -> str:
     return re.sub(r"resolvers docker\n(?:    .*\n)+", "", CONFIGURATION.read_text())
 
 
-async def test_requests_go_to_the_api_processes_that_are_ready(
-    services: Services, database: Database, tmp_path: Path
-) -> None:
+async def test_gateway_uses_ready_api_processes_only(services: Services, database: Database, tmp_path: Path) -> None:
     """One that stops, and one that is killed, cost no request; without any the answer is a problem document."""
     world = World(services, database, Topics("127.0.0.1:9"))
     apis = await asyncio.gather(*(world.run("api", EVENT_LOG="postgres") for _ in range(3)))

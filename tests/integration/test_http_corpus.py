@@ -40,7 +40,7 @@ def test_corpus_is_large(family: str) -> None:
     assert sum(map(len, CORPUS.values())) >= 1_000
 
 
-async def test_answers_do_not_depend_on_cuts(cases: list[Case], port: Port) -> None:
+async def test_responses_do_not_depend_on_splits(cases: list[Case], port: Port) -> None:
     """Whole, byte by byte, and in two parts of which the first has had all its effects."""
     wrong: dict[str, str] = {}
     for number, case in enumerate(cases):
@@ -57,7 +57,7 @@ async def test_answers_do_not_depend_on_cuts(cases: list[Case], port: Port) -> N
     assert wrong == {}
 
 
-async def test_half_closed_client_gets_its_answers(cases: list[Case], port: Port) -> None:
+async def test_half_closed_client_gets_its_responses(cases: list[Case], port: Port) -> None:
     """All of them, and then the end."""
     wrong: dict[str, str] = {}
     for case in cases:
@@ -65,7 +65,7 @@ async def test_half_closed_client_gets_its_answers(cases: list[Case], port: Port
     assert wrong == {}
 
 
-async def test_answers_on_real_connections_are_the_same(cases: list[Case], port: Port) -> None:
+async def test_responses_on_real_connections_are_the_same(cases: list[Case], port: Port) -> None:
     """With the system's own way to end a connection, with and without FIN."""
     wrong: dict[str, str] = {}
     for case in cases:

@@ -23,7 +23,7 @@ def put(api: Api, count: int) -> None:
         api.store.rows[row.id] = row
 
 
-async def test_export_is_compressed_on_its_way() -> None:
+async def test_export_is_compressed_while_streamed() -> None:
     """Chunked, and whole at its end."""
     headers = {"accept": "application/ndjson", "accept-encoding": "gzip"}
     async with an_api() as api, served(api.app) as port, httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}") as http:
@@ -37,7 +37,7 @@ async def test_export_is_compressed_on_its_way() -> None:
     assert [UUID(json.loads(line)["id"]).int for line in lines] == [*range(5_000, 0, -1)]
 
 
-async def test_links_lead_through_a_proxy_on_this_machine() -> None:
+async def test_links_work_through_local_proxy() -> None:
     """The peer is who connects."""
     prefix = Prefix(trusted_proxies="127.0.0.0/8")
     async with (

@@ -56,7 +56,7 @@ async def statuses(port: int, *segments: bytes) -> list[int]:
 
 
 @pytest.mark.parametrize("framed", [by_length, in_chunks])
-async def test_body_after_an_offer_is_read_wherever_the_stream_is_cut(framed: Framed) -> None:
+async def test_body_after_offer_is_read_at_any_split(framed: Framed) -> None:
     """At any byte, with another request behind it."""
     request = framed(event(b"u")) + LAST
     async with an_api() as api, served(api.app) as port:
@@ -66,7 +66,7 @@ async def test_body_after_an_offer_is_read_wherever_the_stream_is_cut(framed: Fr
 
 
 @pytest.mark.parametrize("framed", [by_length, in_chunks])
-async def test_body_after_an_offer_is_read_byte_by_byte(api: Api, framed: Framed) -> None:
+async def test_body_after_offer_is_read_byte_by_byte(api: Api, framed: Framed) -> None:
     """As from the slowest of clients."""
     request = framed(event(b"u")) + LAST
     async with served(api.app) as port:
@@ -75,7 +75,7 @@ async def test_body_after_an_offer_is_read_byte_by_byte(api: Api, framed: Framed
     assert users(api) == ["u"]
 
 
-async def test_pipelined_offers_are_answered_in_their_order(api: Api) -> None:
+async def test_pipelined_offers_are_answered_in_order(api: Api) -> None:
     """Among requests without an offer, and with bodies of none and of no bytes."""
     nothing = b"GET /health HTTP/1.1\r\nHost: api\r\n" + OFFER + b"\r\n"
     empty = b"GET /health HTTP/1.1\r\nHost: api\r\nContent-Length: 0\r\n" + OFFER + b"\r\n"
@@ -94,7 +94,7 @@ async def test_pipelined_offers_are_answered_in_their_order(api: Api) -> None:
 
 
 @pytest.mark.parametrize("framed", [by_length, in_chunks])
-async def test_request_within_the_body_of_an_offer_is_not_executed(api: Api, framed: Framed) -> None:
+async def test_request_within_body_of_offer_is_not_executed(api: Api, framed: Framed) -> None:
     """It is a body, and one that is no JSON; whoever wrote it does not speak for the connection."""
     head, end, body = framed(without_offer(event(b"evil"))).partition(b"\r\n\r\n")
     async with served(api.app) as port:
@@ -103,7 +103,7 @@ async def test_request_within_the_body_of_an_offer_is_not_executed(api: Api, fra
     assert users(api) == []
 
 
-async def test_offer_on_a_connection_that_is_to_be_closed_ends_it(api: Api) -> None:
+async def test_offer_with_connection_close_closes_connection(api: Api) -> None:
     """What comes behind it is not executed."""
     closing = by_length(event(b"u")).replace(b"Connection: ", b"Connection: close, ")
     async with served(api.app) as port:
@@ -111,7 +111,7 @@ async def test_offer_on_a_connection_that_is_to_be_closed_ends_it(api: Api) -> N
     assert users(api) == ["u"]
 
 
-async def test_offer_with_a_broken_body_is_refused(api: Api) -> None:
+async def test_offer_with_broken_body_gets_400(api: Api) -> None:
     """As without the offer."""
     async with served(api.app) as port:
         broken = POST + OFFER + b"Transfer-Encoding: chunked\r\n\r\nnonsense\r\n\r\n"
@@ -120,7 +120,7 @@ async def test_offer_with_a_broken_body_is_refused(api: Api) -> None:
     assert users(api) == []
 
 
-async def test_offer_waits_for_the_leave_to_send_its_body(api: Api) -> None:
+async def test_offer_with_expectation_gets_100(api: Api) -> None:
     """`Expect: 100-continue` beside it means what it always does."""
     request = by_length(event(b"u")).replace(OFFER, OFFER + b"Expect: 100-continue\r\n")
     head, end, body = request.partition(b"\r\n\r\n")
@@ -132,7 +132,7 @@ async def test_offer_waits_for_the_leave_to_send_its_body(api: Api) -> None:
 
 
 @pytest.mark.parametrize("protocol", [b"h2c", b"websocket", b"TLS/1.0"])
-async def test_offer_is_ignored_without_a_word(api: Api, caplog: pytest.LogCaptureFixture, protocol: bytes) -> None:
+async def test_offer_is_ignored_silently(api: Api, caplog: pytest.LogCaptureFixture, protocol: bytes) -> None:
     """It is the client's good right, and nothing that an operator could mend."""
     request = LAST.replace(b"close", b"close, upgrade").replace(b"\r\n\r\n", b"\r\nUpgrade: %b\r\n\r\n" % protocol)
     with caplog.at_level(logging.WARNING):

@@ -56,7 +56,7 @@ async def test_events_in_any_format_are_published(api: Api, body: bytes, content
 
 
 @pytest.mark.parametrize(("body", "content_type"), [(b"[]", "application/json"), (b"", NDJSON), (b" \r\n\n\t", NDJSON)])
-async def test_batch_of_nothing_has_no_results(api: Api, body: bytes, content_type: str) -> None:
+async def test_empty_batch_has_no_results(api: Api, body: bytes, content_type: str) -> None:
     """It is a batch like any other."""
     assert await results(api, body, content_type) == []
 
@@ -80,7 +80,7 @@ async def test_payload_is_published_byte_for_byte(api: Api, content_type: str) -
 
 @pytest.mark.parametrize("bad", [b"1", b"null", b'"text"', b"[]", b'{"userId":"u","eventType":"LOGIN","a":"\xff"}'])
 @pytest.mark.parametrize("content_type", ["application/json", NDJSON])
-async def test_item_that_is_no_object_or_not_utf8_is_rejected_alone(api: Api, bad: bytes, content_type: str) -> None:
+async def test_non_object_or_non_utf8_item_is_rejected_alone(api: Api, bad: bytes, content_type: str) -> None:
     """Its neighbours are published."""
     body = array(GOOD, bad, GOOD) if content_type == "application/json" else b"\n".join([GOOD, bad, GOOD])
     found = await results(api, body, content_type)
@@ -132,7 +132,7 @@ async def test_byte_order_mark_is_skipped(api: Api, content_type: str) -> None:
         b"\xef\xbb\xbf\xef\xbb\xbf[]",
     ],
 )
-async def test_body_that_is_no_array_is_a_400(api: Api, malformed: bytes) -> None:
+async def test_body_without_array_gets_400(api: Api, malformed: bytes) -> None:
     """Where one item ends and the next begins cannot be told: nothing is published."""
     response = await api.post_batch(malformed)
     assert response.status_code == 400
@@ -150,7 +150,7 @@ async def test_invalid_event_is_rejected_with_every_problem_and_its_id(api: Api)
 
 
 @pytest.mark.parametrize("event_id", ["x", 1, f"{{{EVENT_ID}}}", ""])
-async def test_id_that_is_none_is_not_repeated(api: Api, event_id: object) -> None:
+async def test_invalid_id_is_not_returned(api: Api, event_id: object) -> None:
     """An answer holds ids only."""
     bad = {"userId": "u", "eventType": "LOGIN", "eventId": event_id}
     [found] = await results(api, array(json.dumps(bad).encode()))
@@ -158,14 +158,14 @@ async def test_id_that_is_none_is_not_repeated(api: Api, event_id: object) -> No
     assert "eventId" not in found
 
 
-async def test_id_in_another_spelling_is_repeated_in_the_usual_one(api: Api) -> None:
+async def test_id_is_returned_in_canonical_form(api: Api) -> None:
     """The validator takes more spellings than the decoder."""
     spelled = {"userId": "u", "eventType": "JUMP", "eventId": EVENT_ID.replace("-", "", 1).upper()}
     [found] = await results(api, array(json.dumps(spelled).encode()))
     assert found["eventId"] == EVENT_ID
 
 
-async def test_event_larger_than_a_body_may_be_is_rejected_alone(api: Api) -> None:
+async def test_event_over_body_limit_is_rejected_alone(api: Api) -> None:
     """What cannot be published alone cannot be published in a batch."""
     fitting, larger = (
         b'{"userId":"u","eventType":"LOGIN","eventId":"%s","payload":{}%b}' % (EVENT_ID.encode(), b" " * padding)
@@ -177,7 +177,7 @@ async def test_event_larger_than_a_body_may_be_is_rejected_alone(api: Api) -> No
     assert str(MAX_BODY_BYTES) in found[0]["errors"][0]["message"]
 
 
-async def test_event_whose_numbers_print_long_is_rejected_alone(api: Api) -> None:
+async def test_event_with_long_printed_numbers_is_rejected_alone(api: Api) -> None:
     """A hundred bytes of it may print a hundred kilobytes."""
     growing = b'{"userId":"u","eventType":"LOGIN","eventId":"%s","payload":{"a":[%b1]}}'
     found = await results(api, array(GOOD, growing % (EVENT_ID.encode(), b"1e8000," * 100), GOOD))
@@ -194,7 +194,7 @@ async def test_event_too_large_for_the_log_is_rejected_with_its_id(api: Api) -> 
     assert [result.get("eventId") for result in found] == [None, EVENT_ID]
 
 
-async def test_batch_at_the_limit_is_taken_and_one_event_more_is_a_413(api: Api) -> None:
+async def test_batch_over_event_limit_gets_413(api: Api) -> None:
     """The whole of it is refused, since no choice among its events would be better than another."""
     full = [GOOD] * MAX_BATCH_EVENTS
     assert len(await results(api, array(*full))) == MAX_BATCH_EVENTS
@@ -207,7 +207,7 @@ async def test_batch_at_the_limit_is_taken_and_one_event_more_is_a_413(api: Api)
     assert len(published(api)) == 2 * MAX_BATCH_EVENTS
 
 
-async def test_body_at_the_limit_is_taken_and_one_byte_more_is_a_413(api: Api) -> None:
+async def test_body_over_limit_gets_413(api: Api) -> None:
     """A batch has a limit of its own."""
     padding = MAX_BATCH_BYTES - len(array(GOOD))
     assert len(await results(api, array(GOOD) + b" " * padding)) == 1
@@ -216,14 +216,14 @@ async def test_body_at_the_limit_is_taken_and_one_byte_more_is_a_413(api: Api) -
 
 
 @pytest.mark.parametrize("content_type", ["", "text/plain", "application/json; charset=latin-1", "text/x-ndjson"])
-async def test_other_content_types_are_refused(api: Api, content_type: str) -> None:
+async def test_other_content_types_get_415(api: Api, content_type: str) -> None:
     """And the right ones are named."""
     response = await api.post_batch(array(GOOD), content_type)
     assert response.status_code == 415
     assert response.headers["accept"] == "application/json, application/x-ndjson, application/ndjson"
 
 
-async def test_unacknowledged_events_are_to_be_sent_again_and_the_others_are_not(api: Api) -> None:
+async def test_only_unacknowledged_events_must_be_retried(api: Api) -> None:
     """An outage changes nothing for what is invalid; one line in the log counts what was not acknowledged."""
     api.publisher.outage = Unavailable("no answer from broker-1.internal")
     with capture_logs() as lines:
@@ -241,7 +241,7 @@ async def test_unacknowledged_events_are_to_be_sent_again_and_the_others_are_not
     assert lines[-1]["outcome"] == {"published": 0, "rejected": 1, "retry": 2}
 
 
-async def test_partial_outage_is_told_event_by_event(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_partial_outage_has_result_per_event(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
     """One partition's leader may be away while the others answer."""
 
     async def publish(
@@ -256,7 +256,7 @@ async def test_partial_outage_is_told_event_by_event(api: Api, monkeypatch: pyte
     assert int(response.headers["retry-after"]) > 0
 
 
-async def test_line_of_a_batch_counts_its_results(api: Api) -> None:
+async def test_batch_log_line_counts_results(api: Api) -> None:
     """By what became of them; another request's line has none."""
     with capture_logs() as lines:
         await api.post_batch(array(GOOD, UNSTORABLE, GOOD, b"1", GOOD))
@@ -267,12 +267,12 @@ async def test_line_of_a_batch_counts_its_results(api: Api) -> None:
     assert counts == [{"published": 3, "rejected": 2, "retry": 0}, nothing, None]
 
 
-async def test_answer_without_an_event_to_retry_says_nothing_of_when(api: Api) -> None:
+async def test_response_without_retries_has_no_retry_after(api: Api) -> None:
     """A client may take the header alone for a sign."""
     assert "retry-after" not in (await api.post_batch(array(GOOD, UNSTORABLE))).headers
 
 
-async def test_failure_of_our_own_is_a_problem_of_the_whole(api: Api) -> None:
+async def test_bug_fails_whole_batch_with_500(api: Api) -> None:
     """What went wrong stands in the log, not in the answer."""
     api.publisher.outage = KeyError("secret")
     response = await api.post_batch(array(GOOD))
@@ -280,7 +280,7 @@ async def test_failure_of_our_own_is_a_problem_of_the_whole(api: Api) -> None:
     assert "secret" not in response.text
 
 
-async def test_wrong_deployment_is_to_be_retried_event_by_event(api: Api) -> None:
+async def test_incompatible_deployment_makes_every_event_a_retry(api: Api) -> None:
     """As in an outage: once a person has mended it, the same ids can be sent again."""
     api.publisher.outage = WrongDeployment("no such table")
     response = await api.post_batch(array(GOOD))
@@ -289,7 +289,7 @@ async def test_wrong_deployment_is_to_be_retried_event_by_event(api: Api) -> Non
     assert "no such table" not in response.text
 
 
-async def test_trace_of_the_request_travels_with_each_record(api: Api) -> None:
+async def test_each_record_has_traceparent_of_request(api: Api) -> None:
     """As with an event that comes alone."""
     trace = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
     await api.post_batch(array(GOOD, GOOD), traceparent=trace)

@@ -23,7 +23,7 @@ def array_of(body: bytes, splitter: BatchSplitter = MANY) -> list[bytes]:
 
 
 @given(written=items, most=at_once, indent=st.sampled_from([None, 1]))
-def test_array_is_taken_apart_in_parts_of_any_size(written: list[object], most: int, indent: int | None) -> None:
+def test_array_splits_in_parts_of_any_size(written: list[object], most: int, indent: int | None) -> None:
     """Wherever it is cut: what looks like the beginning of an item may stand within one, or within a text."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(batch_items, "_AT_ONCE_BYTES", most)
@@ -32,7 +32,7 @@ def test_array_is_taken_apart_in_parts_of_any_size(written: list[object], most: 
 
 
 @given(written=items, most=at_once, data=st.data())
-def test_array_in_parts_is_refused_as_one(written: list[object], most: int, data: st.DataObject) -> None:
+def test_malformed_array_is_rejected_in_parts_as_whole(written: list[object], most: int, data: st.DataObject) -> None:
     """Cut off at any byte, and followed by another."""
     body = json.dumps(written).encode()
     for damaged in (body[: data.draw(st.integers(0, len(body) - 1))], body + b"]", body + b",1"):
@@ -46,9 +46,7 @@ def test_array_in_parts_is_refused_as_one(written: list[object], most: int, data
     "bad", [rb'{"u":"\ud83d"}', b'{"u":' + b"[" * 2_000 + b"]" * 2_000 + b"}", b'{"u":"\x00\xff"}']
 )
 @pytest.mark.parametrize("place", [0, 50, 99])
-def test_item_that_a_decoder_refuses_is_taken_apart_as_well(
-    monkeypatch: pytest.MonkeyPatch, bad: bytes, place: int
-) -> None:
+def test_items_that_decoder_rejects_are_split_too(monkeypatch: pytest.MonkeyPatch, bad: bytes, place: int) -> None:
     """In the first part or a later one."""
     monkeypatch.setattr(batch_items, "_AT_ONCE_BYTES", 200)
     written = [b'{"u":%d}' % number for number in range(100)]

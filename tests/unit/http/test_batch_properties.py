@@ -77,7 +77,7 @@ mixes = st.lists(events() | no_events, max_size=MAX_BATCH_EVENTS).filter(
 
 @shared
 @given(items=mixes, is_array=st.booleans())
-async def test_results_tell_what_the_log_has(
+async def test_results_match_contents_of_log(
     api: Api, monkeypatch: pytest.MonkeyPatch, items: list[Item], *, is_array: bool
 ) -> None:
     """In the order of the items; of each user, the log has them in that order too."""

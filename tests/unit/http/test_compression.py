@@ -72,7 +72,7 @@ def test_coding_is_negotiated_by_quality(header: str, coding: str | None) -> Non
 
 @pytest.mark.parametrize("accept", MEDIA_TYPES)
 @pytest.mark.parametrize("coding", CODINGS)
-async def test_answer_is_compressed_as_the_client_prefers(api: Api, accept: str, coding: str) -> None:
+async def test_response_uses_coding_that_client_prefers(api: Api, accept: str, coding: str) -> None:
     """It says how, in HEAD as well, and holds the same."""
     put(api, 2_500)
     plain_headers, plain = await raw(api, accept, "identity")
@@ -86,7 +86,7 @@ async def test_answer_is_compressed_as_the_client_prefers(api: Api, accept: str,
 
 
 @pytest.mark.parametrize("accept", MEDIA_TYPES)
-async def test_small_answer_is_sent_as_it_is(api: Api, accept: str) -> None:
+async def test_small_response_is_not_compressed(api: Api, accept: str) -> None:
     """Nothing would be gained."""
     put(api, 2)
     headers, sent = await raw(api, accept, "gzip")
@@ -94,7 +94,7 @@ async def test_small_answer_is_sent_as_it_is(api: Api, accept: str) -> None:
     assert (headers, sent) == await raw(api, accept, "identity")
 
 
-async def test_chunk_can_be_read_before_the_next_is_made() -> None:
+async def test_chunk_is_readable_before_next_exists() -> None:
     """An export arrives while it is being made."""
     asked = asyncio.Event()
 
@@ -113,7 +113,7 @@ async def test_chunk_can_be_read_before_the_next_is_made() -> None:
 
 
 @pytest.mark.parametrize("coding", CODINGS)
-async def test_stream_is_closed_with_what_it_compresses(coding: str) -> None:
+async def test_closing_compressed_stream_closes_its_source(coding: str) -> None:
     """A client that leaves has the database's session given back."""
     closed = asyncio.Event()
 
@@ -131,7 +131,7 @@ async def test_stream_is_closed_with_what_it_compresses(coding: str) -> None:
 
 
 @pytest.mark.parametrize("coding", CODINGS)
-async def test_others_are_served_while_a_large_page_is_compressed(coding: str) -> None:
+async def test_compressing_large_page_does_not_block_event_loop(coding: str) -> None:
     """Piece by piece, so that no request waits for the whole."""
     turns = 0
 

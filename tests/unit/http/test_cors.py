@@ -39,7 +39,7 @@ async def preflight(api: Api, origin: str, path: str = "/events/generate") -> ht
 
 
 @pytest.mark.parametrize("path", ["/events/generate", "/events/batch", "/events/processed", "/nothing"])
-async def test_preflight_of_a_known_origin_is_granted(open_api: Api, path: str) -> None:
+async def test_preflight_of_allowed_origin_succeeds(open_api: Api, path: str) -> None:
     """For every path: whether there is anything at it, the request itself hears."""
     answer = await preflight(open_api, PAGE, path)
     assert (answer.status_code, answer.content) == (204, b"")
@@ -53,14 +53,14 @@ async def test_preflight_of_a_known_origin_is_granted(open_api: Api, path: str) 
 @pytest.mark.parametrize(
     "origin", [OTHER, "null", f"{PAGE}.other.example", f"{PAGE}:444", "http://app.example.com", "*"]
 )
-async def test_preflight_of_another_origin_is_not_granted(open_api: Api, origin: str) -> None:
+async def test_preflight_of_other_origin_gets_no_permission(open_api: Api, origin: str) -> None:
     """The origin is compared whole."""
     answer = await preflight(open_api, origin)
     assert not [name for name in answer.headers if name.startswith("access-control-")]
     assert "Origin" in words(answer, "vary")
 
 
-async def test_options_without_a_preflights_question_name_the_methods(open_api: Api) -> None:
+async def test_options_without_preflight_headers_lists_methods(open_api: Api) -> None:
     """As ever, and readable for the page."""
     answer = await open_api.client.options("/events/generate", headers={"origin": PAGE})
     assert (answer.headers["allow"], answer.headers["access-control-allow-origin"]) == ("OPTIONS, POST", PAGE)
@@ -70,7 +70,9 @@ async def test_options_without_a_preflights_question_name_the_methods(open_api: 
     ("method", "path", "status"),
     [("GET", "/events/processed", 200), ("GET", "/nothing", 404), ("POST", "/events/generate", 415), ("PUT", "/", 405)],
 )
-async def test_every_answer_is_readable_for_a_known_origin(open_api: Api, method: str, path: str, status: int) -> None:
+async def test_every_response_is_readable_for_allowed_origin(
+    open_api: Api, method: str, path: str, status: int
+) -> None:
     """Errors are what a page has to tell its user."""
     answer = await open_api.client.request(method, path, headers={"origin": PAGE})
     assert answer.status_code == status
@@ -80,7 +82,7 @@ async def test_every_answer_is_readable_for_a_known_origin(open_api: Api, method
 
 
 @pytest.mark.parametrize("headers", [{}, {"origin": OTHER}])
-async def test_answer_to_others_is_marked_as_depending_on_the_origin(open_api: Api, headers: dict[str, str]) -> None:
+async def test_response_to_other_origin_varies_by_origin(open_api: Api, headers: dict[str, str]) -> None:
     """A cache would otherwise give it to the page."""
     answer = await open_api.client.get("/events/processed", headers=headers)
     assert answer.status_code == 200
@@ -88,20 +90,20 @@ async def test_answer_to_others_is_marked_as_depending_on_the_origin(open_api: A
     assert words(answer, "vary") >= {"Accept", "Origin"}
 
 
-async def test_refusal_of_a_busy_server_is_readable(open_api: Api) -> None:
+async def test_busy_response_is_readable_for_allowed_origin(open_api: Api) -> None:
     """It is answered before any route."""
     async with an_api(cors_origins=(PAGE,), max_in_flight=0) as busy:
         answer = await busy.client.get("/events/processed", headers={"origin": PAGE})
     assert (answer.status_code, answer.headers["access-control-allow-origin"]) == (503, PAGE)
 
 
-async def test_export_is_readable(open_api: Api) -> None:
+async def test_export_is_readable_for_allowed_origin(open_api: Api) -> None:
     """A stream as well."""
     answer = await open_api.client.get("/events/processed", headers={"origin": PAGE, "accept": "text/csv"})
     assert (answer.status_code, answer.headers["access-control-allow-origin"]) == (200, PAGE)
 
 
-async def test_any_origin_may_read_where_all_are_allowed(api_for_all: Api) -> None:
+async def test_wildcard_allows_any_origin(api_for_all: Api) -> None:
     """Then the answer is the same for all."""
     for headers in ({}, {"origin": OTHER}):
         answer = await api_for_all.client.get("/health", headers=headers)
@@ -111,7 +113,7 @@ async def test_any_origin_may_read_where_all_are_allowed(api_for_all: Api) -> No
 
 
 @pytest.mark.parametrize("content_type", [BEACON, "text/plain", "Text/Plain ; charset=utf-8"])
-async def test_beacon_of_a_known_origin_is_taken_as_json(open_api: Api, content_type: str) -> None:
+async def test_beacon_of_allowed_origin_is_read_as_json(open_api: Api, content_type: str) -> None:
     """`navigator.sendBeacon` sends a string as text."""
     answer = await open_api.post(BODY, content_type, origin=PAGE)
     assert answer.status_code == 201
@@ -119,25 +121,25 @@ async def test_beacon_of_a_known_origin_is_taken_as_json(open_api: Api, content_
     assert [result["status"] for result in batch.json()["results"]] == ["published"]
 
 
-async def test_beacon_of_any_origin_is_taken_where_all_are_allowed(api_for_all: Api) -> None:
+async def test_wildcard_allows_beacon_of_any_origin(api_for_all: Api) -> None:
     """As long as it is a page's."""
     assert (await api_for_all.post(BODY, BEACON, origin=OTHER)).status_code == 201
     assert (await api_for_all.post(BODY, BEACON)).status_code == 415
 
 
 @pytest.mark.parametrize("origin", [{}, {"origin": OTHER}, {"origin": "null"}])
-async def test_text_of_others_is_refused(open_api: Api, origin: dict[str, str]) -> None:
+async def test_text_of_other_origins_gets_415(open_api: Api, origin: dict[str, str]) -> None:
     """A browser asks nobody before it sends text: the origin is checked here."""
     assert (await open_api.post(BODY, BEACON, **origin)).status_code == 415
     assert open_api.log.records("events") == []
 
 
-async def test_text_in_another_encoding_is_refused(open_api: Api) -> None:
+async def test_beacon_in_other_charset_gets_415(open_api: Api) -> None:
     """As JSON in another encoding is."""
     assert (await open_api.post(BODY, "text/plain;charset=latin1", origin=PAGE)).status_code == 415
 
 
-async def test_without_origins_nothing_is_said_of_them(api: Api) -> None:
+async def test_no_configured_origins_means_no_cors_headers(api: Api) -> None:
     """The default: no page of another origin reads anything, and text is no JSON."""
     answer = await api.client.get("/events/processed", headers={"origin": PAGE})
     assert not [name for name in answer.headers if name.startswith("access-control-")]

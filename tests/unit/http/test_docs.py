@@ -57,7 +57,7 @@ def shown() -> Page:
     return Page(page(document()))
 
 
-async def test_page_is_served_and_allowed_its_own_style_alone(api: Api) -> None:
+async def test_policy_allows_only_style_of_page(api: Api) -> None:
     """No script, no frame, nothing from elsewhere."""
     answer = await api.client.get("/docs")
     assert answer.status_code == 200
@@ -68,14 +68,14 @@ async def test_page_is_served_and_allowed_its_own_style_alone(api: Api) -> None:
     assert policy[:2] == ["default-src 'none'", f"style-src 'sha256-{digest}'"]
 
 
-def test_page_loads_and_runs_nothing(shown: Page) -> None:
+def test_page_has_no_scripts_or_external_resources(shown: Page) -> None:
     """Also without its policy."""
     assert not shown.loaded
     assert shown.tags.isdisjoint({"script", "link", "iframe", "img"})
     assert {link for link in shown.links if not link.startswith("#")} == {"docs/openapi.json"}
 
 
-def test_page_shows_every_operation_schema_and_refusal(shown: Page) -> None:
+def test_page_shows_every_operation_schema_and_error(shown: Page) -> None:
     """Each has its place."""
     described = document()
     operations = {
@@ -87,7 +87,7 @@ def test_page_shows_every_operation_schema_and_refusal(shown: Page) -> None:
     assert shown.ids == operations | {*described["components"]["schemas"], *described["components"]["responses"]}
 
 
-def test_every_link_within_the_page_leads_somewhere(shown: Page) -> None:
+def test_every_link_within_page_has_target(shown: Page) -> None:
     """To an operation, a schema or a refusal."""
     assert {link.removeprefix("#") for link in shown.links if link.startswith("#")} <= shown.ids
 

@@ -58,7 +58,7 @@ async def test_compressed_body_is_read(api: Api, path: str, encoding: str, compr
 @pytest.mark.parametrize(
     "stated", [["br"], ["deflate, gzip"], ["gzip, gzip"], ["gzip", "gzip"], ["gzip, identity"], ["zstd,gzip"], ["\xe9"]]
 )
-async def test_other_encoding_is_refused(api: Api, path: str, stated: list[str]) -> None:
+async def test_unsupported_encoding_gets_415(api: Api, path: str, stated: list[str]) -> None:
     """Also a good one that comes twice, in one header or in two."""
     headers = [JSON, *((b"content-encoding", encoding.encode("latin-1")) for encoding in stated)]
     response = await api.client.post(path, content=gzip.compress(PATHS[path][0]), headers=headers)
@@ -95,7 +95,7 @@ ZLIB, RAW = zlib.compress(ARRAY), bombs.raw_deflate(ARRAY)
     ],
     ids=lambda value: value if isinstance(value, str) else value.hex()[:40],
 )
-async def test_damaged_body_is_a_400(api: Api, encoding: str, damaged: bytes) -> None:
+async def test_damaged_body_gets_400(api: Api, encoding: str, damaged: bytes) -> None:
     """What is cut off, followed by more, or something else, and what wants more memory than it may have."""
     headers = [JSON, (b"content-encoding", encoding.encode())]
     response = await api.client.post("/events/batch", content=damaged, headers=headers)
@@ -106,9 +106,7 @@ async def test_damaged_body_is_a_400(api: Api, encoding: str, damaged: bytes) ->
 
 @pytest.mark.parametrize("path", PATHS)
 @pytest.mark.parametrize("encoding", COMPRESS)
-async def test_inflated_body_at_the_limit_is_taken_and_one_byte_more_is_a_413(
-    api: Api, path: str, encoding: str
-) -> None:
+async def test_decompressed_body_over_limit_gets_413(api: Api, path: str, encoding: str) -> None:
     """The limit of the route counts for what the body is inflated to."""
     body, status, most = PATHS[path]
     headers = [JSON, (b"content-encoding", encoding.encode())]
@@ -119,7 +117,7 @@ async def test_inflated_body_at_the_limit_is_taken_and_one_byte_more_is_a_413(
     assert refused.json()["detail"] == f"The body must not be larger than {most} bytes once it is inflated."
 
 
-async def test_compressed_body_beyond_the_limit_is_a_413(api: Api) -> None:
+async def test_compressed_body_over_limit_gets_413(api: Api) -> None:
     """However little it would be inflated to."""
     headers = [JSON, (b"content-encoding", b"zstd")]
     body = bombs.skipped_frames(MAX_BATCH_BYTES + 8)
@@ -128,7 +126,7 @@ async def test_compressed_body_beyond_the_limit_is_a_413(api: Api) -> None:
 
 
 @pytest.mark.parametrize("encoding", COMPRESS)
-async def test_large_body_is_inflated_beside_the_event_loop(encoding: str, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_large_body_is_decompressed_in_thread(encoding: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """A small one within it, since a thread would cost more."""
     threads: list[threading.Thread] = []
     decode = encodings._INFLATE[encoding]
@@ -145,7 +143,7 @@ async def test_large_body_is_inflated_beside_the_event_loop(encoding: str, monke
         assert (threads[-1] is threading.main_thread()) == (size <= MIB)
 
 
-async def test_gzip_members_of_nothing_take_linear_time() -> None:
+async def test_empty_gzip_members_take_linear_time() -> None:
     """A mebibyte of them takes a quarter of a second; zlib alone would copy 27 GB."""
     async with asyncio.timeout(5):
         assert await inflate(bombs.empty_members(MIB), "gzip", BATCH_BYTES) == b""
@@ -164,14 +162,14 @@ async def test_gzip_members_of_nothing_take_linear_time() -> None:
     ],
     ids=["zeros", "members", "deflate", "length", "false length", "window", "small window"],
 )
-async def test_bomb_is_refused(encoding: str, bomb: bytes, error: type[Exception]) -> None:
+async def test_decompression_bomb_gets_413(encoding: str, bomb: bytes, error: type[Exception]) -> None:
     """Whatever it declares, and whatever it would become."""
     with pytest.raises(error):
         await inflate(bomb, encoding, BATCH_BYTES)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the peak is read from /proc")
-def test_bombs_cost_no_more_memory_than_the_bound() -> None:
+def test_decompression_bombs_use_bounded_memory() -> None:
     """Thrice of it at most: for the output, a copy, and the window that it is made from."""
     ended = subprocess.run([sys.executable, "-c", EXPLODE], capture_output=True, text=True, check=False)
     assert ended.stderr == ""

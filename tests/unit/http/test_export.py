@@ -55,7 +55,7 @@ def test_media_type_is_negotiated_by_quality_and_specificity(accept: str, chosen
     assert negotiate(accept, ("a/json", "a/ndjson", "b/csv")) == chosen
 
 
-async def test_unacceptable_media_type_is_a_406(api: Api) -> None:
+async def test_unacceptable_media_type_gets_406(api: Api) -> None:
     """The answer says what there is."""
     response = await api.client.get(LIST, headers={"accept": "text/html"})
     assert response.status_code == 406
@@ -63,7 +63,7 @@ async def test_unacceptable_media_type_is_a_406(api: Api) -> None:
 
 
 @pytest.mark.parametrize("media_type", ["application/x-ndjson", "application/ndjson"])
-async def test_ndjson_comes_by_either_of_its_names(api: Api, media_type: str) -> None:
+async def test_ndjson_is_available_under_both_names(api: Api, media_type: str) -> None:
     """Neither is registered."""
     put(api, 2)
     response = await api.client.get(LIST, headers={"accept": media_type})
@@ -71,7 +71,7 @@ async def test_ndjson_comes_by_either_of_its_names(api: Api, media_type: str) ->
     assert len(response.text.splitlines()) == 2
 
 
-async def test_ndjson_has_one_line_for_each_row_beyond_any_page(api: Api) -> None:
+async def test_ndjson_has_one_line_per_row_across_pages(api: Api) -> None:
     """Everything that matches, newest first."""
     put(api, 2_500)
     response = await api.client.get(LIST, headers=NDJSON)
@@ -89,7 +89,7 @@ async def test_ndjson_keeps_a_payload_on_one_line(api: Api, line_break: str) -> 
 
 
 @pytest.mark.parametrize("headers", [NDJSON, CSV])
-async def test_export_takes_limits_beyond_a_page_and_filters(api: Api, headers: dict[str, str]) -> None:
+async def test_export_supports_filters_and_limits_over_page_size(api: Api, headers: dict[str, str]) -> None:
     """Only the page of JSON is capped."""
     put(api, 1_500)
     header_lines = int(headers is CSV)
@@ -101,12 +101,12 @@ async def test_export_takes_limits_beyond_a_page_and_filters(api: Api, headers: 
 
 
 @pytest.mark.parametrize("query", ["limit=0", "limit=x", "since=x"])
-async def test_export_refuses_bad_parameters(api: Api, query: str) -> None:
+async def test_export_with_invalid_parameters_gets_422(api: Api, query: str) -> None:
     """Before anything is sent."""
     assert (await api.client.get(f"{LIST}?{query}", headers=NDJSON)).status_code == 422
 
 
-async def test_csv_is_rfc_4180_with_a_header_line(api: Api) -> None:
+async def test_csv_is_rfc_4180_with_header_row(api: Api) -> None:
     """CRLF, and quotes around what needs them."""
     put(api, user_id='a,"b"', payload='{"a": "x,y"}')
     response = await api.client.get(LIST, headers=CSV)
@@ -118,7 +118,7 @@ async def test_csv_is_rfc_4180_with_a_header_line(api: Api) -> None:
 
 
 @pytest.mark.parametrize("start", "=+-@\t\r\n\uff1d\uff0b\uff0d\uff20'")
-async def test_csv_cell_that_looks_like_a_formula_is_disarmed(api: Api, start: str) -> None:
+async def test_csv_formula_is_escaped(api: Api, start: str) -> None:
     """A spreadsheet must not run what a client wrote."""
     put(api, user_id=f"{start}1\r\n+2", payload=f"{start}1")
     response = await api.client.get(LIST, headers=CSV)
@@ -127,7 +127,7 @@ async def test_csv_cell_that_looks_like_a_formula_is_disarmed(api: Api, start: s
     assert row[3] == f"'{start}1"
 
 
-async def test_csv_makes_no_two_users_one(api: Api) -> None:
+async def test_csv_escaping_keeps_users_distinct(api: Api) -> None:
     """The apostrophe that disarms a cell is told from one that was there."""
     users = ["=1", "'=1", "''=1", "'", "1"]
     for number, user_id in enumerate(users):
@@ -139,7 +139,7 @@ async def test_csv_makes_no_two_users_one(api: Api) -> None:
     assert sorted(cell.removeprefix("'") for cell in shown) == sorted(users)
 
 
-async def test_csv_begins_with_a_byte_order_mark_if_asked_to(api: Api) -> None:
+async def test_csv_begins_with_byte_order_mark_on_request(api: Api) -> None:
     """Excel reads UTF-8 then."""
     put(api, user_id="Jörg")
     plain = (await api.client.get(LIST, headers=CSV)).content
@@ -156,7 +156,7 @@ async def test_csv_leaves_absent_values_empty(api: Api) -> None:
 
 
 @pytest.mark.parametrize("headers", [NDJSON, CSV])
-async def test_outage_before_the_first_page_is_a_clean_503(api: Api, headers: dict[str, str]) -> None:
+async def test_outage_before_first_page_gets_503(api: Api, headers: dict[str, str]) -> None:
     """The status is not sent before there is something to send."""
     api.store.outage = Unavailable("no answer")
     response = await api.client.get(LIST, headers=headers)
@@ -165,7 +165,7 @@ async def test_outage_before_the_first_page_is_a_clean_503(api: Api, headers: di
 
 
 @pytest.mark.parametrize("accept", ["application/json", "application/x-ndjson", "text/csv"])
-async def test_head_answers_with_headers_only(api: Api, accept: str) -> None:
+async def test_head_request_gets_headers_only(api: Api, accept: str) -> None:
     """The same headers as GET has."""
     put(api)
     head = await api.client.head(LIST, headers={"accept": accept})

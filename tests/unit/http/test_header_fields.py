@@ -5,7 +5,13 @@ from http import HTTPStatus
 import pytest
 
 from entrypoints.http.problems import HttpProblem
-from entrypoints.http.server.header_fields import HeaderSection, is_host, parse_field_lines, parse_header_section
+from entrypoints.http.server.header_fields import (
+    MAX_FIELDS,
+    HeaderSection,
+    is_host,
+    parse_field_lines,
+    parse_header_section,
+)
 
 HOST = (b"host", b"api")
 
@@ -19,7 +25,7 @@ def parse(*fields: tuple[bytes, bytes], version: str = "1.1") -> HeaderSection:
     "value",
     [b"", b"api", b"api:3000", b"api:", b"127.0.0.1:80", b"[::1]", b"[::1]:3000", b"[::ffff:1.2.3.4]", b"a_b.c-d~%20"],
 )
-def test_host_is_taken(value: bytes) -> None:
+def test_valid_host_is_accepted(value: bytes) -> None:
     """RFC 3986, section 3.2.2."""
     assert is_host(value)
 
@@ -42,7 +48,7 @@ def test_host_is_taken(value: bytes) -> None:
         b"\xff",
     ],
 )
-def test_malformed_host_is_told_apart(value: bytes) -> None:
+def test_malformed_host_is_detected(value: bytes) -> None:
     """It may be meant for somebody who reads it otherwise."""
     assert not is_host(value)
 
@@ -63,7 +69,7 @@ def test_malformed_host_is_told_apart(value: bytes) -> None:
         ([HOST, (b"transfer-encoding", b"identity")], 501),
     ],
 )
-def test_wrong_fields_are_refused(fields: list[tuple[bytes, bytes]], status: int) -> None:
+def test_invalid_fields_are_rejected(fields: list[tuple[bytes, bytes]], status: int) -> None:
     """RFC 9112, sections 3.2 and 6."""
     with pytest.raises(HttpProblem) as refusal:
         parse(*fields)
@@ -71,7 +77,7 @@ def test_wrong_fields_are_refused(fields: list[tuple[bytes, bytes]], status: int
 
 
 @pytest.mark.parametrize("fields", [[HOST, HOST], [(b"transfer-encoding", b"chunked")]])
-def test_http_1_0_has_rules_of_its_own(fields: list[tuple[bytes, bytes]]) -> None:
+def test_http_1_0_has_own_rules(fields: list[tuple[bytes, bytes]]) -> None:
     """It may do without Host, and has no transfer codings."""
     with pytest.raises(HttpProblem) as refusal:
         parse(*fields, version="1.0")
@@ -91,7 +97,9 @@ def test_http_1_0_has_rules_of_its_own(fields: list[tuple[bytes, bytes]]) -> Non
         ((b"connection", b"closed"), (0, False, True)),
     ],
 )
-def test_fields_say_what_follows(field: tuple[bytes, bytes], framing: tuple[int | None, bool, bool]) -> None:
+def test_fields_determine_framing_and_persistence(
+    field: tuple[bytes, bytes], framing: tuple[int | None, bool, bool]
+) -> None:
     """The content, and whether the connection goes on."""
     section = parse(HOST, field)
     assert (section.content_length, section.expects_continue, section.keep_alive) == framing
@@ -108,15 +116,28 @@ def test_fields_say_what_follows(field: tuple[bytes, bytes], framing: tuple[int 
         (b"Host: api:80 ", (b"host", b"api:80")),
     ],
 )
-def test_field_is_read(line: bytes, field: tuple[bytes, bytes]) -> None:
+def test_field_line_is_parsed(line: bytes, field: tuple[bytes, bytes]) -> None:
     """Without white space around the value, with the name in lower case."""
     assert parse_field_lines(line + b"\r\n") == [field]
 
 
 @pytest.mark.parametrize("line", [b"", b":b", b"a", b"a :b", b" a:b", b"a:b\r", b"a:b\n", b"a:\0", b"a b:c", b"\xe4:b"])
-def test_what_is_no_field_is_refused(line: bytes) -> None:
+def test_malformed_field_line_gets_400(line: bytes) -> None:
     """Alone, and behind another field."""
     for before in (b"", b"a: b\r\n"):
         with pytest.raises(HttpProblem) as refused:
             parse_field_lines(before + line + b"\r\n")
         assert refused.value.status == HTTPStatus.BAD_REQUEST
+
+
+def test_header_section_may_have_256_fields() -> None:
+    """A request line and the empty line at the end do not count."""
+    assert len(parse_header_section(b"Host: api\r\n" + b"a:\r\n" * (MAX_FIELDS - 1), "1.1").fields) == MAX_FIELDS
+
+
+@pytest.mark.parametrize("count", [MAX_FIELDS, 16_000])
+def test_more_fields_get_431(count: int) -> None:
+    """Even if they are short: each takes thirty times its bytes in memory."""
+    with pytest.raises(HttpProblem, match=f"more than {MAX_FIELDS} fields") as error:
+        parse_header_section(b"Host: api\r\n" + b"a:\r\n" * count, "1.1")
+    assert error.value.status is HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE

@@ -18,14 +18,14 @@ NEXT_DAY = (NOON + timedelta(days=1)).isoformat().replace("+00:00", "Z")
 """The time of an API of these tests."""
 
 
-async def test_alive_process_says_up_whatever_its_parts(api: Api) -> None:
+async def test_live_process_is_up_regardless_of_dependencies(api: Api) -> None:
     """An outage elsewhere is no reason to restart this process."""
     api.store.outage = Unavailable("no answer")
     response = await api.client.get("/health")
     assert (response.status_code, response.text) == (200, '{"status":"UP"}')
 
 
-async def test_process_whose_parts_answer_is_ready(api: Api) -> None:
+async def test_process_is_ready_if_dependencies_respond(api: Api) -> None:
     """Each part is listed, and since when it is so."""
     response = await api.client.get("/health/ready")
     assert response.status_code == 200
@@ -41,7 +41,7 @@ async def test_process_whose_parts_answer_is_ready(api: Api) -> None:
         (ValueError("password=secret"), "ValueError", None),
     ],
 )
-async def test_part_that_fails_tells_operators_more_than_strangers(
+async def test_failure_details_are_for_operators_only(
     api: Api, outage: Exception, error: str, detail: str | None
 ) -> None:
     """Details hold addresses and users; a foreign text may hold secrets and is shown to nobody."""
@@ -55,7 +55,7 @@ async def test_part_that_fails_tells_operators_more_than_strangers(
     assert json.loads(operator.body)["parts"]["log"] == expected
 
 
-async def test_part_that_can_be_done_without_degrades_the_process(api: Api) -> None:
+async def test_failing_optional_part_degrades_process(api: Api) -> None:
     """Whoever routes by readiness must not stop what still works."""
     api.store.outage = Unavailable("no answer")
     response = await api.client.get("/health/ready")
@@ -66,7 +66,7 @@ async def test_part_that_can_be_done_without_degrades_the_process(api: Api) -> N
     }
 
 
-async def test_part_that_works_in_part_degrades_the_process_though_it_is_required() -> None:
+async def test_degraded_required_part_degrades_process() -> None:
     """It says what it is that a person has to do."""
 
     async def progress() -> None:
@@ -81,7 +81,7 @@ async def test_part_that_works_in_part_degrades_the_process_though_it_is_require
     )
 
 
-async def test_part_that_knows_since_when_is_believed() -> None:
+async def test_part_may_report_its_own_since() -> None:
     """As of a partition that was halted before this process began."""
 
     async def progress() -> None:
@@ -91,7 +91,7 @@ async def test_part_that_knows_since_when_is_believed() -> None:
     assert report.parts["progress"].since == NOON
 
 
-async def test_part_says_since_when_it_is_in_its_state() -> None:
+async def test_part_reports_start_of_its_state() -> None:
     """Not when its cause last changed."""
     times = iter(NOON + timedelta(seconds=second) for second in range(10))
     outages: list[Exception | None] = [None, Unavailable("a"), Unavailable("b"), None, None]
@@ -106,7 +106,7 @@ async def test_part_says_since_when_it_is_in_its_state() -> None:
     assert [(part.since - NOON).seconds for part in seen] == [0, 1, 1, 2, 2]
 
 
-async def test_change_is_logged_with_its_cause_though_nobody_asks(
+async def test_state_change_is_logged_without_a_request(
     caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Once, and once more when it is over."""
@@ -139,13 +139,13 @@ async def test_change_is_logged_with_its_cause_though_nobody_asks(
     assert (up["levelname"], up["part"], up["status"]) == ("INFO", "database", "UP")
 
 
-async def test_part_that_never_answers_is_down_in_time() -> None:
+async def test_hanging_part_is_down_within_timeout() -> None:
     """A probe gets its answer before its own patience ends."""
     report = await Readiness({"log": Check(asyncio.Event().wait, "reconnecting")}, timeout=0.01).report()
     assert report.parts["log"].error == "no answer within 0.01 s"
 
 
-async def test_part_that_ends_late_is_not_waited_for() -> None:
+async def test_late_check_does_not_delay_report() -> None:
     """A frozen database may keep its session from being closed; no ping is added to one that has not ended."""
     end, pings = asyncio.Event(), 0
 
@@ -167,7 +167,7 @@ async def test_part_that_ends_late_is_not_waited_for() -> None:
     assert pings == 2
 
 
-async def test_draining_process_is_not_ready_and_leaves_its_parts_alone(api: Api) -> None:
+async def test_draining_process_is_not_ready_and_checks_nothing(api: Api) -> None:
     """Its parts may be closed already."""
     api.store.outage = Unavailable("closed")
     api.readiness.draining = True
@@ -178,7 +178,7 @@ async def test_draining_process_is_not_ready_and_leaves_its_parts_alone(api: Api
     assert response.json()["parts"]["process"]["error"] == "draining"
 
 
-async def test_process_that_has_to_be_replaced_is_not_even_alive() -> None:
+async def test_process_with_failure_is_not_alive() -> None:
     """Its supervisor may go by either route."""
     readiness = Readiness({})
     readiness.failure = "nothing was done for 120 s"
@@ -188,7 +188,7 @@ async def test_process_that_has_to_be_replaced_is_not_even_alive() -> None:
     assert (ready.status, json.loads(ready.body)["parts"]["process"]["error"]) == (503, readiness.failure)
 
 
-async def test_probes_at_the_same_time_share_one_ping() -> None:
+async def test_simultaneous_probes_share_one_ping() -> None:
     """However many ask, the parts bear one check at a time, also when the first to ask hangs up."""
     pings = 0
     asked, answer = asyncio.Event(), asyncio.Event()
@@ -211,7 +211,7 @@ async def test_probes_at_the_same_time_share_one_ping() -> None:
     assert pings == 2
 
 
-async def test_consumers_port_serves_health_and_nothing_else() -> None:
+async def test_consumer_port_serves_health_only() -> None:
     """With the same answers and the same problems as the API."""
     async with a_client(health_app(Readiness({}))) as client:
         assert (await client.get("/health")).json() == {"status": "UP"}

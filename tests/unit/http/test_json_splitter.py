@@ -51,13 +51,13 @@ def test_members_of_any_object_are_found(members: dict[str, object], window: int
     ],
     ids=["surrogate", "bytes", "deep", "backslashes", "quotes"],
 )
-def test_what_a_decoder_refuses_is_taken_apart(text: bytes, found: list[bytes]) -> None:
+def test_text_that_decoder_rejects_is_split(text: bytes, found: list[bytes]) -> None:
     """It is for others to say what is wrong with it."""
     assert taken_apart(text) == found
 
 
 @given(items=st.lists(values), data=st.data())
-def test_truncated_array_is_refused(items: list[object], data: st.DataObject) -> None:
+def test_truncated_array_is_rejected(items: list[object], data: st.DataObject) -> None:
     """At any byte."""
     text = json.dumps(items).encode()
     with pytest.raises(MalformedJson, match=r"truncated|no JSON array"):
@@ -68,7 +68,7 @@ def test_truncated_array_is_refused(items: list[object], data: st.DataObject) ->
     "text",
     [b"", b"1", b'"[]"', b"{}", b"[,]", b"[1,]", b"[,1]", b"[1,,2]", b"[1}", b"[1]]", b"[1] 2", b"[[1]", b'["\\"]'],
 )
-def test_what_is_no_array_is_refused(text: bytes) -> None:
+def test_non_array_is_rejected(text: bytes) -> None:
     """Where one item ends and the next begins cannot be told."""
     with pytest.raises(MalformedJson):
         taken_apart(text)

@@ -33,7 +33,7 @@ def put(api: Api, count: int, created_at: datetime | None = NOON, user_id: str =
     return rows[::-1]
 
 
-async def test_row_is_rendered_with_times_in_z_and_its_payload_verbatim(api: Api) -> None:
+async def test_row_has_utc_times_and_verbatim_payload(api: Api) -> None:
     """The keys are the predecessor's columns."""
     put(api, 1, NOON.replace(microsecond=1234))
     response = await api.client.get(LIST)
@@ -43,7 +43,7 @@ async def test_row_is_rendered_with_times_in_z_and_its_payload_verbatim(api: Api
     )
 
 
-async def test_what_a_foreign_writer_left_out_is_null(api: Api) -> None:
+async def test_missing_values_of_other_writers_are_null(api: Api) -> None:
     """Rows of the predecessor have neither `occurred_at` nor always a payload."""
     row = StoredEvent(uuid4(), "u", "OTHER", None, None, None)
     api.store.rows[row.id] = row
@@ -51,7 +51,7 @@ async def test_what_a_foreign_writer_left_out_is_null(api: Api) -> None:
     assert (found["payload"], found["created_at"], found["occurred_at"]) == (None, None, None)
 
 
-async def test_filters_choose_rows(api: Api) -> None:
+async def test_filters_select_rows(api: Api) -> None:
     """`since` is inclusive, `until` exclusive, both in any offset."""
     put(api, 4)
     wrong_user = an_event("user-2", event_type=EventType.LOGOUT)
@@ -67,7 +67,7 @@ async def test_filters_choose_rows(api: Api) -> None:
     assert [UUID(row["id"]).int for row in found] == [3, 2]
 
 
-async def test_limit_is_100_unless_stated(api: Api) -> None:
+async def test_default_limit_is_100(api: Api) -> None:
     """A page has a size that suits a person."""
     put(api, 101)
     assert len((await api.client.get(LIST)).json()) == 100
@@ -106,7 +106,7 @@ async def test_limit_is_100_unless_stated(api: Api) -> None:
         ("until=0001-01-01T00:00:00%2B14:00", "until"),
     ],
 )
-async def test_bad_parameter_is_a_422_that_names_it(api: Api, query: str, field: str) -> None:
+async def test_invalid_parameter_gets_422_with_its_name(api: Api, query: str, field: str) -> None:
     """A question that is not understood is not answered with something else."""
     response = await api.client.get(f"{LIST}?{query}")
     assert response.status_code == 422
@@ -114,20 +114,20 @@ async def test_bad_parameter_is_a_422_that_names_it(api: Api, query: str, field:
 
 
 @pytest.mark.parametrize("since", ["2026-01-01T00:00:00+01:00", "2026-01-01T00:00+0100", "2026-01-01 00:00:00.5+01:00"])
-async def test_lost_plus_sign_is_hinted_at(api: Api, since: str) -> None:
+async def test_lost_plus_sign_gets_hint(api: Api, since: str) -> None:
     """In a query a plus sign means a blank."""
     response = await api.client.get(f"{LIST}?since={since}")
     [error] = response.json()["errors"]
     assert "%2B" in error["message"]
 
 
-async def test_all_bad_parameters_are_named_at_once(api: Api) -> None:
+async def test_all_invalid_parameters_are_reported_together(api: Api) -> None:
     """A client mends all of it at once."""
     response = await api.client.get(LIST, params={"limit": "x", "cursor": "x", "since": "x"})
     assert {error["field"] for error in response.json()["errors"]} == {"limit", "cursor", "since"}
 
 
-async def test_store_outage_is_a_503(api: Api) -> None:
+async def test_store_outage_gets_503(api: Api) -> None:
     """With the time to retry after, without the reason."""
     api.store.outage = Unavailable("connection to db.internal refused")
     for path in (LIST, f"/events/{uuid4()}"):
@@ -150,7 +150,7 @@ async def test_stored_event_is_found_by_its_id(api: Api) -> None:
 @pytest.mark.parametrize(
     "event_id", [EVENT_ID, EVENT_ID.upper(), EVENT_ID.replace("-", ""), EVENT_ID.replace("-", "", 1)]
 )
-async def test_id_is_taken_as_a_post_takes_it(api: Api, event_id: str) -> None:
+async def test_get_accepts_ids_that_post_accepts(api: Api, event_id: str) -> None:
     """In each spelling of a UUID."""
     posted = await api.post(json.dumps({"userId": "u", "eventType": "LOGIN", "eventId": event_id}).encode())
     assert posted.status_code == 201
@@ -160,14 +160,14 @@ async def test_id_is_taken_as_a_post_takes_it(api: Api, event_id: str) -> None:
 
 
 @pytest.mark.parametrize("spelling", ["7", "{}0", "{{{}}}", "urn:uuid:{}", "%20{}"])
-async def test_id_that_no_post_takes_is_a_404(api: Api, spelling: str) -> None:
+async def test_id_that_post_rejects_gets_404(api: Api, spelling: str) -> None:
     """Also one that only Python would read."""
     await api.store.add(delivered(an_event(event_id=UUID(EVENT_ID))))
     assert (await api.client.get(f"/events/{spelling.format(EVENT_ID)}")).status_code == 404
 
 
 @pytest.mark.parametrize("event_id", ["0198c0de-0000-7000-8000-000000000001", "generated", "%00", "%FF"])
-async def test_unknown_or_malformed_id_is_a_404(api: Api, event_id: str) -> None:
+async def test_unknown_or_malformed_id_gets_404(api: Api, event_id: str) -> None:
     """What is no id cannot be that of an event."""
     response = await api.client.get(f"/events/{event_id}")
     assert response.status_code == 404

@@ -17,7 +17,7 @@ from tests.support.api import MAX_BATCH_BYTES, Api, an_api
 HEADERS = {"content-type": "application/json"}
 
 
-def test_share_is_given_back_in_the_end() -> None:
+def test_reservation_ends_with_request() -> None:
     """Also that of a request which was refused more."""
     budget = MemoryBudget(10)
     with budget.reservation() as reserve:
@@ -32,7 +32,7 @@ def test_share_is_given_back_in_the_end() -> None:
             other(1)
 
 
-def test_request_that_is_alone_may_take_more_than_there_is() -> None:
+def test_lone_request_may_exceed_budget() -> None:
     """It would otherwise be refused for ever."""
     budget = MemoryBudget(10)
     with budget.reservation() as reserve:
@@ -40,7 +40,7 @@ def test_request_that_is_alone_may_take_more_than_there_is() -> None:
         reserve(1)
 
 
-def test_share_is_kept_for_small_requests() -> None:
+def test_part_of_budget_is_reserved_for_small_requests() -> None:
     """Large ones never take it, however many they are; small ones may fill all."""
     budget = MemoryBudget(4 * SMALL_BYTES, reserved_for_small=2 * SMALL_BYTES)
     with (
@@ -58,7 +58,7 @@ def test_share_is_kept_for_small_requests() -> None:
             last(1)
 
 
-async def test_unfinished_large_batches_refuse_no_small_one(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_unfinished_large_batches_do_not_block_small_ones(monkeypatch: pytest.MonkeyPatch) -> None:
     """Those that fill the room wait for the rest of their bodies."""
     monkeypatch.setattr(batch, "_BUDGET_BYTES", 1)
     has_arrived, leave = asyncio.Semaphore(0), asyncio.Event()
@@ -89,7 +89,7 @@ async def small(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Api]:
 
 
 @pytest.mark.parametrize("encoding", ["identity", "zstd"])
-async def test_batch_that_finds_no_room_is_a_503_and_the_next_one_is_taken(
+async def test_batch_over_budget_gets_503_and_next_succeeds(
     small: Api, monkeypatch: pytest.MonkeyPatch, encoding: str
 ) -> None:
     """What is inflated takes room too; an event that comes alone is not concerned."""

@@ -51,7 +51,7 @@ async def test_served_document_names_every_route_and_method(api: Api) -> None:
 
 
 @pytest.mark.parametrize("prefix", ["", "/a/b"])
-async def test_document_names_the_prefix_of_a_proxy(prefix: str) -> None:
+async def test_document_contains_prefix_of_proxy(prefix: str) -> None:
     """Otherwise a client that is made of it would call the wrong paths."""
     async with an_api(prefix=Prefix(prefix)) as api:
         served = (await api.client.get("/docs/openapi.json")).json()
@@ -59,13 +59,13 @@ async def test_document_names_the_prefix_of_a_proxy(prefix: str) -> None:
 
 
 @pytest.mark.parametrize(("path", "method"), OPERATIONS)
-def test_operation_names_what_any_request_may_get(path: str, method: str) -> None:
+def test_every_operation_lists_general_errors(path: str, method: str) -> None:
     """The server's own refusals, and the 405 of its path."""
     assert set(document()["paths"][path][method]["responses"]) >= EVERYWHERE
 
 
 @pytest.mark.parametrize(("path", "method"), OPERATIONS)
-def test_answers_to_head_and_options_have_no_content(path: str, method: str) -> None:
+def test_head_and_options_responses_have_no_content(path: str, method: str) -> None:
     """Except for the refusals to OPTIONS."""
     answers = document()["paths"][path][method]["responses"]
     if method == "head":
@@ -74,7 +74,7 @@ def test_answers_to_head_and_options_have_no_content(path: str, method: str) -> 
         assert "content" not in answers["204"]
 
 
-def test_every_status_that_the_code_names_is_described() -> None:
+def test_every_status_in_code_is_described() -> None:
     """As an answer of some operation, whether tests meet it or not; what is not at its path is redirected."""
     sources = Path(entrypoints.http.__path__[0]).rglob("*.py")
     named = {
@@ -92,7 +92,7 @@ async def test_examples_are_accepted(api: Api) -> None:
         assert response.status_code == 201
 
 
-def test_body_is_read_by_the_keys_that_are_documented() -> None:
+def test_documented_keys_are_the_ones_that_are_read() -> None:
     """Each reaches the draft."""
     draft = parse(b'{"userId":"1","eventType":"2","eventId":"3","timestamp":"4","payload":5}')
     assert (draft.user_id, draft.event_type, draft.event_id, draft.timestamp) == ("1", "2", "3", "4")
@@ -100,20 +100,20 @@ def test_body_is_read_by_the_keys_that_are_documented() -> None:
     assert len(document()["components"]["schemas"]["EventInput"]["properties"]) == 5
 
 
-def test_no_schema_is_called_as_the_constructor_of_another() -> None:
+def test_no_schema_is_named_like_anothers_constructor() -> None:
     """Go's generator makes `NewEvent` of `Event`."""
     names = set(document()["components"]["schemas"])
     assert names.isdisjoint(f"New{name}" for name in names)
 
 
-def test_payload_takes_any_keys_and_may_be_left_out() -> None:
+def test_payload_allows_any_keys_and_is_optional() -> None:
     """Otherwise TypeScript allows an empty one only."""
     event = document()["components"]["schemas"]["EventInput"]
     assert event["properties"]["payload"]["additionalProperties"] is True
     assert "payload" not in event["required"]
 
 
-def test_every_reference_leads_somewhere() -> None:
+def test_every_reference_has_target() -> None:
     """A generator of clients would stumble."""
     described = document()
     components = described["components"]

@@ -32,7 +32,7 @@ WITHOUT_PARAMETERS = [
     ],
     ids=lambda text: text[:20],
 )
-async def test_unknown_parameter_is_a_422_with_the_nearest_name(api: Api, query: str, field: str, hint: str) -> None:
+async def test_unknown_parameter_gets_422_with_similar_name(api: Api, query: str, field: str, hint: str) -> None:
     """Ignored, it would list everybody's events."""
     response = await api.client.get(f"{LIST}?{query}")
     assert response.status_code == 422
@@ -41,7 +41,7 @@ async def test_unknown_parameter_is_a_422_with_the_nearest_name(api: Api, query:
     assert hint in error["message"]
 
 
-async def test_many_unknown_parameters_are_told_in_part(api: Api) -> None:
+async def test_report_of_unknown_parameters_is_bounded(api: Api) -> None:
     """Whoever sends thousands gets a short answer, soon."""
     response = await api.client.get(f"{LIST}?" + "&".join(f"user{number}=" for number in range(5_000)))
     assert response.status_code == 422
@@ -49,7 +49,7 @@ async def test_many_unknown_parameters_are_told_in_part(api: Api) -> None:
 
 
 @pytest.mark.parametrize(("method", "path"), WITHOUT_PARAMETERS)
-async def test_parameter_of_a_path_that_takes_none_is_a_422(api: Api, method: str, path: str) -> None:
+async def test_parameter_on_path_without_parameters_gets_422(api: Api, method: str, path: str) -> None:
     """Whatever it was meant to do would not be done."""
     path = path.format(id=UUID(int=1))
     response = await api.client.request(method, f"{path}?userId=a", json={"userId": "u", "eventType": "LOGIN"})

@@ -38,7 +38,7 @@ def spellings(path: str) -> list[str]:
 
 @pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize(("path", "other"), [(path, other) for path in PATHS for other in spellings(path)])
-async def test_other_spelling_of_a_path_is_not_found(api: Api, method: str, path: str, other: str) -> None:
+async def test_other_spelling_of_path_gets_404(api: Api, method: str, path: str, other: str) -> None:
     """Otherwise what a proxy forbids would be reached in another way."""
     assert (await call(api.app, method, path)).status != 404
     assert (await call(api.app, method, other)).status == 404
@@ -46,7 +46,7 @@ async def test_other_spelling_of_a_path_is_not_found(api: Api, method: str, path
 
 @pytest.mark.parametrize("method", ["GET", "HEAD"])
 @pytest.mark.parametrize("path", PATHS)
-async def test_reader_is_led_from_a_trailing_slash_to_the_path(api: Api, method: str, path: str) -> None:
+async def test_get_with_trailing_slash_is_redirected(api: Api, method: str, path: str) -> None:
     """With the query; nothing of the answer names a host or a prefix."""
     answer = await api.client.request(method, f"{path}/?limit=1&since=%20")
     assert answer.status_code == 308
@@ -57,25 +57,25 @@ async def test_reader_is_led_from_a_trailing_slash_to_the_path(api: Api, method:
 
 @pytest.mark.parametrize("method", ["POST", "OPTIONS", "DELETE"])
 @pytest.mark.parametrize("path", PATHS)
-async def test_writer_is_not_led_on_from_a_trailing_slash(api: Api, method: str, path: str) -> None:
+async def test_post_with_trailing_slash_gets_404(api: Api, method: str, path: str) -> None:
     """Its body would be sent twice."""
     assert (await call(api.app, method, f"{path}/")).status == 404
 
 
 @pytest.mark.parametrize("path", ["//other.example/", "//", "/;/", "/%2F/", "/../"])
-async def test_no_path_leads_to_another_host(api: Api, path: str) -> None:
+async def test_no_redirect_leads_to_another_host(api: Api, path: str) -> None:
     """A redirect to `//other.example` would."""
     assert (await call(api.app, "GET", path)).status == 404
 
 
-async def test_health_in_another_spelling_is_logged_as_any_request(api: Api) -> None:
+async def test_misspelt_health_path_is_logged_at_info(api: Api) -> None:
     """It would otherwise be a way past the log and the limit on requests in flight."""
     with capture_logs() as lines:
         await call(api.app, "GET", "/%68ealth")
     assert [(line["path"], line["log_level"]) for line in lines] == [("/%68ealth", "info")]
 
 
-async def test_root_links_to_what_there_is(api: Api) -> None:
+async def test_root_links_to_all_resources(api: Api) -> None:
     """For programs as JSON."""
     answer = await api.client.get("/")
     assert (answer.status_code, answer.headers["content-type"]) == (200, "application/json")
@@ -84,7 +84,7 @@ async def test_root_links_to_what_there_is(api: Api) -> None:
         assert (await api.client.get(f"/{link}")).status_code == 200
 
 
-async def test_root_is_a_page_for_browsers(api: Api) -> None:
+async def test_root_is_html_for_browsers(api: Api) -> None:
     """With the same links, relative as well."""
     browser = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"
     answer = await api.client.get("/", headers={"accept": browser})
@@ -93,14 +93,14 @@ async def test_root_is_a_page_for_browsers(api: Api) -> None:
         assert f'<a href="{link}">' in answer.text
 
 
-async def test_options_of_the_root_are_what_it_takes(api: Api) -> None:
+async def test_options_of_root_lists_its_methods(api: Api) -> None:
     """As a load balancer may ask."""
     answer = await api.client.options("/")
     assert (answer.status_code, answer.content) == (204, b"")
     assert answer.headers["allow"] == "GET, HEAD, OPTIONS"
 
 
-async def test_options_of_the_server_name_the_methods_of_all_paths(api: Api) -> None:
+async def test_options_asterisk_lists_methods_of_all_paths(api: Api) -> None:
     """Only OPTIONS has this form of target."""
     assert (await call(api.app, "OPTIONS", "*")).status == 204
     assert (await call(api.app, "GET", "*")).status == 404

@@ -22,20 +22,20 @@ async def paths(api: Api, peer: str = "10.1.2.3", **headers: str) -> tuple[str, 
     return location, listed.links["next"]["url"].partition("?")[0]
 
 
-async def test_links_are_bare_without_a_proxy(api: Api) -> None:
+async def test_links_have_no_prefix_by_default(api: Api) -> None:
     """And nobody's header is believed."""
     headers = {"x-forwarded-prefix": "/evil"}
     assert await paths(api) == await paths(api, **headers) == ("/events", "/events/processed")
 
 
-async def test_links_begin_with_the_path_that_is_set() -> None:
+async def test_links_begin_with_root_path() -> None:
     """For every client."""
     async with an_api(prefix=Prefix("/a/b")) as api:
         assert await paths(api) == ("/a/b/events", "/a/b/events/processed")
 
 
 @pytest.mark.parametrize("peer", ["10.1.2.3", "::ffff:10.1.2.3", "192.168.7.8", "2001:db8::7"])
-async def test_prefix_of_a_trusted_proxy_is_believed(peer: str) -> None:
+async def test_prefix_of_trusted_proxy_is_used(peer: str) -> None:
     """Rather than the one that is set."""
     async with an_api(prefix=Prefix("/set", PROXIES)) as api:
         headers = {"x-forwarded-prefix": "/api/v1/"}
@@ -44,7 +44,7 @@ async def test_prefix_of_a_trusted_proxy_is_believed(peer: str) -> None:
 
 
 @pytest.mark.parametrize("peer", ["10.1.2.4", "2001:db9::7", "", "a path of a socket"])
-async def test_prefix_of_anybody_else_is_ignored(peer: str) -> None:
+async def test_prefix_of_untrusted_client_is_ignored(peer: str) -> None:
     """A client must not choose where links lead."""
     async with an_api(prefix=Prefix("/set", PROXIES)) as api:
         headers = {"x-forwarded-prefix": "/evil"}
@@ -67,7 +67,7 @@ async def test_prefix_of_anybody_else_is_ignored(peer: str) -> None:
         ("", "/set"),
     ],
 )
-async def test_only_a_path_is_a_prefix(stated: str, prefix: str) -> None:
+async def test_invalid_prefix_is_ignored(stated: str, prefix: str) -> None:
     """Proxies in a row add theirs; what is no path is ignored."""
     async with an_api(prefix=Prefix("/set", PROXIES)) as api:
         async with a_client(api.app, "10.1.2.3") as client:

@@ -93,7 +93,7 @@ REQUESTS = [
 
 
 @pytest.mark.parametrize(("path", "media_type", "body"), REQUESTS)
-async def test_small_compressed_body_never_holds_the_event_loop_for_long(
+async def test_small_compressed_body_does_not_block_event_loop(
     monkeypatch: pytest.MonkeyPatch, path: str, media_type: str, body: bytes
 ) -> None:
     """Measured in processor time of all threads, since others may have the machine meanwhile; the best of three."""

@@ -28,7 +28,7 @@ def published(api: Api) -> UserEvent:
     return event
 
 
-async def test_good_event_is_published_and_its_id_and_place_are_told(api: Api) -> None:
+async def test_valid_event_gets_201_with_id_and_location(api: Api) -> None:
     """The answer is the predecessor's, with the place where the event will be found."""
     response = await api.post(body())
     event = published(api)
@@ -53,7 +53,7 @@ async def test_stated_id_and_time_are_kept(api: Api) -> None:
     assert published(api).occurred_at == datetime(2026, 1, 31, 10, tzinfo=UTC)
 
 
-async def test_null_id_and_time_count_as_absent_and_unknown_keys_are_ignored(api: Api) -> None:
+async def test_null_fields_are_absent_and_unknown_keys_ignored(api: Api) -> None:
     """Clients that render every field, or more fields than we know, are served."""
     response = await api.post(body(eventId=None, timestamp=None, colour="red"))
     assert response.status_code == 201
@@ -69,7 +69,7 @@ async def test_null_id_and_time_count_as_absent_and_unknown_keys_are_ignored(api
         "application/json;v=1",
     ],
 )
-async def test_json_content_type_in_any_spelling_is_taken(api: Api, content_type: str) -> None:
+async def test_json_content_type_is_accepted_in_any_spelling(api: Api, content_type: str) -> None:
     """Media types are case-insensitive and may have parameters."""
     assert (await api.post(body(), content_type)).status_code == 201
 
@@ -86,7 +86,7 @@ async def test_json_content_type_in_any_spelling_is_taken(api: Api, content_type
         "application/jsonp",
     ],
 )
-async def test_other_content_types_are_refused(api: Api, content_type: str) -> None:
+async def test_other_content_types_get_415(api: Api, content_type: str) -> None:
     """A body is taken for JSON only if the client says that it is."""
     response = await api.post(body(), content_type)
     assert response.status_code == 415
@@ -111,7 +111,7 @@ async def test_other_content_types_are_refused(api: Api, content_type: str) -> N
         b'{"userId":"u",,"payload":' + b"[" * 5_000 + b"]" * 5_000 + b"}",
     ],
 )
-async def test_malformed_body_is_a_400(api: Api, malformed: bytes) -> None:
+async def test_malformed_body_gets_400(api: Api, malformed: bytes) -> None:
     """Broken JSON is the client's fault, never a 500, whatever else is in it."""
     response = await api.post(malformed)
     assert response.status_code == 400
@@ -119,7 +119,7 @@ async def test_malformed_body_is_a_400(api: Api, malformed: bytes) -> None:
 
 
 @pytest.mark.parametrize("value", [b"[]", b"1", b"null", b'"text"'])
-async def test_json_that_is_no_object_is_a_422(api: Api, value: bytes) -> None:
+async def test_json_other_than_object_gets_422(api: Api, value: bytes) -> None:
     """The syntax is right, what it says is not."""
     response = await api.post(value)
     assert response.status_code == 422
@@ -127,14 +127,14 @@ async def test_json_that_is_no_object_is_a_422(api: Api, value: bytes) -> None:
 
 
 @pytest.mark.parametrize("event_id", ["00000000-0000-0000-0000-000000000000", "f" * 32])
-async def test_nil_and_max_uuid_are_a_422(api: Api, event_id: str) -> None:
+async def test_nil_and_max_uuid_get_422(api: Api, event_id: str) -> None:
     """They mean that there is no id."""
     response = await api.post(body(eventId=event_id))
     assert response.status_code == 422
     assert [error["field"] for error in response.json()["errors"]] == ["eventId"]
 
 
-async def test_invalid_event_is_a_422_that_names_every_problem(api: Api) -> None:
+async def test_invalid_event_gets_422_with_every_problem(api: Api) -> None:
     """A client mends all of it at once."""
     response = await api.post(body(userId=7, eventType="JUMP", eventId="x", timestamp="2026-01-01", payload=[1]))
     assert response.status_code == 422
@@ -144,7 +144,7 @@ async def test_invalid_event_is_a_422_that_names_every_problem(api: Api) -> None
 
 
 @pytest.mark.parametrize("payload", [b"null", b"[]", b"[ \r\n\t]"])
-async def test_payload_of_nothing_is_an_empty_object(api: Api, payload: bytes) -> None:
+async def test_absent_payload_becomes_empty_object(api: Api, payload: bytes) -> None:
     """Null, as in a record, and an empty array, which is how PHP writes an empty map."""
     response = await api.post(b'{"userId":"u","eventType":"LOGIN","payload":%b}' % payload)
     assert response.status_code == 201
@@ -157,14 +157,14 @@ async def test_byte_order_mark_is_skipped(api: Api) -> None:
 
 
 @pytest.mark.parametrize("payload", [[1], [[]], "text", "", 1, False, {"a": "\0"}])
-async def test_payload_that_cannot_be_stored_is_a_422(api: Api, payload: object) -> None:
+async def test_payload_that_cannot_be_stored_gets_422(api: Api, payload: object) -> None:
     """It is an object, or there is none."""
     response = await api.post(body(payload=payload))
     assert response.status_code == 422
     assert [error["field"] for error in response.json()["errors"]] == ["payload"]
 
 
-async def test_payload_whose_numbers_print_long_is_a_422(api: Api) -> None:
+async def test_payload_with_long_printed_numbers_gets_422(api: Api) -> None:
     """Seven kilobytes would come back as eight megabytes."""
     response = await api.post(b'{"userId":"u","eventType":"LOGIN","payload":{"a":[%b1]}}' % (b"1e8000," * 1_000))
     assert response.status_code == 422
@@ -172,14 +172,14 @@ async def test_payload_whose_numbers_print_long_is_a_422(api: Api) -> None:
     assert api.log.records(TOPIC) == []
 
 
-async def test_body_at_the_limit_is_taken_and_one_byte_more_is_a_413(api: Api) -> None:
+async def test_body_over_limit_gets_413(api: Api) -> None:
     """The limit counts the body's bytes."""
     padding = MAX_BODY_BYTES - len(body())
     assert (await api.post(body() + b" " * padding)).status_code == 201
     assert (await api.post(body() + b" " * (padding + 1))).status_code == 413
 
 
-async def test_unacknowledged_event_is_a_503_with_the_id_to_retry_with(api: Api) -> None:
+async def test_unacknowledged_event_gets_503_with_its_id(api: Api) -> None:
     """The outcome is unknown: only a retry under the same id is safe."""
     api.publisher.outage = Unavailable("no answer from broker-1.internal")
     response = await api.post(body(eventId=EVENT_ID))
@@ -189,13 +189,13 @@ async def test_unacknowledged_event_is_a_503_with_the_id_to_retry_with(api: Api)
     assert "broker-1" not in response.text
 
 
-async def test_unacknowledged_event_without_an_id_gets_one(api: Api) -> None:
+async def test_unacknowledged_event_without_id_gets_503_with_new_id(api: Api) -> None:
     """The id that the service made may already stand in the log."""
     api.publisher.outage = Unavailable("no answer")
     assert UUID((await api.post(body())).json()["eventId"]).version == 7
 
 
-async def test_event_too_large_for_the_log_is_a_413_with_its_id(api: Api) -> None:
+async def test_event_too_large_for_log_gets_413_with_id(api: Api) -> None:
     """The log's limit is the log's own affair."""
     api.publisher.outage = Rejected("the record is too large")
     response = await api.post(body(eventId=EVENT_ID))
@@ -204,7 +204,7 @@ async def test_event_too_large_for_the_log_is_a_413_with_its_id(api: Api) -> Non
 
 
 @pytest.mark.parametrize(("outage", "status"), [(WrongDeployment("no such topic"), 503), (KeyError("secret"), 500)])
-async def test_failure_of_our_own_is_a_problem_without_internals(api: Api, outage: Exception, status: int) -> None:
+async def test_bug_gets_500_without_internals(api: Api, outage: Exception, status: int) -> None:
     """What went wrong stands in the log, not in the answer."""
     api.publisher.outage = outage
     response = await api.post(body())
@@ -221,7 +221,7 @@ async def test_failure_of_our_own_is_a_problem_without_internals(api: Api, outag
         ("nonsense", False),
     ],
 )
-async def test_trace_of_the_request_travels_with_the_record(api: Api, given: str, kept: bool) -> None:
+async def test_record_has_traceparent_of_request(api: Api, given: str, kept: bool) -> None:
     """As a header of the record, so that the consumer's side can be linked to it; what is no trace is ignored."""
     response = await api.post(body(), traceparent=given)
     assert response.status_code == 201

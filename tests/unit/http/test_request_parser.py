@@ -79,7 +79,7 @@ STREAMS = {
 
 
 @pytest.mark.parametrize("stream", STREAMS.values(), ids=STREAMS)
-def test_stream_reads_alike_wherever_it_is_cut(stream: bytes) -> None:
+def test_stream_parses_equally_wherever_it_is_split(stream: bytes) -> None:
     """Into two at any byte, or into single bytes."""
     whole = read(stream)
     for place in range(len(stream)):
@@ -90,7 +90,7 @@ def test_stream_reads_alike_wherever_it_is_cut(stream: bytes) -> None:
 @given(
     st.lists(st.sampled_from(list(STREAMS.values())), max_size=4).map(b"".join), st.binary(max_size=20), st.integers(1)
 )
-def test_any_stream_reads_alike_in_segments(stream: bytes, rubbish: bytes, size: int) -> None:
+def test_any_stream_parses_equally_in_segments(stream: bytes, rubbish: bytes, size: int) -> None:
     """Also with rubbish behind it."""
     stream += rubbish
     assert read(*cut(stream, size)) == read(stream)
@@ -105,13 +105,13 @@ def test_any_stream_reads_alike_in_segments(stream: bytes, rubbish: bytes, size:
         (b"GET / HTTP/1.1\r\nHost: a\r\na: " + b"x" * 70_000 + b"\r\n\r\n", HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE),
     ],
 )
-def test_what_is_wrong_first_is_said(stream: bytes, status: HTTPStatus, size: int) -> None:
+def test_first_error_is_reported(stream: bytes, status: HTTPStatus, size: int) -> None:
     """However much more has come with it."""
     [(found, *_)] = read(*cut(stream, size))
     assert found == status
 
 
-def test_fields_of_a_request_are_its_own() -> None:
+def test_each_request_has_own_list_of_headers() -> None:
     """What is read of a head that came before is kept, and an application may change the fields that it gets."""
     reader = RequestParser()
     for _ in range(2):
@@ -122,7 +122,7 @@ def test_fields_of_a_request_are_its_own() -> None:
         head.headers.clear()
 
 
-def test_fields_of_a_refused_head_are_known() -> None:
+def test_headers_of_invalid_request_are_available() -> None:
     """They have the request's id."""
     reader = RequestParser()
     reader.feed(GET.replace(b"Host: api", b"Host: a b\r\nX-Request-ID: mine"))
@@ -131,7 +131,7 @@ def test_fields_of_a_refused_head_are_known() -> None:
     assert (b"x-request-id", b"mine") in reader.invalid_request.headers
 
 
-def test_content_and_fields_are_what_was_sent() -> None:
+def test_content_and_headers_are_parsed_as_sent() -> None:
     """In order, names in lower case; lengths in their shortest form, trailers nowhere."""
     sized, chunked, last = read(SIZED.replace(b"5\r\n", b"0005 \r\n"), IN_CHUNKS)
     host, length, coding = (b"host", b"api"), (b"content-length", b"5"), (b"transfer-encoding", b"chunked")
@@ -164,7 +164,7 @@ def test_overhead_is_counted_to_the_byte(case: tuple[bytes, bytes], size: int) -
 
 
 @pytest.mark.parametrize("size", [2, 999])
-def test_empty_lines_count_for_the_request_behind_them(size: int) -> None:
+def test_empty_lines_count_towards_next_request(size: int) -> None:
     """They are no way to send without end."""
     lines = b"\r\n" * ((MAX_OVERHEAD_BYTES - len(GET)) // 2)
     assert read(*cut(GET + lines + GET, size))[1][0] == "GET"
@@ -183,20 +183,20 @@ def test_empty_lines_count_for_the_request_behind_them(size: int) -> None:
     ],
     ids=["line", "empty lines", "fields", "zeros", "extension", "trailers"],
 )
-def test_flood_is_refused_in_any_state(beginning: bytes, unit: bytes) -> None:
+def test_flood_gets_431_in_any_state(beginning: bytes, unit: bytes) -> None:
     """Before it fills the memory."""
     found = read(beginning, *[unit] * MAX_OVERHEAD_BYTES, unit)
     assert found[-1][0] == HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE
 
 
-def test_chunks_without_end_are_refused_by_what_frames_them() -> None:
+def test_endless_chunks_get_431_for_their_framing() -> None:
     """Chunks of one byte each have five bytes around it."""
     found = read(CHUNKED + b"1\r\nx\r\n" * (MAX_OVERHEAD_BYTES // 5))
     assert found[-1][0] == HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE
 
 
 @pytest.mark.parametrize("hostile", [b"a" * 64_000, b"a:" * 32_000 + b"\0"], ids=["one name", "names and a NUL"])
-def test_head_that_is_none_is_refused_at_once(hostile: bytes) -> None:
+def test_malformed_headers_are_rejected_in_linear_time(hostile: bytes) -> None:
     """In linear time: nothing else happens meanwhile."""
     started = time.process_time()
     assert read(b"GET / HTTP/1.1\r\n" + hostile + b"\r\n\r\n")[0][0] == HTTPStatus.BAD_REQUEST

@@ -38,7 +38,7 @@ async def test_request_needs_no_thread(api: Api, monkeypatch: pytest.MonkeyPatch
         ("BREW", "/health", 405),
     ],
 )
-async def test_request_that_no_route_takes_is_a_problem(api: Api, method: str, path: str, status: int) -> None:
+async def test_request_without_route_gets_problem_document(api: Api, method: str, path: str, status: int) -> None:
     """RFC 9457, as for every other error."""
     response = await api.client.request(method, path, headers={"x-request-id": "id-1"})
     assert response.status_code == status
@@ -57,7 +57,7 @@ async def test_options_lists_the_methods(api: Api) -> None:
     assert response.headers["allow"] == "GET, HEAD, OPTIONS"
 
 
-async def test_head_of_an_error_has_no_body(api: Api) -> None:
+async def test_error_response_to_head_has_no_body(api: Api) -> None:
     """A HEAD request is answered as GET would be."""
     response = await api.client.head("/nothing")
     assert (response.status_code, response.content) == (404, b"")
@@ -71,14 +71,14 @@ async def test_clients_request_id_is_kept(api: Api, given: str) -> None:
 
 
 @pytest.mark.parametrize("given", [b"", b"a b", b"a" * 129, b"\xe9", b"a\tb"])
-async def test_unfit_request_id_is_replaced(api: Api, given: bytes) -> None:
+async def test_invalid_request_id_is_replaced(api: Api, given: bytes) -> None:
     """It would otherwise reach logs and headers."""
     response = await api.client.get("/health", headers={b"x-request-id": given})
     [made] = response.headers.get_list("x-request-id")
     assert len(made) == 32
 
 
-async def test_request_id_is_bound_to_what_is_logged_on_the_way(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_log_lines_within_request_have_request_id(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
     """And to nothing after it."""
     bound: list[object] = []
 
@@ -135,7 +135,7 @@ async def test_request_is_logged_once_without_query_and_body(api: Api) -> None:
         (("GET", "/health?verbose=1", b""), 422, "The request is not valid", ["verbose"]),
     ],
 )
-async def test_line_of_a_refused_request_says_why(
+async def test_log_line_of_rejected_request_has_reason(
     api: Api, request_: tuple[str, str, bytes], status: int, reason: str, fields: list[str] | None
 ) -> None:
     """And names the fields at fault, so that nobody has to ask the client."""
@@ -150,7 +150,7 @@ async def test_line_of_a_refused_request_says_why(
     assert line["reason"].startswith(reason)
 
 
-async def test_line_of_a_refused_request_does_not_grow_with_the_request(api: Api) -> None:
+async def test_log_line_of_rejected_request_is_bounded(api: Api) -> None:
     """Names of parameters are the client's own."""
     query = "&".join(f"{number}{'x' * 80}" for number in range(500))
     with capture_logs() as lines:
@@ -160,7 +160,7 @@ async def test_line_of_a_refused_request_does_not_grow_with_the_request(api: Api
     assert len(str(line)) < 2_000
 
 
-async def test_line_of_a_busy_refusal_says_so() -> None:
+async def test_log_line_of_busy_response_has_reason() -> None:
     """It is no outage of the log."""
     async with an_api(max_in_flight=0) as api:
         with capture_logs() as lines:
@@ -168,7 +168,7 @@ async def test_line_of_a_busy_refusal_says_so() -> None:
     assert [(line["status"], line["reason"]) for line in lines] == [(503, "Too many requests are in flight.")]
 
 
-async def test_line_carries_the_outcome_that_a_route_left() -> None:
+async def test_log_line_has_outcome_of_route() -> None:
     """As a batch does, whose 200 says nothing of its events."""
 
     async def batch(scope: Scope, receive: Receive, send: Send) -> None:
@@ -196,7 +196,7 @@ async def test_bug_is_logged_with_its_exception(api: Api) -> None:
     assert [(line["event"], line.get("exc_info")) for line in lines] == [("unexpected error", error), ("request", None)]
 
 
-async def test_request_beyond_the_limit_is_refused_at_once_and_health_is_not() -> None:
+async def test_request_over_limit_gets_503_but_health_succeeds() -> None:
     """A full house says so, and stays alive."""
     arrived, leave = asyncio.Event(), asyncio.Event()
 

@@ -6,19 +6,19 @@ from entrypoints.http.server import overrides
 from entrypoints.http.server.overrides import UnsupportedServer, check_overrides
 
 
-def test_installed_libraries_are_known() -> None:
+def test_installed_libraries_are_supported() -> None:
     """A new version is taken by hand."""
     check_overrides()
 
 
-def test_other_version_ends_the_start(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_other_version_stops_start(monkeypatch: pytest.MonkeyPatch) -> None:
     """With a line that says what to do."""
     monkeypatch.setattr(overrides, "version", lambda name: {"uvicorn": "0.55.1"}.get(name, "0.9.0"))
     with pytest.raises(UnsupportedServer, match=r"uvicorn 0\.55\.1 is installed, and 0\.54\.x is needed"):
         check_overrides()
 
 
-def test_method_with_other_parameters_ends_the_start(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_method_with_other_parameters_stops_start(monkeypatch: pytest.MonkeyPatch) -> None:
     """Also where the version does not say so."""
 
     def data_received(self: object, data: bytes, is_last: bool) -> None:

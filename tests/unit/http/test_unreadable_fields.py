@@ -42,7 +42,9 @@ def event(payload: bytes) -> bytes:
 @pytest.mark.parametrize(
     ("payload", "field", "words"), FLAWED, ids=lambda value: value[:40] if isinstance(value, bytes) else value
 )
-async def test_flawed_item_is_rejected_alone_by_its_field(api: Api, payload: bytes, field: str, words: str) -> None:
+async def test_unreadable_item_is_rejected_alone_with_its_field(
+    api: Api, payload: bytes, field: str, words: str
+) -> None:
     """Before and behind it, events are published."""
     response = await api.post_batch(b"[%b, %b ,%b]" % (GOOD, event(payload), GOOD))
     assert response.status_code == 200, response.text
@@ -55,7 +57,7 @@ async def test_flawed_item_is_rejected_alone_by_its_field(api: Api, payload: byt
 @pytest.mark.parametrize(
     ("payload", "field", "words"), FLAWED, ids=lambda value: value[:40] if isinstance(value, bytes) else value
 )
-async def test_flawed_event_is_a_422_that_names_its_field(api: Api, payload: bytes, field: str, words: str) -> None:
+async def test_unreadable_event_gets_422_with_its_field(api: Api, payload: bytes, field: str, words: str) -> None:
     """And says what is wrong with it."""
     response = await api.post(event(payload))
     assert response.status_code == 422
@@ -66,7 +68,7 @@ async def test_flawed_event_is_a_422_that_names_its_field(api: Api, payload: byt
 @pytest.mark.parametrize(
     ("written", "repeated"), [("0198f3c0-1111-7abc-8def-0123456789ab", True), ("no id", False), (r"\ud83d", False)]
 )
-async def test_good_id_of_a_flawed_item_is_repeated(api: Api, written: str, repeated: bool) -> None:
+async def test_valid_id_of_unreadable_item_is_returned(api: Api, written: str, repeated: bool) -> None:
     """By which the client tells which one it was."""
     item = event(rb'{"a":"\ud83d"}')[:-1] + b',"eventId":"%b"}' % written.encode()
     response = await api.post_batch(b"[%b]" % item)
@@ -87,7 +89,7 @@ async def test_good_id_of_a_flawed_item_is_repeated(api: Api, written: str, repe
         (rb'{"\u0075serId":"\ud83d","eventType":"LOGIN"}', ["userId"]),
     ],
 )
-async def test_every_flawed_field_is_named(api: Api, body: bytes, fields: list[str]) -> None:
+async def test_every_unreadable_field_is_reported(api: Api, body: bytes, fields: list[str]) -> None:
     """Of those that nobody knows, it is the body."""
     response = await api.post(body)
     assert response.status_code == 422
@@ -97,7 +99,7 @@ async def test_every_flawed_field_is_named(api: Api, body: bytes, fields: list[s
 @pytest.mark.parametrize(
     "value", [b"1", b"1e999", b"9" * 4_500, b"true", b"[]", b"[[],[[]]]", b'{"a":1}', b"[" * 200 + b"]" * 200]
 )
-async def test_field_of_a_wrong_type_is_named_with_the_others(api: Api, value: bytes) -> None:
+async def test_wrong_type_is_reported_with_other_problems(api: Api, value: bytes) -> None:
     """Of all of them at once, without a look into what stands there."""
     written = b'{"userId":%b,"eventType":%b,"eventId":%b,"timestamp":%b,"payload":7}' % ((value,) * 4)
     response = await api.post(written)
@@ -109,7 +111,7 @@ async def test_field_of_a_wrong_type_is_named_with_the_others(api: Api, value: b
 @pytest.mark.parametrize(
     "text", [rb"\\ud83d", rb"\\\\ude00", rb"\ud83d\ude00", rb"\\\ud83d\ude00", rb"\\u0000", rb"\u001f"]
 )
-async def test_text_that_only_looks_flawed_is_published(api: Api, text: bytes) -> None:
+async def test_text_that_only_looks_unreadable_is_published(api: Api, text: bytes) -> None:
     """Escaped backslashes make no escapes; the id, which only the validator reads, takes the same way as a flaw."""
     payload = b'{"a":"%b"}' % text
     response = await api.post(event(payload)[:-1] + b',"eventId":"0198f3c0-11117abc-8def-0123456789ab"}')
@@ -123,14 +125,14 @@ async def test_text_that_only_looks_flawed_is_published(api: Api, text: bytes) -
 @pytest.mark.parametrize(
     "body", [GOOD[:-1], GOOD[:-2], rb'{"userId":"\ud83d', rb'{"userId":"\ud83d","payload":{"a":"\ud8', DEEP[:-1]]
 )
-async def test_truncated_body_is_said_to_be_truncated(api: Api, body: bytes) -> None:
+async def test_truncated_body_is_reported_as_truncated(api: Api, body: bytes) -> None:
     """It is a 400: what is missing may be anything."""
     response = await api.post(body)
     assert response.status_code == 400
     assert "truncated" in response.json()["detail"]
 
 
-async def test_no_other_body_is_said_to_be_truncated(api: Api) -> None:
+async def test_no_other_body_is_reported_as_truncated(api: Api) -> None:
     """As a decoder says of half a surrogate pair near the end, and of nothing at all."""
     for body in (rb'{"userId":"\ud83d"}', rb'{"userId":"\ud83d","eventType":', b"", b" ", GOOD + b"}"):
         response = await api.post(body)
@@ -149,7 +151,7 @@ def is_readable(body: bytes) -> bool:
 
 
 @given(body=records())
-def test_event_is_refused_if_a_decoder_refuses_it(body: bytes) -> None:
+def test_event_is_rejected_if_decoder_rejects_it(body: bytes) -> None:
     """Of right and wrong fields in any mix: what the look at single fields lets pass, a decoder of all reads alike."""
     try:
         draft = parse(body)
@@ -165,7 +167,7 @@ def test_event_is_refused_if_a_decoder_refuses_it(body: bytes) -> None:
         st.sampled_from([rb"\ud83d", rb"\ude00", rb"\uDBFF", rb"\\", rb"\"", b"u0000", b"x", rb"\n", b"\xc3\xa9"])
     )
 )
-def test_lone_surrogates_are_found_as_a_decoder_finds_them(text: list[bytes]) -> None:
+def test_lone_surrogates_are_found_as_by_decoder(text: list[bytes]) -> None:
     """In any order, between escapes of all kinds."""
     body = event(b'{"a":"%b"}' % b"".join(text))
     try:

@@ -24,7 +24,7 @@ POST = b"POST /events/generate" + REST + b"Content-Type: application/json\r\n"
         (b"GET /health HTTP/1.2\r\nHost: api\r\n\r\n", 505),
     ],
 )
-async def test_servers_own_refusal_is_documented(api: Api, request_bytes: bytes, status: int) -> None:
+async def test_error_responses_of_server_are_documented(api: Api, request_bytes: bytes, status: int) -> None:
     """Its status, headers and problem."""
     async with served(api.app) as port, connection(port) as (reader, writer):
         writer.write(request_bytes)

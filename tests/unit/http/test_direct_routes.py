@@ -7,7 +7,7 @@ from tests.support.api import Api
 pytestmark = pytest.mark.parametrize("path", ["/events/generate", "/events/batch"])
 
 
-async def test_options_are_post_alone(api: Api, path: str) -> None:
+async def test_options_lists_post_only(api: Api, path: str) -> None:
     """Without a body, as for the routes that read."""
     response = await api.client.options(path)
     assert (response.status_code, response.content) == (204, b"")
@@ -16,7 +16,7 @@ async def test_options_are_post_alone(api: Api, path: str) -> None:
 
 
 @pytest.mark.parametrize("method", ["GET", "HEAD", "PUT", "PATCH", "DELETE", "TRACE", "BREW"])
-async def test_other_method_is_a_405_that_names_the_right_ones(api: Api, path: str, method: str) -> None:
+async def test_other_method_gets_405_with_allow(api: Api, path: str, method: str) -> None:
     """A problem document with its path and request id."""
     response = await api.client.request(method, path, headers={"x-request-id": "id-1"})
     assert response.status_code == 405
@@ -26,6 +26,6 @@ async def test_other_method_is_a_405_that_names_the_right_ones(api: Api, path: s
         assert response.json()["requestId"] == "id-1"
 
 
-async def test_deeper_path_is_none(api: Api, path: str) -> None:
+async def test_path_below_route_gets_404(api: Api, path: str) -> None:
     """The route is no mount for whatever may follow."""
     assert (await api.client.post(f"{path}/x")).status_code == 404
