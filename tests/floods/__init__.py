@@ -1,1 +1,1 @@
-"""Floods of bytes, whose costs are measured: they run alone."""
+"""Floods of bytes. They measure costs, so they run alone."""

@@ -1,4 +1,4 @@
-"""Both of the service's ports in a process of their own, over adapters in memory; run as a module by `floodable`."""
+"""Both ports of the service in a separate process, over adapters in memory; `floodable` runs this module."""
 
 import asyncio
 import json
@@ -27,7 +27,7 @@ _RESET_PEAK = "5"
 
 
 class Floodable:
-    """The process, and what it costs."""
+    """The process and its memory."""
 
     def __init__(self, pid: int, api_port: int, health_port: int) -> None:
         self.api_port = api_port
@@ -35,15 +35,15 @@ class Floodable:
         self._proc = Path(f"/proc/{pid}")
 
     def memory(self) -> float:
-        """Tell how much memory it has, in MiB."""
+        """Return its memory in MiB."""
         return self._status("VmRSS:")
 
     def peak(self) -> float:
-        """Tell how much it had at most since `forget_peak`, in MiB."""
+        """Return its peak memory since `forget_peak`, in MiB."""
         return self._status("VmHWM:")
 
     def forget_peak(self) -> None:
-        """Begin anew."""
+        """Reset the peak."""
         (self._proc / "clear_refs").write_text(_RESET_PEAK)
 
     def _status(self, name: str) -> float:
@@ -68,7 +68,7 @@ def floodable() -> Iterator[Floodable]:
 
 
 async def _many_rows(_: EventFilter, after: Cursor | None, limit: int) -> Page:
-    """Make up a page of a table that takes no memory; as with a real one, others have their turn meanwhile."""
+    """Make a page of a virtual table; as with a real one, other tasks can run meanwhile."""
     await asyncio.sleep(0)
     last = min(after.id.int if after else EXPORT_ROWS, EXPORT_ROWS)
     first = max(0, last - limit)

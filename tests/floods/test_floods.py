@@ -1,4 +1,4 @@
-"""What a client that floods either port costs the server, and those who use the api meanwhile."""
+"""The costs of a client that floods a port, for the server and for other clients."""
 
 import asyncio
 import math
@@ -17,11 +17,11 @@ from tests.support.waiting import eventually
 FLOOD_BYTES = 100_000_000
 MOST_MIB = 50
 _KEPT_MIB = 20
-"""What an allocator may keep of it afterwards."""
+"""The allocator may keep this much."""
 P99_SECONDS = 0.25
 _FEWEST_REQUESTS = 200
 _STALL_SECONDS = 0.5
-"""A flood is over when the server reads nothing for so long."""
+"""A flood ends when the server reads nothing for this long."""
 
 EVENT = b'{"userId":"u","eventType":"LOGIN"}'
 GET = b"GET /health HTTP/1.1\r\nHost: api\r\n"
@@ -36,7 +36,7 @@ CHUNK = b"10000\r\n" + b" " * 0x10000 + b"\r\n"
 
 @dataclass(frozen=True)
 class Flood:
-    """What is sent on a connection: `begin`, and then `fill` again and again. No answer is ever read."""
+    """A flood sends `begin` once and then `fill` repeatedly; it reads no response."""
 
     begin: bytes = b""
     fill: bytes = b""
@@ -73,13 +73,13 @@ FLOODS = {
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[Floodable]:
-    """One process for all floods: what one leaves behind counts in the next."""
+    """One process for all floods, so that leaks of one affect the next."""
     with floodable() as process:
         yield process
 
 
 def pour(flood: Flood, port: int, connections: ExitStack) -> None:
-    """Send 100 MB, over new connections when the server ends them, which stay open; stop where it reads no more."""
+    """Send 100 MB, over a new connection when the server closes one; stop when it no longer reads."""
     segment = flood.fill * math.ceil(0x10000 / max(1, len(flood.fill)))
     sent = 0
     while sent < FLOOD_BYTES:
@@ -97,7 +97,7 @@ def pour(flood: Flood, port: int, connections: ExitStack) -> None:
 
 
 async def post_until(flooded: "asyncio.Task[None]", server: Floodable) -> list[float]:
-    """Publish events one after the other, each on a connection of its own; return the seconds that each took."""
+    """Publish events one by one, each on a new connection; return the duration of each in seconds."""
     seconds: list[float] = []
     while not flooded.done() or len(seconds) < _FEWEST_REQUESTS:
         started = time.perf_counter()
@@ -110,7 +110,7 @@ async def post_until(flooded: "asyncio.Task[None]", server: Floodable) -> list[f
 @pytest.mark.parametrize("name", FLOODS)
 @pytest.mark.parametrize("kind", ["api", "consumer"])
 async def test_flood_uses_bounded_memory_and_delays_nobody(server: Floodable, kind: str, name: str) -> None:
-    """Neither much memory, which comes back, nor the time of others, whose events are published."""
+    """It uses little memory, returns it, and does not delay the events of others."""
     port = server.api_port if kind == "api" else server.health_port
     server.forget_peak()
     before = server.memory()

@@ -1,4 +1,4 @@
-"""A server's answers as a strict client reads them, h11, which shares no code with the server."""
+"""Responses as h11 parses them, a strict client that shares no code with the server."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ import h11
 
 @dataclass(frozen=True)
 class Answer:
-    """One final answer."""
+    """One final response."""
 
     status: int
     body: bytes
@@ -17,12 +17,12 @@ class Answer:
 
     @property
     def closes(self) -> bool:
-        """Whether the server says that it is the last one."""
+        """Whether it says `Connection: close`."""
         return self.fields.get(b"connection", b"").lower() == b"close"
 
 
 def read_answers(stream: bytes, methods: Sequence[str]) -> list[Answer]:
-    """Read the answers to requests of these methods, and at most one more, which may be to a HEAD request."""
+    """Parse the responses to requests with these methods, and at most one more, which may answer a HEAD request."""
     try:
         return _read_all(stream, [*methods, "GET"])
     except h11.RemoteProtocolError:

@@ -1,4 +1,4 @@
-"""One connection to the HTTP server without a socket: what a client sends, piece by piece, and what it is answered."""
+"""One connection to the HTTP server without a socket."""
 
 import asyncio
 import logging
@@ -16,17 +16,17 @@ from tests.fuzz.answers import Answer, read_answers
 from tests.support.memory_connection import MemoryConnection
 
 _TURNS = 60
-"""After so many turns of the event loop a server without any I/O has done what it can."""
+"""A server without I/O is idle after this many turns of the event loop."""
 _PATIENCE_SECONDS = 10.0
 
 
 @dataclass
 class Exchange:
-    """What came of a connection."""
+    """The result of a connection."""
 
     answers: list[Answer]
     ended_by_server: bool
-    """Whether the server ended the connection before the client did."""
+    """Whether the server closed the connection before the client."""
 
 
 @asynccontextmanager
@@ -68,7 +68,7 @@ async def connected(app: ASGIApp) -> AsyncIterator[MemoryConnection]:
 
 
 async def exchange(app: ASGIApp, pieces: Iterable[bytes], *, turns: int = 0) -> Exchange:
-    """Send `pieces`, with so many turns of the event loop after each, and return the answers to all."""
+    """Send `pieces`, with `turns` of the event loop after each, and return all responses."""
     methods: list[str] = []
 
     async def observed(scope: Scope, receive: Receive, send: Send) -> None:
@@ -85,13 +85,13 @@ async def exchange(app: ASGIApp, pieces: Iterable[bytes], *, turns: int = 0) -> 
 
 
 async def turn(times: int) -> None:
-    """Let the event loop turn, in which whatever is ready runs."""
+    """Let the event loop run for some turns."""
     for _ in range(times):
         await asyncio.sleep(0)
 
 
 class _Errors(logging.Handler):
-    """Collects what the server itself logs as an error."""
+    """Collects the errors that the server logs."""
 
     def __init__(self) -> None:
         super().__init__(logging.ERROR)

@@ -1,4 +1,4 @@
-"""Applications that answer with what a request is made of, each in a way of its own."""
+"""Applications that return the parts of a request."""
 
 from collections.abc import AsyncGenerator
 from typing import cast
@@ -9,19 +9,19 @@ from entrypoints.http.responses import HttpResponse, StreamedResponse
 
 
 async def echo(scope: Scope, receive: Receive, send: Send) -> None:
-    """Answer a whole request as a whole."""
+    """Return a complete request in a complete response."""
     if (body := await _read(receive)) is not None:
         await HttpResponse(200, _content(scope, body))(scope, receive, send)
 
 
 async def streamed_echo(scope: Scope, receive: Receive, send: Send) -> None:
-    """Answer a whole request piece by piece, without a length."""
+    """Return a complete request in a stream."""
     if (body := await _read(receive)) is not None:
         await StreamedResponse(_halves(_content(scope, body)), ())(scope, receive, send)
 
 
 async def early_echo(scope: Scope, receive: Receive, send: Send) -> None:
-    """Answer a request's head, whatever comes of its body."""
+    """Return the headers of a request without reading its body."""
     await HttpResponse(200, _content(scope, b""))(scope, receive, send)
 
 

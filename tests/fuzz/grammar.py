@@ -1,4 +1,4 @@
-"""A grammar of HTTP/1.1: requests as clients write them, however oddly, and what an echo answers."""
+"""A grammar of HTTP/1.1: valid requests, even unusual ones, and the echo of each."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 @dataclass(frozen=True)
 class Request:
-    """A valid request, byte for byte, and what is to be known of it."""
+    """A valid request in bytes, with its properties."""
 
     method: bytes
     path: bytes
@@ -16,12 +16,12 @@ class Request:
     body: bytes
     version: bytes
     closes: bool
-    """Whether it ends the connection."""
+    """Whether it closes the connection."""
     written: bytes
 
     @property
     def echo(self) -> bytes:
-        """What is answered to it."""
+        """The expected response."""
         return b"" if self.method == b"HEAD" else b"%b %b?%b %b" % (self.method, self.path, self.query, self.body)
 
 
@@ -72,7 +72,7 @@ bodies = st.binary(max_size=40) | st.sampled_from([b"0\r\n\r\n", b"GET / HTTP/1.
 
 @st.composite
 def chunked(draw: st.DrawFn, body: bytes) -> bytes:
-    """Write a body in chunks, with all that the coding lets a client add."""
+    """Write a chunked body, with extensions and trailers."""
     parts = []
     while body:
         size = draw(st.integers(1, len(body)))
@@ -87,7 +87,7 @@ def chunked(draw: st.DrawFn, body: bytes) -> bytes:
 
 @st.composite
 def requests(draw: st.DrawFn) -> Request:
-    """Make a request that every server has to take."""
+    """Make a request that every server must accept."""
     method, version = draw(st.sampled_from(_METHODS)), draw(st.sampled_from([b"1.1", b"1.1", b"1.1", b"1.0"]))
     target, path, query = draw(st.sampled_from(_TARGETS))
     fields = [
@@ -121,6 +121,6 @@ def requests(draw: st.DrawFn) -> Request:
 
 
 def cut(stream: bytes, places: Sequence[int]) -> list[bytes]:
-    """Cut a stream at so many of its places, as TCP may."""
+    """Split a stream at some places, as TCP may."""
     ends = sorted({place % (len(stream) + 1) for place in places} | {len(stream)})
     return [stream[start:end] for start, end in zip([0, *ends], ends, strict=False)]

@@ -1,4 +1,4 @@
-"""The whole service over its adapters in memory: no request makes a 5xx, and each answer is what it says it is."""
+"""The whole service over adapters in memory: no request causes a 5xx, and every response is valid."""
 
 import gzip
 import json

@@ -1,4 +1,4 @@
-"""Batches: the items joined again are the batch, and a bad one does not touch its neighbours."""
+"""Batches: the joined items are the batch, and an invalid item does not affect its neighbours."""
 
 import json
 from collections.abc import Iterator
@@ -60,7 +60,7 @@ items = st.lists(good | hopeless | skipped_values, max_size=_MAX_ITEMS)
 
 @given(items=items, blank=blanks)
 def test_array_splits_into_its_items(items: list[bytes], blank: bytes) -> None:
-    """Byte for byte, whatever they hold."""
+    """Byte for byte, with any content."""
     body = blank + b"[" + b",".join(blank + item + blank for item in items) + b"]" + blank
     assert taken_apart(_splitter.array(body)) == items
 
@@ -88,7 +88,7 @@ def test_any_body_splits_or_is_rejected(body: bytes) -> None:
 
 @given(items=st.lists(good | hopeless, max_size=8), is_array=st.booleans())
 async def test_invalid_item_does_not_affect_neighbours(api: Api, items: list[bytes], *, is_array: bool) -> None:
-    """They are published, in their places, and the consumer can read them."""
+    """They are published in order, and the consumer can read them."""
     api.log.topics.clear()
     body = b"[%b]" % b",".join(items) if is_array else b"\n".join(items)
     response = await api.post_batch(body, "application/json" if is_array else "application/x-ndjson")

@@ -1,4 +1,4 @@
-"""The cursor: what clients hand back is the place that they were given, or refused."""
+"""Cursors: a client gets back the position that it was given, or an error."""
 
 from hypothesis import given
 from hypothesis import strategies as st

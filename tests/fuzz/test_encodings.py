@@ -1,4 +1,4 @@
-"""Compressed bodies: inflated as they were, within their bound, or refused."""
+"""Compressed bodies are decompressed within their limit, or rejected."""
 
 import gzip
 import zlib
@@ -53,7 +53,7 @@ packed = st.builds(lambda packer, content: packer[1](content), packers, contents
 async def test_content_decompresses_to_original_or_is_too_large(
     packer: tuple[str, Callable[[bytes], bytes]], content: bytes, place: int
 ) -> None:
-    """To the byte, on both sides of the bound; what is cut short is never taken for all."""
+    """To the byte, on both sides of the limit; truncated data is an error."""
     encoding, pack = packer
     whole = pack(content)
     assert await inflated(whole, encoding) == (content if len(content) <= _MAX_BYTES else TooLarge)
@@ -62,7 +62,7 @@ async def test_content_decompresses_to_original_or_is_too_large(
 
 @given(first=contents, second=contents, encoding=st.sampled_from(["gzip", "zstd"]))
 async def test_gzip_members_decompress_in_sequence(first: bytes, second: bytes, encoding: str) -> None:
-    """As both formats have it, within the bound for all."""
+    """As in both formats, within the limit for all of them."""
     content = first + second
     whole = _PACK[encoding](first) + _PACK[encoding](second)
     assert await inflated(whole, encoding) == (content if len(content) <= _MAX_BYTES else TooLarge)
@@ -77,7 +77,7 @@ async def test_any_bytes_decompress_within_limit_or_are_rejected(encoding: str, 
 
 @given(values=st.lists(damaged(encodings.map(str.encode), _STATEMENTS, most=1), max_size=3))
 def test_any_content_encoding_is_supported_or_rejected(values: list[bytes]) -> None:
-    """Whatever the fields say together."""
+    """For any combination of fields."""
     try:
         assert encoding_of([(b"content-encoding", value) for value in values]) in {"identity", *_PACK}
     except HttpProblem as refusal:
@@ -85,7 +85,7 @@ def test_any_content_encoding_is_supported_or_rejected(values: list[bytes]) -> N
 
 
 async def inflated(body: bytes, encoding: str) -> bytes | type[TooLarge] | None:
-    """Inflate `body`; None where it is refused as damaged."""
+    """Decompress `body`; None if it is damaged."""
     try:
         return await inflate(body, encoding, _MAX_BYTES)
     except TooLarge:

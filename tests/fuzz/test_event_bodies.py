@@ -1,4 +1,4 @@
-"""One event in JSON: read as another parser reads it, or refused with the fields at fault."""
+"""One event in JSON: parsed as by a reference parser, or rejected with the invalid fields."""
 
 import json
 from typing import Any
@@ -65,7 +65,7 @@ def test_unreadable_fields_are_reported(made: tuple[bytes, set[str]]) -> None:
 
 @given(body=st.binary(max_size=30) | records() | damaged(records(), _FRAGMENTS, most=2))
 def test_any_body_parses_like_reference_or_is_rejected(body: bytes) -> None:
-    """What is no JSON is unreadable; other fields are not at fault because of one that is."""
+    """Malformed JSON is an error; an invalid field does not affect others."""
     expected = parsed(body)
     try:
         draft = parse(body)

@@ -1,4 +1,4 @@
-"""Floods: whatever a client repeats without end, in whichever state of a connection, costs a bounded memory."""
+"""Floods: endless repetition in any state of a connection uses bounded memory."""
 
 import asyncio
 import gc
@@ -15,11 +15,11 @@ from tests.fuzz.connection import connected, exchange, turn
 
 _SEGMENTS = 64
 _TURNS = 300
-"""Enough for the answers to a small segment's requests, after which more of them come."""
+"""Enough for the responses to the requests of a small segment."""
 _MOST_BYTES = 3 * 1024 * 1024
-"""For sixteen requests that wait, each with a head and a body of 64 KiB, and the objects that these are read into."""
+"""For sixteen pipelined requests with headers and bodies of 64 KiB each, and their objects."""
 _LEFT_BYTES = 192 * 1024
-"""What may be left of a connection that is gone: caches, and the bytes of the test itself."""
+"""What may remain after the connection: caches, and the test's own bytes."""
 
 _GET = b"GET / HTTP/1.1\r\nHost: h\r\n\r\n"
 _CHUNKED = b"POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n"
@@ -87,7 +87,7 @@ PIECES = [
 async def test_flood_uses_bounded_memory_and_releases_it(
     state: bytes, piece: bytes, at_once: int, *, is_answered: bool
 ) -> None:
-    """Whether requests are answered or wait; without help by the garbage collector."""
+    """Whether requests are answered or wait, and without the garbage collector."""
     answered = asyncio.Event()
     if is_answered:
         answered.set()
@@ -117,7 +117,7 @@ async def test_flood_uses_bounded_memory_and_releases_it(
 
 @contextmanager
 def traced() -> Iterator[Callable[[], int]]:
-    """Tell how many bytes are kept more than at the beginning; no garbage is collected meanwhile."""
+    """Yield a function that returns the growth of memory in bytes; the garbage collector is off."""
     gc.collect()
     gc.disable()
     tracemalloc.start()

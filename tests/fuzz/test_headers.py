@@ -1,4 +1,4 @@
-"""Header fields that the service reads: any bytes are taken, ignored or refused, never passed on unchecked."""
+"""Header fields that the service reads: any bytes are accepted, ignored or rejected, never passed on unchecked."""
 
 import re
 from random import Random
@@ -67,7 +67,7 @@ def test_any_accept_selects_an_offer_or_none(accept: str) -> None:
 
 @given(headers=st.lists(fields, max_size=4))
 async def test_any_fields_are_accepted_ignored_or_rejected(api: Api, headers: list[tuple[bytes, bytes]]) -> None:
-    """A record bears the trace of its request, if that is one; a request's id fits into a line of the log."""
+    """A record has a valid trace of its request; a request id fits into a log line."""
     api.log.topics.clear()
     answer = await call(api.app, "POST", "/events/generate", headers=headers, body=EVENT)
     assert answer.status in {201, 400, 415}

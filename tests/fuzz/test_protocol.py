@@ -1,4 +1,4 @@
-"""The HTTP protocol: each request on an open connection is answered once and in order, or the connection ends."""
+"""The HTTP protocol: each request is answered once and in order, or the connection closes."""
 
 from dataclasses import replace
 
@@ -28,7 +28,7 @@ turns = st.integers(0, 4)
 async def test_requests_are_answered_once_and_in_order(
     sent: list[Request], places: list[int], turns: int, app: ASGIApp
 ) -> None:
-    """However TCP cuts them, until one ends the connection; chunks come to HTTP/1.1 only."""
+    """However TCP splits them, until one closes the connection; only HTTP/1.1 gets chunks."""
     came = await exchange(app, cut(b"".join(each.written for each in sent), places), turns=turns)
     last = next((place for place, each in enumerate(sent) if each.closes), len(sent))
     answered = sent[: last + 1]
@@ -43,7 +43,7 @@ async def test_requests_are_answered_once_and_in_order(
 async def test_early_responses_are_in_order_or_close_connection(
     sent: list[Request], places: list[int], turns: int
 ) -> None:
-    """What nobody has waited for is never taken for the next request."""
+    """Unread content is never parsed as the next request."""
     came = await exchange(early_echo, cut(b"".join(each.written for each in sent), places), turns=turns)
     heads = [replace(each, body=b"").echo for each in sent]
     assert [answer.body for answer in came.answers] == heads[: len(came.answers)]
@@ -56,7 +56,7 @@ async def test_early_responses_are_in_order_or_close_connection(
     turns=turns,
 )
 async def test_damaged_requests_get_same_responses_at_any_split(stream: bytes, places: list[int], turns: int) -> None:
-    """By well-formed answers, no more than there are requests; what is refused ends the connection."""
+    """The responses are well-formed, no more than there are requests, and a rejection closes the connection."""
     whole = await exchange(echo, [stream])
     pieces = await exchange(echo, cut(stream, places), turns=turns)
     assert outline(pieces) == outline(whole)
@@ -68,5 +68,5 @@ async def test_damaged_requests_get_same_responses_at_any_split(stream: bytes, p
 
 
 def outline(came: Exchange) -> list[tuple[int, bytes]]:
-    """Leave out of the answers what differs from one to the next."""
+    """Remove the parts of responses that always differ."""
     return [(answer.status, answer.body if answer.status == 200 else b"") for answer in came.answers]

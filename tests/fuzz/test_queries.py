@@ -1,4 +1,4 @@
-"""The query of a list: read or refused; its links lead to all rows, and each row once."""
+"""Query strings of lists are parsed or rejected; the links lead to each row once."""
 
 import re
 from dataclasses import replace
@@ -47,7 +47,7 @@ queries = st.binary(max_size=60) | damaged(parameters.map(lambda pairs: urlencod
     most=st.sampled_from([None, _MAX_LIMIT]),
 )
 def test_any_query_parses_or_is_invalid(query_string: bytes, place: Cursor, most: int | None) -> None:
-    """What is read asks for the same on the next page."""
+    """The next page has the same filters."""
     try:
         asked = query.parse(query_string, most)
     except Invalid as invalid:
@@ -68,7 +68,7 @@ def test_any_query_parses_or_is_invalid(query_string: bytes, place: Cursor, most
 async def test_links_lead_to_each_row_of_a_user_once(
     api: Api, users: list[str], owners: list[int], steps: list[int], limit: int
 ) -> None:
-    """Newest first, whatever the user's id, also where several rows are of one time."""
+    """Newest first, for any user id, also if several rows have the same time."""
     times = [NOON + timedelta(microseconds=micros) for micros in accumulate(steps)]
     rows = [
         StoredEvent(UUID(int=number), users[owner % len(users)], "LOGIN", "{}", time, None)

@@ -23,7 +23,7 @@ def event(number: int) -> bytes:
 async def test_largest_batch_is_published_in_order(
     world: World, content_type: str, encoding: str, compress: Callable[[bytes], bytes]
 ) -> None:
-    """In either format, however compressed; bad ones among them cost the others nothing."""
+    """In both formats and any encoding; invalid events do not affect others."""
     api = await world.run("api")
     items = [event(number) for number in range(1_000)]
     items[1], items[500] = b'{"userId":"user-1","eventType":"BUY"}', b'"no object"'
@@ -45,7 +45,7 @@ async def test_largest_batch_is_published_in_order(
 
 
 async def test_events_of_a_batch_are_stored(world: World) -> None:
-    """Each by the id that its result told."""
+    """Each with the id of its result."""
     api, _ = await world.run("api"), await world.run("consumer")
     headers = {"content-type": "application/x-ndjson"}
     answer = await api.client.post("/events/batch", content=b"\n".join(map(event, range(20))), headers=headers)
@@ -53,7 +53,7 @@ async def test_events_of_a_batch_are_stored(world: World) -> None:
 
 
 async def test_decompression_bombs_get_413_and_process_survives(world: World) -> None:
-    """What is good is taken as before."""
+    """Valid batches are still published."""
     api = await world.run("api")
     for encoding, bomb, status in (
         ("gzip", gzip_bomb(1024 * MIB), 413),

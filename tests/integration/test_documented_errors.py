@@ -1,4 +1,4 @@
-"""What the server itself refuses, before any route, is in the OpenAPI document of the route."""
+"""Errors of the server itself are in the OpenAPI document."""
 
 import httpx
 import pytest
@@ -25,7 +25,7 @@ POST = b"POST /events/generate" + REST + b"Content-Type: application/json\r\n"
     ],
 )
 async def test_error_responses_of_server_are_documented(api: Api, request_bytes: bytes, status: int) -> None:
-    """Its status, headers and problem."""
+    """With status, headers and problem document."""
     async with served(api.app) as port, connection(port) as (reader, writer):
         writer.write(request_bytes)
         head, _, body = (await reader.read()).partition(b"\r\n\r\n")

@@ -1,4 +1,4 @@
-"""A database that cannot hold every text is refused before anything is written to it, with a remedy that works."""
+"""A database that is not UTF-8 is rejected before anything is written, with statements that solve it."""
 
 import asyncio
 import os
@@ -30,7 +30,7 @@ EMOJI = b'{"a":"\\u00e9 \xf0\x9f\x99\x82"}'
 
 @pytest.fixture(params=["SQL_ASCII", "LATIN1"])
 async def database(request: pytest.FixtureRequest, postgres: PostgresServer) -> AsyncIterator[Database]:
-    """A database of this test's own in another encoding, with the table of the predecessor."""
+    """A database in another encoding, with the table of the legacy service."""
     name = f"test_{uuid4().hex}"
     await postgres.execute(
         f"CREATE DATABASE {name} TEMPLATE template0 ENCODING '{request.param}' "
@@ -45,7 +45,7 @@ async def database(request: pytest.FixtureRequest, postgres: PostgresServer) -> 
 
 
 def _line(text: str) -> str:
-    """Find the one line that says it."""
+    """Return the log line with the reason."""
     (line,) = [line for line in text.splitlines() if "is encoded in" in line]
     return line
 
@@ -74,7 +74,7 @@ async def test_other_database_encoding_stops_start(
 
 
 async def test_suggested_statements_move_every_row_to_utf8(database: Database) -> None:
-    """Run as it is printed; then everything can be stored."""
+    """The statements run as printed; then every text can be stored."""
     await execute(database, f"ALTER DATABASE {database.name} SET timezone TO 'Etc/UTC'")
     await execute(database, "INSERT INTO events (id, user_id, event_type) VALUES (gen_random_uuid(), 'café', 'LOGIN')")
     with pytest.raises(WrongDeployment) as refused:
@@ -104,7 +104,7 @@ async def test_suggested_statements_move_every_row_to_utf8(database: Database) -
 
 
 async def test_client_encoding_of_role_does_no_harm(empty_database: Database, postgres: PostgresServer) -> None:
-    """The service's sessions speak UTF-8 all the same."""
+    """The sessions of the service use UTF-8 regardless."""
     await postgres.execute(f"ALTER DATABASE \"{empty_database.name}\" SET client_encoding TO 'LATIN1'")
     await migrate(empty_database)
     engine = create_engine(empty_database, application_name="tests", pool_size=1)

@@ -1,4 +1,4 @@
-"""What every answer of the server says, whoever makes it."""
+"""The headers of every response."""
 
 import pytest
 
@@ -23,7 +23,7 @@ HOST = b" HTTP/1.1\r\nHost: api\r\n"
     ],
 )
 async def test_response_forbids_caching_and_sniffing(api: Api, request_bytes: bytes, status: int) -> None:
-    """By no cache and by no browser."""
+    """`Cache-Control` and `X-Content-Type-Options`."""
     async with served(api.app) as port:
         answered, head = await exchange(port, request_bytes)
     assert answered == status

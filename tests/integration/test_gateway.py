@@ -1,4 +1,4 @@
-"""What stands before several api processes in the compose stacks: a real HAProxy with the file that they mount."""
+"""The gateway of the compose stacks: a real HAProxy with their configuration file."""
 
 import asyncio
 import os
@@ -56,7 +56,7 @@ def _configuration() -> str:
 
 
 async def test_gateway_uses_ready_api_processes_only(services: Services, database: Database, tmp_path: Path) -> None:
-    """One that stops, and one that is killed, cost no request; without any the answer is a problem document."""
+    """A stopped or killed process loses no request; without any process the response is a problem document."""
     world = World(services, database, Topics("127.0.0.1:9"))
     apis = await asyncio.gather(*(world.run("api", EVENT_LOG="postgres") for _ in range(3)))
     (port,) = probe.free_ports(1)

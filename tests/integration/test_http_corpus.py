@@ -1,4 +1,4 @@
-"""Each request on an open connection is answered once and in order, or the connection ends; however TCP cuts it."""
+"""Each request on a connection is answered once and in order, or the connection closes, however TCP splits it."""
 
 from collections.abc import AsyncIterator
 
@@ -13,14 +13,14 @@ from tests.support.api import Api
 from tests.support.memory_connection import served_in_memory
 
 _CUTS = 4
-"""At how many places a stream is cut in two, other ones for each case."""
+"""The number of places at which a stream is split in two; they differ for each case."""
 
 pytestmark = pytest.mark.parametrize("family", CORPUS)
 
 
 @pytest.fixture(params=["api", "consumer"])
 async def port(request: pytest.FixtureRequest, api: Api) -> AsyncIterator[Port]:
-    """Give each of the service's ports."""
+    """Return each of the ports of the service."""
     app = api.app if request.param == "api" else health_app(api.readiness)
     async with served_in_memory(app) as server:
         yield Port(server, api)
@@ -28,20 +28,20 @@ async def port(request: pytest.FixtureRequest, api: Api) -> AsyncIterator[Port]:
 
 @pytest.fixture
 def cases(request: pytest.FixtureRequest, family: str, port: Port) -> list[Case]:
-    """Give the family's cases as they are to be answered at `port`."""
+    """Return the cases of the family, with the responses that `port` must give."""
     is_api = request.node.callspec.params["port"] == "api"
     return [case if is_api else case.for_consumer for case in CORPUS[family]]
 
 
 def test_corpus_is_large(family: str) -> None:
-    """And each of its cases has a name of its own."""
+    """Each case has a unique name."""
     names = [case.name for case in CORPUS[family]]
     assert len(names) == len(set(names)) > 30
     assert sum(map(len, CORPUS.values())) >= 1_000
 
 
 async def test_responses_do_not_depend_on_splits(cases: list[Case], port: Port) -> None:
-    """Whole, byte by byte, and in two parts of which the first has had all its effects."""
+    """Whole, byte by byte, and in two parts with a pause."""
     wrong: dict[str, str] = {}
     for number, case in enumerate(cases):
         stream = _probed(case)
@@ -58,7 +58,7 @@ async def test_responses_do_not_depend_on_splits(cases: list[Case], port: Port) 
 
 
 async def test_half_closed_client_gets_its_responses(cases: list[Case], port: Port) -> None:
-    """All of them, and then the end."""
+    """All of them, and then the connection closes."""
     wrong: dict[str, str] = {}
     for case in cases:
         _judge(case, await port.with_fin(case.stream), "FIN", wrong, is_probed=False)
@@ -66,7 +66,7 @@ async def test_half_closed_client_gets_its_responses(cases: list[Case], port: Po
 
 
 async def test_responses_on_real_connections_are_the_same(cases: list[Case], port: Port) -> None:
-    """With the system's own way to end a connection, with and without FIN."""
+    """Over sockets, with and without FIN."""
     wrong: dict[str, str] = {}
     for case in cases:
         _judge(case, await port.over_a_socket(case.stream, fin=True), "FIN", wrong, is_probed=False)

@@ -24,7 +24,7 @@ def put(api: Api, count: int) -> None:
 
 
 async def test_export_is_compressed_while_streamed() -> None:
-    """Chunked, and whole at its end."""
+    """In chunks, and complete at the end."""
     headers = {"accept": "application/ndjson", "accept-encoding": "gzip"}
     async with an_api() as api, served(api.app) as port, httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}") as http:
         put(api, 5_000)
@@ -38,7 +38,7 @@ async def test_export_is_compressed_while_streamed() -> None:
 
 
 async def test_links_work_through_local_proxy() -> None:
-    """The peer is who connects."""
+    """The peer is the proxy."""
     prefix = Prefix(trusted_proxies="127.0.0.0/8")
     async with (
         an_api(prefix=prefix) as api,

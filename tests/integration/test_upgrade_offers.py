@@ -1,4 +1,4 @@
-"""Requests that offer to change the protocol, as JDK's client and `curl --http2` do: read in HTTP/1.1 to their end."""
+"""Requests that offer an upgrade, as JDK's client and `curl --http2` do, are served in HTTP/1.1."""
 
 import asyncio
 import json
@@ -23,23 +23,23 @@ def event(user: bytes) -> bytes:
 
 
 def by_length(body: bytes) -> bytes:
-    """Make a request with an offer whose body's length is told in advance."""
+    """Make a request with an offer and Content-Length."""
     return POST + OFFER + b"Content-Length: %d\r\n\r\n" % len(body) + body
 
 
 def in_chunks(body: bytes) -> bytes:
-    """Make a request with an offer whose body comes in chunks."""
+    """Make a request with an offer and a chunked body."""
     chunks = b"".join(b"%x\r\n%b\r\n" % (len(part), part) for part in (body[:7], body[7:]))
     return POST + OFFER + b"Transfer-Encoding: chunked\r\n\r\n" + chunks + b"0\r\nTrailer: t\r\n\r\n"
 
 
 def without_offer(body: bytes) -> bytes:
-    """Make a request as most clients send it."""
+    """Make a request without an offer."""
     return POST + b"Content-Length: %d\r\n\r\n" % len(body) + body
 
 
 def users(api: Api) -> list[str]:
-    """Tell whose events are in the log."""
+    """Return the users of the events in the log."""
     return sorted(json.loads(record.value or b"")["userId"] for record in api.log.records(TOPIC))
 
 
@@ -67,7 +67,7 @@ async def test_body_after_offer_is_read_at_any_split(framed: Framed) -> None:
 
 @pytest.mark.parametrize("framed", [by_length, in_chunks])
 async def test_body_after_offer_is_read_byte_by_byte(api: Api, framed: Framed) -> None:
-    """As from the slowest of clients."""
+    """As a very slow client sends it."""
     request = framed(event(b"u")) + LAST
     async with served(api.app) as port:
         segments = [request[place : place + 1] for place in range(len(request))]
@@ -76,7 +76,7 @@ async def test_body_after_offer_is_read_byte_by_byte(api: Api, framed: Framed) -
 
 
 async def test_pipelined_offers_are_answered_in_order(api: Api) -> None:
-    """Among requests without an offer, and with bodies of none and of no bytes."""
+    """With and without offers, with empty bodies and without a body."""
     nothing = b"GET /health HTTP/1.1\r\nHost: api\r\n" + OFFER + b"\r\n"
     empty = b"GET /health HTTP/1.1\r\nHost: api\r\nContent-Length: 0\r\n" + OFFER + b"\r\n"
     requests = [
@@ -95,7 +95,7 @@ async def test_pipelined_offers_are_answered_in_order(api: Api) -> None:
 
 @pytest.mark.parametrize("framed", [by_length, in_chunks])
 async def test_request_within_body_of_offer_is_not_executed(api: Api, framed: Framed) -> None:
-    """It is a body, and one that is no JSON; whoever wrote it does not speak for the connection."""
+    """It is part of a body, and must not be executed (request smuggling)."""
     head, end, body = framed(without_offer(event(b"evil"))).partition(b"\r\n\r\n")
     async with served(api.app) as port:
         assert await statuses(port, head + end + body + LAST) == [400, 200]
@@ -104,7 +104,7 @@ async def test_request_within_body_of_offer_is_not_executed(api: Api, framed: Fr
 
 
 async def test_offer_with_connection_close_closes_connection(api: Api) -> None:
-    """What comes behind it is not executed."""
+    """Later requests are not executed."""
     closing = by_length(event(b"u")).replace(b"Connection: ", b"Connection: close, ")
     async with served(api.app) as port:
         assert await statuses(port, closing + by_length(event(b"evil"))) == [201]
@@ -121,7 +121,7 @@ async def test_offer_with_broken_body_gets_400(api: Api) -> None:
 
 
 async def test_offer_with_expectation_gets_100(api: Api) -> None:
-    """`Expect: 100-continue` beside it means what it always does."""
+    """`Expect: 100-continue` has its usual meaning."""
     request = by_length(event(b"u")).replace(OFFER, OFFER + b"Expect: 100-continue\r\n")
     head, end, body = request.partition(b"\r\n\r\n")
     async with served(api.app) as port, connection(port) as (reader, writer):
@@ -133,7 +133,7 @@ async def test_offer_with_expectation_gets_100(api: Api) -> None:
 
 @pytest.mark.parametrize("protocol", [b"h2c", b"websocket", b"TLS/1.0"])
 async def test_offer_is_ignored_silently(api: Api, caplog: pytest.LogCaptureFixture, protocol: bytes) -> None:
-    """It is the client's good right, and nothing that an operator could mend."""
+    """An offer is legitimate, and an operator could do nothing about it."""
     request = LAST.replace(b"close", b"close, upgrade").replace(b"\r\n\r\n", b"\r\nUpgrade: %b\r\n\r\n" % protocol)
     with caplog.at_level(logging.WARNING):
         async with served(api.app) as port:

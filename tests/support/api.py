@@ -41,19 +41,19 @@ class Api:
     readiness: Readiness
 
     async def post(self, body: bytes, content_type: str = "application/json", **headers: str) -> httpx.Response:
-        """Post an event's body as it is, with more headers if need be."""
+        """Post an event's body, with additional headers."""
         return await self.client.post(
             "/events/generate", content=body, headers={"content-type": content_type, **headers}
         )
 
     async def post_batch(self, body: bytes, content_type: str = "application/json", **headers: str) -> httpx.Response:
-        """Post a batch's body likewise."""
+        """Post a batch's body in the same way."""
         return await self.client.post("/events/batch", content=body, headers={"content-type": content_type, **headers})
 
 
 @dataclass
 class Answer:
-    """What an application sent."""
+    """The response of an application."""
 
     status: int = 0
     headers: dict[bytes, bytes] = field(default_factory=dict)
@@ -99,7 +99,7 @@ async def an_api(
 
 
 def a_client(app: ASGIApp, peer: str = "127.0.0.1") -> httpx.AsyncClient:
-    """Make a client that calls `app` without a network, and fails on an answer that is not documented."""
+    """Make a client that calls `app` without a network; it fails on undocumented responses."""
     hooks = {"response": [assert_documented]}
     transport = httpx.ASGITransport(cast("Any", app), client=(peer, 50_000))
     return httpx.AsyncClient(transport=transport, base_url="http://api", event_hooks=hooks)

@@ -1,4 +1,4 @@
-"""Where one request of a client ends and the next begins, and of which kind each is."""
+"""Splits the byte streams of Kafka and PostgreSQL clients into requests, with the kind of each."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
@@ -13,7 +13,7 @@ class Request(NamedTuple):
 
 
 Framing = Callable[[asyncio.StreamReader], AsyncIterator[Request]]
-"""Cuts what one client sends; ends with `asyncio.IncompleteReadError` when the client does."""
+"""Splits the stream of one client; raises `asyncio.IncompleteReadError` at its end."""
 
 _KAFKA_KINDS: Final = {
     0: "Produce",
@@ -25,11 +25,11 @@ _KAFKA_KINDS: Final = {
     13: "LeaveGroup",
 }
 _NEGOTIATIONS: Final = {80877103, 80877104}
-"""Requests for TLS and GSSAPI, which come before the start of a session and in its form."""
+"""Requests for TLS and GSSAPI, which precede the start of a session in the same form."""
 
 
 async def kafka_requests(reader: asyncio.StreamReader) -> AsyncIterator[Request]:
-    """Name requests as Kafka's protocol does, those that no test asks for "other"."""
+    """Name requests as Kafka's protocol does; kinds that no test uses are "other"."""
     while True:
         length = await reader.readexactly(4)
         body = await reader.readexactly(int.from_bytes(length))

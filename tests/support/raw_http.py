@@ -1,4 +1,4 @@
-"""What a strict client makes of the bytes that a server sent, RFC 9112; used where a library would be lenient."""
+"""A strict HTTP/1.1 client parser (RFC 9112); libraries are more lenient."""
 
 import re
 from collections.abc import Container
@@ -15,28 +15,28 @@ _ONLY_ONCE = frozenset({"content-length", "transfer-encoding", "content-type", "
 
 
 class Malformed(AssertionError):
-    """The bytes are no answers of HTTP/1.1."""
+    """The bytes are not valid HTTP/1.1 responses."""
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """One answer; an interim one (1xx) too."""
+    """One response; it may be interim (1xx)."""
 
     status: int
     fields: dict[str, str]
     """By their names in lower case."""
     content: bytes
     framing: Framing
-    """What told where the content ends."""
+    """How the end of the content was determined."""
 
     @property
     def is_final(self) -> bool:
-        """Whether its request has no further answer."""
+        """Whether it is the final response to its request."""
         return self.status >= 200
 
     @property
     def is_last(self) -> bool:
-        """Whether it says that the connection ends with it."""
+        """Whether it says `Connection: close`."""
         return "close" in self.fields.get("connection", "").lower()
 
 

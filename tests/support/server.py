@@ -1,4 +1,4 @@
-"""A real HTTP server, and clients that speak to it by the byte."""
+"""A real HTTP server, and clients that send raw bytes."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -18,7 +18,7 @@ async def served(
     silence: float = 10.0,
     content: float = 60.0,
 ) -> AsyncIterator[int]:
-    """Serve `app` and tell on which port."""
+    """Serve `app`; yields the port."""
     limits = Limits(limit or ConnectionLimit(1_000), keep_alive, silence, content)
     stop = asyncio.Event()
     # It listens before the server starts, so that nobody has to wait for that.
@@ -42,13 +42,13 @@ async def connection(port: int) -> AsyncIterator[tuple[asyncio.StreamReader, asy
 
 
 async def read_head(reader: asyncio.StreamReader) -> tuple[int, str]:
-    """Read an answer's status and its headers in lower case."""
+    """Read the status and headers of a response, in lower case."""
     head = (await reader.readuntil(b"\r\n\r\n")).decode()
     return int(head.split()[1]), head.lower()
 
 
 async def exchange(port: int, request: bytes) -> tuple[int, str]:
-    """Send `request` over a connection of its own; return the answer's status and headers."""
+    """Send `request` over a new connection; return the status and headers of the response."""
     async with connection(port) as (reader, writer):
         writer.write(request)
         return await read_head(reader)

@@ -1,4 +1,4 @@
-"""A log for requests that are to be under way for as long as a test wants."""
+"""A log that keeps requests open for as long as a test wants."""
 
 import asyncio
 from collections.abc import Sequence
@@ -8,7 +8,7 @@ from domain.event import UserEvent
 
 
 class SlowLog:
-    """A log that acknowledges nothing until it is to."""
+    """Acknowledges nothing until a test allows it."""
 
     def __init__(self) -> None:
         self.asked = asyncio.Event()

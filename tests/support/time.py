@@ -1,4 +1,4 @@
-"""Time that passes at once where a test says so, for limits that nothing but time can reach."""
+"""A clock that tests can move forward, for tests of timeouts."""
 
 import asyncio
 
@@ -6,7 +6,7 @@ import pytest
 
 
 class LoopTime:
-    """The clock of the running event loop, put forward; its timers are due by it."""
+    """Moves the clock of the running event loop forward; its timers follow."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         loop = asyncio.get_running_loop()
@@ -14,7 +14,7 @@ class LoopTime:
         monkeypatch.setattr(loop, "time", lambda: real() + self._forward)
 
     async def passes(self, seconds: float) -> None:
-        """Put the clock forward, and let all that is due by then happen."""
+        """Move the clock forward, and run what is due."""
         self._forward += seconds
         for _ in range(100):
             await asyncio.sleep(0)

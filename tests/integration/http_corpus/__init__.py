@@ -1,4 +1,4 @@
-"""What clients may send, good and bad: byte streams with the answers that RFC 9110 and RFC 9112 allow to each."""
+"""Byte streams that clients may send, with the responses that RFC 9110 and RFC 9112 allow."""
 
 from collections.abc import Mapping, Sequence
 

@@ -1,4 +1,4 @@
-"""What a request may send beside its content: 64 KiB, to the byte, in every state of the parser."""
+"""The limit on bytes outside content: 64 KiB, to the byte, in every state of the parser."""
 
 from collections.abc import Callable, Iterator
 

@@ -1,4 +1,4 @@
-"""A case: what a client sends, and which answers it may get."""
+"""A case: bytes that a client sends, and the responses that it may get."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -13,14 +13,14 @@ Statuses = int | set[int]
 
 
 class End(Enum):
-    """What the connection does after the answers."""
+    """The state of the connection after the responses."""
 
     GOES_ON = auto()
     CLOSES = auto()
     EITHER = auto()
-    """Where the RFC leaves it to the server."""
+    """The RFC allows both."""
     WAITS = auto()
-    """The server waits for the rest of a request, or reads it away for a while and then closes."""
+    """The server waits for the rest of a request, or discards it for a while and then closes."""
 
 
 @dataclass(frozen=True)
@@ -30,14 +30,14 @@ class Case:
     name: str
     stream: bytes
     answers: tuple[frozenset[int], ...]
-    """The statuses that the answer to each request may have, in order."""
+    """The statuses that the response to each request may have, in order."""
     end: End
     heads: frozenset[int]
     """The places of HEAD requests, from 0."""
     is_early: bool
-    """Whether the application may answer before the request is whole, and so before a fault that comes late in it."""
+    """Whether the application may respond before the end of the request, and so before a late error in it."""
     is_for_api: bool
-    """Whether only the api has what is asked for."""
+    """Whether only the api has the route."""
 
     @property
     def ids(self) -> list[str]:
@@ -46,7 +46,7 @@ class Case:
 
     @property
     def for_consumer(self) -> "Case":
-        """The same at a port where only health is served, which may refuse other paths when it has read the head."""
+        """The same for the health port, which may reject other paths after the headers."""
         if not self.is_for_api:
             return self
         answers = tuple(statuses if statuses == {200} else (statuses | {404}) - {201} for statuses in self.answers)
@@ -66,7 +66,7 @@ def case(
     heads: Iterable[int] = (),
     early: bool = False,
 ) -> Case:
-    """Make a case, its requests numbered."""
+    """Make a case, with numbered requests."""
     first, *others = stream.split(NUMBER)
     numbered = b"".join([first, *(b"X-Request-ID: %c" % _DIGITS[n] + rest for n, rest in enumerate(others))])
     statuses = tuple(frozenset({each} if isinstance(each, int) else each) for each in answers)
@@ -74,12 +74,12 @@ def case(
 
 
 def refused(name: str, stream: bytes, *statuses: int, heads: Iterable[int] = ()) -> Case:
-    """Make a case of one request that is none; 400 where no status is named."""
+    """Make a case of one malformed request; 400 by default."""
     return case(name, stream, set(statuses or (400,)), end=End.CLOSES, heads=heads)
 
 
 def tolerated(name: str, stream: bytes, *statuses: int) -> Case:
-    """Make a case of one request that a server may take, 200, or refuse with one of these statuses, or 400."""
+    """Make a case of one request that a server may accept (200) or reject, by default with 400."""
     return case(name, stream, {200, *(statuses or (400,))}, end=End.EITHER)
 
 

@@ -1,4 +1,4 @@
-"""Requests after each other on one connection: RFC 9112, sections 2.2 and 9."""
+"""Several requests on one connection: RFC 9112, sections 2.2 and 9."""
 
 from collections.abc import Iterator
 
@@ -154,7 +154,7 @@ def _empty_lines() -> Iterator[Case]:
 
 
 def _unfinished() -> Iterator[Case]:
-    """Half a request is answered by nobody but the end of its sender."""
+    """An incomplete request gets no response until its sender closes."""
     get, post_ = http.request(), http.event()
     yield case("nothing", b"", end=End.WAITS)
     yield case("an empty line", b"\r\n", end=End.WAITS)

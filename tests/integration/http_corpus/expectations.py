@@ -38,7 +38,7 @@ def _met() -> Iterator[Case]:
 
 
 def _refused() -> Iterator[Case]:
-    """The client may send the body after all, or the next request: only the end of the connection keeps them apart."""
+    """The client may send the body or the next request next, so the connection must close."""
     for name, line, fields, status in (
         ("nothing there", b"POST /nothing HTTP/1.1", (_LENGTH,), 404),
         ("a wrong method", b"PUT /health HTTP/1.1", (_LENGTH,), 405),

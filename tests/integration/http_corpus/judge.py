@@ -1,4 +1,4 @@
-"""Whether what came of a case is what may come of it."""
+"""Checks the outcome of a case."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,19 +7,19 @@ from tests.integration.http_corpus.case import Case, End
 from tests.support.raw_http import Answer, read_answers
 
 PROBE = b"GET /health HTTP/1.1\r\nX-Request-ID: !\r\nHost: api\r\nConnection: close\r\n\r\n"
-"""Sent behind a case, for what the connection still answers."""
+"""Sent behind a case, to see whether the connection still responds."""
 
 _MADE_ID_CHARS = 32
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What the server did."""
+    """The behaviour of the server."""
 
     sent: bytes
     ended: bool
     published: int
-    """How many events."""
+    """The number of events."""
 
 
 def judge(case: Case, outcome: Outcome, *, is_probed: bool) -> list[int]:

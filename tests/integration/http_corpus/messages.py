@@ -1,4 +1,4 @@
-"""Requests as bytes, and what they are made of."""
+"""Requests as bytes, and their parts."""
 
 EVENT = b'{"userId":"u","eventType":"LOGIN"}'
 GET = b"GET /health HTTP/1.1"
@@ -8,27 +8,27 @@ JSON = b"Content-Type: application/json"
 OFFER = (b"Connection: Upgrade, HTTP2-Settings", b"Upgrade: h2c", b"HTTP2-Settings: AAEAAEAA")
 
 NUMBER = b"X-Request-ID: ?"
-"""A place for the id that a case gives to the request."""
+"""A placeholder for the id of the request."""
 
 
 def request(line: bytes = GET, *fields: bytes, body: bytes = b"", host: bytes | None = HOST) -> bytes:
-    """Write a request, numbered; `body` goes behind the head as it is."""
+    """Write a request with a placeholder for its id; `body` follows the headers unchanged."""
     lines = [line, NUMBER, *([host] if host is not None else []), *fields]
     return b"\r\n".join([*lines, b"", body])
 
 
 def post(*fields: bytes, body: bytes, line: bytes = POST) -> bytes:
-    """Write a request for an event to be published; `fields` tell the framing."""
+    """Write a request that publishes an event; `fields` contain the framing."""
     return request(line, JSON, *fields, body=body)
 
 
 def event(*fields: bytes) -> bytes:
-    """Write the usual request for that."""
+    """Write such a request with Content-Length."""
     return post(b"Content-Length: %d" % len(EVENT), *fields, body=EVENT)
 
 
 def in_chunks(*chunks: bytes) -> bytes:
-    """Write a body of chunks, without a last one."""
+    """Write chunks, without the last one."""
     return b"".join(b"%x\r\n%b\r\n" % (len(chunk), chunk) for chunk in chunks)
 
 

@@ -1,4 +1,4 @@
-"""Offers to speak another protocol, of which none is taken up: RFC 9110, section 7.8."""
+"""Upgrade offers, which the server ignores: RFC 9110, section 7.8."""
 
 from collections.abc import Iterator
 

@@ -1,4 +1,4 @@
-"""What is asked for: RFC 9112, section 3.2; one spelling of each path."""
+"""Request targets: RFC 9112, section 3.2; one spelling of each path."""
 
 from collections.abc import Iterator
 

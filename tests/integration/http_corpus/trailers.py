@@ -82,7 +82,7 @@ def _behind(trailers: bytes) -> bytes:
 
 
 def _followed() -> Iterator[Case]:
-    """With another body behind them, which must not be framed by them."""
+    """Behind them is another body, which they must not frame."""
     following = http.post(b"Content-Length: %d" % len(http.EVENT), body=http.EVENT)
     for trailer in (b"A: b", b"Digest: x\r\nA: b"):
         first = http.post(http.CHUNKED, body=_behind(trailer))

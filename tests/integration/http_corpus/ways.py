@@ -1,4 +1,4 @@
-"""The ways in which a stream comes to the server."""
+"""The ways in which a stream arrives at the server."""
 
 import asyncio
 from collections.abc import Iterable, Iterator
@@ -15,7 +15,7 @@ _DULL_BYTES = 61
 
 @dataclass(frozen=True)
 class Port:
-    """A port of the service, with what is published by it."""
+    """A port of the service, and the events that it publishes."""
 
     server: Server
     api: Api
@@ -25,19 +25,19 @@ class Port:
         return await self._in_memory([stream])
 
     async def in_two(self, stream: bytes, place: int) -> Outcome:
-        """Send the bytes before `place`, and the others once those have had all their effects."""
+        """Send the bytes before `place`, and the rest after the server has settled."""
         return await self._in_memory([stream[:place], stream[place:]])
 
     async def byte_by_byte(self, stream: bytes) -> Outcome:
-        """Let the event loop turn between any two bytes."""
+        """Send single bytes, with a turn of the event loop after each."""
         return await self._in_memory(_bytes(stream), settles=False)
 
     async def with_fin(self, stream: bytes) -> Outcome:
-        """Send all at once and end the client's side."""
+        """Send all at once and close the client's side."""
         return await self._in_memory([stream], fin=True)
 
     async def over_a_socket(self, stream: bytes, *, fin: bool = False) -> Outcome:
-        """Send all at once over a real connection, and read until the server ends it."""
+        """Send all at once over a real connection, and read until the server closes it."""
         before = self._published()
         transport, client = await asyncio.get_running_loop().create_connection(_Client, "127.0.0.1", self.server.port)
         transport.write(stream)
@@ -71,7 +71,7 @@ class Port:
 
 
 def _bytes(stream: bytes) -> Iterator[bytes]:
-    """Cut at every byte, or less often where nothing but the same byte comes for long."""
+    """Split at every byte, or less often within long repetitions."""
     place = 0
     while place < len(stream):
         is_dull = _DULL_FROM < place < len(stream) - _DULL_FROM
@@ -81,7 +81,7 @@ def _bytes(stream: bytes) -> Iterator[bytes]:
 
 
 class _Client(asyncio.Protocol):
-    """Keeps what came also where a reset follows it."""
+    """Keeps received bytes even after a reset."""
 
     def __init__(self) -> None:
         self.received = bytearray()

@@ -1,4 +1,4 @@
-"""`POST /events/batch`: which events of a batch are taken, which are refused, and which may be sent again."""
+"""`POST /events/batch`: the result for each event, and the errors of a whole batch."""
 
 import json
 from collections.abc import Sequence
@@ -32,7 +32,7 @@ def array(*items: bytes) -> bytes:
 
 
 async def results(api: Api, body: bytes, content_type: str = "application/json") -> list[dict[str, Any]]:
-    """Post a batch that is answered with 200, and read what became of its events."""
+    """Post a batch that gets a 200, and return its results."""
     response = await api.post_batch(body, content_type)
     assert response.status_code == 200
     found: list[dict[str, Any]] = response.json()["results"]
@@ -49,7 +49,7 @@ async def results(api: Api, body: bytes, content_type: str = "application/json")
     ],
 )
 async def test_events_in_any_format_are_published(api: Api, body: bytes, content_type: str) -> None:
-    """An array, or lines with either end, of which blank ones do not count."""
+    """An array, or NDJSON with either line end; blank lines are ignored."""
     found = await results(api, body, content_type)
     assert [result["status"] for result in found] == ["published", "published"]
     assert {result["eventId"] for result in found} == {str(event.id) for event in published(api)}
@@ -71,7 +71,7 @@ async def test_order_of_a_user_is_kept(api: Api) -> None:
 
 @pytest.mark.parametrize("content_type", ["application/json", NDJSON])
 async def test_payload_is_published_byte_for_byte(api: Api, content_type: str) -> None:
-    """As it is when it comes alone."""
+    """The same as for a single event."""
     payload = b'{ "a" : 1.50,  "b":[1e2, 12345678901234567890123],"c":"\\u00e9\xc3\xa9", "c":null }'
     item = b'{"userId":"u","eventType":"LOGIN","payload":  ' + payload + b" }"
     await results(api, array(GOOD, item) if content_type == "application/json" else GOOD + b"\n" + item, content_type)
@@ -95,7 +95,7 @@ async def test_non_object_or_non_utf8_item_is_rejected_alone(api: Api, bad: byte
     [b"{", b"}", b"{'a':1}", GOOD + b",", b"\xff", b"\xef\xbb\xbf" + GOOD, b'{"a":' * 3_000, b"\x00"],
 )
 async def test_malformed_line_is_rejected_alone(api: Api, bad: bytes) -> None:
-    """Where it ends is known, whatever is in it."""
+    """The end of a line is known, whatever it contains."""
     found = await results(api, b"\n".join([GOOD, bad, GOOD]), NDJSON)
     assert [result["status"] for result in found] == ["published", "rejected", "published"]
     assert found[1]["errors"][0]["message"].startswith("cannot be read: ")
@@ -103,7 +103,7 @@ async def test_malformed_line_is_rejected_alone(api: Api, bad: bytes) -> None:
 
 @pytest.mark.parametrize("content_type", ["application/json", NDJSON])
 async def test_byte_order_mark_is_skipped(api: Api, content_type: str) -> None:
-    """Before all of it, as editors and libraries write one."""
+    """Editors and libraries write one before a text."""
     body = array(GOOD, GOOD) if content_type == "application/json" else GOOD + b"\n" + GOOD
     assert len(await results(api, b"\xef\xbb\xbf" + body, content_type)) == 2
     assert len(published(api)) == 2
@@ -133,7 +133,7 @@ async def test_byte_order_mark_is_skipped(api: Api, content_type: str) -> None:
     ],
 )
 async def test_body_without_array_gets_400(api: Api, malformed: bytes) -> None:
-    """Where one item ends and the next begins cannot be told: nothing is published."""
+    """The items cannot be separated, so nothing is published."""
     response = await api.post_batch(malformed)
     assert response.status_code == 400
     assert response.json()["detail"].startswith("The body cannot be read: ")
@@ -141,7 +141,7 @@ async def test_body_without_array_gets_400(api: Api, malformed: bytes) -> None:
 
 
 async def test_invalid_event_is_rejected_with_every_problem_and_its_id(api: Api) -> None:
-    """The client can tell which one it was, and mend all of it at once."""
+    """The client can identify the event and correct all problems at once."""
     bad = {"userId": 7, "eventType": "JUMP", "eventId": EVENT_ID, "timestamp": "2026-01-01", "payload": [1]}
     found = await results(api, array(GOOD, json.dumps(bad).encode()))
     assert [error["field"] for error in found[1]["errors"]] == ["userId", "eventType", "timestamp", "payload"]
@@ -151,7 +151,7 @@ async def test_invalid_event_is_rejected_with_every_problem_and_its_id(api: Api)
 
 @pytest.mark.parametrize("event_id", ["x", 1, f"{{{EVENT_ID}}}", ""])
 async def test_invalid_id_is_not_returned(api: Api, event_id: object) -> None:
-    """An answer holds ids only."""
+    """The result contains valid ids only."""
     bad = {"userId": "u", "eventType": "LOGIN", "eventId": event_id}
     [found] = await results(api, array(json.dumps(bad).encode()))
     assert (found["status"], [error["field"] for error in found["errors"]]) == ("rejected", ["eventId"])
@@ -159,7 +159,7 @@ async def test_invalid_id_is_not_returned(api: Api, event_id: object) -> None:
 
 
 async def test_id_is_returned_in_canonical_form(api: Api) -> None:
-    """The validator takes more spellings than the decoder."""
+    """The validator accepts more spellings than the decoder."""
     spelled = {"userId": "u", "eventType": "JUMP", "eventId": EVENT_ID.replace("-", "", 1).upper()}
     [found] = await results(api, array(json.dumps(spelled).encode()))
     assert found["eventId"] == EVENT_ID
@@ -178,7 +178,7 @@ async def test_event_over_body_limit_is_rejected_alone(api: Api) -> None:
 
 
 async def test_event_with_long_printed_numbers_is_rejected_alone(api: Api) -> None:
-    """A hundred bytes of it may print a hundred kilobytes."""
+    """A hundred bytes may print a hundred kilobytes."""
     growing = b'{"userId":"u","eventType":"LOGIN","eventId":"%s","payload":{"a":[%b1]}}'
     found = await results(api, array(GOOD, growing % (EVENT_ID.encode(), b"1e8000," * 100), GOOD))
     assert [result["status"] for result in found] == ["published", "rejected", "published"]
@@ -187,7 +187,7 @@ async def test_event_with_long_printed_numbers_is_rejected_alone(api: Api) -> No
 
 
 async def test_event_too_large_for_the_log_is_rejected_with_its_id(api: Api) -> None:
-    """It is no use to send it again."""
+    """A retry would fail, too."""
     api.publisher.outage = Rejected("the record is too large")
     found = await results(api, array(GOOD, b'{"userId":"u","eventType":"LOGIN","eventId":"%s"}' % EVENT_ID.encode()))
     assert [result["status"] for result in found] == ["rejected", "rejected"]
@@ -195,7 +195,7 @@ async def test_event_too_large_for_the_log_is_rejected_with_its_id(api: Api) -> 
 
 
 async def test_batch_over_event_limit_gets_413(api: Api) -> None:
-    """The whole of it is refused, since no choice among its events would be better than another."""
+    """The whole batch is rejected, because no selection of its events would be better than another."""
     full = [GOOD] * MAX_BATCH_EVENTS
     assert len(await results(api, array(*full))) == MAX_BATCH_EVENTS
     assert len(await results(api, b"\n".join(full), NDJSON)) == MAX_BATCH_EVENTS
@@ -217,14 +217,14 @@ async def test_body_over_limit_gets_413(api: Api) -> None:
 
 @pytest.mark.parametrize("content_type", ["", "text/plain", "application/json; charset=latin-1", "text/x-ndjson"])
 async def test_other_content_types_get_415(api: Api, content_type: str) -> None:
-    """And the right ones are named."""
+    """The response lists the valid ones."""
     response = await api.post_batch(array(GOOD), content_type)
     assert response.status_code == 415
     assert response.headers["accept"] == "application/json, application/x-ndjson, application/ndjson"
 
 
 async def test_only_unacknowledged_events_must_be_retried(api: Api) -> None:
-    """An outage changes nothing for what is invalid; one line in the log counts what was not acknowledged."""
+    """Invalid events are still rejected, and one log line counts the unacknowledged ones."""
     api.publisher.outage = Unavailable("no answer from broker-1.internal")
     with capture_logs() as lines:
         response = await api.post_batch(array(GOOD, UNSTORABLE, b'{"userId":"u","eventType":"LOGIN","eventId":null}'))
@@ -257,7 +257,7 @@ async def test_partial_outage_has_result_per_event(api: Api, monkeypatch: pytest
 
 
 async def test_batch_log_line_counts_results(api: Api) -> None:
-    """By what became of them; another request's line has none."""
+    """It counts events by result; log lines of other requests have no counts."""
     with capture_logs() as lines:
         await api.post_batch(array(GOOD, UNSTORABLE, GOOD, b"1", GOOD))
         await api.post_batch(array())
@@ -268,12 +268,12 @@ async def test_batch_log_line_counts_results(api: Api) -> None:
 
 
 async def test_response_without_retries_has_no_retry_after(api: Api) -> None:
-    """A client may take the header alone for a sign."""
+    """Some clients retry because of the header alone."""
     assert "retry-after" not in (await api.post_batch(array(GOOD, UNSTORABLE))).headers
 
 
 async def test_bug_fails_whole_batch_with_500(api: Api) -> None:
-    """What went wrong stands in the log, not in the answer."""
+    """The cause is in the log, not in the response."""
     api.publisher.outage = KeyError("secret")
     response = await api.post_batch(array(GOOD))
     assert response.status_code == 500
@@ -281,7 +281,7 @@ async def test_bug_fails_whole_batch_with_500(api: Api) -> None:
 
 
 async def test_incompatible_deployment_makes_every_event_a_retry(api: Api) -> None:
-    """As in an outage: once a person has mended it, the same ids can be sent again."""
+    """After a person has corrected the deployment, the same ids can be sent again."""
     api.publisher.outage = WrongDeployment("no such table")
     response = await api.post_batch(array(GOOD))
     (result,) = response.json()["results"]
@@ -290,7 +290,7 @@ async def test_incompatible_deployment_makes_every_event_a_retry(api: Api) -> No
 
 
 async def test_each_record_has_traceparent_of_request(api: Api) -> None:
-    """As with an event that comes alone."""
+    """The same as for a single event."""
     trace = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
     await api.post_batch(array(GOOD, GOOD), traceparent=trace)
     assert [dict(record.headers)["traceparent"] for record in api.log.records(TOPIC)] == [trace.encode()] * 2

@@ -1,4 +1,4 @@
-"""Batches taken apart: by a decoder in parts, or by hand where it refuses one of them, with the same items."""
+"""Batches are split by the decoder in parts, or by the splitter if the decoder rejects one; the items are the same."""
 
 import json
 
@@ -18,13 +18,13 @@ at_once = st.integers(8, 200)
 
 
 def array_of(body: bytes, splitter: BatchSplitter = MANY) -> list[bytes]:
-    """Take an array apart, the pauses left out."""
+    """Split an array, without the pauses."""
     return [item for item in splitter.array(body) if item is not None]
 
 
 @given(written=items, most=at_once, indent=st.sampled_from([None, 1]))
 def test_array_splits_in_parts_of_any_size(written: list[object], most: int, indent: int | None) -> None:
-    """Wherever it is cut: what looks like the beginning of an item may stand within one, or within a text."""
+    """Text that looks like the beginning of an item may occur within an item or a string."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(batch_items, "_AT_ONCE_BYTES", most)
         found = array_of(json.dumps(written, indent=indent, ensure_ascii=False).encode())
@@ -33,7 +33,7 @@ def test_array_splits_in_parts_of_any_size(written: list[object], most: int, ind
 
 @given(written=items, most=at_once, data=st.data())
 def test_malformed_array_is_rejected_in_parts_as_whole(written: list[object], most: int, data: st.DataObject) -> None:
-    """Cut off at any byte, and followed by another."""
+    """Truncated at any byte, or followed by another array."""
     body = json.dumps(written).encode()
     for damaged in (body[: data.draw(st.integers(0, len(body) - 1))], body + b"]", body + b",1"):
         with pytest.MonkeyPatch.context() as patch:
@@ -56,7 +56,7 @@ def test_items_that_decoder_rejects_are_split_too(monkeypatch: pytest.MonkeyPatc
 
 @pytest.mark.parametrize("most", [8, 50, 1_000_000])
 def test_items_are_counted_over_all_parts(monkeypatch: pytest.MonkeyPatch, most: int) -> None:
-    """One too many is one too many wherever it stands."""
+    """Wherever the extra item is."""
     monkeypatch.setattr(batch_items, "_AT_ONCE_BYTES", most)
     splitter = BatchSplitter(10)
     body = b"[%b]" % b",".join([b'{"u":1}'] * 10)
@@ -68,7 +68,7 @@ def test_items_are_counted_over_all_parts(monkeypatch: pytest.MonkeyPatch, most:
 
 @given(st.lists(st.sampled_from([b"1", b"\n", b"\r\n", b" ", b"\t", b'{"a":"b"}', b"\xff", b"\0"])), st.integers(1, 5))
 def test_lines_are_split_at_any_window(parts: list[bytes], window: int) -> None:
-    """Blank ones are none."""
+    """Blank lines are ignored."""
     body = b"".join(parts)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(batch_items, "WINDOW_BYTES", window)

@@ -1,4 +1,4 @@
-"""Any mix of items: results align with them, and the log has exactly those that were said to be published."""
+"""For any mix of items, results are in order, and the log has exactly the published ones."""
 
 import json
 from collections.abc import Sequence
@@ -33,7 +33,7 @@ class Item:
 
 
 class Fickle:
-    """A publisher that appends to the log, and refuses or loses the events whose payload says so."""
+    """A publisher that rejects or loses events according to their payload."""
 
     def __init__(self, api: Api) -> None:
         self._append = api.publisher._append
@@ -80,7 +80,7 @@ mixes = st.lists(events() | no_events, max_size=MAX_BATCH_EVENTS).filter(
 async def test_results_match_contents_of_log(
     api: Api, monkeypatch: pytest.MonkeyPatch, items: list[Item], *, is_array: bool
 ) -> None:
-    """In the order of the items; of each user, the log has them in that order too."""
+    """In the order of the items; the log has the same order for each user."""
     api.log.topics.clear()
     with monkeypatch.context() as patch:
         patch.setattr(api.publisher, "publish", Fickle(api).publish)
@@ -102,7 +102,7 @@ async def test_results_match_contents_of_log(
 
 
 def of_user(user: str, entries: list[Entry]) -> list[Entry]:
-    """Choose those of one user."""
+    """Select the events of one user."""
     return [entry for entry in entries if entry[0] == user]
 
 

@@ -1,4 +1,4 @@
-"""Lists and exports compressed as the client prefers."""
+"""Lists and exports are compressed as the client prefers."""
 
 import asyncio
 import gzip
@@ -33,7 +33,7 @@ def put(api: Api, count: int) -> None:
 
 
 async def raw(api: Api, accept: str, coding: str, method: str = "GET") -> tuple[dict[bytes, bytes], bytes]:
-    """Ask for the list; answer the headers and the body as it was sent."""
+    """Request the list; return the headers and the body as sent."""
     headers = [(b"accept", accept.encode()), (b"accept-encoding", coding.encode())]
     answer = await call(api.app, method, LIST, headers=headers)
     assert answer.status == 200
@@ -66,14 +66,14 @@ async def raw(api: Api, accept: str, coding: str, method: str = "GET") -> tuple[
     ],
 )
 def test_coding_is_negotiated_by_quality(header: str, coding: str | None) -> None:
-    """RFC 9110, 12.5.3; an answer as it is suits whoever states nothing."""
+    """RFC 9110, section 12.5.3. Without a preference the response is not compressed."""
     assert negotiate_coding(header, CODINGS) == coding
 
 
 @pytest.mark.parametrize("accept", MEDIA_TYPES)
 @pytest.mark.parametrize("coding", CODINGS)
 async def test_response_uses_coding_that_client_prefers(api: Api, accept: str, coding: str) -> None:
-    """It says how, in HEAD as well, and holds the same."""
+    """`Content-Encoding` names the coding, also in HEAD; the content is the same."""
     put(api, 2_500)
     plain_headers, plain = await raw(api, accept, "identity")
     headers, sent = await raw(api, accept, coding)
@@ -87,7 +87,7 @@ async def test_response_uses_coding_that_client_prefers(api: Api, accept: str, c
 
 @pytest.mark.parametrize("accept", MEDIA_TYPES)
 async def test_small_response_is_not_compressed(api: Api, accept: str) -> None:
-    """Nothing would be gained."""
+    """Compression would gain nothing."""
     put(api, 2)
     headers, sent = await raw(api, accept, "gzip")
     assert b"content-encoding" not in headers
@@ -114,7 +114,7 @@ async def test_chunk_is_readable_before_next_exists() -> None:
 
 @pytest.mark.parametrize("coding", CODINGS)
 async def test_closing_compressed_stream_closes_its_source(coding: str) -> None:
-    """A client that leaves has the database's session given back."""
+    """If a client disconnects, the database session must be released."""
     closed = asyncio.Event()
 
     async def chunks() -> AsyncGenerator[bytes, None]:

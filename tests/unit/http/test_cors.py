@@ -1,4 +1,4 @@
-"""Pages of other origins: what they may ask and read, and beacons, whose JSON comes as text."""
+"""Cross-origin requests (CORS), and beacons, whose JSON has the type `text/plain`."""
 
 from collections.abc import AsyncIterator
 
@@ -28,19 +28,19 @@ async def api_for_all() -> AsyncIterator[Api]:
 
 
 def words(answer: httpx.Response, name: str) -> set[str]:
-    """The words of a header that is a comma list."""
+    """The elements of a comma-separated header."""
     return {word.strip() for word in answer.headers.get(name, "").split(",")} - {""}
 
 
 async def preflight(api: Api, origin: str, path: str = "/events/generate") -> httpx.Response:
-    """Ask as a browser does before it posts JSON."""
+    """Send the preflight that a browser sends before it posts JSON."""
     asked = {"access-control-request-method": "POST", "access-control-request-headers": "content-type"}
     return await api.client.options(path, headers={"origin": origin, **asked})
 
 
 @pytest.mark.parametrize("path", ["/events/generate", "/events/batch", "/events/processed", "/nothing"])
 async def test_preflight_of_allowed_origin_succeeds(open_api: Api, path: str) -> None:
-    """For every path: whether there is anything at it, the request itself hears."""
+    """For every path, even if no route has it; the request itself gets the 404."""
     answer = await preflight(open_api, PAGE, path)
     assert (answer.status_code, answer.content) == (204, b"")
     assert answer.headers["access-control-allow-origin"] == PAGE
@@ -54,14 +54,14 @@ async def test_preflight_of_allowed_origin_succeeds(open_api: Api, path: str) ->
     "origin", [OTHER, "null", f"{PAGE}.other.example", f"{PAGE}:444", "http://app.example.com", "*"]
 )
 async def test_preflight_of_other_origin_gets_no_permission(open_api: Api, origin: str) -> None:
-    """The origin is compared whole."""
+    """The whole origin must match."""
     answer = await preflight(open_api, origin)
     assert not [name for name in answer.headers if name.startswith("access-control-")]
     assert "Origin" in words(answer, "vary")
 
 
 async def test_options_without_preflight_headers_lists_methods(open_api: Api) -> None:
-    """As ever, and readable for the page."""
+    """The response is the usual one, and readable for the page."""
     answer = await open_api.client.options("/events/generate", headers={"origin": PAGE})
     assert (answer.headers["allow"], answer.headers["access-control-allow-origin"]) == ("OPTIONS, POST", PAGE)
 
@@ -73,7 +73,7 @@ async def test_options_without_preflight_headers_lists_methods(open_api: Api) ->
 async def test_every_response_is_readable_for_allowed_origin(
     open_api: Api, method: str, path: str, status: int
 ) -> None:
-    """Errors are what a page has to tell its user."""
+    """Pages show errors to their users."""
     answer = await open_api.client.request(method, path, headers={"origin": PAGE})
     assert answer.status_code == status
     assert answer.headers["access-control-allow-origin"] == PAGE
@@ -83,7 +83,7 @@ async def test_every_response_is_readable_for_allowed_origin(
 
 @pytest.mark.parametrize("headers", [{}, {"origin": OTHER}])
 async def test_response_to_other_origin_varies_by_origin(open_api: Api, headers: dict[str, str]) -> None:
-    """A cache would otherwise give it to the page."""
+    """Otherwise a cache could give it to an allowed page."""
     answer = await open_api.client.get("/events/processed", headers=headers)
     assert answer.status_code == 200
     assert "access-control-allow-origin" not in answer.headers
@@ -91,7 +91,7 @@ async def test_response_to_other_origin_varies_by_origin(open_api: Api, headers:
 
 
 async def test_busy_response_is_readable_for_allowed_origin(open_api: Api) -> None:
-    """It is answered before any route."""
+    """The middleware sends it before any route."""
     async with an_api(cors_origins=(PAGE,), max_in_flight=0) as busy:
         answer = await busy.client.get("/events/processed", headers={"origin": PAGE})
     assert (answer.status_code, answer.headers["access-control-allow-origin"]) == (503, PAGE)
@@ -104,7 +104,7 @@ async def test_export_is_readable_for_allowed_origin(open_api: Api) -> None:
 
 
 async def test_wildcard_allows_any_origin(api_for_all: Api) -> None:
-    """Then the answer is the same for all."""
+    """The response is the same for all origins."""
     for headers in ({}, {"origin": OTHER}):
         answer = await api_for_all.client.get("/health", headers=headers)
         assert answer.headers["access-control-allow-origin"] == "*"
@@ -122,25 +122,25 @@ async def test_beacon_of_allowed_origin_is_read_as_json(open_api: Api, content_t
 
 
 async def test_wildcard_allows_beacon_of_any_origin(api_for_all: Api) -> None:
-    """As long as it is a page's."""
+    """If it has an origin."""
     assert (await api_for_all.post(BODY, BEACON, origin=OTHER)).status_code == 201
     assert (await api_for_all.post(BODY, BEACON)).status_code == 415
 
 
 @pytest.mark.parametrize("origin", [{}, {"origin": OTHER}, {"origin": "null"}])
 async def test_text_of_other_origins_gets_415(open_api: Api, origin: dict[str, str]) -> None:
-    """A browser asks nobody before it sends text: the origin is checked here."""
+    """A browser sends text without a preflight, so the api checks the origin."""
     assert (await open_api.post(BODY, BEACON, **origin)).status_code == 415
     assert open_api.log.records("events") == []
 
 
 async def test_beacon_in_other_charset_gets_415(open_api: Api) -> None:
-    """As JSON in another encoding is."""
+    """The same as JSON in another charset."""
     assert (await open_api.post(BODY, "text/plain;charset=latin1", origin=PAGE)).status_code == 415
 
 
 async def test_no_configured_origins_means_no_cors_headers(api: Api) -> None:
-    """The default: no page of another origin reads anything, and text is no JSON."""
+    """By default pages of other origins can read nothing, and text is not JSON."""
     answer = await api.client.get("/events/processed", headers={"origin": PAGE})
     assert not [name for name in answer.headers if name.startswith("access-control-")]
     assert "Origin" not in words(answer, "vary")

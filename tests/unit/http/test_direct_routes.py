@@ -1,4 +1,4 @@
-"""Routes that take POST alone answer everything else as the framework's own routes do."""
+"""POST-only routes answer other requests like the routes of the framework."""
 
 import pytest
 
@@ -8,7 +8,7 @@ pytestmark = pytest.mark.parametrize("path", ["/events/generate", "/events/batch
 
 
 async def test_options_lists_post_only(api: Api, path: str) -> None:
-    """Without a body, as for the routes that read."""
+    """Without a body, as for GET routes."""
     response = await api.client.options(path)
     assert (response.status_code, response.content) == (204, b"")
     assert response.headers["allow"] == "OPTIONS, POST"
@@ -27,5 +27,5 @@ async def test_other_method_gets_405_with_allow(api: Api, path: str, method: str
 
 
 async def test_path_below_route_gets_404(api: Api, path: str) -> None:
-    """The route is no mount for whatever may follow."""
+    """The route does not include deeper paths."""
     assert (await api.client.post(f"{path}/x")).status_code == 404

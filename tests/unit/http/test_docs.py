@@ -12,11 +12,11 @@ from entrypoints.http.routes.docs import page
 from tests.support.api import Api
 
 VOID = {"meta", "li"}
-"""Elements without an end, or that need none."""
+"""Elements without an end tag."""
 
 
 class Page(HTMLParser):
-    """Collects what a page holds, and fails where an element is not closed in its turn."""
+    """Collects the elements of a page; fails if one is not closed in order."""
 
     def __init__(self, text: str) -> None:
         super().__init__()
@@ -58,7 +58,7 @@ def shown() -> Page:
 
 
 async def test_policy_allows_only_style_of_page(api: Api) -> None:
-    """No script, no frame, nothing from elsewhere."""
+    """No scripts, no frames, no external resources."""
     answer = await api.client.get("/docs")
     assert answer.status_code == 200
     assert answer.headers["content-type"] == "text/html; charset=utf-8"
@@ -69,14 +69,14 @@ async def test_policy_allows_only_style_of_page(api: Api) -> None:
 
 
 def test_page_has_no_scripts_or_external_resources(shown: Page) -> None:
-    """Also without its policy."""
+    """Regardless of its policy."""
     assert not shown.loaded
     assert shown.tags.isdisjoint({"script", "link", "iframe", "img"})
     assert {link for link in shown.links if not link.startswith("#")} == {"docs/openapi.json"}
 
 
 def test_page_shows_every_operation_schema_and_error(shown: Page) -> None:
-    """Each has its place."""
+    """Each has an element with its id."""
     described = document()
     operations = {
         operation["operationId"]
@@ -88,12 +88,12 @@ def test_page_shows_every_operation_schema_and_error(shown: Page) -> None:
 
 
 def test_every_link_within_page_has_target(shown: Page) -> None:
-    """To an operation, a schema or a refusal."""
+    """An operation, a schema or an error."""
     assert {link.removeprefix("#") for link in shown.links if link.startswith("#")} <= shown.ids
 
 
 def test_text_of_the_document_is_escaped() -> None:
-    """Whatever it holds is shown as it is."""
+    """HTML in the document is shown as text."""
     described = document()
     described["info"]["description"] = "<script>`<b>`&amp;"
     shown = Page(page(described))

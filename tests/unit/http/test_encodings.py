@@ -1,4 +1,4 @@
-"""Compressed bodies: which are inflated, which are refused, and that no bomb passes its bound."""
+"""Compressed request bodies, and decompression bombs."""
 
 import asyncio
 import gzip
@@ -28,7 +28,7 @@ MIB = 1024 * 1024
 LINES = b"".join(
     b'{"userId":"user-%07d","eventType":"PRODUCT_VIEW","payload":{}}\n' % number for number in range(MIB // 63 + 1)
 )
-"""A mebibyte that is compressed as well as JSON is, no better."""
+"""A mebibyte that compresses about as well as JSON."""
 BATCH_BYTES = 8 * MIB
 """The default of MAX_BATCH_BYTES."""
 
@@ -46,7 +46,7 @@ BATCH_BYTES = 8 * MIB
     ],
 )
 async def test_compressed_body_is_read(api: Api, path: str, encoding: str, compress: Callable[[bytes], bytes]) -> None:
-    """By the encodings' names in any spelling, gzip in any number of members, deflate with and without zlib's frame."""
+    """Names of encodings in any spelling, gzip with any number of members, deflate with and without zlib's header."""
     body, status, _ = PATHS[path]
     headers = [JSON, (b"content-encoding", encoding.encode())]
     response = await api.client.post(path, content=compress(body), headers=headers)
@@ -59,7 +59,7 @@ async def test_compressed_body_is_read(api: Api, path: str, encoding: str, compr
     "stated", [["br"], ["deflate, gzip"], ["gzip, gzip"], ["gzip", "gzip"], ["gzip, identity"], ["zstd,gzip"], ["\xe9"]]
 )
 async def test_unsupported_encoding_gets_415(api: Api, path: str, stated: list[str]) -> None:
-    """Also a good one that comes twice, in one header or in two."""
+    """Also a supported one that is stated twice."""
     headers = [JSON, *((b"content-encoding", encoding.encode("latin-1")) for encoding in stated)]
     response = await api.client.post(path, content=gzip.compress(PATHS[path][0]), headers=headers)
     assert response.status_code == 415
@@ -96,7 +96,7 @@ ZLIB, RAW = zlib.compress(ARRAY), bombs.raw_deflate(ARRAY)
     ids=lambda value: value if isinstance(value, str) else value.hex()[:40],
 )
 async def test_damaged_body_gets_400(api: Api, encoding: str, damaged: bytes) -> None:
-    """What is cut off, followed by more, or something else, and what wants more memory than it may have."""
+    """Truncated or trailing data, another format, or a window that is too large."""
     headers = [JSON, (b"content-encoding", encoding.encode())]
     response = await api.client.post("/events/batch", content=damaged, headers=headers)
     assert response.status_code == 400
@@ -107,7 +107,7 @@ async def test_damaged_body_gets_400(api: Api, encoding: str, damaged: bytes) ->
 @pytest.mark.parametrize("path", PATHS)
 @pytest.mark.parametrize("encoding", COMPRESS)
 async def test_decompressed_body_over_limit_gets_413(api: Api, path: str, encoding: str) -> None:
-    """The limit of the route counts for what the body is inflated to."""
+    """The limit applies to the decompressed body."""
     body, status, most = PATHS[path]
     headers = [JSON, (b"content-encoding", encoding.encode())]
     padded = body + b" " * (most - len(body))
@@ -118,7 +118,7 @@ async def test_decompressed_body_over_limit_gets_413(api: Api, path: str, encodi
 
 
 async def test_compressed_body_over_limit_gets_413(api: Api) -> None:
-    """However little it would be inflated to."""
+    """However small the decompressed body would be."""
     headers = [JSON, (b"content-encoding", b"zstd")]
     body = bombs.skipped_frames(MAX_BATCH_BYTES + 8)
     response = await api.client.post("/events/batch", content=body, headers=headers)
@@ -127,7 +127,7 @@ async def test_compressed_body_over_limit_gets_413(api: Api) -> None:
 
 @pytest.mark.parametrize("encoding", COMPRESS)
 async def test_large_body_is_decompressed_in_thread(encoding: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A small one within it, since a thread would cost more."""
+    """A small one on the event loop, because a thread would cost more."""
     threads: list[threading.Thread] = []
     decode = encodings._INFLATE[encoding]
 
@@ -163,14 +163,14 @@ async def test_empty_gzip_members_take_linear_time() -> None:
     ids=["zeros", "members", "deflate", "length", "false length", "window", "small window"],
 )
 async def test_decompression_bomb_gets_413(encoding: str, bomb: bytes, error: type[Exception]) -> None:
-    """Whatever it declares, and whatever it would become."""
+    """Whatever size it declares."""
     with pytest.raises(error):
         await inflate(bomb, encoding, BATCH_BYTES)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the peak is read from /proc")
 def test_decompression_bombs_use_bounded_memory() -> None:
-    """Thrice of it at most: for the output, a copy, and the window that it is made from."""
+    """At most three times the limit: for the output, a copy, and the window."""
     ended = subprocess.run([sys.executable, "-c", EXPLODE], capture_output=True, text=True, check=False)
     assert ended.stderr == ""
     assert int(ended.stdout) < 3 * BATCH_BYTES + MIB
@@ -206,4 +206,4 @@ for encoding, bomb in prepared:
         encodings._INFLATE[encoding](bomb, {BATCH_BYTES})
 print(peak() - before)
 """
-"""In a process of its own, whose peak no other test has raised."""
+"""In a separate process, so that other tests do not affect the peak."""

@@ -1,4 +1,4 @@
-"""`GET /events/processed` as NDJSON and CSV, and how the client chooses."""
+"""`GET /events/processed` as NDJSON and CSV, selected by `Accept`."""
 
 import csv
 import json
@@ -51,12 +51,12 @@ def put(api: Api, count: int = 1, *, user_id: str = "user-1", payload: str | Non
     ],
 )
 def test_media_type_is_negotiated_by_quality_and_specificity(accept: str, chosen: str | None) -> None:
-    """RFC 9110, 12.5.1; the first offer wins where the client is indifferent."""
+    """RFC 9110, section 12.5.1. If the client has no preference, the first offer wins."""
     assert negotiate(accept, ("a/json", "a/ndjson", "b/csv")) == chosen
 
 
 async def test_unacceptable_media_type_gets_406(api: Api) -> None:
-    """The answer says what there is."""
+    """The response lists the available types."""
     response = await api.client.get(LIST, headers={"accept": "text/html"})
     assert response.status_code == 406
     assert "text/csv" in response.json()["detail"]
@@ -72,7 +72,7 @@ async def test_ndjson_is_available_under_both_names(api: Api, media_type: str) -
 
 
 async def test_ndjson_has_one_line_per_row_across_pages(api: Api) -> None:
-    """Everything that matches, newest first."""
+    """All matching rows, newest first."""
     put(api, 2_500)
     response = await api.client.get(LIST, headers=NDJSON)
     assert response.headers["content-type"] == "application/x-ndjson"
@@ -82,7 +82,7 @@ async def test_ndjson_has_one_line_per_row_across_pages(api: Api) -> None:
 
 @pytest.mark.parametrize("line_break", ["\n", "\r"])
 async def test_ndjson_keeps_a_payload_on_one_line(api: Api, line_break: str) -> None:
-    """JSON text may hold line breaks between its tokens."""
+    """JSON may contain line breaks between its tokens."""
     put(api, payload=f'{{{line_break}  "a": 1.50}}')
     [line] = (await api.client.get(LIST, headers=NDJSON)).text.splitlines()
     assert '"payload":{"a":1.50}' in line
@@ -90,7 +90,7 @@ async def test_ndjson_keeps_a_payload_on_one_line(api: Api, line_break: str) -> 
 
 @pytest.mark.parametrize("headers", [NDJSON, CSV])
 async def test_export_supports_filters_and_limits_over_page_size(api: Api, headers: dict[str, str]) -> None:
-    """Only the page of JSON is capped."""
+    """Only JSON pages have a maximum size."""
     put(api, 1_500)
     header_lines = int(headers is CSV)
     for limit, expected in ((1, 1), (1_200, 1_200), (10**17, 1_500)):
@@ -107,7 +107,7 @@ async def test_export_with_invalid_parameters_gets_422(api: Api, query: str) -> 
 
 
 async def test_csv_is_rfc_4180_with_header_row(api: Api) -> None:
-    """CRLF, and quotes around what needs them."""
+    """With CRLF, and quotes where required."""
     put(api, user_id='a,"b"', payload='{"a": "x,y"}')
     response = await api.client.get(LIST, headers=CSV)
     assert response.headers["content-type"] == "text/csv; charset=utf-8; header=present"
@@ -119,7 +119,7 @@ async def test_csv_is_rfc_4180_with_header_row(api: Api) -> None:
 
 @pytest.mark.parametrize("start", "=+-@\t\r\n\uff1d\uff0b\uff0d\uff20'")
 async def test_csv_formula_is_escaped(api: Api, start: str) -> None:
-    """A spreadsheet must not run what a client wrote."""
+    """A spreadsheet must not run text that a client wrote."""
     put(api, user_id=f"{start}1\r\n+2", payload=f"{start}1")
     response = await api.client.get(LIST, headers=CSV)
     [_, row] = csv.reader(StringIO(response.text, newline=""))
@@ -128,7 +128,7 @@ async def test_csv_formula_is_escaped(api: Api, start: str) -> None:
 
 
 async def test_csv_escaping_keeps_users_distinct(api: Api) -> None:
-    """The apostrophe that disarms a cell is told from one that was there."""
+    """An apostrophe in the original text is escaped, too."""
     users = ["=1", "'=1", "''=1", "'", "1"]
     for number, user_id in enumerate(users):
         row = StoredEvent(UUID(int=number), user_id, "LOGIN", "{}", NOON, None)
@@ -140,7 +140,7 @@ async def test_csv_escaping_keeps_users_distinct(api: Api) -> None:
 
 
 async def test_csv_begins_with_byte_order_mark_on_request(api: Api) -> None:
-    """Excel reads UTF-8 then."""
+    """Excel then reads UTF-8."""
     put(api, user_id="Jörg")
     plain = (await api.client.get(LIST, headers=CSV)).content
     assert (await api.client.get(f"{LIST}?bom=0", headers=CSV)).content == plain
@@ -149,7 +149,7 @@ async def test_csv_begins_with_byte_order_mark_on_request(api: Api) -> None:
 
 
 async def test_csv_leaves_absent_values_empty(api: Api) -> None:
-    """A null payload is no text."""
+    """A null payload is an empty cell."""
     put(api, payload=None)
     response = await api.client.get(LIST, headers=CSV)
     assert ",LOGIN,,2026" in response.text
@@ -157,7 +157,7 @@ async def test_csv_leaves_absent_values_empty(api: Api) -> None:
 
 @pytest.mark.parametrize("headers", [NDJSON, CSV])
 async def test_outage_before_first_page_gets_503(api: Api, headers: dict[str, str]) -> None:
-    """The status is not sent before there is something to send."""
+    """The status is sent after the first page is read."""
     api.store.outage = Unavailable("no answer")
     response = await api.client.get(LIST, headers=headers)
     assert response.status_code == 503
@@ -166,7 +166,7 @@ async def test_outage_before_first_page_gets_503(api: Api, headers: dict[str, st
 
 @pytest.mark.parametrize("accept", ["application/json", "application/x-ndjson", "text/csv"])
 async def test_head_request_gets_headers_only(api: Api, accept: str) -> None:
-    """The same headers as GET has."""
+    """The same headers as for GET."""
     put(api)
     head = await api.client.head(LIST, headers={"accept": accept})
     get = await api.client.get(LIST, headers={"accept": accept})

@@ -1,4 +1,4 @@
-"""Host, framing and the connection's end, field by field."""
+"""Header fields: syntax, Host, framing and persistence."""
 
 from http import HTTPStatus
 
@@ -49,7 +49,7 @@ def test_valid_host_is_accepted(value: bytes) -> None:
     ],
 )
 def test_malformed_host_is_detected(value: bytes) -> None:
-    """It may be meant for somebody who reads it otherwise."""
+    """Another server could interpret it differently."""
     assert not is_host(value)
 
 
@@ -78,7 +78,7 @@ def test_invalid_fields_are_rejected(fields: list[tuple[bytes, bytes]], status: 
 
 @pytest.mark.parametrize("fields", [[HOST, HOST], [(b"transfer-encoding", b"chunked")]])
 def test_http_1_0_has_own_rules(fields: list[tuple[bytes, bytes]]) -> None:
-    """It may do without Host, and has no transfer codings."""
+    """Host is optional, and there are no transfer codings."""
     with pytest.raises(HttpProblem) as refusal:
         parse(*fields, version="1.0")
     assert refusal.value.status == 400
@@ -100,7 +100,7 @@ def test_http_1_0_has_own_rules(fields: list[tuple[bytes, bytes]]) -> None:
 def test_fields_determine_framing_and_persistence(
     field: tuple[bytes, bytes], framing: tuple[int | None, bool, bool]
 ) -> None:
-    """The content, and whether the connection goes on."""
+    """The content length, and whether the connection stays open."""
     section = parse(HOST, field)
     assert (section.content_length, section.expects_continue, section.keep_alive) == framing
 

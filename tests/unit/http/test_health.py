@@ -1,4 +1,4 @@
-"""Health: of the API and on the consumer's own port."""
+"""Health of the api, and on the consumer's port."""
 
 import asyncio
 import json
@@ -26,7 +26,7 @@ async def test_live_process_is_up_regardless_of_dependencies(api: Api) -> None:
 
 
 async def test_process_is_ready_if_dependencies_respond(api: Api) -> None:
-    """Each part is listed, and since when it is so."""
+    """Each part is listed with its state and the start of that state."""
     response = await api.client.get("/health/ready")
     assert response.status_code == 200
     part = {"status": "UP", "since": NEXT_DAY}
@@ -44,7 +44,7 @@ async def test_process_is_ready_if_dependencies_respond(api: Api) -> None:
 async def test_failure_details_are_for_operators_only(
     api: Api, outage: Exception, error: str, detail: str | None
 ) -> None:
-    """Details hold addresses and users; a foreign text may hold secrets and is shown to nobody."""
+    """Details contain addresses and users. Texts of libraries may contain secrets and are never shown."""
     api.publisher.outage = outage
     stranger = await api.client.get("/health/ready")
     operator = await call(health_app(api.readiness), "GET", "/health/ready")
@@ -56,7 +56,7 @@ async def test_failure_details_are_for_operators_only(
 
 
 async def test_failing_optional_part_degrades_process(api: Api) -> None:
-    """Whoever routes by readiness must not stop what still works."""
+    """A load balancer must not stop traffic that still works."""
     api.store.outage = Unavailable("no answer")
     response = await api.client.get("/health/ready")
     assert (response.status_code, response.json()["status"]) == (200, "DEGRADED")
@@ -67,7 +67,7 @@ async def test_failing_optional_part_degrades_process(api: Api) -> None:
 
 
 async def test_degraded_required_part_degrades_process() -> None:
-    """It says what it is that a person has to do."""
+    """The report says what a person has to do."""
 
     async def progress() -> None:
         raise Degraded("halted: partition 0", "partition 0 is halted at offset 7", "resume it")
@@ -82,7 +82,7 @@ async def test_degraded_required_part_degrades_process() -> None:
 
 
 async def test_part_may_report_its_own_since() -> None:
-    """As of a partition that was halted before this process began."""
+    """For example a partition that was halted before this process started."""
 
     async def progress() -> None:
         raise Degraded("halted: partition 0", "", "resume it", since=NOON)
@@ -92,7 +92,7 @@ async def test_part_may_report_its_own_since() -> None:
 
 
 async def test_part_reports_start_of_its_state() -> None:
-    """Not when its cause last changed."""
+    """The start of the state, not of its latest cause."""
     times = iter(NOON + timedelta(seconds=second) for second in range(10))
     outages: list[Exception | None] = [None, Unavailable("a"), Unavailable("b"), None, None]
 
@@ -109,7 +109,7 @@ async def test_part_reports_start_of_its_state() -> None:
 async def test_state_change_is_logged_without_a_request(
     caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Once, and once more when it is over."""
+    """Once at its start, and once at its end."""
     monkeypatch.setattr(health, "_CHECK_INTERVAL_SECONDS", 0.01)
     caplog.set_level(logging.INFO)
     outage: Unavailable | None = Unavailable("database: no answer from 10.0.0.1")
@@ -140,7 +140,7 @@ async def test_state_change_is_logged_without_a_request(
 
 
 async def test_hanging_part_is_down_within_timeout() -> None:
-    """A probe gets its answer before its own patience ends."""
+    """The probe gets a response before its own timeout."""
     report = await Readiness({"log": Check(asyncio.Event().wait, "reconnecting")}, timeout=0.01).report()
     assert report.parts["log"].error == "no answer within 0.01 s"
 
@@ -168,7 +168,7 @@ async def test_late_check_does_not_delay_report() -> None:
 
 
 async def test_draining_process_is_not_ready_and_checks_nothing(api: Api) -> None:
-    """Its parts may be closed already."""
+    """The dependencies may be closed already."""
     api.store.outage = Unavailable("closed")
     api.readiness.draining = True
     response = await api.client.get("/health/ready")
@@ -179,7 +179,7 @@ async def test_draining_process_is_not_ready_and_checks_nothing(api: Api) -> Non
 
 
 async def test_process_with_failure_is_not_alive() -> None:
-    """Its supervisor may go by either route."""
+    """A supervisor may use either route."""
     readiness = Readiness({})
     readiness.failure = "nothing was done for 120 s"
     app = health_app(readiness)
@@ -189,7 +189,7 @@ async def test_process_with_failure_is_not_alive() -> None:
 
 
 async def test_simultaneous_probes_share_one_ping() -> None:
-    """However many ask, the parts bear one check at a time, also when the first to ask hangs up."""
+    """There is one check at a time, also if the first client disconnects."""
     pings = 0
     asked, answer = asyncio.Event(), asyncio.Event()
 
@@ -212,7 +212,7 @@ async def test_simultaneous_probes_share_one_ping() -> None:
 
 
 async def test_consumer_port_serves_health_only() -> None:
-    """With the same answers and the same problems as the API."""
+    """With the same responses and problem documents as the api."""
     async with a_client(health_app(Readiness({}))) as client:
         assert (await client.get("/health")).json() == {"status": "UP"}
         assert (await client.get("/health/ready")).json() == {"status": "UP", "parts": {}}

@@ -1,4 +1,4 @@
-"""No client input makes a 5xx, whatever its bytes."""
+"""No client input causes a 5xx."""
 
 import gzip
 import json
@@ -33,7 +33,7 @@ accepts = st.binary() | st.sampled_from([b"application/json", b"text/csv", b"app
 
 @st.composite
 def damaged(draw: st.DrawFn) -> bytes:
-    """Take what is nearly an event and put bytes in some place of it."""
+    """Insert bytes into an almost valid event."""
     whole = draw(nearly_events)
     place = draw(st.integers(0, len(whole)))
     return whole[:place] + draw(st.binary(max_size=4)) + whole[place + draw(st.integers(0, 3)) :]
@@ -45,7 +45,7 @@ batches = st.lists(st.binary() | nearly_events | damaged(), max_size=MAX_BATCH_E
 @shared
 @given(body=st.binary() | nearly_events | damaged())
 async def test_any_body_is_published_or_gets_4xx(api: Api, body: bytes) -> None:
-    """And what is published, the consumer can read."""
+    """The consumer can read all published events."""
     answer = await call(api.app, "POST", "/events/generate", headers=JSON, body=body)
     assert answer.status in {201, 400, 422}
     assert all(isinstance(wire.decode(record), UserEvent) for record in api.log.records(TOPIC))
@@ -73,7 +73,7 @@ async def test_any_query_and_accept_gets_no_5xx(api: Api, query: bytes, accept: 
 @shared
 @given(path=st.text(), method=st.sampled_from(["GET", "HEAD", "POST", "OPTIONS", "TRACE", "X"]))
 async def test_any_path_gets_no_5xx(api: Api, path: str, method: str) -> None:
-    """Ids that are none, and paths that are none."""
+    """Invalid ids, and paths without a route."""
     answer = await call(api.app, method, f"/events/{path}")
     assert 200 <= answer.status < 500
 
@@ -81,7 +81,7 @@ async def test_any_path_gets_no_5xx(api: Api, path: str, method: str) -> None:
 @shared
 @given(name=st.sampled_from([b"content-type", b"content-encoding", b"x-request-id", b"host"]), value=st.binary())
 async def test_any_header_gets_no_5xx(api: Api, name: bytes, value: bytes) -> None:
-    """Headers are bytes, too."""
+    """Headers may contain any bytes."""
     answer = await call(api.app, "POST", "/events/generate", headers=[(name, value)], body=b"{}")
     assert answer.status in {400, 415, 422}
 
@@ -89,7 +89,7 @@ async def test_any_header_gets_no_5xx(api: Api, name: bytes, value: bytes) -> No
 @shared
 @given(body=st.binary() | batches.map(lambda items: b"[%b]" % b",".join(items)))
 async def test_any_array_gets_no_5xx(api: Api, body: bytes) -> None:
-    """And what is published, the consumer can read."""
+    """The consumer can read all published events."""
     answer = await call(api.app, "POST", "/events/batch", headers=JSON, body=body)
     assert answer.status in {200, 400, 413}
     assert all(isinstance(wire.decode(record), UserEvent) for record in api.log.records(TOPIC))
@@ -98,7 +98,7 @@ async def test_any_array_gets_no_5xx(api: Api, body: bytes) -> None:
 @shared
 @given(lines=batches)
 async def test_any_lines_get_one_result_each(api: Api, lines: list[bytes]) -> None:
-    """Unless there are too many, which line ends within them can bring about."""
+    """Unless there are too many, because the bytes contain line ends."""
     headers = [(b"content-type", b"application/x-ndjson")]
     answer = await call(api.app, "POST", "/events/batch", headers=headers, body=b"\n".join(lines))
     assert answer.status in {200, 413}
@@ -110,7 +110,7 @@ async def test_any_lines_get_one_result_each(api: Api, lines: list[bytes]) -> No
 )
 @pytest.mark.parametrize("content_type", [b"application/json", b"application/x-ndjson"])
 async def test_repetitive_batch_gets_no_5xx(api: Api, item: bytes, content_type: bytes) -> None:
-    """As often as there is room for it."""
+    """As many repetitions as fit into the limit."""
     body = b"[" + item * ((MAX_BATCH_BYTES - 2) // len(item))
     for whole in (body, body + b"]", body[1:]):
         answer = await call(api.app, "POST", "/events/batch", headers=[(b"content-type", content_type)], body=whole)
@@ -120,7 +120,7 @@ async def test_repetitive_batch_gets_no_5xx(api: Api, item: bytes, content_type:
 @shared
 @given(encoding=st.sampled_from([b"gzip", b"zstd"]), place=st.integers(0, 200), put=st.binary(max_size=4))
 async def test_any_compressed_body_gets_no_5xx(api: Api, encoding: bytes, place: int, put: bytes) -> None:
-    """With bytes put in some place of it, over others or between them, or nothing of the kind at all."""
+    """With bytes replaced or inserted, or with arbitrary bytes."""
     whole = b"[%b]" % b",".join([b'{"userId":"u","eventType":"LOGIN"}'] * 3)
     packed = gzip.compress(whole) if encoding == b"gzip" else zstd(whole)
     headers = [*JSON, (b"content-encoding", encoding)]

@@ -1,4 +1,4 @@
-"""Arrays and objects taken apart without a look at what is deeper down."""
+"""Arrays and objects are split without parsing their elements."""
 
 import json
 
@@ -18,13 +18,13 @@ values = st.recursive(
 
 
 def taken_apart(text: bytes, brackets: bytes = b"[]") -> list[bytes]:
-    """Leave the pauses out."""
+    """Split a text, without the pauses."""
     return [piece for piece in split_json(text, brackets) if piece is not None]
 
 
 @given(items=st.lists(values), window=st.integers(2, 12), indent=st.sampled_from([None, 1]))
 def test_items_of_any_array_are_found(items: list[object], window: int, indent: int | None) -> None:
-    """Wherever one search ends and the next one begins."""
+    """With any window size."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(json_splitter, "WINDOW_BYTES", window)
         found = taken_apart(json.dumps(items, indent=indent, ensure_ascii=False).encode())
@@ -33,7 +33,7 @@ def test_items_of_any_array_are_found(items: list[object], window: int, indent: 
 
 @given(members=st.dictionaries(texts, values), window=st.integers(2, 12))
 def test_members_of_any_object_are_found(members: dict[str, object], window: int) -> None:
-    """Each with its name."""
+    """Each member with its name."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(json_splitter, "WINDOW_BYTES", window)
         found = taken_apart(json.dumps(members).encode(), b"{}")
@@ -52,7 +52,7 @@ def test_members_of_any_object_are_found(members: dict[str, object], window: int
     ids=["surrogate", "bytes", "deep", "backslashes", "quotes"],
 )
 def test_text_that_decoder_rejects_is_split(text: bytes, found: list[bytes]) -> None:
-    """It is for others to say what is wrong with it."""
+    """The parser of the item reports the error."""
     assert taken_apart(text) == found
 
 
@@ -69,6 +69,6 @@ def test_truncated_array_is_rejected(items: list[object], data: st.DataObject) -
     [b"", b"1", b'"[]"', b"{}", b"[,]", b"[1,]", b"[,1]", b"[1,,2]", b"[1}", b"[1]]", b"[1] 2", b"[[1]", b'["\\"]'],
 )
 def test_non_array_is_rejected(text: bytes) -> None:
-    """Where one item ends and the next begins cannot be told."""
+    """The items cannot be separated."""
     with pytest.raises(MalformedJson):
         taken_apart(text)

@@ -1,4 +1,4 @@
-"""`GET /events/processed` as JSON by the page, and `GET /events/{id}`."""
+"""`GET /events/processed` as JSON pages, and `GET /events/{id}`."""
 
 import json
 from datetime import datetime, timedelta, timezone
@@ -17,7 +17,7 @@ EVENT_ID = "0198f3c0-1111-7abc-8def-0123456789ab"
 
 
 def put(api: Api, count: int, created_at: datetime | None = NOON, user_id: str = "user-1") -> list[StoredEvent]:
-    """Put rows into the table, one second apart, as a foreign writer would; the newest first."""
+    """Insert rows as another writer would, one second apart; return them newest first."""
     rows = [
         StoredEvent(
             UUID(int=number + 1),
@@ -34,7 +34,7 @@ def put(api: Api, count: int, created_at: datetime | None = NOON, user_id: str =
 
 
 async def test_row_has_utc_times_and_verbatim_payload(api: Api) -> None:
-    """The keys are the predecessor's columns."""
+    """The keys are the columns of the legacy service."""
     put(api, 1, NOON.replace(microsecond=1234))
     response = await api.client.get(LIST)
     assert response.text == (
@@ -44,7 +44,7 @@ async def test_row_has_utc_times_and_verbatim_payload(api: Api) -> None:
 
 
 async def test_missing_values_of_other_writers_are_null(api: Api) -> None:
-    """Rows of the predecessor have neither `occurred_at` nor always a payload."""
+    """Rows of the legacy service have no `occurred_at`, and some have no payload."""
     row = StoredEvent(uuid4(), "u", "OTHER", None, None, None)
     api.store.rows[row.id] = row
     [found] = (await api.client.get(LIST)).json()
@@ -68,7 +68,7 @@ async def test_filters_select_rows(api: Api) -> None:
 
 
 async def test_default_limit_is_100(api: Api) -> None:
-    """A page has a size that suits a person."""
+    """A page for people to read."""
     put(api, 101)
     assert len((await api.client.get(LIST)).json()) == 100
     assert len((await api.client.get(f"{LIST}?limit=1000")).json()) == 101
@@ -107,7 +107,7 @@ async def test_default_limit_is_100(api: Api) -> None:
     ],
 )
 async def test_invalid_parameter_gets_422_with_its_name(api: Api, query: str, field: str) -> None:
-    """A question that is not understood is not answered with something else."""
+    """The api does not guess another query."""
     response = await api.client.get(f"{LIST}?{query}")
     assert response.status_code == 422
     assert [error["field"] for error in response.json()["errors"]] == [field]
@@ -115,20 +115,20 @@ async def test_invalid_parameter_gets_422_with_its_name(api: Api, query: str, fi
 
 @pytest.mark.parametrize("since", ["2026-01-01T00:00:00+01:00", "2026-01-01T00:00+0100", "2026-01-01 00:00:00.5+01:00"])
 async def test_lost_plus_sign_gets_hint(api: Api, since: str) -> None:
-    """In a query a plus sign means a blank."""
+    """In a query string a plus sign means a space."""
     response = await api.client.get(f"{LIST}?since={since}")
     [error] = response.json()["errors"]
     assert "%2B" in error["message"]
 
 
 async def test_all_invalid_parameters_are_reported_together(api: Api) -> None:
-    """A client mends all of it at once."""
+    """The client can correct all problems at once."""
     response = await api.client.get(LIST, params={"limit": "x", "cursor": "x", "since": "x"})
     assert {error["field"] for error in response.json()["errors"]} == {"limit", "cursor", "since"}
 
 
 async def test_store_outage_gets_503(api: Api) -> None:
-    """With the time to retry after, without the reason."""
+    """With `Retry-After`, without the cause."""
     api.store.outage = Unavailable("connection to db.internal refused")
     for path in (LIST, f"/events/{uuid4()}"):
         response = await api.client.get(path)
@@ -138,7 +138,7 @@ async def test_store_outage_gets_503(api: Api) -> None:
 
 
 async def test_stored_event_is_found_by_its_id(api: Api) -> None:
-    """It looks as it does in the list."""
+    """In the same form as in the list."""
     event = an_event(payload=b'{"a":  1}')
     await api.store.add(delivered(event))
     response = await api.client.get(f"/events/{event.id}")
@@ -161,14 +161,14 @@ async def test_get_accepts_ids_that_post_accepts(api: Api, event_id: str) -> Non
 
 @pytest.mark.parametrize("spelling", ["7", "{}0", "{{{}}}", "urn:uuid:{}", "%20{}"])
 async def test_id_that_post_rejects_gets_404(api: Api, spelling: str) -> None:
-    """Also one that only Python would read."""
+    """Also an id that only Python accepts."""
     await api.store.add(delivered(an_event(event_id=UUID(EVENT_ID))))
     assert (await api.client.get(f"/events/{spelling.format(EVENT_ID)}")).status_code == 404
 
 
 @pytest.mark.parametrize("event_id", ["0198c0de-0000-7000-8000-000000000001", "generated", "%00", "%FF"])
 async def test_unknown_or_malformed_id_gets_404(api: Api, event_id: str) -> None:
-    """What is no id cannot be that of an event."""
+    """An invalid id cannot be that of an event."""
     response = await api.client.get(f"/events/{event_id}")
     assert response.status_code == 404
     assert response.headers["content-type"] == "application/problem+json"

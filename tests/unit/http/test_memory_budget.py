@@ -1,4 +1,4 @@
-"""The bound on what the bodies of all batches under way take together."""
+"""The memory budget for the bodies of all open batches."""
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
@@ -18,7 +18,7 @@ HEADERS = {"content-type": "application/json"}
 
 
 def test_reservation_ends_with_request() -> None:
-    """Also that of a request which was refused more."""
+    """Also that of a request whose next reservation failed."""
     budget = MemoryBudget(10)
     with budget.reservation() as reserve:
         reserve(4)
@@ -33,7 +33,7 @@ def test_reservation_ends_with_request() -> None:
 
 
 def test_lone_request_may_exceed_budget() -> None:
-    """It would otherwise be refused for ever."""
+    """Otherwise it could never succeed."""
     budget = MemoryBudget(10)
     with budget.reservation() as reserve:
         reserve(11)
@@ -41,7 +41,7 @@ def test_lone_request_may_exceed_budget() -> None:
 
 
 def test_part_of_budget_is_reserved_for_small_requests() -> None:
-    """Large ones never take it, however many they are; small ones may fill all."""
+    """Large requests cannot use it; small ones may use the whole budget."""
     budget = MemoryBudget(4 * SMALL_BYTES, reserved_for_small=2 * SMALL_BYTES)
     with (
         budget.reservation() as large,
@@ -59,7 +59,7 @@ def test_part_of_budget_is_reserved_for_small_requests() -> None:
 
 
 async def test_unfinished_large_batches_do_not_block_small_ones(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Those that fill the room wait for the rest of their bodies."""
+    """The large ones wait for the rest of their bodies."""
     monkeypatch.setattr(batch, "_BUDGET_BYTES", 1)
     has_arrived, leave = asyncio.Semaphore(0), asyncio.Event()
 
@@ -81,7 +81,7 @@ async def test_unfinished_large_batches_do_not_block_small_ones(monkeypatch: pyt
 
 @pytest.fixture
 async def small(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Api]:
-    """An API with room for two batches of full size."""
+    """An API with a budget for two batches of full size."""
     monkeypatch.setattr(batch, "_BUDGET_BYTES", 1)
     monkeypatch.setattr(batch, "_SMALL_BUDGET_BYTES", 0)
     async with an_api() as api:
@@ -92,7 +92,7 @@ async def small(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Api]:
 async def test_batch_over_budget_gets_503_and_next_succeeds(
     small: Api, monkeypatch: pytest.MonkeyPatch, encoding: str
 ) -> None:
-    """What is inflated takes room too; an event that comes alone is not concerned."""
+    """Decompressed bytes count, too. Single events do not use the budget."""
     publishing, leave = asyncio.Semaphore(0), asyncio.Event()
 
     async def publish(

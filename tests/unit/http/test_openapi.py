@@ -1,4 +1,4 @@
-"""The OpenAPI document; that the answers agree with it is checked wherever a test gets one."""
+"""The OpenAPI document. Each response that a test gets is validated against it elsewhere."""
 
 import re
 from collections.abc import Iterator
@@ -23,7 +23,7 @@ EVERYWHERE = {"400", "405", "408", "422", "431", "500", "501", "503", "505"}
 
 
 def paths(app: Any) -> set[str]:
-    """Find all paths: the framework's and those ahead of it."""
+    """Return all paths, of the framework and of direct routes."""
     found: set[str] = set()
     while not isinstance(app, Litestar):
         found |= {path.decode() for path in getattr(app, "direct", ())}
@@ -32,13 +32,13 @@ def paths(app: Any) -> set[str]:
 
 
 async def methods(api: Api, path: str) -> list[str]:
-    """Ask a route which methods it takes."""
+    """Return the methods that a route supports."""
     answer = await api.client.options(re.sub(r"\{\w+:str\}", str(UUID(int=0)), path))
     return answer.headers["allow"].split(", ")
 
 
 async def test_served_document_names_every_route_and_method(api: Api) -> None:
-    """Nothing is missing, nothing is invented."""
+    """No route is missing or invented."""
     served = (await api.client.get("/docs/openapi.json")).json()
     found = {
         (re.sub(r"\{\w+:str\}", "{id}", path), method.lower())
@@ -52,7 +52,7 @@ async def test_served_document_names_every_route_and_method(api: Api) -> None:
 
 @pytest.mark.parametrize("prefix", ["", "/a/b"])
 async def test_document_contains_prefix_of_proxy(prefix: str) -> None:
-    """Otherwise a client that is made of it would call the wrong paths."""
+    """Otherwise a generated client would call the wrong paths."""
     async with an_api(prefix=Prefix(prefix)) as api:
         served = (await api.client.get("/docs/openapi.json")).json()
     assert served["servers"] == [{"url": prefix or "/"}]
@@ -60,13 +60,13 @@ async def test_document_contains_prefix_of_proxy(prefix: str) -> None:
 
 @pytest.mark.parametrize(("path", "method"), OPERATIONS)
 def test_every_operation_lists_general_errors(path: str, method: str) -> None:
-    """The server's own refusals, and the 405 of its path."""
+    """The errors of the server, and 405."""
     assert set(document()["paths"][path][method]["responses"]) >= EVERYWHERE
 
 
 @pytest.mark.parametrize(("path", "method"), OPERATIONS)
 def test_head_and_options_responses_have_no_content(path: str, method: str) -> None:
-    """Except for the refusals to OPTIONS."""
+    """Except for errors."""
     answers = document()["paths"][path][method]["responses"]
     if method == "head":
         assert not [status for status, answer in answers.items() if "content" in answer or "$ref" in answer]
@@ -75,7 +75,7 @@ def test_head_and_options_responses_have_no_content(path: str, method: str) -> N
 
 
 def test_every_status_in_code_is_described() -> None:
-    """As an answer of some operation, whether tests meet it or not; what is not at its path is redirected."""
+    """Each status is a response of an operation; only redirects are not."""
     sources = Path(entrypoints.http.__path__[0]).rglob("*.py")
     named = {
         HTTPStatus[name] for source in sources for name in re.findall(r"HTTPStatus\.([A-Z_]+)", source.read_text())
@@ -86,14 +86,14 @@ def test_every_status_in_code_is_described() -> None:
 
 
 async def test_examples_are_accepted(api: Api) -> None:
-    """Whoever copies one gets a 201."""
+    """A copied example gets a 201."""
     for example in document()["components"]["schemas"]["EventInput"]["examples"]:
         response = await api.client.post("/events/generate", json=example)
         assert response.status_code == 201
 
 
 def test_documented_keys_are_the_ones_that_are_read() -> None:
-    """Each reaches the draft."""
+    """The value of each key is published."""
     draft = parse(b'{"userId":"1","eventType":"2","eventId":"3","timestamp":"4","payload":5}')
     assert (draft.user_id, draft.event_type, draft.event_id, draft.timestamp) == ("1", "2", "3", "4")
     assert draft.payload == b"5"
@@ -101,20 +101,20 @@ def test_documented_keys_are_the_ones_that_are_read() -> None:
 
 
 def test_no_schema_is_named_like_anothers_constructor() -> None:
-    """Go's generator makes `NewEvent` of `Event`."""
+    """Go's generator names the constructor of `Event` `NewEvent`."""
     names = set(document()["components"]["schemas"])
     assert names.isdisjoint(f"New{name}" for name in names)
 
 
 def test_payload_allows_any_keys_and_is_optional() -> None:
-    """Otherwise TypeScript allows an empty one only."""
+    """Otherwise TypeScript allows empty payloads only."""
     event = document()["components"]["schemas"]["EventInput"]
     assert event["properties"]["payload"]["additionalProperties"] is True
     assert "payload" not in event["required"]
 
 
 def test_every_reference_has_target() -> None:
-    """A generator of clients would stumble."""
+    """Client generators need them."""
     described = document()
     components = described["components"]
     there = {f"#/components/{kind}/{name}" for kind, named in components.items() for name in named}

@@ -19,7 +19,7 @@ LIST = "/events/processed"
 def put(
     api: Api, count: int, created_at: datetime | None = NOON, *, user_id: str = "user-1", first: int = 1
 ) -> list[StoredEvent]:
-    """Put rows into the table, one second apart, as a foreign writer would; the newest first."""
+    """Insert rows as another writer would, one second apart; return them newest first."""
     rows = [
         StoredEvent(
             UUID(int=number), user_id, "LOGIN", "{}", created_at and created_at + timedelta(seconds=number), None
@@ -31,7 +31,7 @@ def put(
 
 
 async def test_linked_pages_show_every_row_once(api: Api) -> None:
-    """Newest first, rows without a time last, and the last page links to none."""
+    """Newest first, rows without a time last; the last page has no link."""
     expected = [*put(api, 5), *put(api, 2, None, first=10)]
     seen: list[str] = []
     url = f"{LIST}?limit=2"
@@ -43,7 +43,7 @@ async def test_linked_pages_show_every_row_once(api: Api) -> None:
 
 
 async def test_link_to_next_page_keeps_other_parameters(api: Api) -> None:
-    """Following a link never changes the question."""
+    """The next page has the same filters."""
     put(api, 3, user_id="ü&=#")
     put(api, 9, user_id="other", first=10)
     parameters = {"limit": "1", "userId": "ü&=#", "eventType": "LOGIN", "since": "2026-01-01T00:00:00+01:00"}
@@ -63,7 +63,7 @@ async def test_link_to_next_page_keeps_other_parameters(api: Api) -> None:
 @pytest.mark.parametrize("character", "a%é語😀\U0010ffff")
 @pytest.mark.parametrize("length", [1, 100, 512])
 async def test_link_is_short_for_any_user_id(api: Api, character: str, length: int) -> None:
-    """Proxies refuse long ones; all pages are this user's."""
+    """Proxies reject long URLs. All pages belong to this user."""
     user_id = character * length
     put(api, 9, user_id="other", first=10)
     expected = put(api, 3, user_id=user_id)
@@ -79,7 +79,7 @@ async def test_link_is_short_for_any_user_id(api: Api, character: str, length: i
 
 
 async def test_cursor_rejects_other_user_id(api: Api) -> None:
-    """The same may be stated beside it, as by a client that takes the cursor out of the link."""
+    """The same user id is valid, for a client that copies the cursor from the link."""
     user_id = "語" * 400
     put(api, 3, user_id=user_id)
     first = await api.client.get(LIST, params={"limit": 1, "userId": user_id})
@@ -91,7 +91,7 @@ async def test_cursor_rejects_other_user_id(api: Api) -> None:
 
 
 async def test_cursor_of_older_release_is_valid(api: Api) -> None:
-    """A client may have kept it: time and id, and no more."""
+    """A client may have stored one, with time and id only."""
     put(api, 3)
     kept = urlsafe_b64encode(pack(">q16s", int(NOON.timestamp() + 2) * 10**6, UUID(int=3).bytes)).decode()
     response = await api.client.get(LIST, params={"cursor": kept, "userId": "user-1"})
@@ -99,7 +99,7 @@ async def test_cursor_of_older_release_is_valid(api: Api) -> None:
 
 
 async def test_cursor_of_any_calendar_time_is_valid(api: Api) -> None:
-    """The first and the last microsecond survive the way through a link."""
+    """From the first microsecond to the last."""
     for created_at in (datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)):
         rows = [StoredEvent(UUID(int=number), "u", "LOGIN", "{}", created_at, None) for number in (1, 2)]
         api.store.rows = {row.id: row for row in rows}

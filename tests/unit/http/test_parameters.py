@@ -33,7 +33,7 @@ WITHOUT_PARAMETERS = [
     ids=lambda text: text[:20],
 )
 async def test_unknown_parameter_gets_422_with_similar_name(api: Api, query: str, field: str, hint: str) -> None:
-    """Ignored, it would list everybody's events."""
+    """If ignored, it would list the events of all users."""
     response = await api.client.get(f"{LIST}?{query}")
     assert response.status_code == 422
     [error] = response.json()["errors"]
@@ -42,7 +42,7 @@ async def test_unknown_parameter_gets_422_with_similar_name(api: Api, query: str
 
 
 async def test_report_of_unknown_parameters_is_bounded(api: Api) -> None:
-    """Whoever sends thousands gets a short answer, soon."""
+    """Thousands of parameters get a short response quickly."""
     response = await api.client.get(f"{LIST}?" + "&".join(f"user{number}=" for number in range(5_000)))
     assert response.status_code == 422
     assert len(response.json()["errors"]) == 10
@@ -50,7 +50,7 @@ async def test_report_of_unknown_parameters_is_bounded(api: Api) -> None:
 
 @pytest.mark.parametrize(("method", "path"), WITHOUT_PARAMETERS)
 async def test_parameter_on_path_without_parameters_gets_422(api: Api, method: str, path: str) -> None:
-    """Whatever it was meant to do would not be done."""
+    """If ignored, the request would not do what its client expects."""
     path = path.format(id=UUID(int=1))
     response = await api.client.request(method, f"{path}?userId=a", json={"userId": "u", "eventType": "LOGIN"})
     assert response.status_code == 422

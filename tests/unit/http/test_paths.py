@@ -1,4 +1,4 @@
-"""One spelling of each path, and what stands at the root."""
+"""One spelling of each path, and the root."""
 
 import pytest
 from structlog.testing import capture_logs
@@ -10,7 +10,7 @@ METHODS = ["GET", "HEAD", "POST", "OPTIONS", "DELETE"]
 
 
 def spellings(path: str) -> list[str]:
-    """Other ways to write a path, of which servers and proxies take some for the same."""
+    """Other spellings of a path, which some servers and proxies treat as equal."""
     first, _, last = path[1:].rpartition("/")
     return [
         f"/{path}",
@@ -39,7 +39,7 @@ def spellings(path: str) -> list[str]:
 @pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize(("path", "other"), [(path, other) for path in PATHS for other in spellings(path)])
 async def test_other_spelling_of_path_gets_404(api: Api, method: str, path: str, other: str) -> None:
-    """Otherwise what a proxy forbids would be reached in another way."""
+    """Otherwise a client could bypass a rule of a proxy."""
     assert (await call(api.app, method, path)).status != 404
     assert (await call(api.app, method, other)).status == 404
 
@@ -47,7 +47,7 @@ async def test_other_spelling_of_path_gets_404(api: Api, method: str, path: str,
 @pytest.mark.parametrize("method", ["GET", "HEAD"])
 @pytest.mark.parametrize("path", PATHS)
 async def test_get_with_trailing_slash_is_redirected(api: Api, method: str, path: str) -> None:
-    """With the query; nothing of the answer names a host or a prefix."""
+    """With the query string; the response contains no host or prefix."""
     answer = await api.client.request(method, f"{path}/?limit=1&since=%20")
     assert answer.status_code == 308
     assert answer.next_request is not None
@@ -58,7 +58,7 @@ async def test_get_with_trailing_slash_is_redirected(api: Api, method: str, path
 @pytest.mark.parametrize("method", ["POST", "OPTIONS", "DELETE"])
 @pytest.mark.parametrize("path", PATHS)
 async def test_post_with_trailing_slash_gets_404(api: Api, method: str, path: str) -> None:
-    """Its body would be sent twice."""
+    """A redirect would make the client send its body twice."""
     assert (await call(api.app, method, f"{path}/")).status == 404
 
 
@@ -69,14 +69,14 @@ async def test_no_redirect_leads_to_another_host(api: Api, path: str) -> None:
 
 
 async def test_misspelt_health_path_is_logged_at_info(api: Api) -> None:
-    """It would otherwise be a way past the log and the limit on requests in flight."""
+    """Otherwise it would bypass the log and the limit on requests in flight."""
     with capture_logs() as lines:
         await call(api.app, "GET", "/%68ealth")
     assert [(line["path"], line["log_level"]) for line in lines] == [("/%68ealth", "info")]
 
 
 async def test_root_links_to_all_resources(api: Api) -> None:
-    """For programs as JSON."""
+    """As JSON for programs."""
     answer = await api.client.get("/")
     assert (answer.status_code, answer.headers["content-type"]) == (200, "application/json")
     assert answer.headers["vary"] == "Accept"
@@ -85,7 +85,7 @@ async def test_root_links_to_all_resources(api: Api) -> None:
 
 
 async def test_root_is_html_for_browsers(api: Api) -> None:
-    """With the same links, relative as well."""
+    """With the same relative links."""
     browser = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"
     answer = await api.client.get("/", headers={"accept": browser})
     assert answer.headers["content-type"] == "text/html; charset=utf-8"
@@ -101,6 +101,6 @@ async def test_options_of_root_lists_its_methods(api: Api) -> None:
 
 
 async def test_options_asterisk_lists_methods_of_all_paths(api: Api) -> None:
-    """Only OPTIONS has this form of target."""
+    """Only OPTIONS has the asterisk form."""
     assert (await call(api.app, "OPTIONS", "*")).status == 204
     assert (await call(api.app, "GET", "*")).status == 404

@@ -1,4 +1,4 @@
-"""Links behind a proxy that cuts a prefix off."""
+"""Links behind a proxy that removes a path prefix."""
 
 import pytest
 
@@ -12,7 +12,7 @@ PROXIES = "10.1.2.3, 192.168.0.0/16,2001:db8::/32"
 
 
 async def paths(api: Api, peer: str = "10.1.2.3", **headers: str) -> tuple[str, str]:
-    """Post an event and list two; answer the paths of `Location` and `Link`, without id and query."""
+    """Post an event and list two; return the paths of `Location` and `Link`, without id and query."""
     await api.store.add(delivered(an_event(), an_event()))
     async with a_client(api.app, peer) as client:
         posted = await client.post("/events/generate", json=EVENT, headers=headers)
@@ -23,20 +23,20 @@ async def paths(api: Api, peer: str = "10.1.2.3", **headers: str) -> tuple[str, 
 
 
 async def test_links_have_no_prefix_by_default(api: Api) -> None:
-    """And nobody's header is believed."""
+    """The header is ignored."""
     headers = {"x-forwarded-prefix": "/evil"}
     assert await paths(api) == await paths(api, **headers) == ("/events", "/events/processed")
 
 
 async def test_links_begin_with_root_path() -> None:
-    """For every client."""
+    """The setting applies to all clients."""
     async with an_api(prefix=Prefix("/a/b")) as api:
         assert await paths(api) == ("/a/b/events", "/a/b/events/processed")
 
 
 @pytest.mark.parametrize("peer", ["10.1.2.3", "::ffff:10.1.2.3", "192.168.7.8", "2001:db8::7"])
 async def test_prefix_of_trusted_proxy_is_used(peer: str) -> None:
-    """Rather than the one that is set."""
+    """Instead of the configured one."""
     async with an_api(prefix=Prefix("/set", PROXIES)) as api:
         headers = {"x-forwarded-prefix": "/api/v1/"}
         assert await paths(api, peer, **headers) == ("/api/v1/events", "/api/v1/events/processed")
@@ -68,7 +68,7 @@ async def test_prefix_of_untrusted_client_is_ignored(peer: str) -> None:
     ],
 )
 async def test_invalid_prefix_is_ignored(stated: str, prefix: str) -> None:
-    """Proxies in a row add theirs; what is no path is ignored."""
+    """Proxies in a chain append their prefixes; an invalid one is ignored."""
     async with an_api(prefix=Prefix("/set", PROXIES)) as api:
         async with a_client(api.app, "10.1.2.3") as client:
             posted = await client.post(

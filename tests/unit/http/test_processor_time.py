@@ -1,4 +1,4 @@
-"""What a few kilobytes of compressed body cost the others: the event loop is theirs again within 20 ms."""
+"""A few kilobytes of compressed body block the event loop for less than 20 ms."""
 
 import asyncio
 import gc
@@ -15,13 +15,13 @@ from tests.support.api import an_api
 
 MOST_SECONDS = 0.02
 EVENT_BYTES, BATCH_BYTES = 524_288, 8_388_608
-"""The limits unless they are set otherwise."""
+"""The default limits."""
 GOOD = b'{"userId":"user-1","eventType":"LOGIN"}'
 SURROGATE = rb'{"a":"\ud83d"}'
 
 
 def filled(begin: bytes, middle: bytes, end: bytes, size: int) -> bytes:
-    """Repeat `middle` until all together has nearly `size` bytes."""
+    """Repeat `middle` until the total is nearly `size` bytes."""
     return begin + middle * ((size - len(begin) - len(end)) // len(middle)) + end
 
 
@@ -96,7 +96,7 @@ REQUESTS = [
 async def test_small_compressed_body_does_not_block_event_loop(
     monkeypatch: pytest.MonkeyPatch, path: str, media_type: str, body: bytes
 ) -> None:
-    """Measured in processor time of all threads, since others may have the machine meanwhile; the best of three."""
+    """In processor time of all threads, because the machine may be busy; the best of three."""
 
     async def publish(events: Sequence[UserEvent], _: bytes | None = None) -> Sequence[Receipt]:
         return [Receipt(0, 0)] * len(events)
@@ -119,7 +119,7 @@ async def test_small_compressed_body_does_not_block_event_loop(
 
 @asynccontextmanager
 async def longest_hold() -> AsyncIterator[list[float]]:
-    """Have a task run in each turn of the event loop, and keep the longest time between two of its turns."""
+    """Measure the longest time between two turns of the event loop."""
     longest = [0.0]
 
     async def tick() -> None:

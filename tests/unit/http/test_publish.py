@@ -1,4 +1,4 @@
-"""`POST /events/generate`: what is taken, what is refused, and why."""
+"""`POST /events/generate`: valid and invalid events."""
 
 import json
 from datetime import UTC, datetime
@@ -16,7 +16,7 @@ EVENT_ID = "0198f3c0-1111-7abc-8def-0123456789ab"
 
 
 def body(**fields: Any) -> bytes:
-    """Render a good body, changed by `fields`."""
+    """Render a valid body, changed by `fields`."""
     return json.dumps({"userId": "user-1", "eventType": "LOGIN", **fields}).encode()
 
 
@@ -29,7 +29,7 @@ def published(api: Api) -> UserEvent:
 
 
 async def test_valid_event_gets_201_with_id_and_location(api: Api) -> None:
-    """The answer is the predecessor's, with the place where the event will be found."""
+    """The response of the legacy service, with the `Location` of the event."""
     response = await api.post(body())
     event = published(api)
     assert response.status_code == 201
@@ -39,7 +39,7 @@ async def test_valid_event_gets_201_with_id_and_location(api: Api) -> None:
 
 
 async def test_payload_is_published_byte_for_byte(api: Api) -> None:
-    """Neither spaces nor the form of numbers, doubled keys or escapes change."""
+    """White space, number formats, duplicate keys and escapes do not change."""
     payload = b'{ "a" : 1.50,  "b":[1e2, 12345678901234567890123],"c":"\\u00e9\xc3\xa9", "c":null }'
     await api.post(b'{"userId":"u","eventType":"LOGIN","payload":  ' + payload + b" }")
     assert published(api).payload == payload
@@ -54,7 +54,7 @@ async def test_stated_id_and_time_are_kept(api: Api) -> None:
 
 
 async def test_null_fields_are_absent_and_unknown_keys_ignored(api: Api) -> None:
-    """Clients that render every field, or more fields than we know, are served."""
+    """Some clients send all fields, or additional ones."""
     response = await api.post(body(eventId=None, timestamp=None, colour="red"))
     assert response.status_code == 201
     assert published(api).payload == b"{}"
@@ -87,7 +87,7 @@ async def test_json_content_type_is_accepted_in_any_spelling(api: Api, content_t
     ],
 )
 async def test_other_content_types_get_415(api: Api, content_type: str) -> None:
-    """A body is taken for JSON only if the client says that it is."""
+    """The client must state that the body is JSON."""
     response = await api.post(body(), content_type)
     assert response.status_code == 415
     assert response.headers["accept"] == "application/json"
@@ -112,7 +112,7 @@ async def test_other_content_types_get_415(api: Api, content_type: str) -> None:
     ],
 )
 async def test_malformed_body_gets_400(api: Api, malformed: bytes) -> None:
-    """Broken JSON is the client's fault, never a 500, whatever else is in it."""
+    """Malformed JSON never causes a 500."""
     response = await api.post(malformed)
     assert response.status_code == 400
     assert response.json()["detail"].startswith("The body cannot be read: ")
@@ -120,7 +120,7 @@ async def test_malformed_body_gets_400(api: Api, malformed: bytes) -> None:
 
 @pytest.mark.parametrize("value", [b"[]", b"1", b"null", b'"text"'])
 async def test_json_other_than_object_gets_422(api: Api, value: bytes) -> None:
-    """The syntax is right, what it says is not."""
+    """The syntax is valid, the value is not."""
     response = await api.post(value)
     assert response.status_code == 422
     assert [error["field"] for error in response.json()["errors"]] == ["body"]
@@ -128,14 +128,14 @@ async def test_json_other_than_object_gets_422(api: Api, value: bytes) -> None:
 
 @pytest.mark.parametrize("event_id", ["00000000-0000-0000-0000-000000000000", "f" * 32])
 async def test_nil_and_max_uuid_get_422(api: Api, event_id: str) -> None:
-    """They mean that there is no id."""
+    """They stand for a missing id."""
     response = await api.post(body(eventId=event_id))
     assert response.status_code == 422
     assert [error["field"] for error in response.json()["errors"]] == ["eventId"]
 
 
 async def test_invalid_event_gets_422_with_every_problem(api: Api) -> None:
-    """A client mends all of it at once."""
+    """The client can correct all problems at once."""
     response = await api.post(body(userId=7, eventType="JUMP", eventId="x", timestamp="2026-01-01", payload=[1]))
     assert response.status_code == 422
     fields = [error["field"] for error in response.json()["errors"]]
@@ -145,7 +145,7 @@ async def test_invalid_event_gets_422_with_every_problem(api: Api) -> None:
 
 @pytest.mark.parametrize("payload", [b"null", b"[]", b"[ \r\n\t]"])
 async def test_absent_payload_becomes_empty_object(api: Api, payload: bytes) -> None:
-    """Null, as in a record, and an empty array, which is how PHP writes an empty map."""
+    """Null as in a record, or an empty array, which is PHP's empty map."""
     response = await api.post(b'{"userId":"u","eventType":"LOGIN","payload":%b}' % payload)
     assert response.status_code == 201
     assert published(api).payload == b"{}"
@@ -158,14 +158,14 @@ async def test_byte_order_mark_is_skipped(api: Api) -> None:
 
 @pytest.mark.parametrize("payload", [[1], [[]], "text", "", 1, False, {"a": "\0"}])
 async def test_payload_that_cannot_be_stored_gets_422(api: Api, payload: object) -> None:
-    """It is an object, or there is none."""
+    """It must be an object."""
     response = await api.post(body(payload=payload))
     assert response.status_code == 422
     assert [error["field"] for error in response.json()["errors"]] == ["payload"]
 
 
 async def test_payload_with_long_printed_numbers_gets_422(api: Api) -> None:
-    """Seven kilobytes would come back as eight megabytes."""
+    """Seven kilobytes would print eight megabytes."""
     response = await api.post(b'{"userId":"u","eventType":"LOGIN","payload":{"a":[%b1]}}' % (b"1e8000," * 1_000))
     assert response.status_code == 422
     assert [error["field"] for error in response.json()["errors"]] == ["payload"]
@@ -173,7 +173,7 @@ async def test_payload_with_long_printed_numbers_gets_422(api: Api) -> None:
 
 
 async def test_body_over_limit_gets_413(api: Api) -> None:
-    """The limit counts the body's bytes."""
+    """The limit applies to the bytes of the body."""
     padding = MAX_BODY_BYTES - len(body())
     assert (await api.post(body() + b" " * padding)).status_code == 201
     assert (await api.post(body() + b" " * (padding + 1))).status_code == 413
@@ -190,13 +190,13 @@ async def test_unacknowledged_event_gets_503_with_its_id(api: Api) -> None:
 
 
 async def test_unacknowledged_event_without_id_gets_503_with_new_id(api: Api) -> None:
-    """The id that the service made may already stand in the log."""
+    """The log may already have the event with the generated id."""
     api.publisher.outage = Unavailable("no answer")
     assert UUID((await api.post(body())).json()["eventId"]).version == 7
 
 
 async def test_event_too_large_for_log_gets_413_with_id(api: Api) -> None:
-    """The log's limit is the log's own affair."""
+    """The limit of the log differs from that of the api."""
     api.publisher.outage = Rejected("the record is too large")
     response = await api.post(body(eventId=EVENT_ID))
     assert response.status_code == 413
@@ -205,7 +205,7 @@ async def test_event_too_large_for_log_gets_413_with_id(api: Api) -> None:
 
 @pytest.mark.parametrize(("outage", "status"), [(WrongDeployment("no such topic"), 503), (KeyError("secret"), 500)])
 async def test_bug_gets_500_without_internals(api: Api, outage: Exception, status: int) -> None:
-    """What went wrong stands in the log, not in the answer."""
+    """The cause is in the log, not in the response."""
     api.publisher.outage = outage
     response = await api.post(body())
     assert response.status_code == status
@@ -222,7 +222,7 @@ async def test_bug_gets_500_without_internals(api: Api, outage: Exception, statu
     ],
 )
 async def test_record_has_traceparent_of_request(api: Api, given: str, kept: bool) -> None:
-    """As a header of the record, so that the consumer's side can be linked to it; what is no trace is ignored."""
+    """As a record header, so that the consumer can link to it; an invalid trace is ignored."""
     response = await api.post(body(), traceparent=given)
     assert response.status_code == 201
     await api.post(body())

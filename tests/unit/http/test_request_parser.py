@@ -1,4 +1,4 @@
-"""Requests are read alike however their bytes are cut, and what they may have outside their content is counted."""
+"""Requests parse equally however TCP splits them, and their bytes outside content are limited."""
 
 import time
 from http import HTTPStatus
@@ -22,7 +22,7 @@ Found = list[tuple[object, ...]]
 
 
 def read(*segments: bytes) -> Found:
-    """Read what comes in these segments: requests as (method, path, query, content), and what ends them."""
+    """Parse segments into requests, (method, path, query, content), and the error or state at the end."""
     reader, found, content = RequestParser(), [], b""
     head: ParsedRequest | None = None
     try:
@@ -44,7 +44,7 @@ def read(*segments: bytes) -> Found:
 
 
 def cut(stream: bytes, size: int) -> list[bytes]:
-    """Cut `stream` into segments of `size` bytes."""
+    """Split `stream` into segments of `size` bytes."""
     return [stream[place : place + size] for place in range(0, len(stream), size)]
 
 
@@ -80,7 +80,7 @@ STREAMS = {
 
 @pytest.mark.parametrize("stream", STREAMS.values(), ids=STREAMS)
 def test_stream_parses_equally_wherever_it_is_split(stream: bytes) -> None:
-    """Into two at any byte, or into single bytes."""
+    """In two at any byte, or in single bytes."""
     whole = read(stream)
     for place in range(len(stream)):
         assert read(stream[:place], stream[place:]) == whole, place
@@ -91,7 +91,7 @@ def test_stream_parses_equally_wherever_it_is_split(stream: bytes) -> None:
     st.lists(st.sampled_from(list(STREAMS.values())), max_size=4).map(b"".join), st.binary(max_size=20), st.integers(1)
 )
 def test_any_stream_parses_equally_in_segments(stream: bytes, rubbish: bytes, size: int) -> None:
-    """Also with rubbish behind it."""
+    """Also with garbage behind it."""
     stream += rubbish
     assert read(*cut(stream, size)) == read(stream)
 
@@ -106,13 +106,13 @@ def test_any_stream_parses_equally_in_segments(stream: bytes, rubbish: bytes, si
     ],
 )
 def test_first_error_is_reported(stream: bytes, status: HTTPStatus, size: int) -> None:
-    """However much more has come with it."""
+    """However many bytes arrive with it."""
     [(found, *_)] = read(*cut(stream, size))
     assert found == status
 
 
 def test_each_request_has_own_list_of_headers() -> None:
-    """What is read of a head that came before is kept, and an application may change the fields that it gets."""
+    """Parsed header sections are cached, and an application may change its headers."""
     reader = RequestParser()
     for _ in range(2):
         reader.feed(GET)
@@ -123,7 +123,7 @@ def test_each_request_has_own_list_of_headers() -> None:
 
 
 def test_headers_of_invalid_request_are_available() -> None:
-    """They have the request's id."""
+    """They contain the request id."""
     reader = RequestParser()
     reader.feed(GET.replace(b"Host: api", b"Host: a b\r\nX-Request-ID: mine"))
     with pytest.raises(HttpProblem):
@@ -132,7 +132,7 @@ def test_headers_of_invalid_request_are_available() -> None:
 
 
 def test_content_and_headers_are_parsed_as_sent() -> None:
-    """In order, names in lower case; lengths in their shortest form, trailers nowhere."""
+    """In order, names in lower case, lengths without leading zeros, no trailers."""
     sized, chunked, last = read(SIZED.replace(b"5\r\n", b"0005 \r\n"), IN_CHUNKS)
     host, length, coding = (b"host", b"api"), (b"content-length", b"5"), (b"transfer-encoding", b"chunked")
     assert sized == ("POST", b"/x", b"a=b", b"hello", True, host, length)
@@ -153,7 +153,7 @@ PADDED = {
 @pytest.mark.parametrize("case", PADDED.values(), ids=PADDED)
 @pytest.mark.parametrize("size", [1, 1000, 1_000_000])
 def test_overhead_is_counted_to_the_byte(case: tuple[bytes, bytes], size: int) -> None:
-    """The bytes of a request outside its content, behind another one; those of the content do not count."""
+    """Behind another request; content does not count."""
     before, after = case
     content = 1 if b"\r\nx\r\n" in before + after else 0
     padding = b"0" * (MAX_OVERHEAD_BYTES + content - len(before + after))
@@ -165,7 +165,7 @@ def test_overhead_is_counted_to_the_byte(case: tuple[bytes, bytes], size: int) -
 
 @pytest.mark.parametrize("size", [2, 999])
 def test_empty_lines_count_towards_next_request(size: int) -> None:
-    """They are no way to send without end."""
+    """They are limited, too."""
     lines = b"\r\n" * ((MAX_OVERHEAD_BYTES - len(GET)) // 2)
     assert read(*cut(GET + lines + GET, size))[1][0] == "GET"
     assert read(*cut(GET + lines + b"\r\n" + GET, size))[1][0] == HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE
@@ -190,14 +190,14 @@ def test_flood_gets_431_in_any_state(beginning: bytes, unit: bytes) -> None:
 
 
 def test_endless_chunks_get_431_for_their_framing() -> None:
-    """Chunks of one byte each have five bytes around it."""
+    """Each byte of content has five bytes of framing."""
     found = read(CHUNKED + b"1\r\nx\r\n" * (MAX_OVERHEAD_BYTES // 5))
     assert found[-1][0] == HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE
 
 
 @pytest.mark.parametrize("hostile", [b"a" * 64_000, b"a:" * 32_000 + b"\0"], ids=["one name", "names and a NUL"])
 def test_malformed_headers_are_rejected_in_linear_time(hostile: bytes) -> None:
-    """In linear time: nothing else happens meanwhile."""
+    """The event loop is blocked meanwhile."""
     started = time.process_time()
     assert read(b"GET / HTTP/1.1\r\n" + hostile + b"\r\n\r\n")[0][0] == HTTPStatus.BAD_REQUEST
     assert time.process_time() - started < 0.1

@@ -1,4 +1,4 @@
-"""What holds for every request: its id, its log line, the limit on how many there are, and how errors look."""
+"""Every request: its id, its log line, the limit on requests in flight, and errors."""
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
@@ -20,7 +20,7 @@ BODY = b'{"userId":"u","eventType":"LOGIN"}'
 
 @pytest.mark.parametrize("path", ["/", "/health", "/health/ready", "/events/x", "/events/processed", "/docs"])
 async def test_request_needs_no_thread(api: Api, monkeypatch: pytest.MonkeyPatch, path: str) -> None:
-    """Threads would be few, and their switches would cost more than the answer."""
+    """Threads would be few, and switching to them would cost more than the response."""
     hops: list[object] = []
     monkeypatch.setattr(asyncio.get_running_loop(), "run_in_executor", lambda _, work: hops.append(work))
     await api.client.get(path)
@@ -58,28 +58,28 @@ async def test_options_lists_the_methods(api: Api) -> None:
 
 
 async def test_error_response_to_head_has_no_body(api: Api) -> None:
-    """A HEAD request is answered as GET would be."""
+    """With the same headers as for GET."""
     response = await api.client.head("/nothing")
     assert (response.status_code, response.content) == (404, b"")
 
 
 @pytest.mark.parametrize("given", ["a", "!~" * 64])
 async def test_clients_request_id_is_kept(api: Api, given: str) -> None:
-    """One id leads through the logs of all services."""
+    """The same id appears in the logs of all services."""
     response = await api.client.get("/health", headers={"x-request-id": given})
     assert response.headers.get_list("x-request-id") == [given]
 
 
 @pytest.mark.parametrize("given", [b"", b"a b", b"a" * 129, b"\xe9", b"a\tb"])
 async def test_invalid_request_id_is_replaced(api: Api, given: bytes) -> None:
-    """It would otherwise reach logs and headers."""
+    """It must not reach logs and headers."""
     response = await api.client.get("/health", headers={b"x-request-id": given})
     [made] = response.headers.get_list("x-request-id")
     assert len(made) == 32
 
 
 async def test_log_lines_within_request_have_request_id(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
-    """And to nothing after it."""
+    """Lines after the request do not have it."""
     bound: list[object] = []
 
     async def publish(
@@ -138,7 +138,7 @@ async def test_request_is_logged_once_without_query_and_body(api: Api) -> None:
 async def test_log_line_of_rejected_request_has_reason(
     api: Api, request_: tuple[str, str, bytes], status: int, reason: str, fields: list[str] | None
 ) -> None:
-    """And names the fields at fault, so that nobody has to ask the client."""
+    """With the names of the invalid fields, so that nobody has to ask the client."""
     method, path, body = request_
     headers = {"content-type": "application/json"}
     with capture_logs() as lines:
@@ -151,7 +151,7 @@ async def test_log_line_of_rejected_request_has_reason(
 
 
 async def test_log_line_of_rejected_request_is_bounded(api: Api) -> None:
-    """Names of parameters are the client's own."""
+    """The client chooses the names of parameters."""
     query = "&".join(f"{number}{'x' * 80}" for number in range(500))
     with capture_logs() as lines:
         await api.client.get(f"/events/processed?{query}")
@@ -161,7 +161,7 @@ async def test_log_line_of_rejected_request_is_bounded(api: Api) -> None:
 
 
 async def test_log_line_of_busy_response_has_reason() -> None:
-    """It is no outage of the log."""
+    """It is not an outage of the log."""
     async with an_api(max_in_flight=0) as api:
         with capture_logs() as lines:
             await api.client.get("/events/processed")
@@ -169,7 +169,7 @@ async def test_log_line_of_busy_response_has_reason() -> None:
 
 
 async def test_log_line_has_outcome_of_route() -> None:
-    """As a batch does, whose 200 says nothing of its events."""
+    """The 200 of a batch does not show the results of its events."""
 
     async def batch(scope: Scope, receive: Receive, send: Send) -> None:
         scope["state"]["outcome"] = {"published": 2, "rejected": 1, "retry": 0}
@@ -182,14 +182,14 @@ async def test_log_line_has_outcome_of_route() -> None:
 
 @pytest.mark.parametrize("path", ["/health", "/health/ready"])
 async def test_health_check_is_logged_at_debug(api: Api, path: str) -> None:
-    """It comes every few seconds."""
+    """There is one every few seconds."""
     with capture_logs() as lines:
         await api.client.get(path)
     assert [line["log_level"] for line in lines] == ["debug"]
 
 
 async def test_bug_is_logged_with_its_exception(api: Api) -> None:
-    """The answer does not tell it, so the log has to."""
+    """The response does not contain it."""
     api.store.outage = error = KeyError("bug")
     with capture_logs() as lines:
         await api.client.get("/events/processed")
@@ -197,7 +197,7 @@ async def test_bug_is_logged_with_its_exception(api: Api) -> None:
 
 
 async def test_request_over_limit_gets_503_but_health_succeeds() -> None:
-    """A full house says so, and stays alive."""
+    """The process reports that it is busy, and stays alive."""
     arrived, leave = asyncio.Event(), asyncio.Event()
 
     async def slow_body() -> AsyncIterator[bytes]:

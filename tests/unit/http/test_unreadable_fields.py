@@ -1,4 +1,4 @@
-"""What a decoder does not read: the field at fault is named, and its neighbours in a batch are published."""
+"""Fields that the decoder cannot read are reported, and other events of the batch are published."""
 
 import json
 
@@ -45,7 +45,7 @@ def event(payload: bytes) -> bytes:
 async def test_unreadable_item_is_rejected_alone_with_its_field(
     api: Api, payload: bytes, field: str, words: str
 ) -> None:
-    """Before and behind it, events are published."""
+    """The events around it are published."""
     response = await api.post_batch(b"[%b, %b ,%b]" % (GOOD, event(payload), GOOD))
     assert response.status_code == 200, response.text
     first, flawed, last = response.json()["results"]
@@ -58,7 +58,7 @@ async def test_unreadable_item_is_rejected_alone_with_its_field(
     ("payload", "field", "words"), FLAWED, ids=lambda value: value[:40] if isinstance(value, bytes) else value
 )
 async def test_unreadable_event_gets_422_with_its_field(api: Api, payload: bytes, field: str, words: str) -> None:
-    """And says what is wrong with it."""
+    """With the reason."""
     response = await api.post(event(payload))
     assert response.status_code == 422
     assert [(error["field"], words in error["message"]) for error in response.json()["errors"]] == [(field, True)]
@@ -69,7 +69,7 @@ async def test_unreadable_event_gets_422_with_its_field(api: Api, payload: bytes
     ("written", "repeated"), [("0198f3c0-1111-7abc-8def-0123456789ab", True), ("no id", False), (r"\ud83d", False)]
 )
 async def test_valid_id_of_unreadable_item_is_returned(api: Api, written: str, repeated: bool) -> None:
-    """By which the client tells which one it was."""
+    """The client identifies the event by it."""
     item = event(rb'{"a":"\ud83d"}')[:-1] + b',"eventId":"%b"}' % written.encode()
     response = await api.post_batch(b"[%b]" % item)
     [result] = response.json()["results"]
@@ -90,7 +90,7 @@ async def test_valid_id_of_unreadable_item_is_returned(api: Api, written: str, r
     ],
 )
 async def test_every_unreadable_field_is_reported(api: Api, body: bytes, fields: list[str]) -> None:
-    """Of those that nobody knows, it is the body."""
+    """An unknown field is reported as `body`."""
     response = await api.post(body)
     assert response.status_code == 422
     assert [error["field"] for error in response.json()["errors"]] == fields
@@ -100,7 +100,7 @@ async def test_every_unreadable_field_is_reported(api: Api, body: bytes, fields:
     "value", [b"1", b"1e999", b"9" * 4_500, b"true", b"[]", b"[[],[[]]]", b'{"a":1}', b"[" * 200 + b"]" * 200]
 )
 async def test_wrong_type_is_reported_with_other_problems(api: Api, value: bytes) -> None:
-    """Of all of them at once, without a look into what stands there."""
+    """Together with the other problems, without parsing the value."""
     written = b'{"userId":%b,"eventType":%b,"eventId":%b,"timestamp":%b,"payload":7}' % ((value,) * 4)
     response = await api.post(written)
     assert response.status_code == 422
@@ -112,7 +112,7 @@ async def test_wrong_type_is_reported_with_other_problems(api: Api, value: bytes
     "text", [rb"\\ud83d", rb"\\\\ude00", rb"\ud83d\ude00", rb"\\\ud83d\ude00", rb"\\u0000", rb"\u001f"]
 )
 async def test_text_that_only_looks_unreadable_is_published(api: Api, text: bytes) -> None:
-    """Escaped backslashes make no escapes; the id, which only the validator reads, takes the same way as a flaw."""
+    """Escaped backslashes do not begin escapes. The id in another spelling is parsed field by field, too."""
     payload = b'{"a":"%b"}' % text
     response = await api.post(event(payload)[:-1] + b',"eventId":"0198f3c0-11117abc-8def-0123456789ab"}')
     assert response.status_code == 201, response.text
@@ -126,21 +126,21 @@ async def test_text_that_only_looks_unreadable_is_published(api: Api, text: byte
     "body", [GOOD[:-1], GOOD[:-2], rb'{"userId":"\ud83d', rb'{"userId":"\ud83d","payload":{"a":"\ud8', DEEP[:-1]]
 )
 async def test_truncated_body_is_reported_as_truncated(api: Api, body: bytes) -> None:
-    """It is a 400: what is missing may be anything."""
+    """With a 400, because anything could be missing."""
     response = await api.post(body)
     assert response.status_code == 400
     assert "truncated" in response.json()["detail"]
 
 
 async def test_no_other_body_is_reported_as_truncated(api: Api) -> None:
-    """As a decoder says of half a surrogate pair near the end, and of nothing at all."""
+    """The decoder reports lone surrogates near the end, and empty bodies, as truncated."""
     for body in (rb'{"userId":"\ud83d"}', rb'{"userId":"\ud83d","eventType":', b"", b" ", GOOD + b"}"):
         response = await api.post(body)
         assert ("truncated" in response.text) == (body == rb'{"userId":"\ud83d","eventType":')
 
 
 def is_readable(body: bytes) -> bool:
-    """Ask a decoder that builds all of it."""
+    """Decode completely."""
     try:
         # It takes no number that is out of its range, which is nobody's concern here.
         json.loads(body.decode(), parse_int=str, parse_float=str, parse_constant=pytest.fail)
@@ -152,7 +152,7 @@ def is_readable(body: bytes) -> bool:
 
 @given(body=records())
 def test_event_is_rejected_if_decoder_rejects_it(body: bytes) -> None:
-    """Of right and wrong fields in any mix: what the look at single fields lets pass, a decoder of all reads alike."""
+    """For any mix of fields, an event that passes field by field also passes the full decoder."""
     try:
         draft = parse(body)
     except (MalformedJson, Invalid):
