@@ -1,4 +1,4 @@
-"""What all subcommands share: reading the settings, running a coroutine, and turning errors into exit codes."""
+"""Shared by all subcommands: read the settings, run a coroutine, turn errors into exit codes."""
 
 import asyncio
 import logging

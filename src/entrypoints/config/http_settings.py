@@ -16,7 +16,7 @@ class HttpSettings(BaseModel):
 
     model_config = ConfigDict(defer_build=True)
 
-    host: Name = Field("0.0.0.0", description="Address that the api and the consumer's health port listen on.")  # noqa: S104 - as the predecessor; a container has no other
+    host: Name = Field("0.0.0.0", description="Address that the api and the consumer's health port listen on.")  # noqa: S104 - as in the legacy service; a container has no other
     port: Port = Field(3000, description="Port of the api.")
     consumer_port: Port = Field(3001, description="Port of the consumer's health checks.")
     cors_origins: Origins | None = Field(
