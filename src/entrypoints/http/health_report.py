@@ -1,4 +1,4 @@
-"""The answer of `GET /health/ready`, and the interface through which a route obtains it."""
+"""The content of `GET /health/ready`, and the interface through which its route obtains it."""
 
 from abc import ABC, abstractmethod
 from datetime import datetime
@@ -30,8 +30,8 @@ class Report(msgspec.Struct, frozen=True):
     parts: dict[str, Part]
 
     @property
-    def for_strangers(self) -> "Report":
-        """The same without details, which may hold addresses and users."""
+    def without_details(self) -> "Report":
+        """The same without details, which may contain addresses and users."""
         parts = {name: msgspec.structs.replace(part, detail=None) for name, part in self.parts.items()}
         return Report(self.status, parts)
 

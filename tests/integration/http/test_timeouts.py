@@ -16,7 +16,7 @@ from tests.support.waiting import PATIENCE
 @pytest.mark.parametrize(
     ("silence", "whole", "detail"),
     [
-        (0.05, 60, b"Nothing came of the body for 0.05 seconds"),
+        (0.05, 60, b"No part of the body arrived for 0.05 seconds"),
         (60, 0.05, b"did not arrive within 0.05 seconds"),
     ],
 )

@@ -51,7 +51,7 @@ def split_json(text: bytes, brackets: bytes, begin: int = 0) -> Iterator[bytes |
         if piece := strip_whitespace(text[begin:end]):
             yield piece
         elif begin > first or text[end] == _COMMA:
-            raise MalformedJson("nothing stands beside a comma")
+            raise MalformedJson("a value is missing before or after a comma")
         begin = end + 1
     if text[begin - 1 : begin] != brackets[1:] or strip_whitespace(text[begin:]):
         raise MalformedJson("its end does not fit its beginning, or something follows")

@@ -23,7 +23,7 @@ async def alive(readiness: NamedDependency[Health]) -> ASGIApp:
 @route("/health/ready", http_method=["GET", "HEAD"], guards=[no_parameters])
 async def ready(readiness: NamedDependency[Health]) -> ASGIApp:
     """Return the readiness of the process and its dependencies, without causes, which are in the log."""
-    return _rendered((await readiness.report()).for_strangers)
+    return _rendered((await readiness.report()).without_details)
 
 
 @route("/health/ready", http_method=["GET", "HEAD"], guards=[no_parameters])

@@ -62,5 +62,5 @@ class Deadline:
         elif now >= self._content_at:
             detail = f"The body did not arrive within {self._limits.content_total:g} seconds."
         else:
-            detail = f"Nothing came of the body for {self._limits.content_idle:g} seconds."
+            detail = f"No part of the body arrived for {self._limits.content_idle:g} seconds."
         return HttpProblem(HTTPStatus.REQUEST_TIMEOUT, detail)

@@ -105,7 +105,7 @@ def _check_codings(codings: Sequence[bytes], *, is_1_0: bool, has_length: bool) 
     if is_1_0 or has_length:
         raise bad_request("Transfer-Encoding in HTTP/1.0, or beside Content-Length")
     if any(coding not in {b"chunked", b""} for coding in codings):
-        raise HttpProblem(HTTPStatus.NOT_IMPLEMENTED, "The one transfer coding that is known here is chunked.")
+        raise HttpProblem(HTTPStatus.NOT_IMPLEMENTED, "The only supported transfer coding is chunked.")
     if codings != [b"chunked"]:
         raise bad_request("invalid Transfer-Encoding")
 
