@@ -9,7 +9,7 @@ import structlog
 
 from adapters.frequent_lines import FrequentLines
 from application.listing import Cursor, EventFilter, Page, StoredEvent
-from application.ports import BeforeCommit, DeadLetters, Delivery, EventStore, Verdict, at_once
+from application.ports import DeadLetters, Delivery, EventStore, Verdict
 from domain.dead_letter import DeadLetter
 
 logger = structlog.stdlib.get_logger("events")
@@ -41,8 +41,8 @@ class LoggedEventStore:
     def __init__(self, store: EventStore) -> None:
         self._store = store
 
-    async def add(self, deliveries: Sequence[Delivery], before_commit: BeforeCommit = at_once) -> Sequence[Verdict]:
-        verdicts = await self._store.add(deliveries, before_commit)
+    async def add(self, deliveries: Sequence[Delivery]) -> Sequence[Verdict]:
+        verdicts = await self._store.add(deliveries)
         if lines.are_wanted:
             lines.info_many(_told(deliveries, verdicts))
         return verdicts

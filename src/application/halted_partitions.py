@@ -5,9 +5,9 @@ from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import NamedTuple
 
+from application.consume.halt import Halt
 from application.ports import LogReader, PartitionStates
 from domain.errors import Unavailable, WrongDeployment
-from domain.stop import Stop
 
 logger = logging.getLogger(__name__)
 
@@ -20,7 +20,7 @@ class HaltedPartition(NamedTuple):
     """A halted partition, the time of its halt, and its backlog in records; None where the log cannot be read."""
 
     partition: int
-    stop: Stop
+    halt: Halt
     since: datetime
     backlog: int | None
 
@@ -36,12 +36,12 @@ class HaltedPartitions:
 
     async def find(self, partitions: Collection[int] | None) -> Sequence[HaltedPartition]:
         """List the halted ones of `partitions`, or all; raises `NotHalted` where one of `partitions` is not halted."""
-        stops, since = await self._states.stops(), await self._states.stopped_since()
-        if missing := sorted(set(partitions or ()) - set(stops)):
+        halts, since = await self._states.halts(), await self._states.halted_since()
+        if missing := sorted(set(partitions or ()) - set(halts)):
             raise NotHalted(f"not halted: partition {', '.join(map(str, missing))} of {self}")
-        chosen = [number for number in stops.keys() & since if partitions is None or number in partitions]
-        backlog = await self._backlog({number: stops[number].offset for number in chosen})
-        return [HaltedPartition(number, stops[number], since[number], backlog.get(number)) for number in sorted(chosen)]
+        chosen = [number for number in halts.keys() & since if partitions is None or number in partitions]
+        backlog = await self._backlog({number: halts[number].offset for number in chosen})
+        return [HaltedPartition(number, halts[number], since[number], backlog.get(number)) for number in sorted(chosen)]
 
     async def resume(self, partitions: Collection[int]) -> int:
         """Let consumers read on in `partitions`; return the number of partitions that were still halted."""

@@ -10,7 +10,6 @@ import logging
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from inspect import isawaitable
-from time import monotonic
 from typing import Literal, TypeVar
 
 from dependency_injector import containers, providers
@@ -36,13 +35,13 @@ from adapters.postgres.oversize_letters import PostgresOversizeLetters
 from adapters.postgres.partition_states import PostgresPartitionStates
 from adapters.system import new_id, utc_now
 from application.audit import AuditRange
-from application.custody import Custody
+from application.consume.consumer_loop import ConsumerLoop
+from application.consume.dlq_limits import DlqLimits
+from application.consume.pace import Pace
+from application.consume.process_event import ProcessEvent
 from application.halted_partitions import HaltedPartitions
 from application.list_processed import ListProcessed
-from application.pipeline import Pace, Pipeline
-from application.process_event import ProcessEvent
 from application.publish_event import PublishEvent
-from application.storm import StormLimits, Storms
 from entrypoints.config import program
 from entrypoints.config.settings import Settings
 from entrypoints.processes import connections, readiness_checks
@@ -90,22 +89,6 @@ class Container(containers.DeclarativeContainer):
         PostgresPartitionStates, engine, settings.provided.kafka_topic, settings.provided.kafka_consumer_group
     )
 
-    # What the consumer knows of its partitions.
-    storms = providers.Singleton(
-        Storms,
-        providers.Singleton(
-            StormLimits,
-            in_a_row=settings.provided.dlq_max_consecutive,
-            share=settings.provided.dlq_max_ratio,
-            of_at_least=settings.provided.dlq_ratio_min_records,
-            window=settings.provided.dlq_ratio_window_seconds,
-        ),
-        monotonic,
-    )
-    custody = providers.Singleton(
-        Custody, partition_states, storms, span=providers.Callable(connections.most_records_in_hand, settings)
-    )
-
     # The log in Kafka.
     producer = providers.Resource(
         opened,
@@ -132,7 +115,6 @@ class Container(containers.DeclarativeContainer):
         providers.Singleton(
             KafkaEventSource,
             brokers,
-            custody,
             topic=settings.provided.kafka_topic,
             group=settings.provided.kafka_consumer_group,
             assignor=settings.provided.kafka_assignor,
@@ -161,7 +143,6 @@ class Container(containers.DeclarativeContainer):
             engine,
             settings.provided.kafka_topic,
             settings.provided.kafka_consumer_group,
-            custody,
             retention=providers.Callable(connections.log_retention_seconds, settings),
         ),
     )
@@ -199,20 +180,26 @@ class Container(containers.DeclarativeContainer):
         providers.Singleton(LoggedEventStore, event_store),
         providers.Singleton(LoggedDeadLetters, dead_letters),
         wire.decode,
-        storms,
         clock,
     )
-    pipeline = providers.Singleton(
-        Pipeline,
+    consumer_loop = providers.Singleton(
+        ConsumerLoop,
         source,
         process_event,
-        custody,
+        partition_states,
         clock,
-        providers.Singleton(
+        pace=providers.Singleton(
             Pace,
             batch_size=settings.provided.batch_size,
             retry_budget=settings.provided.retry_budget_seconds,
             finish=providers.Callable(connections.finish_seconds, settings),
+        ),
+        dlq_limits=providers.Singleton(
+            DlqLimits,
+            max_consecutive=settings.provided.dlq_max_consecutive,
+            max_ratio=settings.provided.dlq_max_ratio,
+            ratio_min_records=settings.provided.dlq_ratio_min_records,
+            ratio_window=settings.provided.dlq_ratio_window_seconds,
         ),
     )
 
@@ -260,7 +247,7 @@ class Container(containers.DeclarativeContainer):
         event_store,
         dead_letters,
         source,
-        pipeline,
+        consumer_loop,
         preparation,
         states=partition_states,
         program=providers.Callable(program.command, settings.provided.data_dir),
@@ -268,11 +255,11 @@ class Container(containers.DeclarativeContainer):
     consumer = providers.Singleton(
         Consumer,
         settings,
-        pipeline,
+        consumer_loop,
         consumer_readiness,
         preparation,
         providers.Singleton(
-            ConsumerWatchdog, pipeline, source, custody, consumer_readiness, settings.provided.watchdog_seconds
+            ConsumerWatchdog, consumer_loop, source, consumer_readiness, settings.provided.watchdog_seconds
         ),
     )
 

@@ -2,20 +2,30 @@
 
 import asyncio
 from collections import defaultdict
-from typing import ClassVar
+from collections.abc import Collection
 
 import pytest
 
-from application.ports import EventSource, Superseded
-from tests.contracts.harness import PARTITIONS, LogUnderTest, append_events, collect, places, read, share
+from application.ports import EventSource, StaleGeneration
+from tests.contracts.harness import (
+    ALL,
+    PARTITIONS,
+    LogUnderTest,
+    append_events,
+    collect,
+    ends,
+    flat,
+    places,
+    read,
+    share,
+)
 from tests.support.events import an_event
+from tests.support.listeners import Witness
 from tests.support.waiting import PATIENCE
 
 
 class GroupContract:
-    """Subclasses override the fixture `log` and, where a member cannot be lost, the flag."""
-
-    can_crash: ClassVar[bool] = True
+    """Subclasses override the fixture `log`."""
 
     @pytest.fixture
     def log(self) -> LogUnderTest:
@@ -25,88 +35,96 @@ class GroupContract:
         """Each record goes to one of them."""
         first, second = await log.join(), await log.join()
         held = await share(first, second)
-        for partition in range(PARTITIONS):
+        for partition in ALL:
             await append_events(log, partition, *(an_event() for _ in range(5)))
         for source, own in zip((first, second), held, strict=True):
             assert sorted(places(await read(source, 10))) == [
                 (each, offset) for each in sorted(own) for offset in range(5)
             ]
 
-    async def test_batch_of_a_lost_partition_cannot_be_committed(self, log: LogUnderTest) -> None:
-        """The newcomer reads its records again, and the old batch can move no position any more."""
+    async def test_partition_of_another_member_cannot_be_committed(self, log: LogUnderTest) -> None:
+        """The newcomer reads its records again, and the old member can move no position of them any more."""
         first = await log.join()
-        for partition in range(PARTITIONS):
+        for partition in ALL:
             await append_events(log, partition, an_event())
-        batches = await collect(first, PARTITIONS)
+        offsets = ends(*await collect(first, PARTITIONS))
         second = await log.join()
         _, taken = await share(first, second)
-        lost = [batch for batch in batches if batch.partitions & taken]
-        assert not any(first.owns(batch) for batch in lost)
-        for batch in lost:
-            with pytest.raises(Superseded):
-                await first.commit(batch)
+        for partition in taken:
+            with pytest.raises(StaleGeneration):
+                await first.commit({partition: 1})
+        with pytest.raises(StaleGeneration):
+            await first.commit(offsets)
         committed = await log.committed()
         assert all(committed.get(partition, 0) == 0 for partition in taken)
         assert {partition for partition, _ in places(await read(second, len(taken)))} == taken
 
-    async def test_rewinding_a_batch_of_a_lost_partition_changes_nothing(self, log: LogUnderTest) -> None:
-        """The old member does not start to deliver what is no longer its own."""
-        first = await log.join()
-        for partition in range(PARTITIONS):
-            await append_events(log, partition, an_event())
-        batches = await collect(first, PARTITIONS)
+    async def test_partition_that_comes_back_is_assigned_anew(self, log: LogUnderTest) -> None:
+        """From the group's position: what was delivered before and is not committed is delivered again."""
+        witness = Witness()
+        first = await log.join(witness)
+        for partition in ALL:
+            await append_events(log, partition, an_event(), an_event())
+        await collect(first, 2 * PARTITIONS)
+        await first.commit(dict.fromkeys(ALL, 1))
         second = await log.join()
-        kept, _ = await share(first, second)
-        for batch in batches:
-            assert set(first.rewind(batch)) <= kept
-        assert {partition for partition, _ in places(await read(first, len(kept)))} == kept
+        _, taken = await share(first, second)
+        await log.leave(second)
+        await share(first)
+        again = await read(first, len(taken))
+        assert {(partition, 1) for partition in taken} <= set(places(again))
+        assert {offset for _, offset in places(again)} == {1}
+        for partition in taken:
+            assert [positions[partition] for positions in witness.assigned if partition in positions][-1] == 1
+        given_up = set().union(*witness.revoked, *witness.lost)
+        assert taken <= given_up
 
     async def test_member_that_leaves_hands_over(self, log: LogUnderTest) -> None:
         """The other goes on at once from what was committed, and reads nothing twice."""
         first, second = await log.join(), await log.join()
         await share(first, second)
-        for partition in range(PARTITIONS):
+        for partition in ALL:
             await append_events(log, partition, *(an_event() for _ in range(5)))
-        for batch in await collect(first, 10):
-            await first.commit(batch)
-        left = await collect(second, 10)
-        for batch in left:
-            await second.commit(batch)
+        for source in (first, second):
+            await source.commit(ends(*await collect(source, 10)))
         await log.leave(first)
         await share(second)
-        for partition in range(PARTITIONS):
+        for partition in ALL:
             await append_events(log, partition, an_event())
-        assert sorted(places(await read(second, PARTITIONS))) == [(partition, 5) for partition in range(PARTITIONS)]
+        assert sorted(places(await read(second, PARTITIONS))) == [(partition, 5) for partition in ALL]
+
+    async def test_what_is_in_flight_can_be_committed_while_a_member_leaves(self, log: LogUnderTest) -> None:
+        """Its listener finishes before anybody takes over."""
+        witness = Witness(lambda partitions: leaving.commit(dict.fromkeys(partitions, 2)))
+        leaving = await log.join(witness)
+        for partition in ALL:
+            await append_events(log, partition, *(an_event() for _ in range(3)))
+        await collect(leaving, 3 * PARTITIONS)
+        await log.leave(leaving)
+        assert witness.lost == []
+        assert sorted(places(await read(await log.join(), PARTITIONS))) == [(partition, 2) for partition in ALL]
 
     async def test_lost_member_is_replaced_and_fenced(self, log: LogUnderTest) -> None:
-        """Another reads on from what was committed; should the lost one come back, its commits are refused."""
-        if not self.can_crash:
-            pytest.skip("a member of this log cannot be lost")
-        lost = await log.join()
+        """Another reads on from what was committed; should the lost one come back, its commits are refused.
+
+        Its listener learns of it then.
+        """
+        witness = Witness()
+        lost = await log.join(witness)
         await append_events(log, 0, *(an_event() for _ in range(6)))
         committed, uncommitted = await collect(lost, 6, limit=3)
-        await lost.commit(committed)
+        await lost.commit(ends(committed))
         await log.crash(lost)
         heir = await log.join()
         assert places(await read(heir, 3)) == [(0, 3), (0, 4), (0, 5)]
-        with pytest.raises(Superseded):
-            await lost.commit(uncommitted)
+        with pytest.raises(StaleGeneration):
+            await lost.commit(ends(uncommitted))
         assert (await log.committed())[0] == 3
-
-    async def test_pause_outlasts_a_reassignment(self, log: LogUnderTest) -> None:
-        """A partition that goes away and comes back is still paused, and its records still come in the end."""
-        first = await log.join()
-        await share(first)
-        first.pause(range(PARTITIONS))
-        for partition in range(PARTITIONS):
-            await append_events(log, partition, an_event())
-        second = await log.join()
-        await share(first, second)
-        await log.leave(second)
-        await share(first)
-        assert not (await first.poll(10, 0.05)).records
-        first.resume(range(PARTITIONS))
-        assert sorted(places(await read(first, PARTITIONS))) == [(partition, 0) for partition in range(PARTITIONS)]
+        async with asyncio.timeout(PATIENCE):
+            while not witness.lost:
+                await lost.poll(1, 0.01, paused=ALL)
+        assert 0 in set().union(*witness.lost)
+        assert witness.revoked == []
 
     async def test_members_come_and_go_while_records_flow_and_nothing_is_skipped(self, log: LogUnderTest) -> None:
         """Every record is delivered, no position ever passes one that was not, and all end committed to the end."""
@@ -114,7 +132,7 @@ class GroupContract:
         async with asyncio.timeout(PATIENCE), asyncio.TaskGroup() as tasks:
             members = [flow.start(tasks), flow.start(tasks)]
             for step in range(1, 5):
-                for partition in range(PARTITIONS):
+                for partition in ALL:
                     await flow.append(partition, 20)
                 members.append(flow.start(tasks))
                 await flow.reached(step * 20 * PARTITIONS - 40)
@@ -122,7 +140,53 @@ class GroupContract:
             await flow.finished()
             for stop in members:
                 stop.set()
-        assert await log.committed() == dict.fromkeys(range(PARTITIONS), 80)
+        assert await log.committed() == dict.fromkeys(ALL, 80)
+
+
+class RevocationContract:
+    """For logs whose groups wait for a member that has to give up partitions. Subclasses override the fixture `log`."""
+
+    @pytest.fixture
+    def log(self) -> LogUnderTest:
+        raise NotImplementedError
+
+    async def test_what_is_in_flight_can_be_committed_while_partitions_are_revoked(self, log: LogUnderTest) -> None:
+        """Nothing more of them is delivered meanwhile; then the other reads on from there, and nothing twice."""
+        revoking: set[int] = set()
+        polled = asyncio.Event()
+
+        async def finish(partitions: Collection[int]) -> None:
+            revoking.update(partitions)
+            for partition in partitions:
+                await append_events(log, partition, an_event())
+            async with asyncio.timeout(PATIENCE):
+                for _ in range(2):
+                    polled.clear()
+                    await polled.wait()
+            await first.commit(dict.fromkeys(partitions, 3))
+            revoking.difference_update(partitions)
+
+        witness, heir = Witness(finish), Witness()
+        first = await log.join(witness)
+        for partition in ALL:
+            await append_events(log, partition, *(an_event() for _ in range(6)))
+        await collect(first, 6 * PARTITIONS)
+        second = await log.join(heir)
+        async with asyncio.timeout(PATIENCE):
+            while sum(map(len, heir.assigned)) < PARTITIONS // 2:
+                delivered = await first.poll(100, 0.01)
+                assert not delivered.keys() & revoking
+                polled.set()
+                await second.poll(1, 0.01, paused=ALL)
+        taken = set().union(*heir.assigned)
+        # In the end it leaves, when nobody polls.
+        witness.finish = None
+        assert taken <= set().union(*witness.revoked)
+        assert witness.lost == []
+        assert sorted(places(await read(second, 4 * len(taken)))) == [
+            (partition, offset) for partition in sorted(taken) for offset in range(3, 7)
+        ]
+        assert not await second.poll(10, 0.05)
 
 
 class Flow:
@@ -163,12 +227,13 @@ class Flow:
         await self._log.leave(source)
 
     async def _step(self, source: EventSource) -> None:
-        batch = await source.poll(7, 0.05)
-        for record in batch.records:
+        polled = await source.poll(7, 0.05)
+        for record in flat(polled):
             self._delivered[record.partition].add(record.offset)
         try:
-            await source.commit(batch)
-        except Superseded:
+            if polled:
+                await source.commit(ends(polled))
+        except StaleGeneration:
             return
         for partition, position in (await self._log.committed()).items():
             assert set(range(position)) <= self._delivered[partition]

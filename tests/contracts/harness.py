@@ -1,16 +1,19 @@
 """What an adapter brings to be held to the contracts of the log's ports."""
 
 import asyncio
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Protocol
 
 from adapters import wire
-from application.ports import Batch, Custodian, DeadLetters, EventPublisher, EventSource, LogReader
+from application.ports import DeadLetters, EventPublisher, EventSource, LogReader, RebalanceListener
 from domain.dead_letter import Record
 from domain.event import UserEvent
 from tests.support.waiting import PATIENCE
 
 PARTITIONS = 4
+ALL = range(PARTITIONS)
+
+Polled = Mapping[int, Sequence[Record]]
 
 
 class LogUnderTest(Protocol):
@@ -28,7 +31,7 @@ class LogUnderTest(Protocol):
         """Open a publisher whose limit on a record is 1 MiB at most."""
         ...
 
-    async def join(self, custodian: Custodian | None = None) -> EventSource:
+    async def join(self, listener: RebalanceListener | None = None) -> EventSource:
         """Open a new member of the group."""
         ...
 
@@ -74,34 +77,49 @@ async def append_events(log: LogUnderTest, partition: int, *events: UserEvent) -
     await log.append(partition, [wire.encode(event) for event in events])
 
 
-async def collect(source: EventSource, count: int, limit: int = 100) -> list[Batch]:
-    """Poll until at least `count` records were delivered."""
-    batches: list[Batch] = []
+async def collect(source: EventSource, count: int, limit: int = 100, paused: Collection[int] = ()) -> list[Polled]:
+    """Poll until at least `count` records were delivered; answer the polls that delivered any."""
+    polls: list[Polled] = []
     async with asyncio.timeout(PATIENCE):
-        while sum(len(batch.records) for batch in batches) < count:
-            batches.append(await source.poll(limit, 1.0))
-    return [batch for batch in batches if batch.records]
+        while sum(map(size, polls)) < count:
+            polls.append(await source.poll(limit, 1.0, paused=paused))
+    return [polled for polled in polls if polled]
 
 
-async def read(source: EventSource, count: int) -> list[Record]:
+async def read(source: EventSource, count: int, paused: Collection[int] = ()) -> list[Record]:
     """Poll until at least `count` records were delivered, and answer all of them."""
-    return [record for batch in await collect(source, count) for record in batch.records]
+    return [record for polled in await collect(source, count, paused=paused) for record in flat(polled)]
 
 
 async def share(*sources: EventSource) -> list[set[int]]:
     """Poll until `sources` hold all partitions between them, each its even share; answer who holds which.
 
-    What is delivered meanwhile is given back.
+    Nothing is delivered meanwhile.
     """
     least, most = PARTITIONS // len(sources), -(-PARTITIONS // len(sources))
     async with asyncio.timeout(PATIENCE):
         while True:
             for source in sources:
-                source.rewind(await source.poll(1, 0.01))
+                await source.poll(1, 0.01, paused=ALL)
             held = [set(await source.lag()) for source in sources]
             if sum(map(len, held)) == len(set().union(*held)) == PARTITIONS:  # noqa: SIM102 - disjoint first, then even
                 if all(least <= len(each) <= most for each in held):
                     return held
+
+
+def flat(polled: Polled) -> list[Record]:
+    """List what one poll delivered, partition by partition."""
+    return [record for records in polled.values() for record in records]
+
+
+def size(polled: Polled) -> int:
+    """Count what one poll delivered."""
+    return len(flat(polled))
+
+
+def ends(*polls: Polled) -> dict[int, int]:
+    """Name, by partition, the offset behind all that was delivered."""
+    return {partition: records[-1].offset + 1 for polled in polls for partition, records in polled.items()}
 
 
 def places(records: Iterable[Record]) -> list[tuple[int, int]]:

@@ -7,10 +7,10 @@ from typing import Protocol
 
 import pytest
 
-from application.ports import PartitionState, PartitionStates, Superseded
-from domain.stop import Stop, StopKind
+from application.consume.halt import Halt, HaltKind
+from application.ports import PartitionState, PartitionStates, StaleGeneration
 
-STORM = Stop(StopKind.STORM, 7, "100 dead letters in a row")
+HALT = Halt(HaltKind.DLQ_LIMIT, 7, "100 dead letters in a row")
 _ODDS = timedelta(minutes=1)
 """By how much the clocks may differ."""
 
@@ -53,7 +53,7 @@ class AttemptsContract(_StatesContract):
     """Subclasses override the fixture `table`."""
 
     async def test_attempts_at_a_position_are_counted_and_begin_anew_behind_it(self, states: PartitionStates) -> None:
-        """A consumer that came on was not stopped by what stands there."""
+        """A consumer that came on was not killed by what stands there."""
         counted = [(await attempt(states, {0: position}))[0] for position in (5, 5, 5, 6, 6, 5)]
         assert counted == [0, 1, 2, 0, 1, 0]
 
@@ -111,19 +111,19 @@ class AttemptsContract(_StatesContract):
         assert [begun[partition].attempts for partition in range(4)] == [10] * 4
 
     async def test_groups_and_topics_do_not_see_each_other(self, table: StatesUnderTest) -> None:
-        """Neither attempts, nor deaths, nor stops."""
+        """Neither attempts, nor deaths, nor halts."""
         others = [table.states("events", "other"), table.states("other", "group")]
         states = table.states()
         await died_with(states, 0, 5)
-        await states.stop(0, STORM)
+        await states.halt(0, HALT)
         for other in others:
             assert await other.begin({0: 5}) == {0: PartitionState(0, None)}
             assert await other.mark(0, 5) == 0
-            assert (await other.stops(), await other.resume()) == ({}, {})
+            assert (await other.halts(), await other.resume()) == ({}, {})
             await other.unmark(0)
             await other.end({0: 5})
         successor = table.states()
-        assert await successor.begin({0: 5}) == {0: PartitionState(1, STORM)}
+        assert await successor.begin({0: 5}) == {0: PartitionState(1, HALT)}
         assert await successor.mark(0, 5) == 1
 
 
@@ -154,7 +154,7 @@ class MarkerContract(_StatesContract):
         assert [await states.mark(0, 5), await states.mark(0, 5)] == [0, 0]
 
     async def test_good_end_is_no_death_and_forgets_none(self, states: PartitionStates) -> None:
-        """A stop in order while a record is in hand says nothing of the record."""
+        """An end in order while a record is in hand says nothing of the record."""
         await died_with(states, 0, 5)
         await states.mark(0, 5)
         await states.end({0: 5})
@@ -223,7 +223,7 @@ class SleeperContract(_StatesContract):
         await sleeper.begin({0: 5})
         await owner.begin({0: 5})
         await owner.mark(0, 5)
-        with pytest.raises(Superseded):
+        with pytest.raises(StaleGeneration):
             await sleeper.mark(0, 6)
         await successor.begin({0: 5})
         assert await successor.mark(0, 5) == 1
@@ -235,89 +235,89 @@ class SleeperContract(_StatesContract):
         await second.begin({0: 5})
         await first.begin({0: 5})
         assert await first.mark(0, 5) == 0
-        with pytest.raises(Superseded):
+        with pytest.raises(StaleGeneration):
             await second.mark(0, 5)
 
 
-class StopsContract(_StatesContract):
+class HaltsContract(_StatesContract):
     """Subclasses override the fixture `table`."""
 
-    @pytest.mark.parametrize("kind", StopKind)
-    async def test_stop_is_kept_for_all_who_come_later(self, table: StatesUnderTest, kind: StopKind) -> None:
+    @pytest.mark.parametrize("kind", HaltKind)
+    async def test_halt_is_kept_for_all_who_come_later(self, table: StatesUnderTest, kind: HaltKind) -> None:
         """Whole, and for its partition alone."""
-        stop = Stop(kind, 2**53 + 1, "Grund: „zu viele“, 50 %")
-        await table.states().stop(0, stop)
-        assert await table.states().stops() == {0: stop}
+        halt = Halt(kind, 2**53 + 1, "Grund: „zu viele“, 50 %")
+        await table.states().halt(0, halt)
+        assert await table.states().halts() == {0: halt}
         begun = await table.states().begin({0: 5, 1: 5})
-        assert begun == {0: PartitionState(0, stop), 1: PartitionState(0, None)}
+        assert begun == {0: PartitionState(0, halt), 1: PartitionState(0, None)}
 
-    async def test_open_stop_tells_since_when_it_stands(self, states: PartitionStates) -> None:
+    async def test_open_halt_tells_since_when_it_stands(self, states: PartitionStates) -> None:
         """Met again it is as old as before; resumed it is gone."""
         before = datetime.now(UTC) - _ODDS
-        await states.stop(0, STORM)
-        await states.stop(1, STORM)
-        since = await states.stopped_since()
+        await states.halt(0, HALT)
+        await states.halt(1, HALT)
+        since = await states.halted_since()
         assert before < since[0] <= since[1] < datetime.now(UTC) + _ODDS
-        await states.stop(0, STORM)
+        await states.halt(0, HALT)
         await states.resume([1])
-        assert await states.stopped_since() == {0: since[0]}
+        assert await states.halted_since() == {0: since[0]}
 
-    async def test_stop_outlasts_ends_and_markers(self, states: PartitionStates) -> None:
+    async def test_halt_outlasts_ends_and_markers(self, states: PartitionStates) -> None:
         """Only a person ends it."""
         await states.begin({0: 7})
-        await states.stop(0, STORM)
+        await states.halt(0, HALT)
         await states.mark(0, 7)
         await states.unmark(0)
         await states.end({0: 7})
-        assert (await states.begin({0: 8}))[0].stop == STORM
+        assert (await states.begin({0: 8}))[0].halt == HALT
 
-    async def test_resumed_stop_is_gone_and_answered_once(self, states: PartitionStates) -> None:
+    async def test_resumed_halt_is_gone_and_answered_once(self, states: PartitionStates) -> None:
         """Whoever resumed it is told what it was."""
-        await states.stop(0, STORM)
-        assert await states.resume() == {0: STORM}
-        assert (await states.resume(), await states.stops()) == ({}, {})
-        assert (await states.begin({0: 7}))[0].stop is None
+        await states.halt(0, HALT)
+        assert await states.resume() == {0: HALT}
+        assert (await states.resume(), await states.halts()) == ({}, {})
+        assert (await states.begin({0: 7}))[0].halt is None
 
     async def test_partitions_are_resumed_by_name_or_all_together(self, states: PartitionStates) -> None:
-        """A name that nothing is stopped by is no error; no name at all is nobody's."""
-        stops = {partition: STORM._replace(offset=partition) for partition in range(4)}
-        for partition, stop in stops.items():
-            await states.stop(partition, stop)
+        """A name that nothing is halted by is no error; no name at all is nobody's."""
+        halts = {partition: HALT._replace(offset=partition) for partition in range(4)}
+        for partition, halt in halts.items():
+            await states.halt(partition, halt)
         assert await states.resume([]) == {}
-        assert await states.resume([2, 9, 0]) == {0: stops[0], 2: stops[2]}
-        assert await states.stops() == {1: stops[1], 3: stops[3]}
-        assert await states.resume() == {1: stops[1], 3: stops[3]}
+        assert await states.resume([2, 9, 0]) == {0: halts[0], 2: halts[2]}
+        assert await states.halts() == {1: halts[1], 3: halts[3]}
+        assert await states.resume() == {1: halts[1], 3: halts[3]}
 
-    async def test_stop_that_was_resumed_stays_resumed_when_it_is_met_again(self, states: PartitionStates) -> None:
+    async def test_halt_that_was_resumed_stays_resumed_when_it_is_met_again(self, states: PartitionStates) -> None:
         """The same kind at the same offset is what the person has accepted."""
-        await states.stop(0, STORM)
+        await states.halt(0, HALT)
         await states.resume()
-        await states.stop(0, STORM._replace(reason="in other words"))
-        assert await states.stops() == {}
+        await states.halt(0, HALT._replace(reason="in other words"))
+        assert await states.halts() == {}
 
-    async def test_open_stop_keeps_its_first_reason(self, states: PartitionStates) -> None:
+    async def test_open_halt_keeps_its_first_reason(self, states: PartitionStates) -> None:
         """A consumer that meets it again has nothing to add."""
-        await states.stop(0, STORM)
-        await states.stop(0, STORM._replace(reason="in other words"))
-        assert await states.stops() == {0: STORM}
+        await states.halt(0, HALT)
+        await states.halt(0, HALT._replace(reason="in other words"))
+        assert await states.halts() == {0: HALT}
 
     @pytest.mark.parametrize("resumed", [True, False])
-    @pytest.mark.parametrize("other", [Stop(StopKind.GAP, 7, "gone"), Stop(StopKind.STORM, 8, "again")])
-    async def test_another_stop_takes_the_place_of_the_last(
-        self, states: PartitionStates, other: Stop, resumed: bool
+    @pytest.mark.parametrize("other", [Halt(HaltKind.GAP, 7, "gone"), Halt(HaltKind.DLQ_LIMIT, 8, "again")])
+    async def test_another_halt_takes_the_place_of_the_last(
+        self, states: PartitionStates, other: Halt, resumed: bool
     ) -> None:
         """Whether or not that was resumed: this one was not."""
-        await states.stop(0, STORM)
+        await states.halt(0, HALT)
         if resumed:
             await states.resume()
-        await states.stop(0, other)
-        assert await states.stops() == {0: other}
+        await states.halt(0, other)
+        assert await states.halts() == {0: other}
         assert await states.resume([0]) == {0: other}
 
-    async def test_stop_is_resumed_by_one_of_many_who_try_at_once(self, table: StatesUnderTest) -> None:
+    async def test_halt_is_resumed_by_one_of_many_who_try_at_once(self, table: StatesUnderTest) -> None:
         """Every one is answered exactly once."""
         for partition in range(4):
-            await table.states().stop(partition, STORM)
+            await table.states().halt(partition, HALT)
         answers = await asyncio.gather(
             *(table.states().resume(order) for order in [range(4), range(3, -1, -1), None] * 4)
         )

@@ -16,26 +16,23 @@ from adapters.kafka.reader import KafkaLogReader
 from adapters.kafka.source import KafkaEventSource
 from adapters.kafka.topics import LETTER_MARGIN_BYTES
 from adapters.memory import MemoryOversizeLetters
-from application.ports import Custodian, EventSource
+from application.ports import EventSource, RebalanceListener
 from domain.dead_letter import Record
 from domain.errors import Unavailable
 from tests.contracts.dead_letters_contract import DeadLettersContract
-from tests.contracts.group_contract import GroupContract
+from tests.contracts.group_contract import GroupContract, RevocationContract
 from tests.contracts.harness import PARTITIONS, LogUnderTest
 from tests.contracts.publisher_contract import PublisherContract
 from tests.contracts.reader_contract import ReaderContract
 from tests.contracts.source_contract import SourceContract
-from tests.support.custodians import Witness
 from tests.support.kafka import KafkaServer
+from tests.support.listeners import Witness
 from tests.support.records import Topics
 from tests.support.waiting import PATIENCE
 
 MAX_RECORD_BYTES = 1024 * 1024
 SESSION_SECONDS = 6.0
 """The least that a broker allows: a lost member is replaced after that."""
-
-HAND_OVER_SECONDS = 0.5
-"""How long a rebalance waits for a batch in flight: tests let it wait in vain."""
 
 
 class KafkaLogUnderTest:
@@ -62,15 +59,15 @@ class KafkaLogUnderTest:
     async def publisher(self) -> KafkaEventPublisher:
         return KafkaEventPublisher(await self._producer(self._topic, MAX_RECORD_BYTES), self._topic)
 
-    async def join(self, custodian: Custodian | None = None) -> KafkaEventSource:
+    async def join(self, listener: RebalanceListener | None = None) -> KafkaEventSource:
         source = KafkaEventSource(
             self._brokers,
-            custodian or Witness(),
             topic=self._topic,
             group=self.group,
             assignor="range",
             session_timeout=SESSION_SECONDS,
         )
+        source.subscribe(listener or Witness())
         self._sources.append(source)
         return source
 
@@ -138,8 +135,7 @@ async def is_connected(producer: Producer, topic: str) -> bool:
 
 class _OnKafka:
     @pytest.fixture
-    async def log(self, kafka: KafkaServer, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[LogUnderTest]:
-        monkeypatch.setattr("adapters.kafka.source._REVOKE_LIMIT_SECONDS", HAND_OVER_SECONDS)
+    async def log(self, kafka: KafkaServer) -> AsyncIterator[LogUnderTest]:
         log = KafkaLogUnderTest(kafka)
         await log.open()
         yield log
@@ -156,6 +152,10 @@ class TestKafkaSource(_OnKafka, SourceContract):
 
 class TestKafkaGroup(_OnKafka, GroupContract):
     """`KafkaEventSource`, among others."""
+
+
+class TestKafkaRevocation(_OnKafka, RevocationContract):
+    """`KafkaEventSource`, when it has to give up partitions."""
 
 
 class TestKafkaReader(_OnKafka, ReaderContract):

@@ -20,7 +20,7 @@ from adapters.memory import (
 )
 from adapters.memory.states import StateTable
 from application.listing import StoredEvent
-from application.ports import Custodian, EventSource
+from application.ports import EventSource, RebalanceListener
 from tests.contracts.dead_letters_contract import DeadLettersContract
 from tests.contracts.erasures_contract import ErasuresContract, ErasuresUnderTest
 from tests.contracts.group_contract import GroupContract
@@ -32,13 +32,13 @@ from tests.contracts.reader_contract import ReaderContract
 from tests.contracts.source_contract import SourceContract
 from tests.contracts.states_contract import (
     AttemptsContract,
+    HaltsContract,
     MarkerContract,
     SleeperContract,
     StatesUnderTest,
-    StopsContract,
 )
 from tests.contracts.store_contract import AddContract, StoreUnderTest
-from tests.support.custodians import Witness
+from tests.support.listeners import Witness
 
 
 class MemoryLogUnderTest:
@@ -53,8 +53,9 @@ class MemoryLogUnderTest:
     async def publisher(self) -> MemoryPublisher:
         return MemoryPublisher(self._log, "events")
 
-    async def join(self, custodian: Custodian | None = None) -> MemorySource:
-        source = MemorySource(self._log, "events", "group", custodian or Witness())
+    async def join(self, listener: RebalanceListener | None = None) -> MemorySource:
+        source = MemorySource(self._log, "events", "group")
+        source.subscribe(listener or Witness())
         await source.open()
         return source
 
@@ -206,5 +207,5 @@ class TestMemorySleeper(_OnMemoryStates, SleeperContract):
     """`MemoryPartitionStates`, of a consumer that was replaced."""
 
 
-class TestMemoryStops(_OnMemoryStates, StopsContract):
-    """`MemoryPartitionStates`, stopped and resumed."""
+class TestMemoryHalts(_OnMemoryStates, HaltsContract):
+    """`MemoryPartitionStates`, halted and resumed."""

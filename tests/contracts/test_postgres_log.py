@@ -18,15 +18,16 @@ from adapters.postgres.event_log.reader import Place, read
 from adapters.postgres.event_log.topics import partition_ids
 from adapters.postgres.event_log.writer import LogWriter, NewRecord
 from adapters.postgres.log_schema import log_claims, log_partitions
-from application.ports import Custodian, EventSource
+from application.ports import EventSource, RebalanceListener
 from domain.dead_letter import Record
 from tests.contracts.dead_letters_contract import DeadLettersContract
-from tests.contracts.group_contract import GroupContract
+from tests.contracts.group_contract import GroupContract, RevocationContract
 from tests.contracts.harness import PARTITIONS, LogUnderTest
 from tests.contracts.publisher_contract import PublisherContract
 from tests.contracts.reader_contract import ReaderContract
 from tests.contracts.source_contract import SourceContract
-from tests.support.custodians import Witness
+from tests.support.listeners import Witness
+from tests.support.waiting import PATIENCE
 
 # As `trim` does once every group has read the records.
 _EXPIRE = """
@@ -53,10 +54,9 @@ class PostgresLogUnderTest:
         self._publishers.append(publisher)
         return publisher
 
-    async def join(self, custodian: Custodian | None = None) -> PostgresEventSource:
-        source = PostgresEventSource(
-            self._engine, "events", "group", custodian or Witness(), session=1.0, hand_over=0.2
-        )
+    async def join(self, listener: RebalanceListener | None = None) -> PostgresEventSource:
+        source = PostgresEventSource(self._engine, "events", "group", session=1.0, hand_over=PATIENCE)
+        source.subscribe(listener or Witness())
         await source.open()
         self._sources.append(source)
         return source
@@ -131,6 +131,10 @@ class TestPostgresSource(_OnPostgresLog, SourceContract):
 
 class TestPostgresGroup(_OnPostgresLog, GroupContract):
     """`PostgresEventSource`, among others."""
+
+
+class TestPostgresRevocation(_OnPostgresLog, RevocationContract):
+    """`PostgresEventSource`, when it has to give up partitions."""
 
 
 class TestPostgresReader(_OnPostgresLog, ReaderContract):

@@ -7,12 +7,12 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from adapters.postgres.partition_states import PostgresPartitionStates
 from tests.contracts.states_contract import (
-    STORM,
+    HALT,
     AttemptsContract,
+    HaltsContract,
     MarkerContract,
     SleeperContract,
     StatesUnderTest,
-    StopsContract,
 )
 
 
@@ -44,8 +44,8 @@ class TestPostgresSleeper(_OnPostgres, SleeperContract):
     """`PostgresPartitionStates`, of a consumer that was replaced."""
 
 
-class TestPostgresStops(_OnPostgres, StopsContract):
-    """`PostgresPartitionStates`, stopped and resumed."""
+class TestPostgresHalts(_OnPostgres, HaltsContract):
+    """`PostgresPartitionStates`, halted and resumed."""
 
 
 async def test_consumers_never_deadlock_in_whatever_order_the_table_is_scanned(engine: AsyncEngine) -> None:
@@ -53,7 +53,7 @@ async def test_consumers_never_deadlock_in_whatever_order_the_table_is_scanned(e
     states = PostgresPartitionStates(engine, "events", "group")
     for partition in reversed(range(50)):
         await states.begin({partition: 0})
-        await states.stop(partition, STORM)
+        await states.halt(partition, HALT)
     async with engine.begin() as connection:
         await connection.exec_driver_sql("ANALYZE partition_states")
     positions = dict.fromkeys(range(50), 0)

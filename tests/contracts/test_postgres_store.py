@@ -9,7 +9,6 @@ import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from adapters.log_record import LogRecord
-from adapters.postgres import event_writer
 from adapters.postgres.erasures import PostgresErasures
 from adapters.postgres.event_store import PostgresEventStore
 from adapters.postgres.oversize_letters import PostgresOversizeLetters
@@ -89,14 +88,6 @@ class _OnPostgres:
 
 class TestPostgresAdd(_OnPostgres, AddContract):
     """`PostgresEventStore`, written."""
-
-
-class TestPostgresAddEarly(_OnPostgres, AddContract):
-    """`PostgresEventStore`, written before its turn has come, however little."""
-
-    @pytest.fixture(autouse=True)
-    def early(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(event_writer, "EARLY_ROWS", 1)
 
 
 class TestPostgresListing(_OnPostgres, ListingContract):

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from adapters.postgres.engine import create_engine
 from adapters.postgres.partition_states import PostgresPartitionStates
-from domain.stop import Stop
+from application.consume.halt import Halt
 from tests.faults.blocks import Blocks, blocks
 from tests.faults.evidence import (
     Evidence,
@@ -105,11 +105,11 @@ class Stage(World):
         async with asyncio.timeout(_CATCH_UP_SECONDS):
             await self._committed_up_to({partition: (await self.topics.ends(self.topic))[partition]})
 
-    async def stops(self) -> Mapping[int, Stop]:
+    async def halts(self) -> Mapping[int, Halt]:
         """The partitions that wait for a person."""
         engine = create_engine(self.database, application_name="tests", pool_size=1)
         try:
-            return await PostgresPartitionStates(engine, self.topic, self.group).stops()
+            return await PostgresPartitionStates(engine, self.topic, self.group).halts()
         finally:
             await engine.dispose()
 

@@ -72,7 +72,7 @@ async def test_19_table_is_locked_for_a_minute(stage: Stage) -> None:
             await locker.execute("LOCK TABLE events IN ACCESS EXCLUSIVE MODE")
             stage.struck_in_flight(load, "table locked")
             until = time.monotonic() + _LOCKED_SECONDS
-            await consumer.logged("holding")
+            await consumer.logged("partition paused: dependency unavailable")
             await consumer.degraded()
             await asyncio.sleep(until - time.monotonic())
         stage.healed()

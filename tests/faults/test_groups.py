@@ -87,7 +87,7 @@ async def test_29_partitions_added(stage: Stage) -> None:
 
 
 async def test_31_retention_passes_an_unread_offset(stage: Stage) -> None:
-    """That partition stops and tells how much is gone, the others flow on; once resumed it reads what is left."""
+    """That partition is halted and tells how much is gone, the others flow on; once resumed it reads what is left."""
     consumer = await stage.run("consumer")
     async with stage.kafka_load() as load:
         await load.acknowledged(stage.events // 4)
@@ -102,7 +102,7 @@ async def test_31_retention_passes_an_unread_offset(stage: Stage) -> None:
         await load.busy()
         stage.struck_in_flight(load, "unread records deleted")
         successor = await stage.start("consumer")
-        await successor.logged("partition stopped")
+        await successor.logged("partition halted")
         await successor.degraded()
         await stage.flows(1)
         await stage.resume()
@@ -113,7 +113,7 @@ async def test_31_retention_passes_an_unread_offset(stage: Stage) -> None:
     load.history.exempt(ids.values())
     seen = await stage.prove(load)
     assert {ids[offset] for offset in ids if offset < gone.start} <= {row.id for row in seen.rows}
-    (line,) = successor.lines("partition stopped")
+    (line,) = successor.lines("partition halted")
     assert (line["partition"], line["offset"]) == (0, gone.start)
     assert line["reason"] == f"retention deleted {len(gone)} records before they were read"
     stage.struck("records deleted before they were read", len(gone))

@@ -43,7 +43,7 @@ async def database(admin: PostgresServer) -> AsyncIterator[Database]:
 
 async def hold(world: World, consumer: Service) -> dict[int, int]:
     """Wait until the consumer holds on and says so; tell the offsets, which are not to move any more."""
-    await consumer.logged("holding")
+    await consumer.logged("partition paused: dependency unavailable")
     await consumer.not_up()
     return await world.committed()
 

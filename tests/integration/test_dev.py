@@ -133,8 +133,8 @@ async def test_commands_beside_it_connect_to_its_servers(tmp_path: Path) -> None
         assert (await shell(f"{command} < /dev/null")).exit_code == 2
         assert "resumed: 1" in (await shell(f"{command} --yes")).stderr
         # It halts at the second one as well.
-        await output_until(process, '"event":"partition resumed"')
-        await output_until(process, '"event":"partition stopped"')
+        await output_until(process, '"event":"halted partition resumed"')
+        await output_until(process, '"event":"partition halted"')
 
         audited = await user_events("audit", "--json", environment=beside)
         assert audited.exit_code == 0, audited.stderr

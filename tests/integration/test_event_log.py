@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -16,22 +16,28 @@ from adapters.postgres.event_log.retention import trim
 from adapters.postgres.event_log.topics import partition_ids
 from adapters.postgres.event_log.writer import LogWriter, NewRecord
 from adapters.postgres.migrate import migrate
-from application.ports import Receipt
+from application.ports import Receipt, StaleGeneration
 from domain.errors import Unavailable, WrongDeployment
 from entrypoints.dev.local_postgres import LocalPostgres
-from tests.contracts.harness import collect, read, share
+from tests.contracts.harness import collect, ends, flat, places, read, share, size
 from tests.contracts.reader_contract import read_into
-from tests.support.custodians import Witness
 from tests.support.events import an_event
+from tests.support.listeners import Witness
 from tests.support.waiting import PATIENCE
 
 LISTENERS = "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND query LIKE 'LISTEN%'"
 
 
+def subscribed(source: PostgresEventSource, listener: Witness | None = None) -> PostgresEventSource:
+    """Have somebody listen to `source`."""
+    source.subscribe(listener or Witness())
+    return source
+
+
 @asynccontextmanager
 async def member(engine: AsyncEngine, **options: float) -> AsyncIterator[PostgresEventSource]:
     """Take part in the group `group`."""
-    source = PostgresEventSource(engine, "events", "group", Witness(), **options)
+    source = subscribed(PostgresEventSource(engine, "events", "group", **options))
     await source.open()
     try:
         yield source
@@ -73,7 +79,7 @@ async def test_missing_topic_is_a_wrong_deployment(engine: AsyncEngine) -> None:
     with pytest.raises(WrongDeployment):
         await publisher.ping()
     with pytest.raises(WrongDeployment):
-        await PostgresEventSource(engine, "events", "group", Witness()).open()
+        await subscribed(PostgresEventSource(engine, "events", "group")).open()
 
 
 async def test_publish_waits_for_a_topic_that_is_about_to_be_made(engine: AsyncEngine) -> None:
@@ -131,15 +137,90 @@ async def test_member_looks_by_itself_where_notices_do_not_get_through(engine: A
         assert len(await read(source, 1)) == 1
 
 
+class Slow:
+    """A member whose revocations last until they are `released`; it has read three records of each of two partitions.
+
+    One record of each is committed.
+    """
+
+    def __init__(self, engine: AsyncEngine, *, hand_over: float) -> None:
+        self.witness = Witness(self._finish)
+        self.source = subscribed(PostgresEventSource(engine, "events", "group", hand_over=hand_over), self.witness)
+        self.is_revoking = asyncio.Event()
+        self.released = asyncio.Event()
+
+    async def _finish(self, _partitions: Collection[int]) -> None:
+        self.is_revoking.set()
+        await self.released.wait()
+
+
+async def append(engine: AsyncEngine, count: int) -> None:
+    """Append records to two partitions in turn."""
+    await LogWriter(engine, "events").append([NewRecord(number % 2, None, b"", ()) for number in range(count)])
+
+
+@asynccontextmanager
+async def slow(engine: AsyncEngine, *, hand_over: float) -> AsyncIterator[Slow]:
+    """Have one take part."""
+    await ensure_topic(engine, "events", 2)
+    await append(engine, 6)
+    made = Slow(engine, hand_over=hand_over)
+    await made.source.open()
+    try:
+        async with asyncio.timeout(PATIENCE):
+            await collect(made.source, 6)
+            await made.source.commit({0: 1, 1: 1})
+            yield made
+    finally:
+        made.released.set()
+        await made.source.close()
+
+
+async def test_partition_that_stays_after_all_is_assigned_anew(engine: AsyncEngine) -> None:
+    """The newcomer that it was to go to has left again: it is read on from the group's position, and nothing twice."""
+    async with slow(engine, hand_over=PATIENCE) as old:
+        async with member(engine):
+            await old.is_revoking.wait()
+        (revoked,) = old.witness.revoked
+        await append(engine, 2)
+        # The member learns meanwhile that it keeps what it is about to give up.
+        for _ in range(10):
+            assert not (await old.source.poll(10, 0.1)).keys() & revoked
+        await old.source.commit(dict.fromkeys(revoked, 2))
+        old.released.set()
+        assert places(await read(old.source, 2)) == [(*revoked, 2), (*revoked, 3)]
+        assert not await old.source.poll(10, 0.1)
+        assert old.witness.assigned[1:] == [dict.fromkeys(revoked, 2)]
+        assert old.witness.lost == []
+        await old.source.commit(dict.fromkeys(revoked, 4))
+        assert await old.source.lag() == {partition: 0 if partition in revoked else 3 for partition in (0, 1)}
+
+
+async def test_partition_is_handed_over_although_its_revocation_does_not_end(engine: AsyncEngine) -> None:
+    """After a while: the other reads on from the group's position, and the old member's commit is refused."""
+    async with slow(engine, hand_over=0.5) as old, member(engine) as other:
+        await old.is_revoking.wait()
+        (revoked,) = old.witness.revoked
+        assert places(await read(other, 2)) == [(*revoked, 1), (*revoked, 2)]
+        with pytest.raises(StaleGeneration):
+            await old.source.commit(dict.fromkeys(revoked, 3))
+        assert not await old.source.poll(10, 0.01)
+        assert old.witness.lost == [revoked]
+        old.released.set()
+        await other.commit(dict.fromkeys(revoked, 2))
+        assert await other.lag() == dict.fromkeys(revoked, 1)
+        assert await old.source.lag() == dict.fromkeys({0, 1} - revoked, 2)
+
+
 async def test_batch_of_large_records_is_short(engine: AsyncEngine) -> None:
     """It has what amounts to 32 MiB, a record at least, and the next goes on where it ended."""
     await ensure_topic(engine, "events", 1)
     sizes = [33] + [1] * 40
     await LogWriter(engine, "events").append([NewRecord(0, None, b"x" * (size << 20), ()) for size in sizes])
     async with member(engine) as source:
-        batches = await collect(source, len(sizes), limit=5_000)
-    assert [len(batch.records) for batch in batches] == [1, 32, 8]
-    assert [record.offset for batch in batches for record in batch.records] == [*range(len(sizes))]
+        polls = await collect(source, len(sizes), limit=5_000)
+    assert [*map(size, polls)] == [1, 32, 8]
+    assert [record.offset for polled in polls for record in flat(polled)] == [*range(len(sizes))]
 
 
 async def test_publish_that_waits_too_long_ends_with_an_unknown_outcome(engine: AsyncEngine) -> None:
@@ -165,12 +246,12 @@ async def test_retention_forgets_only_what_is_old_and_committed_by_every_group(e
     async with member(engine) as source:
         first, *_ = await collect(source, 10, limit=6)
         assert await trim(engine, ids, older_than=-1) == 0
-        await source.commit(first)
+        await source.commit(ends(first))
         assert await trim(engine, ids, older_than=3600) == 0
         assert await trim(engine, ids, older_than=-1) == 6
         assert await trim(engine, ids, older_than=-1) == 0
         assert await source.lag() == {0: 4}
-    newcomer = PostgresEventSource(engine, "events", "another group", Witness())
+    newcomer = subscribed(PostgresEventSource(engine, "events", "another group"))
     await newcomer.open()
     assert await newcomer.lag() == {0: 4}
     assert [record.offset for record in await read(newcomer, 4)] == [6, 7, 8, 9]
@@ -242,12 +323,12 @@ async def test_server_that_comes_back_finds_everybody_still_there(tmp_path: Path
                 assert time.monotonic() - began < PATIENCE
             while True:
                 try:
-                    batch = await source.poll(10, 1.0)
+                    polled = await source.poll(10, 1.0)
                 except Unavailable:
                     await asyncio.sleep(0.05)
                     continue
-                if batch.records:
+                if polled:
                     break
-            await source.commit(batch)
+            await source.commit(ends(polled))
             assert sum((await source.lag()).values()) == 0
         await engine.dispose()

@@ -17,7 +17,6 @@ from sqlalchemy.exc import NoResultFound
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from adapters.postgres import event_statements as statements
-from adapters.postgres import event_writer
 from adapters.postgres.engine import Database, Limits, create_engine, translated
 from adapters.postgres.event_store import PostgresEventStore
 from application.listing import EventFilter
@@ -63,13 +62,6 @@ async def _is_copying(engine: AsyncEngine) -> None:
             return bool(found.scalar_one())
 
     await eventually(is_copying, "a COPY under way")
-
-
-@pytest.fixture(params=[1, event_writer.EARLY_ROWS], ids="early from {} on".format, autouse=True)
-def early(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> int:
-    """Write from so many rows on before their turn has come."""
-    monkeypatch.setattr(event_writer, "EARLY_ROWS", request.param)
-    return int(request.param)
 
 
 @pytest.fixture
@@ -275,52 +267,6 @@ async def test_exhausted_pool_is_unavailable_and_wrong_use_is_not(database: Data
         with pytest.raises(NoResultFound), translated():
             (await connection.execute(text("SELECT 1 WHERE false"))).one()
     await engine.dispose()
-
-
-async def test_rows_that_wait_long_for_their_turn_stand_in_nobodys_way(engine: AsyncEngine) -> None:
-    """Not even of the one they wait for, which a refused event has made begin again with an id that they have."""
-    store, shared = PostgresEventStore(engine, settle=10), an_event()
-    has_failed, is_ready = asyncio.Event(), asyncio.Event()
-
-    async def add_in_halves() -> Sequence[Verdict]:
-        with pytest.raises(Rejected):
-            await store.add(delivered(an_event("nul\0"), shared))
-        has_failed.set()
-        await is_ready.wait()
-        return await store.add(delivered(shared))
-
-    async def behind_the_first() -> None:
-        is_ready.set()
-        await asyncio.wait([first])
-
-    async with asyncio.timeout(PATIENCE):
-        first = asyncio.create_task(add_in_halves())
-        await has_failed.wait()
-        assert await store.add(delivered(an_event(), shared), behind_the_first) == [STORED, DUPLICATE]
-        assert await first == [STORED]
-
-
-async def test_rows_that_wait_for_their_turn_take_the_last_session_for_a_moment_only(database: Database) -> None:
-    """What they wait for may need it."""
-    engine = create_engine(database, application_name="tests", pool_size=1)
-    try:
-        store, is_ready = PostgresEventStore(engine, settle=10), asyncio.Event()
-
-        async def behind_a_question() -> None:
-            is_ready.set()
-            await asyncio.wait([question])
-
-        async with asyncio.timeout(PATIENCE):
-            question = asyncio.create_task(_asked_when(is_ready, store))
-            assert await store.add(delivered(an_event()), behind_a_question) == [STORED]
-            await question
-    finally:
-        await engine.dispose()
-
-
-async def _asked_when(is_ready: asyncio.Event, store: PostgresEventStore) -> None:
-    await is_ready.wait()
-    await store.ping()
 
 
 @pytest.mark.parametrize("way", ["COPY", "INSERT"])

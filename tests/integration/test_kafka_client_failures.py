@@ -13,8 +13,9 @@ from adapters.kafka.producer import Producer, ProducerRecord, client_replacement
 from adapters.kafka.source import KafkaEventSource
 from application.ports import Receipt
 from domain.errors import Rejected, Unavailable
-from tests.support.custodians import Witness
+from tests.contracts.harness import ends, flat
 from tests.support.kafka import KafkaServer
+from tests.support.listeners import Witness
 from tests.support.proxy import Proxy
 from tests.support.records import NewRecord, Topics
 from tests.support.waiting import PATIENCE, eventually
@@ -28,16 +29,14 @@ async def test_a_consumer_whose_fetching_ended_is_made_anew(
     """Heartbeats go on without it, so nobody else would notice that the partition stands still."""
     monkeypatch.setattr(source_module, "_SILENCE_SECONDS", 0.5)
     topic = await kafka.new_topic()
-    source = KafkaEventSource(
-        Brokers(kafka.bootstrap), Witness(), topic=topic, group=topic, assignor="range", session_timeout=6
-    )
+    source = KafkaEventSource(Brokers(kafka.bootstrap), topic=topic, group=topic, assignor="range", session_timeout=6)
+    source.subscribe(Witness())
     read: list[bytes | None] = []
 
     async def poll() -> None:
-        batch = await source.poll(100, 0.1)
-        read.extend(record.value for record in batch.records)
-        if batch.records:
-            await source.commit(batch)
+        if polled := await source.poll(100, 0.1):
+            read.extend(record.value for record in flat(polled))
+            await source.commit(ends(polled))
 
     try:
         await _send(kafka, topic, b"before")
@@ -53,7 +52,7 @@ async def test_a_consumer_whose_fetching_ended_is_made_anew(
         await source.close()
 
 
-async def test_a_member_that_waits_for_its_custodian_stays_in_the_group(
+async def test_a_member_that_waits_for_its_listener_stays_in_the_group(
     proxied_cluster: KafkaCluster, kafka_proxy: Proxy
 ) -> None:
     """The client leaves the group when nobody asks it for records, and a database may be down for hours."""
@@ -61,14 +60,15 @@ async def test_a_member_that_waits_for_its_custodian_stays_in_the_group(
     topic = f"waiting-{uuid4().hex}"
     await topics.make(topic)
     await topics.send(topic, [NewRecord(b"1"), NewRecord(b"2")])
-    custodian = Witness()
+    listener = Witness()
     source = KafkaEventSource(
-        Brokers(proxied_cluster.bootstrap), custodian, topic=topic, group=topic, assignor="range", session_timeout=6
+        Brokers(proxied_cluster.bootstrap), topic=topic, group=topic, assignor="range", session_timeout=6
     )
+    source.subscribe(listener)
     source._options["max_poll_interval_ms"] = 1_500
     # Where the group has no position yet the client fails once, and then never leaves.
     await _read_one(source)
-    custodian.error = Unavailable("database: down")
+    listener.error = Unavailable("database: down")
     refusals, left = 0, kafka_proxy.seen["LeaveGroup"]
     try:
         async with asyncio.timeout(PATIENCE):
@@ -80,7 +80,32 @@ async def test_a_member_that_waits_for_its_custodian_stays_in_the_group(
                     refusals += 1
                     await asyncio.sleep(0.1)
             assert kafka_proxy.seen["LeaveGroup"] == left
-            custodian.error = None
+            listener.error = None
+        assert await _read_one(source) == b"2"
+    finally:
+        await source.close()
+
+
+async def test_a_member_whose_partitions_are_all_paused_stays_in_the_group(
+    proxied_cluster: KafkaCluster, kafka_proxy: Proxy
+) -> None:
+    """As above: a database may be down for hours while records wait in the queues."""
+    topics = Topics(proxied_cluster.bootstrap)
+    topic = f"paused-{uuid4().hex}"
+    await topics.make(topic)
+    await topics.send(topic, [NewRecord(b"1"), NewRecord(b"2")])
+    source = KafkaEventSource(
+        Brokers(proxied_cluster.bootstrap), topic=topic, group=topic, assignor="range", session_timeout=6
+    )
+    source.subscribe(Witness())
+    source._options["max_poll_interval_ms"] = 1_500
+    # Where the group has no position yet the client fails once, and then never leaves.
+    await _read_one(source)
+    left = kafka_proxy.seen["LeaveGroup"]
+    try:
+        for _ in range(40):
+            assert not await source.poll(10, 0.1, paused=[0])
+        assert kafka_proxy.seen["LeaveGroup"] == left
         assert await _read_one(source) == b"2"
     finally:
         await source.close()
@@ -129,8 +154,9 @@ async def test_a_consumer_that_cannot_leave_in_order_leaves_nothing_open(
     await topics.make(topic)
     tasks, sockets = len(asyncio.all_tasks()), _open_sockets()
     source = KafkaEventSource(
-        Brokers(proxied_cluster.bootstrap), Witness(), topic=topic, group=topic, assignor="range", session_timeout=6
+        Brokers(proxied_cluster.bootstrap), topic=topic, group=topic, assignor="range", session_timeout=6
     )
+    source.subscribe(Witness())
 
     async def is_member() -> bool:
         await source.poll(1, 0.1)
@@ -161,11 +187,11 @@ async def test_a_consumer_that_cannot_leave_in_order_leaves_nothing_open(
 async def _read_one(source: KafkaEventSource) -> bytes | None:
     """Read and commit one record, and leave the group."""
     async with asyncio.timeout(PATIENCE):
-        while not (batch := await source.poll(1, 0.1)).records:
+        while not (polled := await source.poll(1, 0.1)):
             pass
-    await source.commit(batch)
+    await source.commit(ends(polled))
     await source.close()
-    return batch.records[0].value
+    return flat(polled)[0].value
 
 
 async def test_next_client_knows_the_topics_before_it_takes_over(

@@ -17,9 +17,9 @@ from adapters.kafka.assignor import AssignorName, assignor_for
 from adapters.kafka.connection import Brokers
 from adapters.kafka.source import KafkaEventSource
 from domain.errors import WrongDeployment
-from tests.support.custodians import Witness
 from tests.support.events import an_event
 from tests.support.kafka import KafkaServer
+from tests.support.listeners import Witness
 from tests.support.missing import missing
 from tests.support.workers import one_at_a_time
 from tests.support.world import World, as_records
@@ -188,9 +188,8 @@ async def test_our_consumer_process_takes_its_share_of_a_live_kafkajs_group_and_
 async def test_a_kafkajs_group_refuses_another_assignor_and_we_name_the_setting(node: str, kafka: KafkaServer) -> None:
     """The broker refuses a member that shares no assignor with the others: the operator learns what to set."""
     topic, group = await kafka.new_topic(partitions=4), uuid4().hex
-    source = KafkaEventSource(
-        Brokers(kafka.bootstrap), Witness(), topic=topic, group=group, assignor="range", session_timeout=30
-    )
+    source = KafkaEventSource(Brokers(kafka.bootstrap), topic=topic, group=group, assignor="range", session_timeout=30)
+    source.subscribe(Witness())
     async with kafkajs_member(node, kafka, topic, group) as member:
         await member.until(lambda: member.partitions == ALL)
         try:

@@ -6,9 +6,10 @@ from aiokafka import AIOKafkaProducer
 
 from adapters.kafka.connection import Brokers
 from adapters.kafka.source import KafkaEventSource
-from tests.support.custodians import Witness
+from tests.contracts.harness import ends
 from tests.support.events import an_event
 from tests.support.kafka import KafkaServer
+from tests.support.listeners import Witness
 from tests.support.waiting import eventually
 from tests.support.world import World, as_records
 
@@ -25,7 +26,7 @@ async def test_a_group_without_offsets_reads_from_the_beginning(world: World) ->
     await consumer.ready()
 
 
-async def test_records_deleted_before_they_were_read_stop_their_partition_alone(world: World) -> None:
+async def test_records_deleted_before_they_were_read_halt_their_partition_alone(world: World) -> None:
     """It is logged, readiness tells of it, and the others flow on; what comes after the gap does once it is resumed."""
     before, after = [an_event() for _ in range(4)], [an_event() for _ in range(10)]
     await world.make_topic(partitions=2)
@@ -38,8 +39,8 @@ async def test_records_deleted_before_they_were_read_stop_their_partition_alone(
 
     consumer = await world.start("consumer")
     await world.stored({event.id for event in [*before, *after[1::2]]})
-    await consumer.logged("partition stopped")
-    (line,) = consumer.lines("partition stopped")
+    await consumer.logged("partition halted")
+    (line,) = consumer.lines("partition halted")
     assert (line["level"], line["partition"], line["kind"], line["offset"]) == ("error", 0, "gap", 2)
     assert line["reason"] == "retention deleted 3 records before they were read"
     progress = (await consumer.parts())["progress"]
@@ -52,10 +53,10 @@ async def test_records_deleted_before_they_were_read_stop_their_partition_alone(
     await world.stored({event.id for event in [*before, *after[1::2], later[1]]})
     assert await world.committed() == {0: 2, 1: 8}
 
-    (stop,) = await world.resume("--partition", "0")
-    assert (stop["partition"], stop["kind"], stop["offset"]) == (0, "gap", 2)
+    (halt,) = await world.resume("--partition", "0")
+    assert (halt["partition"], halt["kind"], halt["offset"]) == (0, "gap", 2)
     # Of offsets 2 to 7 three were deleted, and one came later.
-    assert stop["waiting"] == 3
+    assert halt["waiting"] == 3
     await world.stored({event.id for event in [*before, *after[6::2], *after[1::2], *later]})
     await consumer.ready()
     assert await world.committed() == {0: 8, 1: 8}
@@ -72,16 +73,14 @@ async def test_marks_of_transactions_are_no_lag(kafka: KafkaServer) -> None:
             async with producer.transaction():
                 await producer.send_and_wait(topic, b"aborted")
                 raise ZeroDivisionError
-    source = KafkaEventSource(
-        Brokers(kafka.bootstrap), Witness(), topic=topic, group=topic, assignor="range", session_timeout=6
-    )
+    source = KafkaEventSource(Brokers(kafka.bootstrap), topic=topic, group=topic, assignor="range", session_timeout=6)
+    source.subscribe(Witness())
     lags = []
 
     async def is_read() -> bool:
-        batch = await source.poll(10, 0.2)
-        if batch.records:
+        if polled := await source.poll(10, 0.2):
             lags.append(await source.lag())
-            await source.commit(batch)
+            await source.commit(ends(polled))
         return bool(lags) and await source.lag() == {0: 0}
 
     try:

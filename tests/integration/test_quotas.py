@@ -8,10 +8,11 @@ import pytest
 from adapters.kafka import source as source_module
 from adapters.kafka.connection import Brokers
 from adapters.kafka.source import KafkaEventSource
+from tests.contracts.harness import ends, size
 from tests.integration.test_watchdog import LIMITS
-from tests.support.custodians import Witness
 from tests.support.events import an_event
 from tests.support.kafka import KafkaServer
+from tests.support.listeners import Witness
 from tests.support.quotas import quotas
 from tests.support.records import NewRecord, Topics
 from tests.support.waiting import eventually
@@ -59,17 +60,18 @@ async def test_throttled_consumer_whose_fetching_ended_is_made_anew(
     topics, topic = Topics(kafka.bootstrap), await kafka.new_topic(partitions=PARTITIONS)
     records = [NewRecord(PAYLOAD, partition=number % PARTITIONS) for number in range(BYTES // len(PAYLOAD))]
     brokers = Brokers(kafka.bootstrap, client_id=f"throttled-{uuid4().hex}")
-    source = KafkaEventSource(brokers, Witness(), topic=topic, group=topic, assignor="range", session_timeout=6)
+    source = KafkaEventSource(brokers, topic=topic, group=topic, assignor="range", session_timeout=6)
+    source.subscribe(Witness())
     await topics.send(topic, records)
     read = 0
 
     async def poll() -> int:
         nonlocal read
-        batch = await source.poll(1_000, 0.1)
-        if batch.records:
-            await source.commit(batch)
-        read += len(batch.records)
-        return len(batch.records)
+        polled = await source.poll(1_000, 0.1)
+        if polled:
+            await source.commit(ends(polled))
+        read += size(polled)
+        return size(polled)
 
     try:
         async with quotas(kafka.bootstrap, brokers.client_id, consumer_byte_rate=CONSUMER_BYTES):

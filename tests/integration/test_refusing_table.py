@@ -15,11 +15,10 @@ from adapters import wire
 from adapters.memory import MemoryDeadLetters, MemoryLog, MemoryPartitionStates, MemorySource
 from adapters.postgres.engine import Database, Limits, create_engine
 from adapters.postgres.event_store import PostgresEventStore
-from application.custody import Custody
-from application.holding import Backoff
-from application.pipeline import Pace, Pipeline
-from application.process_event import ProcessEvent
-from application.storm import StormLimits, Storms
+from application.consume.consumer_loop import ConsumerLoop
+from application.consume.dlq_limits import DlqLimits
+from application.consume.pace import Backoff, Pace
+from application.consume.process_event import ProcessEvent
 from domain.errors import WrongDeployment
 from domain.event import UserEvent
 from tests.support.events import an_event
@@ -37,23 +36,26 @@ _EVERYTHING = "true"
 
 
 class Moving:
-    """A pipeline from a log in memory into the real table."""
+    """A consumer from a log in memory into the real table."""
 
     def __init__(self, engine: AsyncEngine, *, batch_size: int = 100, patience: float = 0.2) -> None:
         self.log = MemoryLog(partitions=2)
-        storms = Storms(StormLimits(), lambda: 0.0)
-        custody = Custody(MemoryPartitionStates("events", "group"), storms, span=3 * batch_size)
-        self.source = MemorySource(self.log, "events", "group", custody)
+        self.source = MemorySource(self.log, "events", "group")
         process = ProcessEvent(
             PostgresEventStore(engine, settle=25.0),
             MemoryDeadLetters(self.log, "letters"),
             wire.decode,
-            storms,
             lambda: datetime.now(UTC),
             patience=patience,
         )
-        pace = Pace(batch_size=batch_size, poll_wait=0.02, backoff=Backoff(0.01, 0.05))
-        self.pipeline = Pipeline(self.source, process, custody, lambda: datetime.now(UTC), pace)
+        self.consumer = ConsumerLoop(
+            self.source,
+            process,
+            MemoryPartitionStates("events", "group"),
+            lambda: datetime.now(UTC),
+            pace=Pace(batch_size=batch_size, poll_wait=0.02, backoff=Backoff(0.01, 0.05)),
+            dlq_limits=DlqLimits(),
+        )
 
     def append(self, *events: UserEvent, partition: int = 0) -> None:
         """Append to a partition."""
@@ -76,33 +78,33 @@ class Moving:
         async def has_committed() -> bool:
             return self.committed(partition) >= count
 
-        await eventually(has_committed, f"{count} records committed, holding: {self.pipeline.holding}", within=60)
+        await eventually(has_committed, f"{count} records committed, waits for: {self.consumer.waits_for}", within=60)
 
-    async def holds(self) -> str:
-        """Return, with the cause, when a partition is held."""
+    async def pauses(self) -> str:
+        """Return, with the cause, when a partition is paused."""
 
-        async def is_holding() -> bool:
-            return self.pipeline.holding is not None
+        async def is_paused() -> bool:
+            return self.consumer.waits_for is not None
 
-        await eventually(is_holding, "a partition held")
-        return self.pipeline.holding or ""
+        await eventually(is_paused, "a paused partition")
+        return self.consumer.waits_for or ""
 
     async def keeps_trying(self, seconds: float) -> None:
         """Return when it has tried in vain for so long."""
         clock = asyncio.get_running_loop().time
-        tries, since = self.pipeline.pulse.deeds, clock()
+        tries, since = self.consumer.pulse.deeds, clock()
 
         async def has_tried() -> bool:
-            return self.pipeline.pulse.deeds > tries and clock() - since >= seconds
+            return self.consumer.pulse.deeds > tries and clock() - since >= seconds
 
         await eventually(has_tried, "tried again and again")
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator["asyncio.Task[None]"]:
-        """Run the pipeline meanwhile."""
+        """Run the consumer meanwhile."""
         stop = asyncio.Event()
         await self.source.open()
-        run = asyncio.create_task(self.pipeline.run(stop))
+        run = asyncio.create_task(self.consumer.run(stop))
         try:
             yield run
         finally:
@@ -205,7 +207,7 @@ async def test_trigger_that_refuses_everything_for_a_while_costs_no_dead_letter(
     events = with_culprit_at(3)
     moving.append(*events)
     async with moving.running():
-        assert code in await moving.holds()
+        assert code in await moving.pauses()
         await moving.keeps_trying(1.0)
         assert (moving.letters, moving.committed()) == ([], 0)
         await execute(engine, "DROP TRIGGER refuse ON events")
@@ -235,7 +237,7 @@ async def test_table_that_does_not_fit_ends_the_consumer(engine: AsyncEngine, ch
     moving.append(*(an_event() for _ in range(20)))
     async with moving.running() as run:
         await asyncio.wait([run], timeout=30)
-        assert run.done(), moving.pipeline.holding
+        assert run.done(), moving.consumer.waits_for
         with pytest.raises(WrongDeployment, match=told):
             run.result()
     assert (moving.letters, moving.committed()) == ([], 0)
@@ -250,7 +252,7 @@ async def test_missing_right_ends_the_consumer(database: Database, postgres: Pos
     moving.append(*with_culprit_at(1))
     async with moving.running() as run:
         await asyncio.wait([run], timeout=30)
-        assert run.done(), moving.pipeline.holding
+        assert run.done(), moving.consumer.waits_for
         with pytest.raises(WrongDeployment, match="42501"):
             run.result()
     await engine.dispose()
@@ -263,14 +265,14 @@ async def test_missing_right_ends_the_consumer(database: Database, postgres: Pos
     ["CHECK (payload ? 'tenant') NOT VALID", "CHECK (occurred_at < '2001-01-01') NOT VALID"],
 )
 async def test_constraint_that_refuses_every_event_costs_no_dead_letter(engine: AsyncEngine, rule: str) -> None:
-    """It is held, and goes on where the constraint is dropped."""
+    """It waits, and goes on where the constraint is dropped."""
     moving = Moving(engine)
     moving.append(an_event())
     async with moving.running():
         await moving.commits(1)
         await execute(engine, f"ALTER TABLE events ADD CONSTRAINT too_strict {rule}")
         moving.append(*(an_event() for _ in range(20)))
-        assert "too_strict" in await moving.holds()
+        assert "too_strict" in await moving.pauses()
         await moving.keeps_trying(0.5)
         await execute(engine, "ALTER TABLE events DROP CONSTRAINT too_strict")
         await moving.commits(21)
@@ -318,7 +320,7 @@ async def test_row_that_is_locked_for_a_while_is_no_dead_letter(database: Databa
             text("INSERT INTO events (id, user_id, event_type) VALUES (:id, 'user-1', 'LOGIN')"), {"id": event.id}
         )
         async with moving.running():
-            assert "55P03" in await moving.holds()
+            assert "55P03" in await moving.pauses()
             moving.append(an_event(), partition=1)
             await moving.commits(1, partition=1)
             await other.rollback()

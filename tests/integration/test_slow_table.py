@@ -69,7 +69,7 @@ async def test_table_that_takes_nothing_in_time_for_a_while_costs_no_dead_letter
     moving = Moving(hasty)
     moving.append(*with_culprit_at(0, count=5))
     async with moving.running():
-        await moving.holds()
+        await moving.pauses()
         await moving.keeps_trying(5 * _LIMIT_SECONDS)
         assert (moving.letters, moving.committed()) == ([], 0)
         await execute(engine, "DROP TRIGGER refuse ON events")

@@ -36,7 +36,7 @@ async def test_a_storm_of_dead_letters_stops_its_partition_until_a_person_resume
     consumer = await world.start("consumer")
     await world.stored({event.id for event in events[:10]})
     await told(consumer)
-    assert [line["partition"] for line in consumer.lines("partition stopped")] == [0]
+    assert [line["partition"] for line in consumer.lines("partition halted")] == [0]
     await world.send(*(record._replace(partition=1) for record in as_records(events[10:20])))
     await world.stored({event.id for event in events[:20]})
     assert len(await world.letters()) == IN_A_ROW

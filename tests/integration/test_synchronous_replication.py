@@ -11,7 +11,6 @@ import asyncpg
 import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from adapters.postgres import event_writer
 from adapters.postgres.engine import Database, Limits, create_engine
 from adapters.postgres.erasures import PostgresErasures
 from adapters.postgres.event_log import PostgresDeadLetters, PostgresEventPublisher, ensure_topic
@@ -19,9 +18,9 @@ from adapters.postgres.event_store import PostgresEventStore
 from adapters.postgres.migrate import migrate
 from adapters.postgres.oversize_letters import PostgresOversizeLetters
 from adapters.postgres.partition_states import PostgresPartitionStates
+from application.consume.halt import Halt, HaltKind
 from application.ports import Receipt, Verdict
 from domain.errors import Unavailable
-from domain.stop import Stop, StopKind
 from tests.support.events import a_letter, a_record, an_event, delivered
 from tests.support.framing import postgres_messages
 from tests.support.postgres import connect
@@ -64,7 +63,7 @@ USES: dict[str, Callable[[AsyncEngine], Awaitable[object]]] = {
     "canary": lambda engine: PostgresEventStore(engine, settle=25.0).probe(),
     "oversize letter": lambda engine: PostgresOversizeLetters(engine).keep(a_letter(a_record(b"large"))),
     "begin": lambda engine: PostgresPartitionStates(engine, "events", "group").begin({0: 7}),
-    "stop": lambda engine: PostgresPartitionStates(engine, "events", "group").stop(0, Stop(StopKind.STORM, 7, "bad")),
+    "halt": lambda engine: PostgresPartitionStates(engine, "events", "group").halt(0, Halt(HaltKind.GAP, 7, "gone")),
     "resume": lambda engine: PostgresPartitionStates(engine, "events", "group").resume(),
     "publish": _publish,
     "park": _park,
@@ -106,7 +105,7 @@ async def test_what_stands_already_waits_for_the_standby(
 ) -> None:
     """The first try ends by its limit, which leaves visible what no standby has: the next ones may not believe it."""
     if use == "resume":
-        await USES["stop"](engine)
+        await USES["halt"](engine)
     if use in {"publish", "park"}:
         # Makes the topic.
         await USES[use](engine)
@@ -131,7 +130,7 @@ async def _write_unconfirmed(database: Database, statement: str) -> None:
     await session.close()
 
 
-WAYS = ["COPY", "COPY before its turn", "INSERT", "oversize letter", "stop", "publish"]
+WAYS = ["COPY", "INSERT", "oversize letter", "halt", "publish"]
 
 
 @pytest.mark.parametrize("way", WAYS)
@@ -146,13 +145,12 @@ async def test_success_after_a_cancelled_wait_is_not_believed(
     is_again: bool,
 ) -> None:
     """The server says that all went well, beside a warning: it waits once more, and is held where that is cancelled."""
-    monkeypatch.setattr(event_writer, "EARLY_ROWS", 1 if way == "COPY before its turn" else 1_000)
     if way == "publish":
         await ensure_topic(engine, "events")
     store = PostgresEventStore(engine, settle=25.0)
     monkeypatch.setattr(store._writer, "_takes_copies", way != "INSERT")
     await asyncio.to_thread(servers.standby.stop)
-    work = store.add(delivered(EVENT)) if way in {"COPY", "COPY before its turn", "INSERT"} else USES[way](engine)
+    work = store.add(delivered(EVENT)) if way in {"COPY", "INSERT"} else USES[way](engine)
     using = asyncio.ensure_future(work)
     administrator = await connect(database)
     pid, since = await _waiting(administrator, datetime.min.replace(tzinfo=UTC))

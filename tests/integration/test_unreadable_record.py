@@ -12,52 +12,49 @@ from aiokafka.record.util import calc_crc32c
 from adapters.kafka.connection import Brokers
 from adapters.kafka.reader import KafkaLogReader
 from adapters.kafka.source import KafkaEventSource
+from application.consume.halt import HaltKind
 from domain.errors import WrongDeployment
-from domain.stop import StopKind
+from tests.contracts.harness import ends, flat
 from tests.contracts.reader_contract import read_into
-from tests.support.custodians import Witness
 from tests.support.kafka import KafkaServer
+from tests.support.listeners import Witness
 from tests.support.waiting import PATIENCE, eventually
 
 _CRC_AT, _CHECKED_FROM = 17, 21
 
 
-async def test_a_partition_stops_at_an_unreadable_record_and_the_others_flow_on(kafka: KafkaServer) -> None:
+async def test_a_partition_halts_at_an_unreadable_record_and_the_others_flow_on(kafka: KafkaServer) -> None:
     """What stands before it is delivered, what stands behind it once it is skipped; other partitions notice nothing."""
     topic = await kafka.new_topic(partitions=2)
     await _append(kafka, topic, 0, _batch([b"a", b"b"]))
     await _append(kafka, topic, 0, _batch([b"c", b"bad", b"d"], unreadable=1))
     await _append(kafka, topic, 1, _batch([b"e", b"f"]))
-    source = KafkaEventSource(
-        Brokers(kafka.bootstrap), Witness(), topic=topic, group=topic, assignor="range", session_timeout=6
-    )
+    source = KafkaEventSource(Brokers(kafka.bootstrap), topic=topic, group=topic, assignor="range", session_timeout=6)
+    source.subscribe(Witness())
     delivered: dict[int, list[bytes | None]] = {0: [], 1: []}
     try:
         async with asyncio.timeout(PATIENCE):
-            while not source.stopped() or len(delivered[1]) < 2:
-                batch = await source.poll(100, 0.2)
-                for record in batch.records:
-                    delivered[record.partition].append(record.value)
-                if batch.records:
-                    await source.commit(batch)
+            while not source.halted() or len(delivered[1]) < 2:
+                if polled := await source.poll(100, 0.2):
+                    for record in flat(polled):
+                        delivered[record.partition].append(record.value)
+                    await source.commit(ends(polled))
             await _append(kafka, topic, 1, _batch([b"g"]))
             while len(delivered[1]) < 3:
-                batch = await source.poll(100, 0.2)
-                delivered[1] += [record.value for record in batch.records]
+                delivered[1] += [record.value for record in flat(await source.poll(100, 0.2))]
 
         assert delivered == {0: [b"a", b"b", b"c"], 1: [b"e", b"f", b"g"]}
-        assert source.stopped().keys() == {0}
-        stop = source.stopped()[0]
-        assert (stop.kind, stop.offset) == (StopKind.UNREADABLE, 3)
-        assert "cannot be read" in stop.reason
+        assert source.halted().keys() == {0}
+        halt = source.halted()[0]
+        assert (halt.kind, halt.offset) == (HaltKind.UNREADABLE, 3)
+        assert "cannot be read" in halt.reason
 
         source.skip(0)
         async with asyncio.timeout(PATIENCE):
             while len(delivered[0]) < 4:
-                batch = await source.poll(100, 0.2)
-                delivered[0] += [record.value for record in batch.records]
+                delivered[0] += [record.value for record in flat(await source.poll(100, 0.2))]
         assert delivered[0] == [b"a", b"b", b"c", b"d"]
-        assert not source.stopped()
+        assert not source.halted()
     finally:
         await source.close()
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from uuid import UUID
 
 from adapters.memory import MemoryDeadLetters, MemoryEventStore, MemoryLog
-from application.ports import BeforeCommit, Delivery, Verdict, at_once
+from application.ports import Delivery, Verdict
 from domain.dead_letter import DeadLetter
 from domain.errors import Rejected
 from tests.support.events import NOON
@@ -27,7 +27,7 @@ class WatchedStore(MemoryEventStore):
         """Calls to add wait here for as long as it is cleared."""
         self.gate.set()
 
-    async def add(self, deliveries: Sequence[Delivery], before_commit: BeforeCommit = at_once) -> list[Verdict]:
+    async def add(self, deliveries: Sequence[Delivery]) -> list[Verdict]:
         ids = [delivery.event.id for delivery in deliveries]
         self.calls.append(ids)
         await self.gate.wait()
@@ -35,7 +35,7 @@ class WatchedStore(MemoryEventStore):
             raise self.bug
         if any(delivery.event.payload == UNSTORABLE for delivery in deliveries):
             raise Rejected("the store refuses the event") from ValueError()
-        return await super().add(deliveries, before_commit)
+        return await super().add(deliveries)
 
     async def probe(self) -> None:
         if self.probe_outage is not None:

@@ -26,7 +26,6 @@ from entrypoints.config.environment import load_settings
 from entrypoints.container import Container, assembled, assembled_audit
 from entrypoints.processes.api import Api
 from entrypoints.processes.consumer import Consumer
-from tests.support.custodians import Witness
 from tests.support.events import NOON
 
 # Nobody listens there, and nobody has to.
@@ -111,7 +110,7 @@ async def test_process_is_assembled_of_fakes(event_log: str, process: str, conta
     made = container(
         event_log,
         publisher=providers.Object(MemoryPublisher(log, "events")),
-        source=providers.Object(MemorySource(log, "events", "group", Witness())),
+        source=providers.Object(MemorySource(log, "events", "group")),
         dead_letters=providers.Object(MemoryDeadLetters(log, "dlq")),
         event_store=providers.Object(MemoryEventStore(lambda: NOON)),
         engine=providers.Object(None),

@@ -2,12 +2,12 @@
 
 import asyncio
 import json
-from collections import Counter
-from collections.abc import Coroutine, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Callable, Collection, Coroutine, Iterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from enum import Enum, auto
+from itertools import pairwise
 from typing import Any, TypeVar
 from uuid import UUID
 
@@ -25,12 +25,13 @@ from adapters.memory import (
     MemoryPublisher,
     MemorySource,
 )
+from adapters.memory.outage import Outage
 from adapters.memory.states import StateTable
-from application.custody import Custody
-from application.ports import Batch, BeforeCommit, Delivery, Receipt, Superseded, Verdict, at_once
-from application.process_event import Attempt, Outcome, ProcessEvent, Tally
-from application.storm import StormLimits, Storms
-from domain.dead_letter import Failure
+from application.consume.dlq_limits import CircuitBreaker, DlqLimits
+from application.consume.poison_pills import PoisonPills
+from application.consume.process_event import Attempt, Processed, ProcessEvent, Tally
+from application.ports import Delivery, Receipt, StaleGeneration, Verdict
+from domain.dead_letter import Failure, Record
 from domain.errors import Rejected, Unavailable
 from domain.event import EventType, UserEvent
 from tests.support.events import NOON, an_event
@@ -38,53 +39,194 @@ from tests.support.events import NOON, an_event
 T = TypeVar("T")
 
 TOPIC, LETTERS, GROUP = "events", "events-dlq", "group"
-REFUSED, BUG, KILLER = "refused", "bug", "killer"
-SPAN = 4
-NO_STORM = StormLimits(in_a_row=1_000_000, of_at_least=1_000_000)
+REFUSED, BUG, POISON = "refused", "bug", "poison"
+BATCH = 4
+REACH = 2 * BATCH
+"""One batch may be durable and not committed yet while the next is in flight."""
+NO_LIMITS = DlqLimits(max_consecutive=1_000_000, ratio_min_records=1_000_000)
 # Few of each, so that duplicates and conflicts are common, within a batch and across partitions.
 some_events = st.builds(
     an_event,
-    st.sampled_from(["ann", "bob", "cid", REFUSED, BUG, KILLER]),
+    st.sampled_from(["ann", "bob", "cid", REFUSED, BUG, POISON]),
     st.sampled_from([b"{}", b'{"n":1}', b'{"n":1.0}']),
     event_id=st.integers(1, 12).map(lambda number: UUID(int=number)),
     event_type=st.sampled_from(EventType),
 )
 garbage = st.sampled_from([None, b"", b"\xff", b"[]", b"{}", b'{"eventId":1}'])
 which = st.integers(0, 9)
+partitions = st.integers(0, 1)
+limits = st.integers(1, BATCH)
 
 
 class PickyStore(MemoryEventStore):
     """Refuses the events of one user, and has a bug that meets those of another."""
 
-    async def add(self, deliveries: Sequence[Delivery], before_commit: BeforeCommit = at_once) -> list[Verdict]:
+    def __init__(self, clock: Callable[[], datetime]) -> None:
+        super().__init__(clock)
+        self.stored: dict[int, list[int]] = defaultdict(list)
+        """By partition, the offsets that new rows came from."""
+
+    async def add(self, deliveries: Sequence[Delivery]) -> list[Verdict]:
         users = {delivery.event.user_id for delivery in deliveries}
         if self.outage is None and REFUSED in users:
             raise Rejected("refused")
         if self.outage is None and BUG in users:
             raise RuntimeError("a bug")
-        return await super().add(deliveries, before_commit)
+        verdicts = await super().add(deliveries)
+        for (record, _), verdict in zip(deliveries, verdicts, strict=True):
+            if verdict is Verdict.STORED:
+                self.stored[record.partition].append(record.offset)
+        return verdicts
 
 
 class Killed(Exception):
     """The consumer's process is gone."""
 
 
-class Stage(Enum):
-    """How far a consumer is with the batch in its hands."""
+class Crashes:
+    """What is known of attempts and crashes by one who sees them all."""
 
-    IDLE = auto()
-    DELIVERED = auto()
-    DURABLE = auto()
+    def __init__(self) -> None:
+        self.unfinished: Counter[tuple[int, int]] = Counter()
+        """How many attempts at a partition have not ended well, by the position that it had then."""
+        self.alone: Counter[tuple[int, int]] = Counter()
+        """How many consumers a record has killed while it was alone in flight."""
+        self.never_ended: list[AbstractAsyncContextManager[bool]] = []
 
 
-@dataclass(eq=False)
+@dataclass
+class Share:
+    """A partition in the hands of a member."""
+
+    position: int
+    """Where it was claimed."""
+    suspect_until: int | None
+    queue: list[Record] = field(default_factory=list)
+    batch: Sequence[Record] = ()
+    """What is in flight."""
+    durable: int | None = None
+    """The offset to commit."""
+    is_attempted: bool = False
+    breaker: CircuitBreaker = field(default_factory=lambda: CircuitBreaker(NO_LIMITS))
+
+    @property
+    def is_suspect(self) -> bool:
+        """Whether the next record, or the one in flight, has to be taken alone."""
+        following = [*self.batch[:1], *self.queue[:1]]
+        return self.suspect_until is not None and bool(following) and following[0].offset < self.suspect_until
+
+
 class Member:
-    """A consumer."""
+    """A consumer, and the listener of its source."""
 
-    source: MemorySource
-    custody: Custody
-    batch: Batch = field(default_factory=lambda: Batch((), None))
-    stage: Stage = Stage.IDLE
+    def __init__(self, log: MemoryLog, table: StateTable, process: ProcessEvent, crashes: Crashes) -> None:
+        self.source = MemorySource(log, TOPIC, GROUP)
+        self.source.subscribe(self)
+        self.shares: dict[int, Share] = {}
+        self.finishes_revoked = False
+        """Whether a rebalance finds the time to finish what is in flight."""
+        self.tallies: list[tuple[int, Tally]] = []
+        self._states = MemoryPartitionStates(TOPIC, GROUP, table)
+        self._pills = PoisonPills(self._states, reach=REACH)
+        self._process = process
+        self._crashes = crashes
+
+    async def on_assigned(self, positions: Mapping[int, int]) -> None:
+        for partition, claimed in (await self._pills.claim(positions)).items():
+            position = positions[partition]
+            # However often idle consumers crash, or others end well.
+            assert claimed.suspect_until is None or self._crashes.unfinished[partition, position] >= 2
+            self.shares[partition] = Share(position, claimed.suspect_until)
+
+    async def on_revoked(self, partitions: Collection[int]) -> None:
+        if self.finishes_revoked:
+            for partition in partitions:
+                with suppress(Unavailable, StaleGeneration):
+                    await self.finish(partition)
+        await self._drop(partitions)
+
+    async def on_lost(self, partitions: Collection[int]) -> None:
+        await self._drop(partitions)
+
+    async def poll(self, limit: int) -> None:
+        """Follow the group, and read on where nothing is queued; a poll that fails changes nothing."""
+        with suppress(Unavailable):
+            paused = [partition for partition, share in self.shares.items() if share.queue]
+            for partition, records in (await self.source.poll(limit, 0, paused=paused)).items():
+                self.shares[partition].queue += records
+
+    async def begin(self, partition: int, limit: int) -> None:
+        """Take a batch of what is queued, a suspect record alone."""
+        share = self.shares[partition]
+        if not share.is_attempted:
+            await self._pills.count_attempt(partition)
+            self._crashes.unfinished[partition, share.position] += 1
+            share.is_attempted = True
+        limit = 1 if share.is_suspect else limit
+        share.batch, share.queue = share.queue[:limit], share.queue[limit:]
+
+    async def persist(self, partition: int) -> None:
+        """Store and dead-letter what is in flight, or its beginning; an outage leaves it in flight."""
+        share = self.shares[partition]
+        processed = await (self._try_alone(share) if share.is_suspect else self._try(share))
+        self.tallies.append((processed.records, processed.tally))
+        if share.durable is not None:
+            # What was durable first is committed first.
+            await self.commit(partition)
+        share.breaker = processed.breaker
+        share.durable = share.batch[processed.records - 1].offset + 1
+        share.queue[:0] = share.batch[processed.records :]
+        share.batch = ()
+
+    async def commit(self, partition: int) -> None:
+        """Commit what is durable."""
+        share = self.shares[partition]
+        assert share.durable is not None
+        await self.source.commit({partition: share.durable})
+        share.durable = None
+
+    async def finish(self, partition: int) -> None:
+        """Make durable and commit what is in flight."""
+        if self.shares[partition].batch:
+            await self.persist(partition)
+        if self.shares[partition].durable is not None:
+            await self.commit(partition)
+
+    async def _try_alone(self, share: Share) -> Processed:
+        """Die with a poison pill such that it is seen."""
+        (record,) = share.batch
+        alone = self._pills.alone(record)
+        # Kept, so that a crash leaves the record in the marker.
+        self._crashes.never_ended.append(alone)
+        may_be_tried = await alone.__aenter__()
+        try:
+            if not may_be_tried:
+                processed = await self._process.condemn(share.batch, share.breaker, Attempt())
+            else:
+                processed = await self._try(share)
+        except Killed:
+            self._crashes.alone[record.partition, record.offset] += 1
+            raise
+        except Unavailable as unavailable:
+            with suppress(Unavailable):
+                await alone.__aexit__(Unavailable, unavailable, None)
+            raise
+        await alone.__aexit__(None, None, None)
+        return processed
+
+    async def _try(self, share: Share) -> Processed:
+        """Die of the first try at a poison pill."""
+        events = map(wire.decode, share.batch)
+        if any(isinstance(event, UserEvent) and event.user_id == POISON for event in events):
+            raise Killed
+        return await self._process(share.batch, share.breaker, Attempt())
+
+    async def _drop(self, partitions: Collection[int]) -> None:
+        attempts = self._pills.forget(partitions)
+        await self._pills.release(attempts)
+        self._crashes.unfinished.subtract(attempts.items())
+        for partition in partitions:
+            del self.shares[partition]
 
 
 class Delivering(RuleBasedStateMachine):
@@ -98,22 +240,18 @@ class Delivering(RuleBasedStateMachine):
         self.publisher = MemoryPublisher(self.log, TOPIC)
         self.store = PickyStore(self.clock)
         self.letters = MemoryDeadLetters(self.log, LETTERS)
-        self.storms = Storms(NO_STORM, lambda: 0.0)
-        self.process = ProcessEvent(self.store, self.letters, wire.decode, self.storms, self.clock)
+        self.process = ProcessEvent(self.store, self.letters, wire.decode, self.clock)
         self.states: StateTable = {}
-        self.never_put_down: list[AbstractAsyncContextManager[bool]] = []
-        self.deaths_alone: Counter[tuple[int, int]] = Counter()
-        self.attempts: Counter[tuple[int, int]] = Counter()
-        """How often something was in flight of a partition, by the position that it had then."""
+        self.crashes = Crashes()
         self.members: list[Member] = []
         self.stalled: list[Member] = []
+        self.gone: list[Member] = []
         self.positions: Counter[int] = Counter()
         self.sent: list[UserEvent] = []
         self.acknowledged: list[tuple[UserEvent, Receipt]] = []
-        self.tallies: list[tuple[int, Tally]] = []
 
     def clock(self) -> datetime:
-        """Tell a time that never stands still."""
+        """Return a time that never stands still."""
         self.now += timedelta(milliseconds=1)
         return self.now
 
@@ -130,16 +268,19 @@ class Delivering(RuleBasedStateMachine):
     @precondition(lambda self: len(self.members) < 3)
     def join(self) -> None:
         """A consumer starts: the group shares its partitions anew."""
-        custody = Custody(MemoryPartitionStates(TOPIC, GROUP, self.states), self.storms, span=SPAN)
-        member = Member(MemorySource(self.log, TOPIC, GROUP, custody), custody)
+        member = Member(self.log, self.states, self.process, self.crashes)
         self.run(member.source.open())
         self.members.append(member)
 
-    @rule(number=which)
+    @rule(number=which, finishes=st.booleans())
     @precondition(lambda self: self.members)
-    def leave(self, number: int) -> None:
-        """A consumer stops in order."""
-        self.run(self.members.pop(number % len(self.members)).source.close())
+    def leave(self, number: int, *, finishes: bool) -> None:
+        """A consumer stops in order; what it read and did not finish is dropped."""
+        member = self.members[number % len(self.members)]
+        member.finishes_revoked = finishes
+        if self.survives(member, member.source.close()):
+            self.members.remove(member)
+            self.gone.append(member)
 
     @rule(number=which, comes_back=st.booleans())
     @precondition(lambda self: self.members)
@@ -147,68 +288,57 @@ class Delivering(RuleBasedStateMachine):
         """A consumer is gone at whatever point it was: before storing, or between that and the commit."""
         member = self.members.pop(number % len(self.members))
         member.source.crash()
-        if comes_back:
-            self.stalled.append(member)
+        (self.stalled if comes_back else self.gone).append(member)
 
     @rule()
     @precondition(lambda self: self.stalled)
     def come_back(self) -> None:
         """A consumer that only stalled goes on as though nothing had happened."""
         member = self.stalled.pop(0)
-        if member.stage is Stage.DELIVERED:
-            self.persist(member)
-        if member.stage is Stage.DURABLE:
-            self.commit(member)
+        self.gone.append(member)
+        for partition in member.shares:
+            if not self.survives(member, member.finish(partition)):
+                break
 
     @rule(events=st.lists(some_events, min_size=2, max_size=8), is_heard=st.booleans())
     def publish(self, events: list[UserEvent], *, is_heard: bool) -> None:
-        """Clients report events; what is acknowledged is a promise, if anybody hears of it."""
+        """Clients report events; what is acknowledged is a promise, if anybody receives it."""
         self.sent += events
         for event, outcome in zip(events, self.run(self.publisher.publish(events)), strict=True):
             if isinstance(outcome, Receipt) and is_heard:
                 self.acknowledged.append((event, outcome))
 
-    @rule(value=garbage, partition=st.integers(0, 1))
+    @rule(value=garbage, partition=partitions)
     def append_garbage(self, value: bytes | None, partition: int) -> None:
         """A foreign producer writes what is no event."""
         self.log.append(TOPIC, b"key", value, partition=partition)
 
-    @rule(number=which, limit=st.integers(1, 4), steps=st.integers(1, 6))
+    @rule(number=which, partition=partitions, limit=limits, steps=st.integers(1, 9), commits_late=st.booleans())
     @precondition(lambda self: self.members)
-    def work(self, number: int, limit: int, steps: int) -> None:
-        """A consumer goes on: reads with empty hands, stores and parks what it read, commits what is durable."""
+    def work(self, number: int, partition: int, limit: int, steps: int, *, commits_late: bool) -> None:
+        """A consumer goes on with a partition: begins, stores and dead-letters, commits at once or behind the next."""
         member = self.members[number % len(self.members)]
         for _ in range(steps):
-            if member not in self.members:
-                return
-            if member.stage is Stage.IDLE:
-                self.deliver(member, limit)
-            elif member.stage is Stage.DELIVERED:
-                self.persist(member)
-            else:
-                self.commit(member)
+            if member in self.members:
+                self.step(member, partition, limit, commits_late=commits_late)
 
-    @rule(number=which, limit=st.integers(1, 4))
+    @rule(number=which, limit=limits)
     @precondition(lambda self: self.members)
-    def rewind(self, number: int, limit: int) -> None:
-        """A consumer lets what it read go, and goes on."""
-        member = self.members[number % len(self.members)]
-        if member.stage is Stage.IDLE:
-            self.deliver(member, limit)
-        if member.stage is not Stage.IDLE:
-            member.source.rewind(member.batch)
-            member.stage = Stage.IDLE
-            self.work(number, limit, steps=3)
+    def poll(self, number: int, limit: int) -> None:
+        """A consumer polls, whatever it has in flight: it drops what it lost by then."""
+        self.run(self.members[number % len(self.members)].poll(limit))
 
     @rule(number=which)
     def fail(self, number: int) -> None:
         """Something goes down."""
-        (self.store, self.letters, self.publisher)[number % 3].outage = Unavailable("down")
+        dependencies = list(self.dependencies())
+        dependencies[number % len(dependencies)].outage = Unavailable("down")
 
     @rule()
     def heal(self) -> None:
         """Everything is up again."""
-        self.store.outage = self.letters.outage = self.publisher.outage = None
+        for dependency in self.dependencies():
+            dependency.outage = None
 
     @invariant()
     def positions_never_pass_what_is_not_durable(self) -> None:
@@ -231,46 +361,48 @@ class Delivering(RuleBasedStateMachine):
             assert (letter.key, letter.value) == (original.key, original.value)
 
     @invariant()
+    def rows_of_a_partition_are_stored_in_its_order(self) -> None:
+        """Nobody ever sees a user's later event without the earlier one."""
+        assert all(before < after for offsets in self.store.stored.values() for before, after in pairwise(offsets))
+
+    @invariant()
     def only_what_kills_is_quarantined(self) -> None:
-        """Whatever else dies or sleeps; and it kills three consumers at most with it alone in hand."""
+        """Whatever else dies or sleeps; and it kills three consumers at most with it alone in flight."""
         for partition, offset, letter in self.parked():
             if dict(letter.headers)["dlq.error.class"] == b"LethalRecord":
                 event = wire.decode(self.log.topics[TOPIC][partition][offset])
                 assert isinstance(event, UserEvent)
-                assert event.user_id == KILLER
-        assert all(deaths <= 3 for deaths in self.deaths_alone.values())
-
-    @invariant()
-    def nothing_is_suspected_of_which_nothing_was_in_flight(self) -> None:
-        """However often idle consumers die."""
-        for member in self.members:
-            for partition, until in member.custody.suspected.items():
-                assert self.attempts[partition, until - SPAN] >= 2
+                assert event.user_id == POISON
+        assert all(crashes <= 3 for crashes in self.crashes.alone.values())
 
     @invariant()
     def ledger_adds_up(self) -> None:
         """Every processed batch is accounted for, and no id was stored twice."""
-        assert all(
-            count == tally.stored + tally.duplicate + tally.conflict + tally.dead for count, tally in self.tallies
-        )
-        assert sum(tally.stored for _, tally in self.tallies) <= len(self.store.rows)
+        tallies = [each for member in (*self.members, *self.stalled, *self.gone) for each in member.tallies]
+        assert all(count == sum(tally) for count, tally in tallies)
+        assert sum(tally.stored for _, tally in tallies) <= len(self.store.rows)
+        assert sum(map(len, self.store.stored.values())) == len(self.store.rows)
 
     def teardown(self) -> None:
         """Let everything heal: all that was acknowledged ends in the table or among the letters, and no lag is left."""
         self.heal()
         for member in self.members:
             member.source.crash()
+        self.gone += self.members
         self.members = []
         self.join()
-        while sum(self.run(self.members[0].source.lag()).values()):
-            self.work(0, limit=4, steps=3)
-            if not self.members:
-                self.join()
+        while any(self.run(self.members[0].source.lag()).values()):
+            for partition in range(2):
+                self.work(0, partition, limit=BATCH, steps=4, commits_late=False)
+                if not self.members:
+                    self.join()
         self.positions_never_pass_what_is_not_durable()
         while self.stalled:
             self.come_back()
         self.positions_never_pass_what_is_not_durable()
         self.nothing_is_stored_that_nobody_sent()
+        self.rows_of_a_partition_are_stored_in_its_order()
+        self.only_what_kills_is_quarantined()
         self.ledger_adds_up()
         kept = self.kept()
         for event, receipt in self.acknowledged:
@@ -280,67 +412,47 @@ class Delivering(RuleBasedStateMachine):
             assert record in kept
         self.loop.close()
 
-    def deliver(self, member: Member, limit: int) -> None:
-        """Read a batch, if there is any; a record that may kill is taken alone."""
-        batch = self.run(member.source.poll(limit, 0))
-        if batch.records:
-            self.run(member.custody.attempt(batch.partitions))
-            for partition in batch.partitions:
-                self.attempts[partition, self.log.groups[TOPIC, GROUP].committed[partition]] += 1
-            if member.custody.is_suspect(batch.records[0]):
-                member.source.rewind(Batch(batch.records[1:], batch.assignment))
-                batch = Batch(batch.records[:1], batch.assignment)
-            member.batch, member.stage = batch, Stage.DELIVERED
-
-    def persist(self, member: Member) -> None:
-        """Store and park, perhaps not for the first time; an outage leaves the batch where it is."""
-        try:
-            tally = self.run(self.carry_out(member)).tally
-        except Unavailable:
+    def step(self, member: Member, number: int, limit: int, *, commits_late: bool) -> None:
+        """Take the next step with one of a member's partitions: read and begin, store, or commit."""
+        if not member.shares:
+            self.run(member.poll(limit))
+        if not member.shares:
             return
-        except Superseded:
-            member.stage = Stage.IDLE
+        partition = sorted(member.shares)[number % len(member.shares)]
+        share = member.shares[partition]
+        if share.batch:
+            self.survives(member, member.persist(partition))
+        elif share.durable is not None and not (commits_late and share.queue and not share.is_suspect):
+            self.survives(member, member.commit(partition))
+        elif share.queue:
+            self.survives(member, member.begin(partition, limit))
+        else:
+            self.run(member.poll(limit))
+            if member.shares.get(partition) is share and share.queue:
+                self.survives(member, member.begin(partition, limit))
+
+    def survives(self, member: Member, step: Coroutine[Any, Any, None]) -> bool:
+        """Let a member take a step, and return whether it lives; what fails is left as it is."""
+        try:
+            self.run(step)
+        except Unavailable:
+            pass
+        except StaleGeneration:
+            # A poll tells a member what it has lost.
+            if member in self.members:
+                self.run(member.poll(0))
         except Killed:
             member.source.crash()
             if member in self.members:
                 self.members.remove(member)
-        else:
-            self.tallies.append((len(member.batch.records), tally))
-            member.stage = Stage.DURABLE
+                self.gone.append(member)
+            return False
+        return True
 
-    async def carry_out(self, member: Member) -> Outcome:
-        """Store and park what a member has in hand."""
-        records = member.batch.records
-        if not member.custody.is_suspect(records[0]):
-            return await self.try_all(member)
-        in_hand = member.custody.in_hand(records[0])
-        self.never_put_down.append(in_hand)
-        if not await in_hand.__aenter__():
-            outcome = await self.process.condemn(member.batch, Attempt())
-        else:
-            try:
-                outcome = await self.try_all(member)
-            except Killed:
-                self.deaths_alone[records[0].partition, records[0].offset] += 1
-                raise
-            except Unavailable as unavailable:
-                await in_hand.__aexit__(Unavailable, unavailable, None)
-                raise
-        await in_hand.__aexit__(None, None, None)
-        return outcome
-
-    async def try_all(self, member: Member) -> Outcome:
-        """Die of the first try at what kills."""
-        events = map(wire.decode, member.batch.records)
-        if any(isinstance(event, UserEvent) and event.user_id == KILLER for event in events):
-            raise Killed
-        return await self.process(member.batch)
-
-    def commit(self, member: Member) -> None:
-        """Commit, unless the batch is no longer this consumer's own."""
-        with suppress(Superseded):
-            self.run(member.source.commit(member.batch))
-        member.stage = Stage.IDLE
+    def dependencies(self) -> Iterator[Outage]:
+        """Name what may be down: for all, or between one member and the log."""
+        yield from (self.store, self.letters, self.publisher)
+        yield from (member.source for member in (*self.members, *self.stalled))
 
     def parked(self) -> list[tuple[int, int, LogRecord]]:
         """List the letters with the partition and offset that each names as its origin."""

@@ -8,7 +8,7 @@ import asyncio
 import logging
 import struct
 import zlib
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Mapping, Sequence
 
 import cramjam
 from aiokafka import AIOKafkaConsumer, OffsetAndMetadata, TopicPartition
@@ -16,10 +16,10 @@ from aiokafka.errors import CorruptRecordException, UnsupportedCodecError
 
 from adapters.kafka.open_transactions import OpenTransactions
 from adapters.kafka.patches import committed_offsets
-from application.ports import Custodian
+from application.consume.halt import Halt, HaltKind
+from application.ports import RebalanceListener
 from domain.dead_letter import Record
 from domain.errors import Unavailable
-from domain.stop import Stop, StopKind
 
 _UNREADABLE = (
     CorruptRecordException,
@@ -44,35 +44,31 @@ logger = logging.getLogger(__name__)
 class Assignment:
     """The partitions of one consumer in one generation; compared by identity."""
 
-    def __init__(self, consumer: AIOKafkaConsumer, topic: str, custodian: Custodian) -> None:
+    def __init__(self, consumer: AIOKafkaConsumer, topic: str, listener: RebalanceListener) -> None:
         self._consumer = consumer
         self._topic = topic
-        self._custodian = custodian
-        self._begun: set[int] = set()
-        """The partitions that the custodian has taken over."""
+        self._listener = listener
+        self.taken_over: set[int] = set()
+        """The partitions that the listener has taken over."""
+        self._is_over = False
         self._cursor: dict[int, int] = {}
         self._committed: dict[int, int] = {}
         self.transactions = OpenTransactions(consumer)
-        self.stopped: dict[int, Stop] = {}
+        self.halted: dict[int, Halt] = {}
         """Partitions that cannot be read on."""
-        self._skipping: dict[int, Stop] = {}
-        """Those of them that are to be read on behind what stopped them."""
+        self._skipping: dict[int, Halt] = {}
+        """Those of them that are to be read on behind what halted them."""
         self.is_positioned = False
-        """Whether the client reads from the cursor and honours the pauses."""
+        """Whether the client reads from the cursor."""
         self.is_revoking = False
         self.single_fetches = 0
         """How many more times to read one by one, to find the record that could not be read."""
         self._doubted_at = float("-inf")
 
     @property
-    def is_begun(self) -> bool:
-        """Whether the custodian has taken over all partitions."""
-        return {tp.partition for tp in self._consumer.assignment()} <= self._begun
-
-    @property
-    def is_idle(self) -> bool:
-        """Whether all that was read is committed."""
-        return self._cursor == self._committed
+    def is_taken_over(self) -> bool:
+        """Whether the listener has taken over all partitions."""
+        return {tp.partition for tp in self._consumer.assignment()} <= self.taken_over
 
     async def find_positions(self) -> None:
         """Learn where to begin: at the group's position, or else at the log's beginning."""
@@ -82,33 +78,30 @@ class Assignment:
         for tp, position in positions.items():
             self._begin_at(tp.partition, position)
         skipping = list(self._skipping.items())
-        gaps = [self._at(partition) for partition, stop in skipping if stop.kind is not StopKind.UNREADABLE]
+        gaps = [self._at(partition) for partition, halt in skipping if halt.kind is not HaltKind.UNREADABLE]
         beginnings = await self._consumer.beginning_offsets(gaps)
-        for partition, stop in skipping:
-            if self._skipping.pop(partition, None) is not stop:
-                # What stands before it was given back meanwhile.
-                continue
-            place = beginnings.get(self._at(partition), stop.offset + 1)
-            logger.warning("records skipped", extra={"partition": partition, "offset": stop.offset, "behind": place})
+        for partition, halt in skipping:
+            del self._skipping[partition]
+            place = beginnings.get(self._at(partition), halt.offset + 1)
+            logger.warning("records skipped", extra={"partition": partition, "offset": halt.offset, "behind": place})
             self._begin_at(partition, place)
 
-    async def position(self, paused: Collection[int]) -> None:
-        """Tell the client to read on from the cursor, once the custodian has taken over what is new."""
+    async def position(self) -> None:
+        """Tell the client to read on from the cursor, once the listener has taken over what is new."""
         assigned = self._consumer.assignment()
-        new = {partition: start for partition, start in self._committed.items() if partition not in self._begun}
+        new = {partition: start for partition, start in self._committed.items() if partition not in self.taken_over}
         if new:
             await self._hand_over(new)
-        if assigned != self._consumer.assignment() or not assigned <= {self._at(each) for each in self._begun}:
+        if assigned != self._consumer.assignment() or not assigned <= {self._at(each) for each in self.taken_over}:
             return
         for tp in assigned:
             self._consumer.seek(tp, self._cursor[tp.partition])
         # Meanwhile a person may have had something skipped.
         self.is_positioned = not self._skipping
-        self.pause(paused)
 
     async def _hand_over(self, new: Mapping[int, int]) -> None:
         try:
-            await self._custodian.begin(new)
+            await self._listener.on_assigned(new)
         except Unavailable:
             # The client leaves the group when it is not asked for records for some minutes.
             for tp in self._consumer.assignment():
@@ -116,54 +109,40 @@ class Assignment:
                 self._consumer.pause(tp)
             await self._consumer.getmany(timeout_ms=0)
             raise
-        self._begun |= new.keys()
+        self.taken_over |= new.keys()
+        if self._is_over:
+            # Revoked or lost meanwhile, when the listener had not yet got what it has now.
+            await self.lose()
 
-    async def end(self) -> None:
-        """Give all partitions up in order: nothing of them is in flight."""
-        if self._begun:
-            await self._custodian.end(self._begun)
+    async def revoke(self) -> None:
+        """Have the listener finish what is in flight; meanwhile it can be committed, and nothing more is read."""
+        self.is_revoking = self._is_over = True
+        if self.taken_over:
+            await self._listener.on_revoked(self.taken_over)
+            self.taken_over = set()
+
+    async def lose(self) -> None:
+        """Have the listener drop all partitions: nothing of them can be committed any more."""
+        self._is_over = True
+        lost, self.taken_over = self.taken_over, set()
+        if lost:
+            await self._listener.on_lost(lost)
 
     def skip(self, partition: int) -> None:
-        """Read on behind what stopped `partition`, next time the client is told where to read."""
-        if partition in self.stopped:
-            self._skipping[partition] = self.stopped.pop(partition)
+        """Read on behind what halted `partition`, next time the client is told where to read."""
+        if partition in self.halted:
+            self._skipping[partition] = self.halted.pop(partition)
             self.is_positioned = False
 
-    def pause(self, partitions: Collection[int]) -> None:
-        """Let the client read from none of `partitions` and of the stopped ones, and from all others."""
-        for tp in self._consumer.assignment():
-            if tp.partition in partitions or tp.partition in self.stopped:
-                self._consumer.pause(tp)
-            else:
-                self._consumer.resume(tp)
-
-    def advance(self, fetched: Fetched) -> list[Record]:
-        """Move the cursor behind `fetched` and answer its records."""
+    def advance(self, fetched: Fetched) -> Mapping[int, Sequence[Record]]:
+        """Move the cursor behind `fetched` and return its records by partition."""
         for tp, records in fetched.items():
             self._cursor[tp.partition] = records[-1].offset + 1
-        return [record for records in fetched.values() for record in records]
+        return {tp.partition: records for tp, records in fetched.items()}
 
-    def rewind(self, records: Iterable[Record]) -> Collection[int]:
-        """Move the cursor back to the first of `records` that is not committed; in each partition they are in order.
-
-        It stays where it stands before them already: an earlier batch was given back. Names the partitions of these.
-        """
-        first: dict[int, int] = {}
-        for record in records:
-            if record.offset >= self._committed[record.partition]:
-                first.setdefault(record.partition, record.offset)
-        for partition, offset in first.items():
-            self._cursor[partition] = min(self._cursor[partition], offset)
-            # What has stopped it further on is met again, and may not be skipped together with what stands before it.
-            self.stopped.pop(partition, None)
-            self._skipping.pop(partition, None)
-        self.is_positioned = False
-        return first.keys()
-
-    async def is_behind(self) -> bool:
+    async def is_behind(self, paused: Collection[int]) -> bool:
         """Tell whether the log has more than the client has read, in a partition that it should be reading."""
-        readable = list(self._consumer.assignment() - self._consumer.paused())
-        ends = await self._consumer.end_offsets(readable)
+        ends = await self._consumer.end_offsets(self._readable(paused))
         positions = {tp: await self._consumer.position(tp) for tp in ends}
         return any(end > positions[tp] for tp, end in ends.items())
 
@@ -191,21 +170,21 @@ class Assignment:
         position: int = await self._consumer.position(self._at(partition))
         return max(committed, position)
 
-    async def stop_at_gaps(self, partitions: Collection[TopicPartition]) -> None:
-        """Stop those of `partitions` whose log no longer reaches the cursor, so that no gap passes unnoticed."""
+    async def halt_at_gaps(self, partitions: Collection[TopicPartition]) -> None:
+        """Halt those of `partitions` whose log no longer reaches the cursor, so that no gap passes unnoticed."""
         # Until it is told where to read on the client tries the group's position, from which the cursor begins as well.
         known = [tp for tp in partitions if tp.partition in self._cursor]
         # Fetches that were under way meet a gap again.
-        known = [tp for tp in known if tp.partition not in self.stopped and tp.partition not in self._skipping]
+        known = [tp for tp in known if tp.partition not in self.halted and tp.partition not in self._skipping]
         beginnings = await self._consumer.beginning_offsets(known)
         ends = await self._consumer.end_offsets(known)
         for tp in known:
             cursor, beginning, end = self._cursor[tp.partition], beginnings[tp], ends[tp]
             if cursor < beginning:
                 lost = beginning - cursor
-                self._stop(tp, StopKind.GAP, f"retention deleted {lost} records before they were read")
+                self._halt(tp, HaltKind.GAP, f"retention deleted {lost} records before they were read")
             elif cursor > end:
-                self._stop(tp, StopKind.GAP, f"the log ends at {end} already: it was truncated or made anew")
+                self._halt(tp, HaltKind.GAP, f"the log ends at {end} already: it was truncated or made anew")
 
     def doubt(self, error: Exception, limit: int, now: float) -> None:
         """Read again what the client has failed on; the second time soon after, read one by one to find the culprit.
@@ -213,43 +192,49 @@ class Assignment:
         `limit` is that of the poll that failed, `now` in seconds.
         """
         if now - self._doubted_at < _DOUBT_SECONDS:
-            logger.warning("reading one by one to find what cannot be read", extra={"cause": repr(error)})
+            logger.warning("bisecting for an undecodable record", extra={"cause": repr(error)})
             # The culprit stands among the records of one poll.
             self.single_fetches = limit
         else:
             logger.warning("reading again what could not be read", extra={"cause": repr(error)})
         self._doubted_at = now
 
-    async def getmany(self, *, timeout_ms: int, max_records: int) -> Fetched:
+    async def getmany(self, timeout_ms: int, max_records: int, paused: Collection[int]) -> Fetched:
         """Read as the client does, or one record of each partition while `single_fetches` are left.
 
         The client drops what it has read beside a record that it fails on. Read one by one, that record is found, and
-        its partition stopped.
+        its partition halted.
         """
+        readable = self._readable(paused)
+        if not readable:
+            # Asked all the same: the group takes a member that does not poll for hung.
+            self._consumer.pause(*self._consumer.assignment())
+            nothing: Fetched = await self._consumer.getmany(timeout_ms=timeout_ms)
+            return nothing
+        # Those that are not asked for keep what was fetched of them, which the client drops when they are paused.
+        self._consumer.resume(*self._consumer.paused())
         if self.single_fetches == 0:
-            return await self._getmany_by_portions(timeout_ms, max_records)
+            return await self._getmany_by_portions(readable, timeout_ms, max_records)
         self.single_fetches -= 1
         singles: dict[TopicPartition, list[Record]] = {}
-        readable = self._consumer.assignment() - self._consumer.paused()
         for tp in readable:
-            cursor = self._cursor[tp.partition]
             try:
                 singles |= await self._consumer.getmany(tp, timeout_ms=timeout_ms // len(readable), max_records=1)
             except _UNREADABLE as error:
-                # Moved back meanwhile, the cursor comes here again.
-                if cursor == self._cursor[tp.partition]:
-                    self._stop(tp, StopKind.UNREADABLE, f"the record cannot be read: {error!r}")
+                self._halt(tp, HaltKind.UNREADABLE, f"the record cannot be read: {error!r}")
                 self.is_positioned = False
                 self.single_fetches = 0
         return singles
 
-    async def _getmany_by_portions(self, timeout_ms: int, max_records: int) -> Fetched:
-        """Read as the client does, which takes records apart without a pause, and let others work in between."""
+    async def _getmany_by_portions(
+        self, readable: Sequence[TopicPartition], timeout_ms: int, max_records: int
+    ) -> Fetched:
+        """Read as the client does, which parses records without a pause, and let others work in between."""
         fetched: dict[TopicPartition, list[Record]] = {}
         left = max_records
         while left > 0:
             portion: Fetched = await self._consumer.getmany(
-                timeout_ms=0 if fetched else timeout_ms, max_records=min(left, _PORTION_RECORDS)
+                *readable, timeout_ms=0 if fetched else timeout_ms, max_records=min(left, _PORTION_RECORDS)
             )
             if not portion:
                 break
@@ -259,10 +244,16 @@ class Assignment:
             await asyncio.sleep(0)
         return fetched
 
-    def _stop(self, tp: TopicPartition, kind: StopKind, reason: str) -> None:
-        stop = Stop(kind, self._cursor[tp.partition], reason)
-        self.stopped[tp.partition] = stop
-        logger.error("partition stopped", extra={"partition": tp.partition, **stop._asdict()})
+    def _readable(self, paused: Collection[int]) -> Sequence[TopicPartition]:
+        """Name what may be read: neither paused nor halted."""
+        return [
+            tp for tp in self._consumer.assignment() if tp.partition not in paused and tp.partition not in self.halted
+        ]
+
+    def _halt(self, tp: TopicPartition, kind: HaltKind, reason: str) -> None:
+        halt = Halt(kind, self._cursor[tp.partition], reason)
+        self.halted[tp.partition] = halt
+        logger.error("partition halted", extra={"partition": tp.partition, **halt._asdict()})
 
     def _begin_at(self, partition: int, offset: int) -> None:
         self._cursor[partition] = self._committed[partition] = offset

@@ -31,7 +31,7 @@ def membership_options(group: str, assignor: AssignorName, session_timeout: floa
     }
 
 
-class RebalanceListener(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka publishes no types
+class GroupListener(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka publishes no types
     """Calls functions when the group takes partitions back and when it gives them.
 
     The client waits for the first, and only logs what either of them raises.

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from functools import partial
 
 from aiokafka import AIOKafkaConsumer
@@ -17,25 +17,24 @@ from aiokafka.errors import (
 from adapters.kafka.assignment import Assignment, is_unreadable
 from adapters.kafka.assignor import AssignorName
 from adapters.kafka.connection import Brokers, describe, translated
-from adapters.kafka.membership import RebalanceListener, membership_options
+from adapters.kafka.membership import GroupListener, membership_options
 from adapters.kafka.patches import stop_consumer, throttled_until
-from application.ports import Batch, Custodian, Superseded
+from application.consume.halt import Halt
+from application.ports import RebalanceListener, StaleGeneration
+from domain.dead_letter import Record
 from domain.errors import Unavailable, WrongDeployment
-from domain.stop import Stop
 
 logger = logging.getLogger(__name__)
 
 _CALL_LIMIT_SECONDS = 15.0
 _PING_LIMIT_SECONDS = 1.5
 """Below that of readiness, which would not know why there is no answer."""
-_REVOKE_LIMIT_SECONDS = 20.0
-"""How long a rebalance waits for the batches in flight; below the rebalance timeout."""
 _PATIENCE_SECONDS = 1.0
 """By how much a poll may take longer than asked: the client waits for a rebalance without limit."""
 _ERRORS_BEFORE_REBUILD = 3
 _SILENCE_SECONDS = 10.0
 """After how long without a record the log is asked whether there should have been one."""
-_NOTHING = Batch((), None)
+_NOTHING: Mapping[int, Sequence[Record]] = {}
 _NO_MEMBER = "kafka: not a member of the group at present"
 
 
@@ -45,7 +44,6 @@ class KafkaEventSource:
     def __init__(
         self,
         brokers: Brokers,
-        custodian: Custodian,
         *,
         topic: str,
         group: str,
@@ -54,30 +52,30 @@ class KafkaEventSource:
     ) -> None:
         """`session_timeout` in seconds: how long a silent member keeps its partitions."""
         self._brokers = brokers
-        self._custodian = custodian
+        self._listener: RebalanceListener | None = None
         self._topic = topic
         self._options = membership_options(group, assignor, session_timeout)
         self._consumer: AIOKafkaConsumer | None = None
         self._assignment: Assignment | None = None
-        self._paused: set[int] = set()
-        self._landed = asyncio.Event()
-        """Set while no batch is in flight."""
-        self._landed.set()
         self._errors = 0
         self._trouble = _NO_MEMBER
         """Why this is no member of the group, where it is none."""
         self._heard_at = 0.0
         """When a record last came, or the log last had none, by the loop's clock."""
 
+    def subscribe(self, listener: RebalanceListener) -> None:
+        self._listener = listener
+
     async def close(self) -> None:
         """Leave the group, so that others take over at once."""
-        self._landed.set()
+        if self._assignment is not None:
+            await self._assignment.revoke()
         await self._disconnect()
 
-    async def poll(self, limit: int, wait: float) -> Batch:
+    async def poll(self, limit: int, wait: float, *, paused: Collection[int] = ()) -> Mapping[int, Sequence[Record]]:
         with translated():
             try:
-                batch = await self._poll(limit, wait)
+                polled = await self._poll(limit, wait, paused)
             except NoOffsetForPartitionError:
                 # The client looked for a committed offset before it was told where to begin.
                 self._lose_position()
@@ -86,10 +84,10 @@ class KafkaEventSource:
                 self._lose_position()
                 if self._assignment is not None:
                     async with asyncio.timeout(_CALL_LIMIT_SECONDS):
-                        await self._assignment.stop_at_gaps(error.args[0])
+                        await self._assignment.halt_at_gaps(error.args[0])
                 return _NOTHING
             except (Unavailable, WrongDeployment):
-                # The custodian's word: the client is not to blame.
+                # The listener raised it: the client is not to blame.
                 raise
             except Exception as error:
                 self._lose_position()
@@ -106,36 +104,25 @@ class KafkaEventSource:
                 logger.exception("the client failed unexpectedly: it is made anew")
                 raise Unavailable(describe(error)) from error
         self._errors = 0
-        return batch
+        return polled
 
-    async def commit(self, batch: Batch) -> None:
+    async def commit(self, offsets: Mapping[int, int]) -> None:
         assignment = self._assignment
-        if assignment is None or batch.assignment is not assignment:
-            raise Superseded
+        if assignment is None or not offsets.keys() <= assignment.taken_over:
+            raise StaleGeneration
         with translated():
             try:
                 async with asyncio.timeout(_CALL_LIMIT_SECONDS):
-                    await assignment.commit(batch.ends)
+                    await assignment.commit(offsets)
             except (CommitFailedError, IllegalStateError) as error:
-                # The group moved on without us. Until it tells us our new share, what we hold begins anew.
+                # The group moved on without us. Until it gives us our new share, what we had begins anew.
                 if self._assignment is assignment and self._consumer is not None:
-                    self._assign(Assignment(self._consumer, self._topic, self._custodian))
-                raise Superseded from error
-        self._note_landing()
+                    self._assign(self._new_assignment(self._consumer))
+                    await assignment.lose()
+                raise StaleGeneration from error
 
-    def rewind(self, batch: Batch) -> Collection[int]:
-        if self._assignment is None or batch.assignment is not self._assignment:
-            return ()
-        rewound = self._assignment.rewind(batch.records)
-        self._note_landing()
-        return rewound
-
-    def owns(self, batch: Batch) -> bool:
-        assignment = self._assignment
-        return assignment is not None and batch.assignment is assignment and not assignment.is_revoking
-
-    def stopped(self) -> Mapping[int, Stop]:
-        return {} if self._assignment is None else dict(self._assignment.stopped)
+    def halted(self) -> Mapping[int, Halt]:
+        return {} if self._assignment is None else dict(self._assignment.halted)
 
     def open_transactions(self) -> Mapping[int, int]:
         return {} if self._assignment is None else self._assignment.transactions.waiting
@@ -143,16 +130,6 @@ class KafkaEventSource:
     def skip(self, partition: int) -> None:
         if self._assignment is not None:
             self._assignment.skip(partition)
-
-    def pause(self, partitions: Collection[int]) -> None:
-        self._paused.update(partitions)
-        if self._assignment is not None:
-            self._assignment.pause(self._paused)
-
-    def resume(self, partitions: Collection[int]) -> None:
-        self._paused.difference_update(partitions)
-        if self._assignment is not None:
-            self._assignment.pause(self._paused)
 
     async def lag(self) -> Mapping[int, int]:
         if self._assignment is None:
@@ -168,7 +145,7 @@ class KafkaEventSource:
     async def ping(self) -> None:
         if self._consumer is None or self._assignment is None:
             raise Unavailable(self._trouble)
-        if not self._assignment.is_begun:
+        if not self._assignment.is_taken_over:
             raise Unavailable("kafka: the partitions are not taken over yet")
         if not self._consumer.partitions_for_topic(self._topic):
             raise Unavailable(f"kafka: there is no topic {self._topic}")
@@ -180,24 +157,27 @@ class KafkaEventSource:
     def _throttled_until(self) -> float:
         return float("-inf") if self._consumer is None else throttled_until(self._consumer)
 
-    async def _poll(self, limit: int, wait: float) -> Batch:
+    async def _poll(self, limit: int, wait: float, paused: Collection[int]) -> Mapping[int, Sequence[Record]]:
         consumer = self._consumer or await self._connect()
         if self._assignment is not None and not self._assignment.is_positioned:
             async with asyncio.timeout(_CALL_LIMIT_SECONDS):
                 await self._assignment.find_positions()
-            await self._assignment.position(self._paused)
+            await self._assignment.position()
         try:
             async with asyncio.timeout(wait + _PATIENCE_SECONDS):
                 if self._assignment is not None and self._assignment.is_positioned:
                     await self._assignment.transactions.look(asyncio.get_running_loop().time())
-                # Also without an assignment: the client tells its troubles nowhere else.
-                reader = consumer if self._assignment is None else self._assignment
-                fetched = await reader.getmany(timeout_ms=round(wait * 1000), max_records=limit)
+                timeout_ms = round(wait * 1000)
+                if self._assignment is None:
+                    # Asked all the same: the client reports its troubles nowhere else.
+                    fetched = await consumer.getmany(timeout_ms=timeout_ms, max_records=limit)
+                else:
+                    fetched = await self._assignment.getmany(timeout_ms, limit, paused)
         except TimeoutError:
             self._lose_position()
             return _NOTHING
         if not fetched:
-            await self._mind_silence()
+            await self._mind_silence(paused)
             return _NOTHING
         self._heard_at = asyncio.get_running_loop().time()
         assignment = self._assignment
@@ -205,11 +185,9 @@ class KafkaEventSource:
             # Read for nobody: the share changed meanwhile.
             self._lose_position()
             return _NOTHING
-        batch = Batch(assignment.advance(fetched), assignment)
-        self._landed.clear()
-        return batch
+        return assignment.advance(fetched)
 
-    async def _mind_silence(self) -> None:
+    async def _mind_silence(self, paused: Collection[int]) -> None:
         """Make the consumer anew when it is silent although there is something to read.
 
         Its background task for fetching may have ended on an error of its own, while heartbeats go on. While a quota
@@ -223,7 +201,7 @@ class KafkaEventSource:
             return
         self._heard_at = now
         async with asyncio.timeout(_CALL_LIMIT_SECONDS):
-            is_behind = await assignment.is_behind()
+            is_behind = await assignment.is_behind(paused)
         if is_behind:
             logger.error("the consumer is silent although there are records to read: it is made anew")
             await self._disconnect()
@@ -237,7 +215,7 @@ class KafkaEventSource:
             await stop_consumer(consumer)
             raise
         consumer.subscribe(
-            [self._topic], listener=RebalanceListener(partial(self._revoke, consumer), partial(self._begin, consumer))
+            [self._topic], listener=GroupListener(partial(self._revoke, consumer), partial(self._begin, consumer))
         )
         self._consumer = consumer
         return consumer
@@ -247,7 +225,7 @@ class KafkaEventSource:
         assignment = self._assignment
         self._assign(None)
         if assignment is not None:
-            await assignment.end()
+            await assignment.lose()
         if consumer is not None:
             await stop_consumer(consumer)
 
@@ -258,30 +236,22 @@ class KafkaEventSource:
     def _assign(self, assignment: Assignment | None) -> None:
         """Begin anew: whatever is in flight was read under another assignment."""
         self._assignment = assignment
-        self._landed.set()
         self._heard_at = asyncio.get_running_loop().time()
 
-    def _note_landing(self) -> None:
-        if self._assignment is None or self._assignment.is_idle:
-            self._landed.set()
-
     async def _revoke(self, consumer: AIOKafkaConsumer) -> None:
-        """Let the batches in flight land before the group shares anew."""
+        """Let the batches in flight be committed before the group shares anew."""
         assignment = self._assignment
-        if consumer is not self._consumer or assignment is None:
-            return
-        assignment.is_revoking = True
-        try:
-            async with asyncio.timeout(_REVOKE_LIMIT_SECONDS):
-                await self._landed.wait()
-        except TimeoutError:
-            logger.warning("a rebalance did not wait any longer for the batch in flight")
-        if self._assignment is assignment:
-            self._assign(None)
-            await assignment.end()
+        if consumer is self._consumer and assignment is not None:
+            await assignment.revoke()
+            if self._assignment is assignment:
+                self._assign(None)
 
     def _begin(self, consumer: AIOKafkaConsumer) -> None:
         """Begin anew with what the group gives us; there is no ear for a consumer that was given up."""
         if consumer is self._consumer:
             self._trouble = _NO_MEMBER
-            self._assign(Assignment(consumer, self._topic, self._custodian))
+            self._assign(self._new_assignment(consumer))
+
+    def _new_assignment(self, consumer: AIOKafkaConsumer) -> Assignment:
+        assert self._listener is not None
+        return Assignment(consumer, self._topic, self._listener)

@@ -1,28 +1,30 @@
 """A member of a consumer group on the log in memory."""
 
 import asyncio
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Mapping, Sequence
 
 from adapters.log_record import LogRecord
 from adapters.memory.log import MemoryLog
 from adapters.memory.outage import Outage
-from application.ports import Batch, Custodian, Superseded
+from application.consume.halt import Halt, HaltKind
+from application.ports import RebalanceListener, StaleGeneration
 from domain.errors import Unavailable
-from domain.stop import Stop, StopKind
 
 
 class MemorySource(Outage):
     """An `EventSource`; takes part in its group from `open` until `close`, or until it crashes."""
 
-    def __init__(self, log: MemoryLog, topic: str, group: str, custodian: Custodian) -> None:
+    def __init__(self, log: MemoryLog, topic: str, group: str) -> None:
         self._log = log
-        self._custodian = custodian
+        self._listener: RebalanceListener | None = None
         self._records = log.topics[topic]
         self._beginnings = log.beginnings[topic]
         self._group = log.groups[topic, group]
         self._generation = -1
         self._positions: dict[int, int] = {}
-        self._paused: set[int] = set()
+
+    def subscribe(self, listener: RebalanceListener) -> None:
+        self._listener = listener
 
     async def open(self) -> None:
         """Join the group."""
@@ -30,44 +32,34 @@ class MemorySource(Outage):
 
     async def close(self) -> None:
         """Leave the group; its partitions go to the members that stay."""
-        positions, self._positions = self._positions, {}
-        await self._custodian.end(positions)
+        if self._listener is not None and self._positions:
+            await (self._listener.on_revoked if self._is_current else self._listener.on_lost)(self._positions)
+        self._positions = {}
         self._log.leave(self._group, self)
 
     def crash(self) -> None:
         """Be lost: the group goes on without this member, which learns of it only from what it tries next."""
         self._log.leave(self._group, self)
 
-    async def poll(self, limit: int, wait: float) -> Batch:
+    async def poll(self, limit: int, wait: float, *, paused: Collection[int] = ()) -> Mapping[int, Sequence[LogRecord]]:
         await self._reach()
         loop = asyncio.get_running_loop()
         end = loop.time() + wait
         while True:
             await self._follow()
-            records = list(self._take(limit))
-            if records or not await self._log.change(end - loop.time()):
-                return Batch(records, self._generation)
+            polled = self._take(limit, paused)
+            if polled or not await self._log.change(end - loop.time()):
+                return polled
 
-    async def commit(self, batch: Batch) -> None:
+    async def commit(self, offsets: Mapping[int, int]) -> None:
         await self._reach()
-        if not self._is_current(batch):
-            raise Superseded
-        self._group.committed.update(batch.ends)
+        if not self._is_current or not offsets.keys() <= self._positions.keys():
+            raise StaleGeneration
+        self._group.committed.update(offsets)
 
-    def rewind(self, batch: Batch) -> Collection[int]:
-        rewound = set()
-        for record in batch.records if self._is_current(batch) else ():
-            if record.offset >= self._group.committed[record.partition]:
-                self._positions[record.partition] = min(record.offset, self._positions[record.partition])
-                rewound.add(record.partition)
-        return rewound
-
-    def owns(self, batch: Batch) -> bool:
-        return self._is_current(batch)
-
-    def stopped(self) -> dict[int, Stop]:
+    def halted(self) -> dict[int, Halt]:
         return {
-            partition: Stop(StopKind.GAP, position, f"{self._beginnings[partition] - position} records expired")
+            partition: Halt(HaltKind.GAP, position, f"{self._beginnings[partition] - position} records expired")
             for partition, position in self._positions.items()
             if position < self._beginnings[partition]
         }
@@ -77,12 +69,6 @@ class MemorySource(Outage):
 
     def skip(self, partition: int) -> None:
         self._positions[partition] = self._beginnings[partition]
-
-    def pause(self, partitions: Collection[int]) -> None:
-        self._paused.update(partitions)
-
-    def resume(self, partitions: Collection[int]) -> None:
-        self._paused.difference_update(partitions)
         self._log.announce()
 
     @property
@@ -101,29 +87,33 @@ class MemorySource(Outage):
         if self not in self._group.members:
             raise Unavailable("this member is not in its group")
 
-    def _is_current(self, batch: Batch) -> bool:
-        return self in self._group.members and batch.assignment == self._group.generation
+    @property
+    def _is_current(self) -> bool:
+        return self in self._group.members and self._generation == self._group.generation
 
     async def _follow(self) -> None:
         """Take up the group's present generation, whose members start from what is committed."""
+        assert self._listener is not None
         while self._generation != self._group.generation:
             generation = self._group.generation
             share = self._group.share_of(self, len(self._records))
-            given_up, self._positions = self._positions, {}
-            if given_up:
-                await self._custodian.end(given_up)
+            lost, self._positions = self._positions, {}
+            if lost:
+                await self._listener.on_lost(lost)
             positions = {partition: self._group.committed[partition] for partition in share}
-            await self._custodian.begin(positions)
+            if positions:
+                await self._listener.on_assigned(positions)
             self._generation, self._positions = generation, positions
 
-    def _take(self, limit: int) -> Iterator[LogRecord]:
+    def _take(self, limit: int, paused: Collection[int]) -> dict[int, Sequence[LogRecord]]:
+        polled: dict[int, Sequence[LogRecord]] = {}
         for partition, position in list(self._positions.items()):
-            if partition in self._paused or position < self._beginnings[partition]:
+            if partition in paused or position < self._beginnings[partition] or limit == 0:
                 continue
-            records = self._records[partition][position : position + limit]
-            if records:
+            if records := self._records[partition][position : position + limit]:
                 # Next time it is the others' turn first.
                 del self._positions[partition]
                 self._positions[partition] = position + len(records)
                 limit -= len(records)
-                yield from records
+                polled[partition] = records
+        return polled

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from adapters.memory.outage import Outage
-from application.ports import PartitionState, Superseded
-from domain.stop import Stop
+from application.consume.halt import Halt
+from application.ports import PartitionState, StaleGeneration
 
 
 @dataclass(slots=True)
@@ -20,9 +20,9 @@ class StateRow:
     marked: int | None = None
     is_in_hand: bool = False
     deaths: int = 0
-    stop: Stop | None = None
+    halt: Halt | None = None
     """The last one; open until it is resumed."""
-    stopped_at: datetime | None = None
+    halted_at: datetime | None = None
     is_resumed: bool = False
 
 
@@ -66,7 +66,7 @@ class MemoryPartitionStates(Outage):
         await self._reach()
         row = self._rows[partition]
         if row.owner is not self:
-            raise Superseded
+            raise StaleGeneration
         row.deaths = row.deaths if row.marked == offset else 0
         row.marked, row.is_in_hand = offset, True
         return row.deaths
@@ -77,23 +77,23 @@ class MemoryPartitionStates(Outage):
         if row.owner is self:
             row.marked, row.is_in_hand, row.deaths = None, False, 0
 
-    async def stop(self, partition: int, stop: Stop) -> None:
+    async def halt(self, partition: int, halt: Halt) -> None:
         await self._reach()
         row = self._rows[partition]
-        if row.stop is None or (row.stop.kind, row.stop.offset) != (stop.kind, stop.offset):
-            row.stop, row.stopped_at, row.is_resumed = stop, self._clock(), False
+        if row.halt is None or (row.halt.kind, row.halt.offset) != (halt.kind, halt.offset):
+            row.halt, row.halted_at, row.is_resumed = halt, self._clock(), False
 
-    async def stops(self) -> dict[int, Stop]:
+    async def halts(self) -> dict[int, Halt]:
         await self._reach()
-        return {partition: stop for partition, row in self._rows.items() if (stop := _open_stop(row)) is not None}
+        return {partition: halt for partition, row in self._rows.items() if (halt := _open_halt(row)) is not None}
 
-    async def stopped_since(self) -> dict[int, datetime]:
-        open_stops = await self.stops()
-        return {each: at for each in open_stops if (at := self._rows[each].stopped_at) is not None}
+    async def halted_since(self) -> dict[int, datetime]:
+        open_halts = await self.halts()
+        return {each: at for each in open_halts if (at := self._rows[each].halted_at) is not None}
 
-    async def resume(self, partitions: Collection[int] | None = None) -> dict[int, Stop]:
-        stops = await self.stops()
-        resumed = {partition: stops[partition] for partition in stops if partitions is None or partition in partitions}
+    async def resume(self, partitions: Collection[int] | None = None) -> dict[int, Halt]:
+        halts = await self.halts()
+        resumed = {partition: halts[partition] for partition in halts if partitions is None or partition in partitions}
         for partition in resumed:
             self._rows[partition].is_resumed = True
         return resumed
@@ -103,8 +103,8 @@ class MemoryPartitionStates(Outage):
         row.owner, row.position = self, position
         row.deaths += row.is_in_hand
         row.is_in_hand = False
-        return PartitionState(row.attempts, _open_stop(row))
+        return PartitionState(row.attempts, _open_halt(row))
 
 
-def _open_stop(row: StateRow) -> Stop | None:
-    return None if row.is_resumed else row.stop
+def _open_halt(row: StateRow) -> Halt | None:
+    return None if row.is_resumed else row.halt

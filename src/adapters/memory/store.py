@@ -10,7 +10,7 @@ from uuid import UUID
 
 from adapters.memory.outage import Outage
 from application.listing import MAX_PRINTED_NUMBERS, PAGE_PAYLOAD, Cursor, EventFilter, Page, StoredEvent, omitted
-from application.ports import BeforeCommit, Delivery, Verdict, at_once
+from application.ports import Delivery, Verdict
 from domain.errors import Rejected
 from domain.event import UserEvent
 from domain.payload_rules import printed_bytes
@@ -26,9 +26,8 @@ class MemoryEventStore(Outage):
         self.rows: dict[UUID, StoredEvent] = {}
         self._clock = clock
 
-    async def add(self, deliveries: Sequence[Delivery], before_commit: BeforeCommit = at_once) -> list[Verdict]:
+    async def add(self, deliveries: Sequence[Delivery]) -> list[Verdict]:
         await self._reach()
-        await before_commit()
         created_at = self._clock()
         rows = [_row(delivery.event, created_at) for delivery in deliveries]
         return [self._insert(row) for row in rows]

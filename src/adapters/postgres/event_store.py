@@ -18,7 +18,7 @@ from adapters.postgres.event_writer import EventWriter
 from adapters.postgres.printed_payloads import ROWS, LargePayloads
 from adapters.postgres.schema import events
 from application.listing import PAGE_PAYLOAD, Cursor, EventFilter, Page, StoredEvent
-from application.ports import BeforeCommit, Delivery, Verdict, at_once
+from application.ports import Delivery, Verdict
 
 _FETCH_ROWS = 50
 """How many rows of a listing are asked for at a time, since nobody knows beforehand how large they are."""
@@ -43,8 +43,8 @@ class PostgresEventStore:
         self._settle = settle
         self._writer = EventWriter(engine, settle=settle)
 
-    async def add(self, deliveries: Sequence[Delivery], before_commit: BeforeCommit = at_once) -> Sequence[Verdict]:
-        return await self._writer.add(deliveries, before_commit)
+    async def add(self, deliveries: Sequence[Delivery]) -> Sequence[Verdict]:
+        return await self._writer.add(deliveries)
 
     async def check(self, deliveries: Sequence[Delivery]) -> Sequence[Verdict | None]:
         with translated():

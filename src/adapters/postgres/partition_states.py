@@ -10,8 +10,8 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from adapters.postgres import durability
 from adapters.postgres.lock_holders import begin
-from application.ports import PartitionState, Superseded
-from domain.stop import Stop, StopKind
+from application.consume.halt import Halt, HaltKind
+from application.ports import PartitionState, StaleGeneration
 
 # Rows are locked in the order of partitions by every statement, so that two consumers wait for each other instead of
 # deadlocking. A record that is still in hand when its partition is begun anew was never taken out: its consumer died.
@@ -26,7 +26,7 @@ ON CONFLICT (group_name, topic, partition) DO UPDATE SET
     attempts = CASE WHEN state.position = excluded.position THEN state.attempts ELSE 0 END,
     deaths = state.deaths + state.in_hand::int,
     in_hand = FALSE
-RETURNING partition, attempts, stop_kind IS NOT NULL AND resumed_at IS NULL AS is_stopped,
+RETURNING partition, attempts, stop_kind IS NOT NULL AND resumed_at IS NULL AS is_halted,
     stop_kind, stop_offset, stop_reason
 """
 _ATTEMPT = """
@@ -62,7 +62,7 @@ _UNMARK = """
 UPDATE partition_states SET marked_offset = NULL, in_hand = FALSE, deaths = 0
 WHERE group_name = $1 AND topic = $2 AND owner = $3 AND partition = $4
 """
-_STOP = """
+_HALT = """
 INSERT INTO partition_states AS state
     (group_name, topic, partition, stop_kind, stop_offset, stop_reason, stopped_at)
 VALUES ($1, $2, $3, $4, $5, $6, clock_timestamp())
@@ -74,7 +74,7 @@ ON CONFLICT (group_name, topic, partition) DO UPDATE SET
     resumed_at = NULL
 WHERE (state.stop_kind, state.stop_offset) IS DISTINCT FROM (excluded.stop_kind, excluded.stop_offset)
 """
-_STOPS = """
+_HALTS = """
 SELECT partition, stop_kind, stop_offset, stop_reason, stopped_at FROM partition_states
 WHERE group_name = $1 AND topic = $2 AND stop_kind IS NOT NULL AND resumed_at IS NULL
 ORDER BY partition
@@ -103,7 +103,7 @@ class PostgresPartitionStates:
 
     async def begin(self, positions: Mapping[int, int]) -> Mapping[int, PartitionState]:
         rows = await self._run(_BEGIN, self._owner, list(positions), list(positions.values()))
-        return {row.partition: PartitionState(row.attempts, _stop(row) if row.is_stopped else None) for row in rows}
+        return {row.partition: PartitionState(row.attempts, _halt(row) if row.is_halted else None) for row in rows}
 
     async def attempt(self, partitions: Collection[int]) -> None:
         await self._run(_ATTEMPT, self._owner, list(partitions))
@@ -114,24 +114,24 @@ class PostgresPartitionStates:
     async def mark(self, partition: int, offset: int) -> int:
         rows = await self._run(_MARK, self._owner, partition, offset)
         if not rows:
-            raise Superseded
+            raise StaleGeneration
         return int(rows[0].deaths)
 
     async def unmark(self, partition: int) -> None:
         await self._run(_UNMARK, self._owner, partition)
 
-    async def stop(self, partition: int, stop: Stop) -> None:
-        await self._run(_STOP, partition, stop.kind.value, stop.offset, stop.reason)
+    async def halt(self, partition: int, halt: Halt) -> None:
+        await self._run(_HALT, partition, halt.kind.value, halt.offset, halt.reason)
 
-    async def stops(self) -> Mapping[int, Stop]:
-        return {row.partition: _stop(row) for row in await self._read(_STOPS)}
+    async def halts(self) -> Mapping[int, Halt]:
+        return {row.partition: _halt(row) for row in await self._read(_HALTS)}
 
-    async def stopped_since(self) -> Mapping[int, datetime]:
-        return {row.partition: row.stopped_at for row in await self._read(_STOPS)}
+    async def halted_since(self) -> Mapping[int, datetime]:
+        return {row.partition: row.stopped_at for row in await self._read(_HALTS)}
 
-    async def resume(self, partitions: Collection[int] | None = None) -> Mapping[int, Stop]:
+    async def resume(self, partitions: Collection[int] | None = None) -> Mapping[int, Halt]:
         rows = await self._run(_RESUME, None if partitions is None else list(partitions))
-        return {row.partition: _stop(row) for row in rows}
+        return {row.partition: _halt(row) for row in rows}
 
     async def _run(self, statement: str, *parameters: object) -> Sequence[Row[Any]]:
         async with begin(self._engine) as connection:
@@ -147,5 +147,5 @@ class PostgresPartitionStates:
             return (await connection.exec_driver_sql(statement, (self._group, self._topic))).all()
 
 
-def _stop(row: Row[Any]) -> Stop:
-    return Stop(StopKind(row.stop_kind), row.stop_offset, row.stop_reason)
+def _halt(row: Row[Any]) -> Halt:
+    return Halt(HaltKind(row.stop_kind), row.stop_offset, row.stop_reason)

@@ -8,14 +8,11 @@ from application.ports.erasures import Erasures
 from application.ports.letters import DeadLetters, OversizeLetters
 from application.ports.publisher import EventPublisher, Receipt
 from application.ports.reader import LogReader, Span, Stretch
-from application.ports.source import Batch, Custodian, EventSource, Superseded
+from application.ports.source import EventSource, RebalanceListener, StaleGeneration
 from application.ports.states import PartitionState, PartitionStates
-from application.ports.store import BeforeCommit, Delivery, EventStore, Verdict, Withdrawn, at_once
+from application.ports.store import Delivery, EventStore, Verdict
 
 __all__ = [
-    "Batch",
-    "BeforeCommit",
-    "Custodian",
     "DeadLetters",
     "Delivery",
     "Erasures",
@@ -26,11 +23,10 @@ __all__ = [
     "OversizeLetters",
     "PartitionState",
     "PartitionStates",
+    "RebalanceListener",
     "Receipt",
     "Span",
+    "StaleGeneration",
     "Stretch",
-    "Superseded",
     "Verdict",
-    "Withdrawn",
-    "at_once",
 ]

@@ -4,7 +4,7 @@ from collections.abc import Collection, Mapping
 from datetime import datetime
 from typing import NamedTuple, Protocol
 
-from domain.stop import Stop
+from application.consume.halt import Halt
 
 
 class PartitionState(NamedTuple):
@@ -12,7 +12,7 @@ class PartitionState(NamedTuple):
 
     attempts: int
     """How many attempts to read on from this position have not ended well so far."""
-    stop: Stop | None
+    halt: Halt | None
     """Why it must not be read on; None also where a person has resumed it."""
 
 
@@ -41,7 +41,7 @@ class PartitionStates(Protocol):
     async def mark(self, partition: int, offset: int) -> int:
         """Put a record alone into the marker of an own partition; answer how many deaths it stood there before.
 
-        Raises `Superseded` where another consumer has begun the partition.
+        Raises `StaleGeneration` where another consumer has begun the partition.
         """
         ...
 
@@ -49,18 +49,18 @@ class PartitionStates(Protocol):
         """Take the record out of the marker of an own partition, and forget its deaths: it did no harm."""
         ...
 
-    async def stop(self, partition: int, stop: Stop) -> None:
-        """Keep a stop until a person resumes it; one that was resumed already, of this kind and offset, stays so."""
+    async def halt(self, partition: int, halt: Halt) -> None:
+        """Keep a halt until a person resumes it; one that was resumed already, of this kind and offset, stays so."""
         ...
 
-    async def stops(self) -> Mapping[int, Stop]:
-        """List the stops that nobody has resumed."""
+    async def halts(self) -> Mapping[int, Halt]:
+        """List the halts that nobody has resumed."""
         ...
 
-    async def stopped_since(self) -> Mapping[int, datetime]:
+    async def halted_since(self) -> Mapping[int, datetime]:
         """Tell since when each of these stands."""
         ...
 
-    async def resume(self, partitions: Collection[int] | None = None) -> Mapping[int, Stop]:
-        """Resume some partitions, or all; answer the stops that this ended."""
+    async def resume(self, partitions: Collection[int] | None = None) -> Mapping[int, Halt]:
+        """Resume some partitions, or all; return the halts that this ended."""
         ...

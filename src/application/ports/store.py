@@ -1,6 +1,6 @@
 """The table."""
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from enum import Enum, auto
 from typing import NamedTuple, Protocol
@@ -28,31 +28,15 @@ class Verdict(Enum):
     """Its id stands there already, with another user, type or payload; nothing was changed."""
 
 
-class Withdrawn(Exception):
-    """What the store was given is not to be stored now after all; said by who gave it."""
-
-
-BeforeCommit = Callable[[], Awaitable[None]]
-"""Returns when what was written may be seen; raises `Withdrawn` when it may not. Asked again it says the same."""
-
-
-async def at_once() -> None:
-    """A `BeforeCommit` that nothing has to wait for."""
-
-
 class EventStore(Protocol):
     """The table of events: one row an id."""
 
-    async def add(self, deliveries: Sequence[Delivery], before_commit: BeforeCommit = at_once) -> Sequence[Verdict]:
+    async def add(self, deliveries: Sequence[Delivery]) -> Sequence[Verdict]:
         """Store the events whose ids are new, with the place where each was read; one verdict each, in order.
 
         Atomic and idempotent, safe under any number of concurrent writers of the same ids. Of equal ids within a call
         the first counts. Payloads are compared as JSON values, timestamps not at all. Raises `Rejected` or `Declined`
         when an event of the call is refused, which may be the store's fault: nothing of the call is stored then.
-
-        Nothing of the call is seen by anybody, or compared with what stands, before `before_commit` has returned; what
-        can be done until then is done meanwhile. What it raises, this raises, and nothing of the call is stored. Where
-        a call waits so for the end of one made before, its rows have no earlier `created_at` than that one's.
         """
         ...
 

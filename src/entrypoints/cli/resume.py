@@ -63,14 +63,14 @@ def _print(halted: HaltedPartitions, found: Sequence[HaltedPartition], *, as_jso
         typer.echo(json.dumps([_as_json(halted, each) for each in found]))
     elif found:
         typer.echo(str(halted))
-        for partition, stop, since, backlog in found:
+        for partition, halt, since, backlog in found:
             records = "?" if backlog is None else backlog
             typer.echo(
-                f"partition {partition}: halted at offset {stop.offset} since {wire.render_time(since)}, "
-                f"{records} records wait: {stop.kind}: {stop.reason}"
+                f"partition {partition}: halted at offset {halt.offset} since {wire.render_time(since)}, "
+                f"{records} records wait: {halt.kind}: {halt.reason}"
             )
 
 
 def _as_json(halted: HaltedPartitions, each: HaltedPartition) -> dict[str, object]:
     position = {"topic": halted.topic, "group": halted.group, "partition": each.partition}
-    return {**position, **each.stop._asdict(), "since": wire.render_time(each.since), "waiting": each.backlog}
+    return {**position, **each.halt._asdict(), "since": wire.render_time(each.since), "waiting": each.backlog}

@@ -6,7 +6,6 @@ from adapters.kafka.connection import Brokers
 from adapters.kafka.topic_settings import Topic
 from adapters.kafka.topics import LETTER_MARGIN_BYTES
 from adapters.postgres.engine import Database, Limits
-from application.pipeline import BATCHES_IN_HAND
 from entrypoints.config.database_settings import BATCH_PER_STATEMENT
 from entrypoints.config.errors import SettingsError
 from entrypoints.config.http_settings import ENVELOPE_BYTES
@@ -83,11 +82,6 @@ def largest_letter_bytes(settings: Settings) -> int:
 def finish_seconds(settings: Settings) -> float:
     """Return how long the consumer may process its in-flight batches after a stop."""
     return settings.shutdown_grace_seconds - AFTER_BATCH_SECONDS
-
-
-def most_records_in_hand(settings: Settings) -> int:
-    """Return how many records a consumer may have read and not committed."""
-    return BATCHES_IN_HAND * settings.batch_size
 
 
 def log_retention_seconds(settings: Settings) -> float:

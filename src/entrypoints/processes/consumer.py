@@ -4,7 +4,7 @@ import asyncio
 from functools import partial
 from socket import socket
 
-from application.pipeline import Pipeline
+from application.consume.consumer_loop import ConsumerLoop
 from entrypoints.config.settings import Settings
 from entrypoints.http.app import health_app
 from entrypoints.http.server.limits import ConnectionLimit, Limits
@@ -25,13 +25,13 @@ class Consumer:
     def __init__(
         self,
         settings: Settings,
-        pipeline: Pipeline,
+        consumer_loop: ConsumerLoop,
         readiness: Readiness,
         preparation: Preparation,
         watchdog: ConsumerWatchdog,
     ) -> None:
         self._settings = settings
-        self._pipeline = pipeline
+        self._consumer_loop = consumer_loop
         self._preparation = preparation
         self._readiness = readiness
         self._watchdog = watchdog
@@ -45,7 +45,7 @@ class Consumer:
 
     async def _work(self, stop: asyncio.Event) -> None:
         await self._preparation.run(stop)
-        await self._pipeline.run(stop)
+        await self._consumer_loop.run(stop)
 
     async def _serve(self, listener: socket, stop: asyncio.Event) -> None:
         await serve(

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from datetime import datetime
 
-from application.pipeline import Pipeline
+from application.consume.consumer_loop import ConsumerLoop
 from application.ports import DeadLetters, EventPublisher, EventSource, EventStore, PartitionStates
 from domain.errors import Unavailable
 from entrypoints.processes.health import Check, Degraded, Readiness
@@ -33,7 +33,7 @@ def consumer_readiness(
     store: EventStore,
     dead_letters: DeadLetters,
     source: EventSource,
-    pipeline: Pipeline,
+    consumer_loop: ConsumerLoop,
     preparation: Preparation,
     *,
     states: PartitionStates,
@@ -59,28 +59,28 @@ def consumer_readiness(
             )
 
     async def progress() -> None:
-        if not pipeline.is_reading:
-            raise Unavailable(f"cannot read the log: {pipeline.holding}")
-        if pipeline.stopped:
+        if not consumer_loop.is_reading:
+            raise Unavailable(f"cannot read the log: {consumer_loop.waits_for}")
+        if consumer_loop.halted:
             told = (
-                f"partition {number} is halted at offset {stop.offset}: {stop.reason}"
-                for number, stop in pipeline.stopped.items()
+                f"partition {number} is halted at offset {halt.offset}: {halt.reason}"
+                for number, halt in consumer_loop.halted.items()
             )
             since: Mapping[int, datetime] = {}
             with suppress(Unavailable):
-                since = await states.stopped_since()
+                since = await states.halted_since()
             raise Degraded(
-                f"halted: partition {', '.join(map(str, pipeline.stopped))}",
-                "; ".join(filter(None, [*told, pipeline.holding])),
+                f"halted: partition {', '.join(map(str, consumer_loop.halted))}",
+                "; ".join(filter(None, [*told, consumer_loop.waits_for])),
                 f"a person has to look: `{program} resume` lists them and has them read on; the others flow",
-                since=min((since[each] for each in pipeline.stopped if each in since), default=None),
+                since=min((since[each] for each in consumer_loop.halted if each in since), default=None),
             )
-        if pipeline.holding is not None:
-            raise Degraded("paused: a dependency is unavailable", pipeline.holding, retried)
-        if pipeline.suspected:
-            told = (f"partition {number} up to offset {until}" for number, until in pipeline.suspected.items())
+        if consumer_loop.waits_for is not None:
+            raise Degraded("paused: a dependency is unavailable", consumer_loop.waits_for, retried)
+        if consumer_loop.suspected:
+            told = (f"partition {number} up to offset {until}" for number, until in consumer_loop.suspected.items())
             raise Degraded(
-                f"reading record by record: partition {', '.join(map(str, pipeline.suspected))}",
+                f"reading record by record: partition {', '.join(map(str, consumer_loop.suspected))}",
                 "; ".join(told),
                 "consumers died here before: a record that kills is found, and dead-lettered after three deaths; "
                 "this ends by itself once the partition is caught up",

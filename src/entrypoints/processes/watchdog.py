@@ -5,11 +5,10 @@ import faulthandler
 import logging
 from time import monotonic
 
-from application.custody import Custody
-from application.pipeline import Pipeline
+from application.consume.consumer_loop import ConsumerLoop
+from application.consume.stuck_detector import StuckDetector
 from application.ports import EventSource
 from application.stopping import pause
-from application.watchdog import Watchdog
 from entrypoints.config.errors import CannotRun
 from entrypoints.http.health_report import Health
 
@@ -25,14 +24,13 @@ class Hung(CannotRun):
 class ConsumerWatchdog:
     """Watches one consumer, see `docs/adr/0006-two-watchdogs.md`."""
 
-    def __init__(self, pipeline: Pipeline, source: EventSource, custody: Custody, health: Health, limit: float) -> None:
+    def __init__(self, consumer_loop: ConsumerLoop, source: EventSource, health: Health, limit: float) -> None:
         """`limit`: seconds that a consumer may pass without progress although it could make some."""
-        self._pipeline = pipeline
+        self._consumer_loop = consumer_loop
         self._source = source
-        self._custody = custody
         self._health = health
         self._limit = limit
-        self._watchdog = Watchdog(limit, monotonic)
+        self._stuck_detector = StuckDetector(limit, monotonic)
 
     async def run(self, stop: asyncio.Event) -> None:
         """Check the consumer until `stop`. A check that finds it hung fails its health, the next one raises `Hung`."""
@@ -47,23 +45,23 @@ class ConsumerWatchdog:
             faulthandler.cancel_dump_traceback_later()
 
     async def _check(self) -> None:
-        symptom = self._watchdog.look(self._pipeline.pulse, await self._lag())
+        symptom = self._stuck_detector.look(self._consumer_loop.pulse, await self._lag())
         if symptom is None:
             self._health.failure = None
         elif self._health.failure is None:
             logger.error("hung", extra={"seen": symptom})
             self._health.failure = symptom
         else:
-            await self._custody.leave()
+            await self._consumer_loop.release()
             raise Hung(f"hung: {symptom}")
 
     async def _lag(self) -> int | None:
         """Count the records that the consumer could process; None where the log cannot be asked, or read now."""
-        if self._pipeline.is_reading and not self._source.is_throttled:
+        if self._consumer_loop.is_reading and not self._source.is_throttled:
             try:
                 lag = await self._source.lag()
             except Exception as error:  # noqa: BLE001 - no error of this question is a reason to end a consumer
                 logger.debug("lag unknown", extra={"cause": repr(error)})
             else:
-                return sum(lag[partition] for partition in lag.keys() - self._pipeline.resting)
+                return sum(lag[partition] for partition in lag.keys() - self._consumer_loop.waiting)
         return None

@@ -14,9 +14,9 @@ import typer
 from typer.testing import CliRunner, Result
 
 from adapters.memory import MemoryLog, MemoryLogReader, MemoryPartitionStates
+from application.consume.halt import Halt, HaltKind
 from application.halted_partitions import HaltedPartitions
 from domain.errors import Unavailable
-from domain.stop import Stop, StopKind
 from entrypoints.cli import deployment, main, resume
 from entrypoints.cli import run as cli_run
 from entrypoints.cli.resume import list_and_resume
@@ -148,7 +148,7 @@ def test_topics_does_nothing_for_the_embedded_log() -> None:
     assert "nothing to do" in result.stderr
 
 
-STORM, GAP = Stop(StopKind.STORM, 7, "100 dead letters in a row"), Stop(StopKind.GAP, 3, "2 records expired")
+STORM, GAP = Halt(HaltKind.DLQ_LIMIT, 7, "100 dead letters in a row"), Halt(HaltKind.GAP, 3, "2 records expired")
 
 
 class _Halted:
@@ -156,8 +156,8 @@ class _Halted:
 
     def __init__(self) -> None:
         self.states = MemoryPartitionStates("events", "group", clock=lambda: NOON)
-        for partition, stop in {0: STORM, 2: GAP}.items():
-            asyncio.run(self.states.stop(partition, stop))
+        for partition, halt in {0: STORM, 2: GAP}.items():
+            asyncio.run(self.states.halt(partition, halt))
         log = MemoryLog(partitions=1, clock=lambda: NOON)
         for _ in range(10):
             log.append("events", None, b"", partition=0)
@@ -165,7 +165,7 @@ class _Halted:
         self.partitions = HaltedPartitions(self.states, self.reader, "events", "group")
 
     def left(self) -> set[int]:
-        return set(asyncio.run(self.states.stops()))
+        return set(asyncio.run(self.states.halts()))
 
     @asynccontextmanager
     async def open(self, _settings: Settings) -> AsyncIterator[HaltedPartitions]:

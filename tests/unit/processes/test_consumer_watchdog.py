@@ -4,6 +4,7 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from unittest.mock import Mock
 
 import pytest
@@ -11,31 +12,31 @@ import pytest
 from domain.errors import Unavailable
 from entrypoints.processes.health import Readiness
 from entrypoints.processes.watchdog import ConsumerWatchdog, Hung
-from tests.support.pipeline import PipelineWorld, until
+from tests.support.consumer_world import PACE, ConsumerWorld, until
 from tests.support.waiting import PATIENCE
 
 LIMIT = 60.0
 
 
-class WatchedWorld(PipelineWorld):
-    """A pipeline with a watch over it, whose time passes and which looks when it is told to."""
+class WatchedWorld(ConsumerWorld):
+    """A consumer with a watchdog over it, whose time passes and which looks when it is told to."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        super().__init__()
+        super().__init__(replace(PACE, finish=0.1))
         self.readiness = Readiness({})
         self._seconds = 0.0
         monkeypatch.setattr("entrypoints.processes.watchdog.monotonic", lambda: self._seconds)
         monkeypatch.setattr("entrypoints.processes.watchdog.pause", self._pause)
         self._looks = 0
         self._is_to_look = False
-        self.watchdog = ConsumerWatchdog(self.pipeline, self.source, self.custody, self.readiness, LIMIT)
+        self.watchdog = ConsumerWatchdog(self.consumer, self.source, self.readiness, LIMIT)
 
     @asynccontextmanager
     async def watched(self) -> AsyncIterator[asyncio.Task[None]]:
-        """Watch the running pipeline meanwhile."""
+        """Watch the running consumer meanwhile."""
         async with self.running():
             watching = asyncio.create_task(self.watchdog.run(self.stop))
-            await until(lambda: self.pipeline.pulse.turns > 0 and self._looks > 0)
+            await until(lambda: self.consumer.pulse.turns > 0 and self._looks > 0)
             yield watching
             self.stop.set()
             await asyncio.wait([watching])
@@ -54,9 +55,9 @@ class WatchedWorld(PipelineWorld):
             await watching
 
     async def turn(self) -> None:
-        """Return when the pipeline has come round."""
-        turns = self.pipeline.pulse.turns
-        await until(lambda: self.pipeline.pulse.turns > turns)
+        """Return when the loop has come round."""
+        turns = self.consumer.pulse.turns
+        await until(lambda: self.consumer.pulse.turns > turns)
 
     def attempts(self) -> int:
         """How often partition 0 was begun without a good end."""
@@ -120,7 +121,7 @@ async def test_hang_that_resolves_in_time_is_forgiven(world: WatchedWorld) -> No
 
 @pytest.mark.parametrize("what", ["store", "letters", "log", "commit"])
 async def test_outage_is_no_hang(world: WatchedWorld, what: str) -> None:
-    """However long it lasts: whatever is held waits on purpose."""
+    """However long it lasts: what is retried waits on purpose."""
     world.append(3)
     world.log.append("events", None, b"[1]", partition=1)
     outage = Unavailable("down")
@@ -129,16 +130,16 @@ async def test_outage_is_no_hang(world: WatchedWorld, what: str) -> None:
     else:
         {"store": world.store, "letters": world.letters, "log": world.source}[what].outage = outage
     async with world.watched() as watching:
-        await until(lambda: world.pipeline.holding is not None)
+        await until(lambda: world.consumer.waits_for is not None)
         await assert_is_no_hang(world, watching)
 
 
-async def test_stopped_partition_is_no_hang(world: WatchedWorld) -> None:
+async def test_halted_partition_is_no_hang(world: WatchedWorld) -> None:
     """It waits for a person."""
     for _ in range(40):
         world.log.append("events", None, b"[1]", partition=1)
     async with world.watched() as watching:
-        await until(lambda: 1 in world.pipeline.stopped)
+        await until(lambda: 1 in world.consumer.halted)
         await assert_is_no_hang(world, watching)
 
 
@@ -150,10 +151,13 @@ async def assert_is_no_hang(world: WatchedWorld, watching: asyncio.Task[None]) -
         assert (watching.done(), world.readiness.failure) == (False, None)
 
 
-async def test_source_that_delivers_nothing_of_what_the_log_has_is_a_hang(world: WatchedWorld) -> None:
+async def test_source_that_delivers_nothing_of_what_the_log_has_is_a_hang(
+    world: WatchedWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The loop comes round all the time, but a client may have lost its way."""
     world.append(3)
-    world.source.pause([0])
+    poll = world.source.poll
+    monkeypatch.setattr(world.source, "poll", lambda limit, wait, **_: poll(limit, wait, paused={0, 1, 2}))
     async with world.watched() as watching:
         await world.look()
         await world.turn()

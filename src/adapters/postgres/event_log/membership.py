@@ -65,6 +65,8 @@ class Claim:
     """When it was last read from: the least goes first."""
     leaving_since: float | None = None
     """Since when another member waits for it, by the loop's clock."""
+    is_in_use: bool = False
+    """Whether records of it may be in flight."""
 
     @property
     def is_idle(self) -> bool:
@@ -163,5 +165,5 @@ class Membership:
         return [
             claim
             for claim in ranked[:surplus]
-            if claim.is_idle or now - (claim.leaving_since or now) >= self._hand_over
+            if not claim.is_in_use or now - (claim.leaving_since or now) >= self._hand_over
         ]

@@ -2,8 +2,8 @@
 
 import asyncio
 import logging
+from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
-from typing import cast
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
@@ -15,10 +15,10 @@ from adapters.postgres.event_log.retention import trim
 from adapters.postgres.event_log.topics import partition_ids
 from adapters.postgres.event_log.writer import RECORDS_CHANNEL
 from application import stopping
-from application.ports import Batch, Custodian, Superseded
+from application.consume.halt import Halt
+from application.ports import RebalanceListener, StaleGeneration
 from domain.dead_letter import Record
 from domain.errors import Unavailable, WrongDeployment
-from domain.stop import Stop
 
 logger = logging.getLogger(__name__)
 
@@ -37,7 +37,6 @@ class PostgresEventSource:
         engine: AsyncEngine,
         topic: str,
         group: str,
-        custodian: Custodian,
         *,
         session: float = 10.0,
         hand_over: float = 5.0,
@@ -52,14 +51,14 @@ class PostgresEventSource:
         self._engine = engine
         self._at_once = engine.execution_options(isolation_level="AUTOCOMMIT")
         self._topic = topic
-        self._custodian = custodian
-        self._begun: set[Claim] = set()
-        """The claims whose partitions the custodian has taken over."""
+        self._listener: RebalanceListener | None = None
+        self._taken_over: set[Claim] = set()
+        """The claims whose partitions the listener has taken over."""
+        self._revoking: dict[Claim, asyncio.Task[None]] = {}
         self._membership = Membership(engine, topic, group, session=session, hand_over=hand_over)
         self._heartbeat = session / 3
         self._look = look
         self._retention = retention
-        self._paused: set[int] = set()
         self._news = asyncio.Event()
         self._beat_due = asyncio.Event()
         self._closing = asyncio.Event()
@@ -67,6 +66,9 @@ class PostgresEventSource:
         self._trouble: Exception | None = None
         self._listening: asyncio.Task[None] | None = None
         self._tasks: list[asyncio.Task[None]] = []
+
+    def subscribe(self, listener: RebalanceListener) -> None:
+        self._listener = listener
 
     async def open(self) -> None:
         """Join the group; returns once this member counts in it. The partitions of others may follow later."""
@@ -83,14 +85,15 @@ class PostgresEventSource:
         if not self._tasks:
             return
         await self._stop()
-        await self._custodian.end([claim.partition for claim in self._begun])
-        self._begun.clear()
+        if self._listener is not None and self._taken_over:
+            await self._listener.on_revoked([claim.partition for claim in self._taken_over])
+        self._taken_over.clear()
         try:
             await self._membership.leave()
         except (Unavailable, WrongDeployment) as error:
             logger.warning("could not leave the group; peers wait for the session timeout", extra={"cause": str(error)})
 
-    async def poll(self, limit: int, wait: float) -> Batch:
+    async def poll(self, limit: int, wait: float, *, paused: Collection[int] = ()) -> Mapping[int, Sequence[Record]]:
         if not self._tasks:
             await self.open()
         loop = asyncio.get_running_loop()
@@ -99,44 +102,27 @@ class PostgresEventSource:
             self._news.clear()
             if self._trouble is not None:
                 raise self._trouble
-            batch = await self._read(limit)
+            polled = await self._read(limit, paused)
             left = end - loop.time()
-            if batch.records or left <= 0:
-                return batch
+            if polled or left <= 0:
+                return polled
             await stopping.pause(min(left, self._look), self._news)
 
-    async def commit(self, batch: Batch) -> None:
-        claims = _claims(batch)
-        if not claims:
-            return
-        positions = [batch.ends[claim.partition] for claim in claims]
-        moved = await advance(self._at_once, self._membership, claims, positions)
-        for claim, position in zip(claims, positions, strict=True):
+    async def commit(self, offsets: Mapping[int, int]) -> None:
+        held = [claim for claim in self._taken_over if claim.partition in offsets and self._holds(claim)]
+        positions = [offsets[claim.partition] for claim in held]
+        moved = await advance(self._at_once, self._membership, held, positions) if held else set()
+        for claim, position in zip(held, positions, strict=True):
             if claim.partition_id in moved:
                 claim.committed = position
             elif self._holds(claim):
                 del self._membership.claims[claim.partition]
-        self._let_go()
-        if len(moved) < len(claims):
-            raise Superseded
+        if len(moved) < len(offsets):
+            # The next poll tells the listener which claims are gone.
+            self._news.set()
+            raise StaleGeneration
 
-    def rewind(self, batch: Batch) -> Collection[int]:
-        claims = {claim.partition: claim for claim in _claims(batch) if self._holds(claim)}
-        rewound = set()
-        for record in batch.records:
-            claim = claims.get(record.partition)
-            # What is committed stays so: a batch may be superseded in some of its partitions alone.
-            if claim is not None and record.offset >= claim.committed:
-                claim.position = min(claim.position, record.offset)
-                rewound.add(record.partition)
-        self._let_go()
-        self._news.set()
-        return rewound
-
-    def owns(self, batch: Batch) -> bool:
-        return all(self._holds(claim) for claim in _claims(batch))
-
-    def stopped(self) -> Mapping[int, Stop]:
+    def halted(self) -> Mapping[int, Halt]:
         # Retention keeps what a group has not read, and any bytes can be read.
         return {}
 
@@ -146,13 +132,6 @@ class PostgresEventSource:
 
     def skip(self, partition: int) -> None:
         del partition
-
-    def pause(self, partitions: Collection[int]) -> None:
-        self._paused.update(partitions)
-
-    def resume(self, partitions: Collection[int]) -> None:
-        self._paused.difference_update(partitions)
-        self._news.set()
 
     @property
     def is_throttled(self) -> bool:
@@ -166,54 +145,64 @@ class PostgresEventSource:
         if not await is_alive(self._at_once, self._membership) or self._trouble is not None:
             raise Unavailable(f"event log: this member does not take part in its group: {self._trouble}")
 
-    async def _read(self, limit: int) -> Batch:
-        """Read on from where each claim stands, those first whose last turn is longest ago."""
-        await self._hand_to_custodian()
-        claims = sorted(filter(self._is_readable, self._membership.claims.values()), key=lambda claim: claim.turn)
+    async def _read(self, limit: int, paused: Collection[int]) -> Mapping[int, Sequence[Record]]:
+        """Read on from the position of each claim, those first whose last turn is longest ago."""
+        await self._tell_listener()
+        readable = [claim for claim in self._taken_over if self._is_readable(claim) and claim.partition not in paused]
+        claims = sorted(readable, key=lambda claim: claim.turn)
         places = [Place(claim.partition, claim.partition_id, claim.position) for claim in claims]
         records = await read(self._at_once, self._topic, places, limit)
-        # Meanwhile a claim may have been lost, paused or rewound: its records come another time.
-        valid = {
-            claim.partition: claim
-            for claim, place in zip(claims, places, strict=True)
-            if self._is_readable(claim) and claim.position == place.position
-        }
+        # Meanwhile a claim may have been lost: its new owner reads these records.
+        valid = {claim.partition: claim for claim in claims if self._is_readable(claim)}
         self._turn += 1
-        used: dict[int, Claim] = {}
-        delivered: list[Record] = []
+        polled: dict[int, list[Record]] = defaultdict(list)
         for record in records:
             if claim := valid.get(record.partition):
-                used[record.partition] = claim
                 claim.position, claim.turn = record.offset + 1, self._turn
-                delivered.append(record)
-        return Batch(delivered, tuple(used.values()))
+                polled[record.partition].append(record)
+        return polled
 
-    async def _hand_to_custodian(self) -> None:
-        """Tell the custodian which claims are new, and which ones are gone."""
+    async def _tell_listener(self) -> None:
+        """Tell the listener which claims are new, and which ones are gone."""
+        assert self._listener is not None
         claims = set(self._membership.claims.values())
-        gone, new = self._begun - claims, claims - self._begun
-        self._begun -= gone
-        if gone:
-            await self._custodian.end([claim.partition for claim in gone])
-        if new:
-            await self._custodian.begin({claim.partition: claim.committed for claim in new})
-            self._begun |= new
+        lost = self._taken_over - claims
+        self._taken_over -= lost
+        if lost:
+            await self._listener.on_lost([claim.partition for claim in lost])
+        if new := {claim for claim in claims - self._taken_over if claim.leaving_since is None}:
+            for claim in new:
+                claim.is_in_use = True
+            try:
+                await self._listener.on_assigned({claim.partition: claim.committed for claim in new})
+            except BaseException:
+                for claim in new:
+                    claim.is_in_use = False
+                raise
+            self._taken_over |= new
+
+    def _revoke_what_is_leaving(self) -> None:
+        """Have the listener finish with the partitions that another member waits for."""
+        for claim in self._taken_over - self._revoking.keys():
+            if claim.leaving_since is not None and self._holds(claim):
+                self._revoking[claim] = asyncio.create_task(self._revoke(claim))
+
+    async def _revoke(self, claim: Claim) -> None:
+        assert self._listener is not None
+        await self._listener.on_revoked([claim.partition])
+        self._taken_over.discard(claim)
+        # It may stay after all, and is assigned anew then.
+        claim.position = claim.committed
+        claim.is_in_use = False
+        del self._revoking[claim]
+        self._beat_due.set()
 
     def _is_readable(self, claim: Claim) -> bool:
-        return (
-            claim in self._begun
-            and self._holds(claim)
-            and claim.leaving_since is None
-            and claim.partition not in self._paused
-        )
+        is_kept = claim.leaving_since is None and claim not in self._revoking
+        return is_kept and claim in self._taken_over and self._holds(claim)
 
     def _holds(self, claim: Claim) -> bool:
         return self._membership.claims.get(claim.partition) is claim
-
-    def _let_go(self) -> None:
-        """Have a partition that another member waits for handed over as soon as nothing of it is in flight."""
-        if any(claim.leaving_since is not None and claim.is_idle for claim in self._membership.claims.values()):
-            self._beat_due.set()
 
     async def _take_part(self) -> None:
         """Keep the heart beating until closed."""
@@ -226,6 +215,7 @@ class PostgresEventSource:
                 pause = min(self._heartbeat, _PAUSE_SECONDS)
             else:
                 self._trouble = None
+                self._revoke_what_is_leaving()
                 pause = min(self._heartbeat, self._membership.until_overdue())
             self._news.set()
             await stopping.pause(pause, self._beat_due)
@@ -247,10 +237,4 @@ class PostgresEventSource:
             self._listening.cancel()
             await asyncio.wait([self._listening])
         # Not cancelled: they may be in the middle of a transaction.
-        await asyncio.gather(*self._tasks)
-
-
-def _claims(batch: Batch) -> Sequence[Claim]:
-    """Tell the claims under which the records were read; those of a part of a batch are fewer than the batch's."""
-    partitions = batch.partitions
-    return [claim for claim in cast("tuple[Claim, ...]", batch.assignment) if claim.partition in partitions]
+        await asyncio.gather(*self._tasks, *self._revoking.values())

@@ -4,20 +4,20 @@ from enum import StrEnum
 from typing import NamedTuple
 
 
-class StopKind(StrEnum):
-    """Why a partition is not read on until a person has looked."""
+class HaltKind(StrEnum):
+    """Why a partition is halted. The values are stored in databases and printed, so they stay as they were."""
 
-    STORM = "storm"
+    DLQ_LIMIT = "storm"
     """Too many of its records were dead letters."""
     GAP = "gap"
     """The log no longer has the record that was to be read next."""
     UNREADABLE = "unreadable"
-    """The log's client cannot take the next record apart."""
+    """The log's client cannot parse the next record."""
 
 
-class Stop(NamedTuple):
+class Halt(NamedTuple):
     """A partition is not read on from `offset`; `reason` is one line for a person."""
 
-    kind: StopKind
+    kind: HaltKind
     offset: int
     reason: str

@@ -9,13 +9,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from adapters.memory import MemorySource
-from application.holding import Backoff
-from application.pipeline import Pace
-from application.ports import BeforeCommit, Delivery, Verdict
+from application.consume.pace import Backoff, Pace
+from application.ports import Delivery, Verdict
 from domain.dead_letter import DeadLetter
 from domain.errors import Unavailable
-from tests.support.custodians import Witness
-from tests.support.pipeline import PipelineWorld
+from tests.support.consumer_world import ConsumerWorld
+from tests.support.listeners import Witness
 from tests.support.waiting import PATIENCE
 
 PARTITIONS = 3
@@ -44,9 +43,9 @@ class Chaos:
         """Strike before a method; where `check` hears of its arguments, also behind it: its answer may get lost."""
         method = getattr(owner, step)
 
-        async def struck(*arguments: Any) -> Any:
+        async def struck(*arguments: Any, **options: Any) -> Any:
             await self.strike(step)
-            answer = await method(*arguments)
+            answer = await method(*arguments, **options)
             if check is not None:
                 check(*arguments)
                 await self.strike(f"answer of {step}")
@@ -100,27 +99,21 @@ def test_everything_is_stored_in_order_and_committed_behind_it(seed: int) -> Non
 
 async def play(random: Random) -> None:
     """Have a consumer work through what comes while everything goes wrong, and then to the end."""
-    world, chaos, promises = PipelineWorld(PACE), Chaos(random), Promises()
+    world, chaos, promises = ConsumerWorld(PACE), Chaos(random), Promises()
     chaos.around(world.source, "poll")
-    chaos.around(world.source, "commit", lambda batch: promises.commit(batch.ends))
+    chaos.around(world.source, "commit", promises.commit)
     add = world.store.add
 
-    async def add_somehow(deliveries: Sequence[Delivery], before_commit: BeforeCommit) -> Sequence[Verdict]:
+    async def add_somehow(deliveries: Sequence[Delivery]) -> Sequence[Verdict]:
         await chaos.strike("write")
-        try:
-            async with asyncio.timeout(None if chaos.is_over else random.choice((None, None, 0.0005))):
-                await before_commit()
-        except TimeoutError as error:
-            raise Unavailable("time is up") from error
-        await chaos.strike("commit of rows")
         verdicts = await add(deliveries)
         promises.store(deliveries)
         await chaos.strike("answer of add")
         return verdicts
 
-    world.store.add = add_somehow  # type: ignore[method-assign,assignment]  # the pipeline always says before what
+    world.store.add = add_somehow  # type: ignore[method-assign,assignment]  # as a store that fails would
     chaos.around(world.letters, "park", promises.park)
-    for step in ("begin", "stop", "mark", "unmark"):
+    for step in ("begin", "attempt", "halt", "mark", "unmark"):
         chaos.around(world.states, step)
     await world.crash_before(0, times=random.choice((0, 2)))
     appended = [0] * PARTITIONS
@@ -150,9 +143,10 @@ async def play(random: Random) -> None:
     assert set(world.store.rows) == events
 
 
-async def share(world: PipelineWorld, random: Random) -> None:
+async def share(world: ConsumerWorld, random: Random) -> None:
     """Have another member come, and go without having done anything."""
-    other = MemorySource(world.log, "events", "group", Witness())
+    other = MemorySource(world.log, "events", "group")
+    other.subscribe(Witness())
     await other.open()
     await turns(random)
     await other.close()

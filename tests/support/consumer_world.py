@@ -1,90 +1,71 @@
-"""A pipeline over the adapters in memory."""
+"""A consumer over the adapters in memory."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime
 
 from adapters import wire
+from adapters.log_record import LogRecord
 from adapters.memory import MemoryLog, MemoryPartitionStates, MemorySource
-from application.custody import Custody
-from application.holding import Backoff
-from application.pipeline import BATCHES_IN_HAND, Pace, Pipeline
-from application.ports import Batch, Custodian, Superseded
-from application.process_event import ProcessEvent
-from application.storm import StormLimits, Storms
-from domain.errors import Unavailable
+from application.consume.consumer_loop import ConsumerLoop
+from application.consume.dlq_limits import DlqLimits
+from application.consume.pace import Backoff, Pace
+from application.consume.process_event import ProcessEvent
 from domain.event import UserEvent
 from tests.support.events import NOON, an_event
 from tests.support.waiting import PATIENCE
 from tests.support.watched import UNSTORABLE, WatchedLetters, WatchedStore
 
 PACE = Pace(batch_size=100, poll_wait=0.01, backoff=Backoff(0.001, 0.005), look=0.01)
-LIMITS = StormLimits(in_a_row=20, share=0.5, of_at_least=200, window=60)
+LIMITS = DlqLimits(max_consecutive=20, max_ratio=0.5, ratio_min_records=200, ratio_window=60)
 
 
 class WatchedSource(MemorySource):
-    """A member that remembers its batches, and whose commits alone may fail."""
+    """A member that remembers what it did, and whose commits alone may fail."""
 
-    def __init__(self, log: MemoryLog, custodian: Custodian) -> None:
-        super().__init__(log, "events", "group", custodian)
+    def __init__(self, log: MemoryLog) -> None:
+        super().__init__(log, "events", "group")
         self.polls = 0
+        self.paused: set[int] = set()
+        """What the last poll was not to deliver."""
         self.polled = 0
         """How many records were delivered."""
-        self.awaited = 0
-        """Until so many were delivered, a poll that finds nothing waits on: no empty one comes in between."""
-        self.commits: list[Batch] = []
+        self.commits: list[dict[int, int]] = []
         self.commit_outage: Exception | None = None
-        self.outage_of: set[int] = set()
-        """Partitions that cannot be committed."""
-        self.lost: set[int] = set()
-        """Partitions that another member has for a moment; the others of a batch are committed."""
-        self.is_revoking = False
-        """Whether its share is about to be taken away: what is in flight may still be committed."""
         self.commit_gate = asyncio.Event()
-        """While it is not set commits do not end."""
+        """Commits do not end while it is cleared."""
         self.commit_gate.set()
-        self.paused: set[int] = self._paused
 
-    async def poll(self, limit: int, wait: float) -> Batch:
+    async def poll(self, limit: int, wait: float, *, paused: Collection[int] = ()) -> Mapping[int, Sequence[LogRecord]]:
         self.polls += 1
-        while not (batch := await super().poll(limit, wait)).records and self.polled < self.awaited:
-            pass
-        self.polled += len(batch.records)
-        return batch
+        self.paused = set(paused)
+        polled = await super().poll(limit, wait, paused=paused)
+        self.polled += sum(map(len, polled.values()))
+        return polled
 
-    def owns(self, batch: Batch) -> bool:
-        return not self.is_revoking and super().owns(batch)
-
-    async def commit(self, batch: Batch) -> None:
-        self.commits.append(batch)
+    async def commit(self, offsets: Mapping[int, int]) -> None:
+        self.commits.append(dict(offsets))
         await self.commit_gate.wait()
         if self.commit_outage is not None:
             raise self.commit_outage
-        if self.outage_of & batch.partitions:
-            raise Unavailable("kafka: no coordinator")
-        await super().commit(batch.part(batch.partitions - self.lost))
-        if self.lost & batch.partitions:
-            self.lost = set()
-            raise Superseded
+        await super().commit(offsets)
 
 
-class PipelineWorld:
-    """A log, one member of its group, and where its records go."""
+class ConsumerWorld:
+    """A log of three partitions, one member of its group, and where its records go."""
 
-    def __init__(self, pace: Pace = PACE, before: "PipelineWorld | None" = None) -> None:
+    def __init__(self, pace: Pace = PACE, before: "ConsumerWorld | None" = None) -> None:
         """`before`: the world of a consumer whose successor this one is."""
         self.now = NOON
         self.log: MemoryLog = MemoryLog(partitions=3) if before is None else before.log
         table = None if before is None else before.states.table
         self.states: MemoryPartitionStates = MemoryPartitionStates("events", "group", table)
-        self.storms = Storms(LIMITS, lambda: self._clock().timestamp())
-        self.custody = Custody(self.states, self.storms, span=BATCHES_IN_HAND * pace.batch_size)
-        self.source = WatchedSource(self.log, self.custody)
+        self.source = WatchedSource(self.log)
         self.store: WatchedStore = WatchedStore() if before is None else before.store
         self.letters: WatchedLetters = WatchedLetters() if before is None else before.letters
-        process = ProcessEvent(self.store, self.letters, wire.decode, self.storms, self._clock)
-        self.pipeline = Pipeline(self.source, process, self.custody, self._clock, pace)
+        process = ProcessEvent(self.store, self.letters, wire.decode, self._clock)
+        self.consumer = ConsumerLoop(self.source, process, self.states, self._clock, pace=pace, dlq_limits=LIMITS)
         self.stop = asyncio.Event()
 
     def append(self, count: int, partition: int = 0) -> list[UserEvent]:
@@ -105,7 +86,7 @@ class PipelineWorld:
             self.log.append("events", None, wire.encode(an_event(payload=UNSTORABLE)), partition=partition)
 
     def another(self) -> MemoryPartitionStates:
-        """What a process beside this consumer sees and does."""
+        """Return the states as a process beside this consumer sees and changes them."""
         return MemoryPartitionStates("events", "group", self.states.table)
 
     async def crash_before(self, position: int, times: int) -> None:
@@ -116,15 +97,15 @@ class PipelineWorld:
             await dead.attempt([0])
 
     def committed(self) -> dict[int, int]:
-        """Tell the group's positions where it has any."""
+        """Return the group's positions where it has any."""
         positions = self.log.groups["events", "group"].committed
         return {partition: position for partition, position in positions.items() if position}
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
-        """Run the pipeline meanwhile; it has to end soon after the stop that comes at the latest in the end."""
+        """Run the consumer meanwhile; it has to end soon after the stop that comes at the latest in the end."""
         await self.source.open()
-        run = asyncio.create_task(self.pipeline.run(self.stop))
+        run = asyncio.create_task(self.consumer.run(self.stop))
         try:
             yield
         finally:

@@ -13,7 +13,7 @@ class Pulse(NamedTuple):
     """How often the store was asked, and how many records were committed."""
 
 
-class Watchdog:
+class StuckDetector:
     """Compares a consumer's pulse with the one before. `clock` tells seconds, from any beginning."""
 
     def __init__(self, limit: float, clock: Callable[[], float]) -> None:

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Sequence
 
-from application.ports import BeforeCommit, Delivery, EventStore, Verdict, Withdrawn
+from application.ports import Delivery, EventStore, Verdict
 from domain.dead_letter import Failure, FailureKind, Record
 from domain.errors import Declined, Rejected, Unavailable, WrongDeployment
 
@@ -28,41 +28,37 @@ class Bisection:
         self.asked = 0
         """How often the store was asked to add events."""
 
-    async def add(self, deliveries: Sequence[Delivery], before_commit: BeforeCommit) -> Sequence[Fate]:
-        """Add as `EventStore.add` does; one answer each, in order, but none behind the hundredth refused event.
+    async def add(self, deliveries: Sequence[Delivery]) -> Sequence[Fate]:
+        """Add events of one partition as `EventStore.add` does; none behind the hundredth refused event is answered.
 
         Raises `Declined` where fewer events had better be tried, `Unavailable` where no other event is taken either,
-        and the store's `WrongDeployment` and `Withdrawn`.
+        and the store's `WrongDeployment`.
         """
         try:
-            fates = await self._add(deliveries, before_commit, _MOST_REFUSED)
+            fates = await self._add(deliveries, _MOST_REFUSED)
         except Declined:
             raise
         except Unavailable:
             # That says nothing of any event.
-            self._declined.clear()
+            self._declined.pop(deliveries[0].record.partition, None)
             raise
-        if self._declined:
-            for delivery in deliveries:
-                self._declined.pop(delivery.record.partition, None)
+        self._declined.pop(deliveries[0].record.partition, None)
         return fates
 
-    async def _add(
-        self, deliveries: Sequence[Delivery], before_commit: BeforeCommit, most_refused: int
-    ) -> Sequence[Fate]:
+    async def _add(self, deliveries: Sequence[Delivery], most_refused: int) -> Sequence[Fate]:
         """Add `deliveries`; on a refusal halve them, in offset order, until the culprits stand alone.
 
         Behind the last of `most_refused` culprits none is tried, and the answer ends.
         """
         try:
-            verdicts = await self._ask(deliveries, before_commit)
+            verdicts = await self._ask(deliveries)
         except Declined as declined:
             if len(deliveries) > 1:
                 # Tried again whole, as a deadlock is, or in smaller batches.
                 raise
             await self._wait_out(deliveries[0].record, declined)
             return [_failure(declined)]
-        except (Unavailable, Withdrawn):
+        except Unavailable:
             raise
         except WrongDeployment:
             # Unless it is the word of a trigger on one event.
@@ -73,19 +69,19 @@ class Bisection:
             return _complete(verdicts, deliveries)
         if len(deliveries) > 1:
             middle = len(deliveries) // 2
-            first = await self._add(deliveries[:middle], before_commit, most_refused)
+            first = await self._add(deliveries[:middle], most_refused)
             most_refused -= sum(isinstance(fate, Failure) for fate in first)
             if most_refused <= 0:
                 return first
-            return [*first, *await self._add(deliveries[middle:], before_commit, most_refused)]
-        return await self._blame(deliveries, before_commit)
+            return [*first, *await self._add(deliveries[middle:], most_refused)]
+        return await self._blame(deliveries)
 
-    async def _blame(self, alone: Sequence[Delivery], before_commit: BeforeCommit) -> Sequence[Fate]:
+    async def _blame(self, alone: Sequence[Delivery]) -> Sequence[Fate]:
         """Try an event that failed alone once more, when another could be written: then it is to blame."""
         await self._probe()
         try:
-            verdicts = await self._ask(alone, before_commit)
-        except (Unavailable, Withdrawn):
+            verdicts = await self._ask(alone)
+        except Unavailable:
             raise
         except Exception as error:  # noqa: BLE001 - as above
             return [_failure(error)]
@@ -103,9 +99,9 @@ class Bisection:
             self._declined[record.partition] = record.offset, since
             raise declined
 
-    async def _ask(self, deliveries: Sequence[Delivery], before_commit: BeforeCommit) -> Sequence[Verdict]:
+    async def _ask(self, deliveries: Sequence[Delivery]) -> Sequence[Verdict]:
         self.asked += 1
-        return await self._store.add(deliveries, before_commit)
+        return await self._store.add(deliveries)
 
     async def _probe(self) -> None:
         """Return if another event could be written at this moment."""

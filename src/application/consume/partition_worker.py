@@ -1,0 +1,230 @@
+"""Why does this partition not move? One worker a partition, and one status that answers."""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TypeVar
+
+from application.consume.batch_size import BatchSize
+from application.consume.dlq_limits import CircuitBreaker, DlqLimits
+from application.consume.halt import Halt
+from application.consume.offset_committer import OffsetCommitter
+from application.consume.pace import Pace
+from application.consume.poison_pills import Claimed, PoisonPills
+from application.consume.process_event import Attempt, Processed, ProcessEvent
+from application.consume.record_queue import RecordQueue
+from application.consume.slots import Slots
+from application.ports import PartitionStates, StaleGeneration
+from domain.dead_letter import Record
+from domain.errors import Unavailable
+
+T = TypeVar("T")
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(slots=True)
+class PartitionStatus:
+    """How one partition fares: halted, retrying, suspect, or reading if it is none of these."""
+
+    halt: Halt | None = None
+    """A person has to resume it."""
+    retry: Attempt | None = None
+    """It waits for a dependency; this is the next try."""
+    suspect_until: int | None = None
+    """Up to which offset its records are taken one by one, since one of them may kill the process."""
+
+    @property
+    def is_waiting(self) -> bool:
+        """Whether nothing is to be expected of it at present."""
+        return self.halt is not None or self.retry is not None
+
+
+@dataclass(frozen=True, slots=True)
+class Tools:
+    """What the workers of a consumer share."""
+
+    process: ProcessEvent
+    states: PartitionStates
+    poison_pills: PoisonPills
+    committer: OffsetCommitter
+    slots: Slots
+    room: asyncio.Event
+    """Set when a queue has room again."""
+    clock: Callable[[], datetime]
+    pace: Pace
+    dlq_limits: DlqLimits
+
+
+class _Drained(Exception):
+    """A batch that failed is not tried again, since the worker is told to end."""
+
+
+class PartitionWorker:
+    """Takes the records of one partition in order: durable first, then committed; retries in place."""
+
+    def __init__(self, partition: int, claimed: Claimed, tools: Tools) -> None:
+        self.partition = partition
+        self.status = PartitionStatus(halt=claimed.halt, suspect_until=claimed.suspect_until)
+        self.queue = RecordQueue()
+        self.in_flight = 0
+        """How many records were begun and are not handed over to be committed."""
+        self._tools = tools
+        self._batch_size = BatchSize(partition)
+        self._breaker = CircuitBreaker(tools.dlq_limits)
+        self._resumed = asyncio.Event()
+        if claimed.halt is None:
+            self._resumed.set()
+        self._task: asyncio.Task[None] | None = None
+        self._is_busy = False
+        """Whether a try is under way, whose end is worth waiting for."""
+        self._is_draining = False
+        self._committing: asyncio.Future[None] | None = None
+        self._idle = asyncio.Event()
+
+    def start(self, tasks: asyncio.TaskGroup) -> None:
+        """Begin to work; `tasks` learns of what a person has to see to: `WrongDeployment`, or a bug."""
+        self._task = tasks.create_task(self._run(), name=f"partition {self.partition}")
+
+    def drain(self) -> None:
+        """Finish the batch in flight, begin nothing more."""
+        self._is_draining = True
+        if not self._is_busy:
+            self.cancel()
+
+    def cancel(self) -> None:
+        """Begin nothing more, and break off what is in flight."""
+        if self._task is not None:
+            self._task.cancel()
+
+    async def ended(self) -> None:
+        """Return when it works no more."""
+        if self._task is not None:
+            await asyncio.wait([self._task])
+
+    async def idle(self) -> None:
+        """Return when it has nothing to do at once: its queue is empty, or it waits for a dependency or a person."""
+        await self._idle.wait()
+
+    def resume(self) -> None:
+        """Read on: a person has looked."""
+        self.status.halt = None
+        self._resumed.set()
+
+    def trust(self) -> None:
+        """Suspect no record any more."""
+        if self.status.suspect_until is not None:
+            self.status.suspect_until = None
+            logger.info("reading in batches again", extra={"partition": self.partition})
+
+    async def _run(self) -> None:
+        with suppress(_Drained):
+            while not self._is_draining:
+                first = await self._next()
+                if self.status.suspect_until is not None and first.offset >= self.status.suspect_until:
+                    self.trust()
+                limit = self._tools.pace.batch_size if self.status.suspect_until is None else 1
+                records = self.queue.take(limit)
+                self._tools.room.set()
+                self.queue.put_back(await self._take(records))
+
+    async def _next(self) -> Record:
+        """Wait until there is a record to work on."""
+        if not self._resumed.is_set() or len(self.queue) == 0:
+            self._idle.set()
+        await self._resumed.wait()
+        first = await self.queue.first()
+        self._idle.clear()
+        return first
+
+    async def _take(self, records: Sequence[Record]) -> Sequence[Record]:
+        """Make a batch durable and hand its end over to be committed; return the records that are left."""
+        try_ = self._try if self.status.suspect_until is None else self._try_alone
+        processed = await self._retried(lambda attempt: try_(records, attempt))
+        self._is_busy = True
+        self._breaker = processed.breaker
+        if processed.halt is not None:
+            await self._halt(processed.halt)
+        done = records[: processed.records]
+        if done:
+            await self._last_commit()
+            self._committing = self._tools.committer.commit(self.partition, done[-1].offset + 1, len(done))
+        self.in_flight = 0
+        if self.status.suspect_until is not None:
+            await self._last_commit()
+        self._is_busy = False
+        return records[len(done) :]
+
+    async def _try(self, records: Sequence[Record], attempt: Attempt) -> Processed:
+        async with self._tools.slots.one():
+            self._is_busy = True
+            await self._tools.poison_pills.count_attempt(self.partition)
+            batch = self._batch_size.bounded(records)
+            self.in_flight = len(batch)
+            with self._batch_size.measured(len(batch)):
+                return await self._process(batch, attempt)
+
+    async def _try_alone(self, records: Sequence[Record], attempt: Attempt) -> Processed:
+        """Take a record that may kill this process, while nothing else is in flight that could be blamed."""
+        async with self._tools.slots.all():
+            self._is_busy = True
+            await self._tools.poison_pills.count_attempt(self.partition)
+            async with self._tools.poison_pills.alone(records[0]) as may_be_tried:
+                self.in_flight = 1
+                if may_be_tried:
+                    return await self._process(records, attempt)
+                return await self._tools.process.condemn(records, self._breaker, attempt)
+
+    async def _process(self, batch: Sequence[Record], attempt: Attempt) -> Processed:
+        if attempt.is_spent(self._tools.clock(), self._tools.pace.retry_budget):
+            return await self._tools.process.give_up(batch, self._breaker, attempt)
+        return await self._tools.process(batch, self._breaker, attempt)
+
+    async def _halt(self, halt: Halt) -> None:
+        # Before the commit: whoever reads on from there must know.
+        await self._retried(lambda _: self._tools.states.halt(self.partition, halt))
+        self._is_busy = True
+        logger.error("partition halted", extra={"partition": self.partition, **halt._asdict()})
+        self.status.halt = halt
+        self._resumed.clear()
+
+    async def _last_commit(self) -> None:
+        """Wait for the commit of the batch before: only one of a partition is outstanding."""
+        if self._committing is not None:
+            await self._committing
+
+    async def _retried(self, step: Callable[[Attempt], Awaitable[T]]) -> T:
+        """Take `step` until it succeeds, with backoff. Raises `_Drained` where it fails and this worker is to end."""
+        attempt = Attempt()
+        while True:
+            try:
+                result = await step(attempt)
+            except (Unavailable, StaleGeneration) as error:
+                cause = str(error) or "another consumer owns the partition"
+                attempt = attempt.failed(cause, self._tools.clock())
+            else:
+                self._note_success()
+                return result
+            self._note_failure(attempt)
+            self._is_busy = False
+            if self._is_draining:
+                raise _Drained
+            self._idle.set()
+            await asyncio.sleep(self._tools.pace.backoff.after(attempt.number - 1))
+            self._idle.clear()
+
+    def _note_failure(self, attempt: Attempt) -> None:
+        if self.status.retry is None:
+            logger.warning(
+                "partition paused: dependency unavailable",
+                extra={"partition": self.partition, "cause": attempt.cause},
+            )
+        self.status.retry = attempt
+
+    def _note_success(self) -> None:
+        if self.status.retry is not None:
+            self.status.retry = None
+            logger.info("partition resumed", extra={"partition": self.partition})

@@ -1,0 +1,176 @@
+"""Process one batch of a partition: store what can be stored, dead-letter what never can."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from typing import NamedTuple
+
+from application.consume.bisection import PATIENCE_SECONDS, Bisection, Fate
+from application.consume.dlq_limits import CircuitBreaker, Trip
+from application.consume.halt import Halt, HaltKind
+from application.ports import DeadLetters, Delivery, EventStore, Verdict
+from domain.dead_letter import DeadLetter, Failure, FailureKind, Record
+from domain.errors import Rejected, Unavailable
+from domain.event import UserEvent
+
+_PORTION_RECORDS = 100
+_POISON_PILL = Failure(
+    FailureKind.UNEXPECTED, "the consumer died again and again with this record alone in hand", "LethalRecord"
+)
+_CONFLICT = Failure(
+    FailureKind.CONFLICT, "the eventId is taken by an event with another user, type or payload", "Conflict"
+)
+
+
+class Tally(NamedTuple):
+    """What became of a batch: every record is in exactly one of these counts."""
+
+    stored: int
+    duplicate: int
+    conflict: int
+    dead: int
+
+
+class Attempt(NamedTuple):
+    """Which try at a batch this is, counted from 1, and when and why earlier ones failed."""
+
+    number: int = 1
+    first_failed_at: datetime | None = None
+    cause: str | None = None
+
+    def failed(self, cause: str, now: datetime) -> "Attempt":
+        """Return the next try."""
+        return Attempt(self.number + 1, self.first_failed_at or now, cause)
+
+    def is_spent(self, now: datetime, budget: float | None) -> bool:
+        """Tell whether failures have gone on for `budget` seconds."""
+        if budget is None or self.first_failed_at is None:
+            return False
+        return (now - self.first_failed_at).total_seconds() >= budget
+
+
+class Processed(NamedTuple):
+    """How far a batch was processed, all of it durable."""
+
+    records: int
+    """How many of the batch, from its first on, may be committed. The rest was not tried, or has to be tried again."""
+    tally: Tally
+    breaker: CircuitBreaker
+    """The partition's circuit breaker from here on."""
+    halt: Halt | None
+    """Why the partition must not be read on behind these records."""
+
+
+Reading = Delivery | Failure
+"""The content of a record: an event, or why there is none."""
+
+
+class ProcessEvent:
+    """Turns a batch into rows and dead letters, all durable when it returns; may be repeated on the same batch.
+
+    A batch holds one or more records of one partition, in offset order. Every method raises `Unavailable` when a
+    dependency cannot take it now: nothing is to be committed then.
+    """
+
+    def __init__(
+        self,
+        store: EventStore,
+        dead_letters: DeadLetters,
+        decode: Callable[[Record], UserEvent | Failure],
+        clock: Callable[[], datetime],
+        *,
+        patience: float = PATIENCE_SECONDS,
+    ) -> None:
+        """`patience`: for how many seconds an event may be declined alone while others are taken."""
+        self._bisection = Bisection(store, patience)
+        self._dead_letters = dead_letters
+        self._decode = decode
+        self._clock = clock
+
+    @property
+    def asked(self) -> int:
+        """How often the store was asked to add events."""
+        return self._bisection.asked
+
+    async def __call__(self, batch: Sequence[Record], breaker: CircuitBreaker, attempt: Attempt) -> Processed:
+        """Store and dead-letter `batch`, or its beginning where it holds many events that the store refuses."""
+        readings = await self._read(batch)
+        deliveries = [reading for reading in readings if isinstance(reading, Delivery)]
+        added = await self._bisection.add(deliveries) if deliveries else ()
+        if len(added) < len(deliveries):
+            untried = deliveries[len(added)].record
+            readings = readings[: next(place for place, record in enumerate(batch) if record is untried)]
+        verdicts = iter(added)
+        fates = [next(verdicts) if isinstance(reading, Delivery) else reading for reading in readings]
+        return await self._settle(batch, readings, fates, breaker, attempt)
+
+    async def give_up(self, batch: Sequence[Record], breaker: CircuitBreaker, attempt: Attempt) -> Processed:
+        """Dead-letter the whole batch as `exhausted`: only for those who set a retry budget."""
+        exhausted = Failure(FailureKind.EXHAUSTED, attempt.cause or "", "Unavailable")
+        readings = await self._read(batch)
+        fates = [reading if isinstance(reading, Failure) else exhausted for reading in readings]
+        return await self._settle(batch, readings, fates, breaker, attempt)
+
+    async def condemn(self, batch: Sequence[Record], breaker: CircuitBreaker, attempt: Attempt) -> Processed:
+        """Dead-letter the whole batch unread, as records that kill the process."""
+        lethal = [_POISON_PILL] * len(batch)
+        return await self._settle(batch, lethal, lethal, breaker, attempt)
+
+    async def _read(self, batch: Sequence[Record]) -> list[Reading]:
+        """Decode the records; lets others work in between."""
+        readings: list[Reading] = []
+        for start in range(0, len(batch), _PORTION_RECORDS):
+            for record in batch[start : start + _PORTION_RECORDS]:
+                content = self._decode(record)
+                readings.append(Delivery(record, content) if isinstance(content, UserEvent) else content)
+            await asyncio.sleep(0)
+        return readings
+
+    async def _settle(
+        self,
+        batch: Sequence[Record],
+        readings: Sequence[Reading],
+        fates: Sequence[Fate],
+        breaker: CircuitBreaker,
+        attempt: Attempt,
+    ) -> Processed:
+        """Send what is dead to the dead-letter queue, up to where the circuit breaker trips."""
+        halt = None
+        after = breaker.after([isinstance(fate, Failure) for fate in fates], self._clock().timestamp())
+        if isinstance(after, Trip):
+            fates = fates[: after.records]
+            halt = Halt(HaltKind.DLQ_LIMIT, batch[after.records - 1].offset + 1, after.reason)
+            after = CircuitBreaker(breaker.limits)
+        dead = [
+            (record, reading, fate if isinstance(fate, Failure) else _CONFLICT)
+            for record, reading, fate in zip(batch, readings, fates, strict=False)
+            if isinstance(fate, Failure) or fate is Verdict.CONFLICT
+        ]
+        await self._send(dead, attempt)
+        stored, duplicate, conflict = map(fates.count, (Verdict.STORED, Verdict.DUPLICATE, Verdict.CONFLICT))
+        tally = Tally(stored, duplicate, conflict, dead=len(dead) - conflict)
+        if sum(tally) != len(fates):
+            # The ledger: no offset moves past a record that is unaccounted for.
+            raise AssertionError(f"{len(fates)} records were processed but these are accounted for: {tally}")
+        return Processed(len(fates), tally, after, halt)
+
+    async def _send(self, dead: Sequence[tuple[Record, Reading, Failure]], attempt: Attempt) -> None:
+        if not dead:
+            return
+        now = self._clock()
+        letters = [
+            DeadLetter(
+                record=record,
+                failure=failure,
+                attempts=attempt.number,
+                first_failed_at=attempt.first_failed_at or now,
+                failed_at=now,
+                event_id=reading.event.id if isinstance(reading, Delivery) else None,
+            )
+            for record, reading, failure in dead
+        ]
+        try:
+            await self._dead_letters.park(letters)
+        except Rejected as rejected:
+            # There is no place behind the last one: retried, so that a person sees it.
+            raise Unavailable(f"a dead letter was refused: {rejected}") from rejected
