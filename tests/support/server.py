@@ -15,11 +15,11 @@ async def served(
     *,
     limit: ConnectionLimit | None = None,
     keep_alive: int = 60,
-    silence: float = 10.0,
-    content: float = 60.0,
+    content_idle: float = 10.0,
+    content_total: float = 60.0,
 ) -> AsyncIterator[int]:
     """Serve `app`; yields the port."""
-    limits = Limits(limit or ConnectionLimit(1_000), keep_alive, silence, content)
+    limits = Limits(limit or ConnectionLimit(1_000), keep_alive, content_idle, content_total)
     stop = asyncio.Event()
     # It listens before the server starts, so that nobody has to wait for that.
     with listen("127.0.0.1", 0, "PORT") as listener:

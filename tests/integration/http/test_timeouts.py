@@ -14,15 +14,15 @@ from tests.support.waiting import PATIENCE
 
 
 @pytest.mark.parametrize(
-    ("silence", "whole", "detail"),
+    ("idle", "total", "detail"),
     [
         (0.05, 60, b"No part of the body arrived for 0.05 seconds"),
         (60, 0.05, b"did not arrive within 0.05 seconds"),
     ],
 )
-async def test_slow_body_gets_408_and_connection_closes(api: Api, silence: float, whole: float, detail: bytes) -> None:
+async def test_slow_body_gets_408_and_connection_closes(api: Api, idle: float, total: float, detail: bytes) -> None:
     """Both the pause between two pieces and the total time are limited."""
-    async with served(api.app, silence=silence, content=whole) as port, connection(port) as (reader, writer):
+    async with served(api.app, content_idle=idle, content_total=total) as port, connection(port) as (reader, writer):
         writer.write(POST_HEADERS + b"Content-Length: 30\r\n\r\n" + EVENT[:5])
         status, head = await read_head(reader)
         assert status == 408
@@ -106,7 +106,7 @@ async def test_client_that_waits_for_100_is_not_late(
     """It gets the 100 after the response to the request before."""
     time = LoopTime(monkeypatch)
     head, end, body = POST.replace(b"Host", b"Expect: 100-continue\r\nHost").partition(b"\r\n\r\n")
-    async with served(api.app, silence=10) as port, connection(port) as (reader, writer):
+    async with served(api.app, content_idle=10) as port, connection(port) as (reader, writer):
         writer.write(POST + head + end)
         await slow_log.asked.wait()
         await time.passes(15)
