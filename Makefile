@@ -117,9 +117,10 @@ format: $(VENV)/.dev ## Format the code and apply the linter's fixes
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
 
-docs: $(VENV)/.dev ## Generate docs/configuration.md and the tables of figures anew
+docs: $(VENV)/.dev ## Generate docs/configuration.md, the tables of figures and the list of a trip's functions
 	$(BIN)/python -m tools.configuration_doc
 	$(BIN)/python -m benchmarks.document
+	$(BIN)/python -m tools.trip --write
 
 lock: $(VENV)/.dev ## Compile the lock files anew from pyproject.toml
 	$(BIN)/python -m tools.lock

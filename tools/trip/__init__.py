@@ -1,0 +1,1 @@
+"""The functions that one event passes: `python -m tools.trip`."""
