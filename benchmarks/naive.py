@@ -13,8 +13,8 @@ from benchmarks.backlog import Backlog
 from benchmarks.bench import difference
 from benchmarks.figures import Run
 from benchmarks.servers import Servers
+from tests.support.legacy_service import INSERT
 from tests.support.postgres import connect
-from tests.support.predecessor import INSERT
 
 
 async def naive(servers: Servers, backlog: Backlog, count: int) -> Run:

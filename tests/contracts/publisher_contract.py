@@ -49,7 +49,7 @@ class PublisherContract:
             if (own := [receipt for receipt in receipts[user::9] if isinstance(receipt, Receipt)])
         )
 
-    async def test_record_keeps_the_format_of_the_predecessor(self, log: LogUnderTest) -> None:
+    async def test_record_keeps_the_format_of_the_legacy_service(self, log: LogUnderTest) -> None:
         """Key, value, header and time are what any other consumer of the topic expects; the payload is verbatim."""
         before = time.time() * 1000
         event = an_event("Jörg", b'{ "b": 1.0, "a": "\\u00e4 \xc3\xa4" }')

@@ -18,7 +18,7 @@ from tests.contracts.listing_contract import ListingContract
 from tests.contracts.oversize_letters_contract import OversizeLettersContract, OversizeUnderTest
 from tests.contracts.store_contract import AddContract, StoreUnderTest
 
-# As the predecessor writes: the columns that are ours are left out.
+# As the legacy service writes: without the columns that this service adds.
 _INSERT = "INSERT INTO events (id, user_id, event_type, payload, created_at) VALUES ($1, $2, $3, $4, $5)"
 _KEPT = 'SELECT topic, partition, "offset", "timestamp", key, value, headers::text FROM oversize_letters'
 

@@ -36,7 +36,7 @@ class Event:
     outcome: Outcome = Outcome.UNKNOWN
 
     def record(self) -> bytes:
-        """The value of its record, as the predecessor writes it."""
+        """The value of its record, as the legacy service writes it."""
         head = f'{{"eventId":"{self.id}","userId":"{self.user}","eventType":"{self.event_type}"'
         return f'{head},"timestamp":"{self.timestamp}","payload":'.encode() + self.payload + b"}"
 

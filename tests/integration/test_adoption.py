@@ -1,4 +1,4 @@
-"""Taking over the predecessor's table while it is at work, and refusing a stranger's."""
+"""Taking over the legacy service's table while it is at work, and refusing a stranger's."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -17,8 +17,7 @@ from application.listing import EventFilter, StoredEvent
 from application.ports import Verdict
 from domain.errors import Unavailable, WrongDeployment
 from tests.support.events import an_event, delivered
-from tests.support.postgres import PostgresServer, connect
-from tests.support.predecessor import (
+from tests.support.legacy_service import (
     COLUMNS,
     INDEXES,
     RELATIONS,
@@ -29,14 +28,15 @@ from tests.support.predecessor import (
     insert,
     waits_for_a_lock,
 )
+from tests.support.postgres import PostgresServer, connect
 from tests.support.waiting import PATIENCE
 
 LISTED_AT_MOST = 100
 
 
 @pytest.fixture
-async def predecessor(empty_database: Database) -> AsyncIterator[asyncpg.Connection]:
-    """A connection of the predecessor to a database of this test's own, in which its table stands."""
+async def legacy(empty_database: Database) -> AsyncIterator[asyncpg.Connection]:
+    """A connection of the legacy service to a database of this test's own, which has its table."""
     connection = await connect(empty_database)
     await connection.execute(TABLE)
     yield connection
@@ -74,30 +74,28 @@ async def listed(database: Database) -> list[StoredEvent]:
         return list((await store.page(EventFilter(), None, LISTED_AT_MOST)).rows)
 
 
-async def test_predecessors_table_is_adopted_while_it_goes_on_writing(
-    empty_database: Database, predecessor: asyncpg.Connection
+async def test_legacy_table_is_adopted_while_it_goes_on_writing(
+    empty_database: Database, legacy: asyncpg.Connection
 ) -> None:
     """Every row is kept, none is refused to it, the table is not rewritten, and no drift remains."""
-    rows = {await insert(predecessor) for _ in range(500)}
+    rows = {await insert(legacy) for _ in range(500)}
     files = {row[0]: row for row in await fetch(empty_database, RELATIONS)}
     migrating = asyncio.create_task(migrate(empty_database))
     while not migrating.done():
-        rows.add(await insert(predecessor))
+        rows.add(await insert(legacy))
     await migrating
-    rows.add(await insert(predecessor))
+    rows.add(await insert(legacy))
     await assert_ours(empty_database)
     await check(empty_database)
     assert {event_id for (event_id,) in await fetch(empty_database, "SELECT id FROM events")} == rows
     assert ("events", *files["events"][1:]) in await fetch(empty_database, RELATIONS)
 
 
-async def test_rows_without_time_or_payload_are_listed(
-    empty_database: Database, predecessor: asyncpg.Connection
-) -> None:
+async def test_rows_without_time_or_payload_are_listed(empty_database: Database, legacy: asyncpg.Connection) -> None:
     """Behind all others; what is absent stays absent."""
-    dated = await insert(predecessor)
-    undated = await insert(predecessor, payload=None)
-    await predecessor.execute("UPDATE events SET created_at = NULL WHERE id = $1", undated)
+    dated = await insert(legacy)
+    undated = await insert(legacy, payload=None)
+    await legacy.execute("UPDATE events SET created_at = NULL WHERE id = $1", undated)
     await migrate(empty_database)
     first, last = await listed(empty_database)
     assert (first.id, first.payload, first.created_at is None) == (dated, "{}", False)
@@ -117,11 +115,11 @@ async def test_rows_without_time_or_payload_are_listed(
     ],
 )
 async def test_table_that_differs_harmlessly_is_adopted(
-    empty_database: Database, predecessor: asyncpg.Connection, change: str
+    empty_database: Database, legacy: asyncpg.Connection, change: str
 ) -> None:
     """Where our rows fit in all the same."""
-    await predecessor.execute(f"ALTER TABLE events {change}")
-    row = await insert(predecessor)
+    await legacy.execute(f"ALTER TABLE events {change}")
+    row = await insert(legacy)
     await migrate(empty_database)
     async with a_store(empty_database) as store:
         assert await store.add(delivered(an_event())) == [Verdict.STORED]
@@ -147,11 +145,11 @@ async def test_table_that_differs_harmlessly_is_adopted(
         ),
     ],
 )
-async def test_table_that_is_not_the_predecessors_is_refused_and_left_alone(
-    empty_database: Database, predecessor: asyncpg.Connection, statement: str, reason: str
+async def test_table_that_is_not_the_legacy_services_is_refused_and_left_alone(
+    empty_database: Database, legacy: asyncpg.Connection, statement: str, reason: str
 ) -> None:
     """With everything that is wrong with it, and what to do."""
-    await predecessor.execute(statement)
+    await legacy.execute(statement)
     before = await fetch(empty_database, RELATIONS), await fetch(empty_database, COLUMNS)
     with pytest.raises(WrongDeployment, match=reason) as refused:
         await migrate(empty_database)
@@ -204,10 +202,10 @@ async def test_local_time_of_the_role_is_mended_where_it_is_set(
 
 
 @pytest.mark.parametrize("zone", ["Europe/Berlin", "UTC"])
-async def test_empty_database_in_local_time_is_told_of_before_a_predecessor_writes(
+async def test_empty_database_in_local_time_is_told_of_before_a_legacy_service_writes(
     empty_database: Database, caplog: pytest.LogCaptureFixture, zone: str
 ) -> None:
-    """Whoever has no predecessor may go on."""
+    """Without a legacy service the migration goes on."""
     await execute(empty_database, f"ALTER DATABASE \"{empty_database.name}\" SET timezone TO '{zone}'")
     await migrate(empty_database)
     told = [record.getMessage() for record in caplog.records if record.name == "adapters.postgres.adoption"]
@@ -225,13 +223,13 @@ async def test_other_names_of_utc_are_accepted(empty_database: Database, zone: s
 
 
 async def test_index_left_invalid_by_an_interrupted_build_is_built_anew(
-    empty_database: Database, predecessor: asyncpg.Connection
+    empty_database: Database, legacy: asyncpg.Connection
 ) -> None:
     """It would cost every write and serve no query."""
     for _ in range(2):
-        await insert(predecessor)
+        await insert(legacy)
     with pytest.raises(asyncpg.UniqueViolationError):
-        await predecessor.execute("CREATE UNIQUE INDEX CONCURRENTLY events_created_at_id_idx ON events (user_id)")
+        await legacy.execute("CREATE UNIQUE INDEX CONCURRENTLY events_created_at_id_idx ON events (user_id)")
     assert ("events_created_at_id_idx", False) in await fetch(empty_database, INDEXES)
     await migrate(empty_database)
     await assert_ours(empty_database)
@@ -239,25 +237,25 @@ async def test_index_left_invalid_by_an_interrupted_build_is_built_anew(
 
 
 async def test_lock_of_another_only_puts_the_migration_off(
-    empty_database: Database, predecessor: asyncpg.Connection, monkeypatch: pytest.MonkeyPatch
+    empty_database: Database, legacy: asyncpg.Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Writers do not queue up behind it for longer than the lock timeout, and the next attempt succeeds."""
     monkeypatch.setattr("adapters.postgres.migrate._LOCK_SECONDS", 0.2)
-    await predecessor.execute("BEGIN; LOCK TABLE events IN ACCESS SHARE MODE")
+    await legacy.execute("BEGIN; LOCK TABLE events IN ACCESS SHARE MODE")
     with pytest.raises(Unavailable, match="55P03"):
         await migrate(empty_database)
     await assert_writable(empty_database)
-    await predecessor.execute("COMMIT")
+    await legacy.execute("COMMIT")
     await migrate(empty_database)
     await assert_ours(empty_database)
 
 
 async def test_index_waits_for_a_long_transaction_of_another_while_writers_go_on(
-    empty_database: Database, predecessor: asyncpg.Connection, monkeypatch: pytest.MonkeyPatch
+    empty_database: Database, legacy: asyncpg.Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """To give up a finished build and begin anew would go on for as long as a dump takes."""
     monkeypatch.setattr("adapters.postgres.migrate._LOCK_SECONDS", 0.2)
-    async with snapshot(predecessor):
+    async with snapshot(legacy):
         migrating = asyncio.create_task(migrate(empty_database))
         await waits_for_a_lock(empty_database, "CREATE INDEX", longer_than=timedelta(milliseconds=400))
         await assert_writable(empty_database)
@@ -266,10 +264,10 @@ async def test_index_waits_for_a_long_transaction_of_another_while_writers_go_on
 
 
 async def test_cancelled_index_build_ends_at_once_and_is_repeated(
-    empty_database: Database, predecessor: asyncpg.Connection
+    empty_database: Database, legacy: asyncpg.Connection
 ) -> None:
     """As when the process is told to stop meanwhile."""
-    async with snapshot(predecessor):
+    async with snapshot(legacy):
         migrating = asyncio.create_task(migrate(empty_database))
         await waits_for_a_lock(empty_database, "CREATE INDEX")
         migrating.cancel()
@@ -280,7 +278,7 @@ async def test_cancelled_index_build_ends_at_once_and_is_repeated(
     await assert_ours(empty_database)
 
 
-async def test_predecessor_that_makes_its_table_at_the_same_moment_puts_the_migration_off(
+async def test_legacy_service_that_makes_its_table_at_the_same_moment_puts_the_migration_off(
     empty_database: Database,
 ) -> None:
     """The next attempt adopts it."""
@@ -299,19 +297,19 @@ async def test_predecessor_that_makes_its_table_at_the_same_moment_puts_the_migr
     assert [each.id for each in await listed(empty_database)] == [row]
 
 
-async def test_rows_that_the_predecessor_writes_afterwards_are_read_and_compared(
-    empty_database: Database, predecessor: asyncpg.Connection
+async def test_rows_that_the_legacy_service_writes_afterwards_are_read_and_compared(
+    empty_database: Database, legacy: asyncpg.Connection
 ) -> None:
     """Both sides may go on with one table: an absent or null payload counts as an empty one."""
-    await predecessor.execute(TABLE)
+    await legacy.execute(TABLE)
     await migrate(empty_database)
-    await predecessor.execute(TABLE)
+    await legacy.execute(TABLE)
     event = an_event("user-1", b'{"a":1}')
     without_payload = an_event("user-1", b"{}")
-    await insert(predecessor, event.id, '{"a": 1.0}')
-    await insert(predecessor, without_payload.id, None)
+    await insert(legacy, event.id, '{"a": 1.0}')
+    await insert(legacy, without_payload.id, None)
     null_payload = an_event("user-1", b"{}")
-    await insert(predecessor, null_payload.id, "null")
+    await insert(legacy, null_payload.id, "null")
     others = [event._replace(payload=b"{}"), without_payload._replace(payload=b'{"a":1}'), event._replace(user_id="x")]
     async with a_store(empty_database) as store:
         assert await store.add(delivered(event, without_payload, null_payload)) == [Verdict.DUPLICATE] * 3
@@ -319,7 +317,7 @@ async def test_rows_that_the_predecessor_writes_afterwards_are_read_and_compared
             assert await store.add(delivered(other)) == [Verdict.CONFLICT]
         own = an_event("user-1")
         assert await store.add(delivered(own)) == [Verdict.STORED]
-    assert await insert(predecessor, own.id) == own.id
+    assert await insert(legacy, own.id) == own.id
     rows = await listed(empty_database)
     assert {row.id for row in rows} == {event.id, without_payload.id, null_payload.id, own.id}
     now = datetime.now(UTC)

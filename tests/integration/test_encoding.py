@@ -19,8 +19,8 @@ from entrypoints.dev.cluster import program
 from tests.support.command import Finished, user_events
 from tests.support.events import an_event, delivered
 from tests.support.kafka import KafkaServer
+from tests.support.legacy_service import RELATIONS, TABLE, execute, fetch
 from tests.support.postgres import PostgresServer, environment_of
-from tests.support.predecessor import RELATIONS, TABLE, execute, fetch
 from tests.support.records import Topics
 from tests.support.service import Kind, Services
 from tests.support.world import World

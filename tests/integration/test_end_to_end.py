@@ -12,7 +12,7 @@ from tests.support.world import World, as_records
 
 
 async def test_a_posted_event_is_a_record_then_a_row_then_listed(world: World) -> None:
-    """The record has the predecessor's bytes, the row the event, and both ways of reading show it."""
+    """The record has the legacy service's bytes, the row the event, and both ways of reading show it."""
     api, _consumer = await asyncio.gather(world.run("api"), world.run("consumer"))
     payload = b'{ "page" : "/home" , "n" : 1.50 }'
     body = b'{"userId":"Zo\xc3\xab","eventType":"PRODUCT_VIEW","payload":%s}' % payload

@@ -1,4 +1,4 @@
-"""One consumer group of the predecessor's KafkaJS members and ours, as during a migration."""
+"""One consumer group of the legacy service's KafkaJS members and ours, as during a migration."""
 
 import asyncio
 import json

@@ -25,8 +25,8 @@ from adapters.postgres.partition_states import PostgresPartitionStates
 from domain.errors import Unavailable
 from tests.support.command import user_events
 from tests.support.events import a_letter, a_record, an_event, delivered
+from tests.support.legacy_service import TABLE, assert_ours, execute
 from tests.support.postgres import connect, environment_of
-from tests.support.predecessor import TABLE, assert_ours, execute
 from tests.support.waiting import eventually
 from tests.support.world import World
 

@@ -13,9 +13,9 @@ from adapters.postgres.requirements import require_usable
 from domain.errors import Unavailable, WrongDeployment
 from tests.support.command import user_events
 from tests.support.kafka import KafkaServer
+from tests.support.legacy_service import assert_ours
 from tests.support.pgbouncer import pgbouncer
 from tests.support.postgres import connect
-from tests.support.predecessor import assert_ours
 from tests.support.records import Topics
 from tests.support.service import Kind, Service, Services
 from tests.support.world import World

@@ -12,8 +12,8 @@ import pytest
 from adapters.postgres.engine import Database
 from tests.support.command import Finished, user_events
 from tests.support.kafka import KafkaServer
+from tests.support.legacy_service import execute
 from tests.support.postgres import PostgresServer
-from tests.support.predecessor import execute
 from tests.support.records import NewRecord, Topics
 from tests.support.service import Kind, Service, Services
 from tests.support.waiting import eventually

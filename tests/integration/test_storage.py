@@ -15,8 +15,8 @@ from adapters.postgres.schema import VERSION_TABLE, metadata
 from domain.errors import WrongDeployment
 from entrypoints.dev.local_postgres import LocalPostgres
 from tests.support.events import an_event, delivered
+from tests.support.legacy_service import execute, fetch
 from tests.support.postgres import PostgresServer
-from tests.support.predecessor import execute, fetch
 from tests.support.service import Kind
 from tests.support.world import World
 

@@ -23,8 +23,8 @@ from application.ports import Receipt, Verdict
 from domain.errors import Unavailable
 from tests.support.events import a_letter, a_record, an_event, delivered
 from tests.support.framing import postgres_messages
+from tests.support.legacy_service import fetch
 from tests.support.postgres import connect
-from tests.support.predecessor import fetch
 from tests.support.proxy import proxied
 from tests.support.standby import Replicated, replicated
 from tests.support.waiting import eventually

@@ -172,5 +172,5 @@ def test_letter_that_passed_several_hands_names_every_origin() -> None:
 
 @pytest.mark.parametrize("headers", [(), (("dlq.topic", b"\xff"), ("dlq.partition", b"1"), ("dlq.offset", b"1"))])
 def test_letter_without_a_readable_origin_names_none(headers: Headers) -> None:
-    """As the predecessor's, which parks the record as it was."""
+    """As the legacy service's, which parks the record as it was."""
     assert letter_headers.origins(headers) == []

@@ -1,4 +1,4 @@
-"""Events and letters as they stand in a log: the predecessor's format to the byte."""
+"""Events and letters as they stand in a log: the legacy service's format to the byte."""
 
 import json
 from base64 import b64decode
@@ -45,7 +45,7 @@ def fields(**changed: object) -> bytes:
     return json.dumps({key: value for key, value in whole.items() if value is not ...}).encode()
 
 
-def test_record_is_the_predecessors_to_the_byte() -> None:
+def test_record_is_the_legacy_services_to_the_byte() -> None:
     """Keys in its order, time in milliseconds with Z, payload verbatim, the user as key."""
     assert wire.encode(EVENT) == VALUE
     assert wire.encode_key(EVENT) == "Jörg".encode()
@@ -60,7 +60,7 @@ def test_encoded_event_decodes_to_itself(event: UserEvent) -> None:
 
 @pytest.mark.parametrize("payload", [..., None])
 def test_absent_payload_is_an_empty_one(payload: object) -> None:
-    """The predecessor's producers leave it out or send null."""
+    """The legacy service's producers leave it out or send null."""
     assert decoded(fields(payload=payload)).payload == b"{}"
 
 

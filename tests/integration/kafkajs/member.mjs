@@ -1,4 +1,4 @@
-// A member of the predecessor's consumer group, with the predecessor's library and variables.
+// A member of the legacy service's consumer group, with the legacy service's library and variables.
 // Says on standard output, one JSON object a line, what it was assigned and what it received.
 import kafkajs from 'kafkajs'
 

@@ -1,4 +1,4 @@
-"""The predecessor's table of events, and what a table of ours looks like."""
+"""The legacy service's table of events, and what a table of ours looks like."""
 
 from datetime import timedelta
 from uuid import UUID, uuid4
@@ -9,7 +9,7 @@ from adapters.postgres.engine import Database
 from tests.support.postgres import connect
 from tests.support.waiting import eventually
 
-# As the predecessor makes its table and fills it.
+# As the legacy service makes its table and fills it.
 TABLE = """
     CREATE TABLE IF NOT EXISTS events (
         id UUID PRIMARY KEY,
@@ -35,7 +35,7 @@ OUR_INDEXES = [
 
 
 async def insert(connection: asyncpg.Connection, event_id: UUID | None = None, payload: str | None = "{}") -> UUID:
-    """Insert a row as the predecessor does; answer its id."""
+    """Insert a row as the legacy service does; return its id."""
     event_id = event_id or uuid4()
     await connection.execute(INSERT, event_id, "user-1", "LOGIN", payload)
     return event_id
