@@ -198,7 +198,7 @@ async def test_next_client_knows_the_topics_before_it_takes_over(
     kafka: KafkaServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Also those that the client before knew unasked, since it had asked for all that there are."""
-    monkeypatch.setattr(client_replacement, "_RENEWAL_PAUSE_SECONDS", 0.0)
+    monkeypatch.setattr(client_replacement, "_REPLACE_PAUSE_SECONDS", 0.0)
     topic = await kafka.new_topic()
     producer = Producer(Brokers(kafka.bootstrap), max_record_bytes=10_000, deadline=10, drain_limit=5)
     await producer.open()

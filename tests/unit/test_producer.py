@@ -71,7 +71,7 @@ class Client:
 def clients(monkeypatch: pytest.MonkeyPatch) -> list[Client]:
     """Those that were made, in order."""
     monkeypatch.setattr(producer_module, "ProducerClient", Client)
-    monkeypatch.setattr(client_replacement, "_RENEWAL_PAUSE_SECONDS", 0.0)
+    monkeypatch.setattr(client_replacement, "_REPLACE_PAUSE_SECONDS", 0.0)
     Client.made = []
     return Client.made
 

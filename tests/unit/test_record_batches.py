@@ -152,8 +152,8 @@ async def test_size_that_was_refused_is_not_sent(
     kafka: FakeKafkaProducer, senders: PartitionSenders, sizes: RefusedSizes
 ) -> None:
     """Neither alone nor with others; one byte less may fit."""
-    sizes.note(TOPIC, append(senders, size=500).builder.size())
-    with pytest.raises(MessageSizeTooLargeError, match="of late"):
+    sizes.note(TOPIC, append(senders, size=500).size)
+    with pytest.raises(MessageSizeTooLargeError, match="recently"):
         append(senders, size=500)
     assert append(senders, size=499).records == 1
 

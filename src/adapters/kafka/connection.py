@@ -1,4 +1,4 @@
-"""How to reach the brokers, and what their errors mean."""
+"""The address of the brokers, and their errors in the domain's terms."""
 
 import ssl
 from collections.abc import Callable, Iterator
@@ -30,7 +30,7 @@ class Brokers:
     """Seconds; short, since one lock guards the connecting to all brokers."""
 
     def options(self) -> dict[str, Any]:
-        """Render the arguments that every aiokafka client takes once `apply_patches` was called."""
+        """Render the arguments for any aiokafka client, once `apply_patches` was called."""
         return {
             "bootstrap_servers": self.bootstrap,
             "client_id": self.client_id,

@@ -1,4 +1,4 @@
-"""Park records in the dead letter topic."""
+"""Sends dead letters to the dead-letter topic (DLQ)."""
 
 import logging
 from collections.abc import Sequence
@@ -13,14 +13,14 @@ from domain.errors import Rejected, Unavailable
 logger = logging.getLogger(__name__)
 
 _OVERSIZE_HEADER = ("dlq.oversize", b"oversize_letters")
-"""Says in which table the letter stands whole."""
+"""Names the table that holds the whole dead letter."""
 
 
 class KafkaDeadLetters:
-    """`DeadLetters` over one topic; what the topic refuses goes to `oversize`.
+    """`DeadLetters` over one topic; dead letters that the topic refuses go to `oversize`.
 
-    A letter that is refused for its size leaves a pointer in the topic. One that is refused for another reason leaves
-    none: that would be refused as well.
+    For a dead letter that is too large, the topic gets a pointer with its headers. For one that is refused for another
+    reason it gets none: the topic would refuse the pointer, too.
     """
 
     def __init__(self, producer: Producer, topic: str, oversize: OversizeLetters) -> None:
@@ -36,15 +36,15 @@ class KafkaDeadLetters:
             raise Unavailable("kafka: the dead letter topic refuses even a letter's headers for their size")
 
     async def ping(self) -> None:
-        # A letter that is refused has its place in the database.
+        # A dead letter that the topic refuses is kept in the database.
         with suppress(Refused):
             await self._producer.ping(self._topic)
 
-    async def _send(self, outgoing: Sequence[tuple[DeadLetter, ProducerRecord]]) -> list[DeadLetter]:
-        """Send, keep what is refused for another reason than its size, and return the letters that are too large."""
-        outcomes = await self._producer.send(self._topic, [record for _letter, record in outgoing])
+    async def _send(self, records: Sequence[tuple[DeadLetter, ProducerRecord]]) -> list[DeadLetter]:
+        """Send; keep those that are refused for another reason than their size; return those that are too large."""
+        outcomes = await self._producer.send(self._topic, [record for _letter, record in records])
         too_large, refused = [], []
-        for (letter, _), outcome in zip(outgoing, outcomes, strict=True):
+        for (letter, _), outcome in zip(records, outcomes, strict=True):
             if isinstance(outcome, Refused):
                 refused.append((letter, str(outcome)))
             elif isinstance(outcome, Unavailable):

@@ -1,4 +1,4 @@
-"""What brokers refuse: records that they will never take, for another reason than their size, and members."""
+"""Errors of brokers that refuse a record for another reason than its size, or a member of a group."""
 
 from aiokafka.errors import (
     BrokerResponseError,
@@ -11,7 +11,7 @@ from aiokafka.errors import (
 
 
 class InvalidRecordError(BrokerResponseError):  # type: ignore[misc]  # aiokafka publishes no types
-    """A record without a key on a compacted topic, or one that a broker's own check refuses."""
+    """The record has no key on a compacted topic, or fails a check of the broker."""
 
     errno = 87
     message = "INVALID_RECORD"
@@ -19,22 +19,22 @@ class InvalidRecordError(BrokerResponseError):  # type: ignore[misc]  # aiokafka
 
 
 class GroupMaxSizeReachedError(BrokerResponseError):  # type: ignore[misc]
-    """The group takes no more members."""
+    """The group is full."""
 
     errno = 81
     message = "GROUP_MAX_SIZE_REACHED"
     description = "The group has as many members as the brokers' group.max.size allows"
 
     def __repr__(self) -> str:
-        # What is left of it where the client raises it.
+        # The client raises a generic error with this text only.
         return f"{type(self).__name__}: {self.description}"
 
 
 class NotSentError(KafkaError):  # type: ignore[misc]
-    """A batch before this one has failed, in the same partition of the same client."""
+    """An earlier batch of the same partition and client has failed."""
 
     def __init__(self, first: BaseException) -> None:
-        super().__init__(f"not sent: a batch before it has failed: {type(first).__name__}: {first}".rstrip(": "))
+        super().__init__(f"not sent: an earlier batch has failed: {type(first).__name__}: {first}".rstrip(": "))
         self.first = first
 
 
@@ -43,11 +43,11 @@ _REFUSALS = (
     InvalidTimestampError,
     PolicyViolationError,
     UnsupportedForMessageFormatError,
-    # Whatever the client has no name for, none of it an outage that brokers expect clients to sit out.
+    # Codes that the client does not know: none of them is an outage that a client should wait for.
     UnknownError,
 )
 
 
 def is_refusal(error: BaseException) -> bool:
-    """Tell whether brokers refuse what was sent, or what was to be sent before it."""
+    """Tell whether brokers refuse the batch, or an earlier one that kept it from being sent."""
     return isinstance(error.first if isinstance(error, NotSentError) else error, _REFUSALS)

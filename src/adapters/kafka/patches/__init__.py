@@ -1,7 +1,7 @@
-"""All that this service mends in aiokafka, or uses of it that has no public name: no other file does either.
+"""Every patch of aiokafka, and every use of its private names: no other file has any.
 
-A process calls `apply_patches` once, when it starts. Each module names the fault that it mends and the upstream issue;
-`tests/unit/test_kafka_patches.py` fails for each fault that a newer aiokafka has mended, so that its patch can go.
+A process calls `apply_patches` once, when it starts. Each module names the faults that it fixes, and their upstream
+issues. A test in `tests/unit/test_kafka_patches.py` fails when upstream has fixed a fault: then its patch can go.
 """
 
 import inspect
@@ -56,9 +56,9 @@ METHODS: Final[Mapping[Callable[..., object], tuple[str, ...]]] = {
 
 
 def apply_patches() -> None:
-    """Change aiokafka for this process; a second call changes nothing.
+    """Patch aiokafka for this process; a second call changes nothing.
 
-    Raises `WrongDeployment` where another aiokafka is installed than the one that the patches were written for.
+    Raises `WrongDeployment` if the installed version is not the one that the patches were written for.
     """
     installed = version("aiokafka")
     if not installed.startswith(VERSION):

@@ -1,13 +1,13 @@
-"""Connections that ask for the password, notice breaks and throttles, and remember why there are none.
+"""Connections: rotated passwords, broken connections under uvloop, throttling, causes of failures.
 
-- The client keeps the password that it was made with, for ever. Upstream: no issue is known.
-- Under uvloop a write to a connection that has just broken raises RuntimeError. The client is prepared for OSError
-  only, as all that asyncio's own transports raise: its background tasks would end, and partitions would stand still
-  until they are noticed. Upstream: aiokafka 1038.
-- A broker whose quota is exceeded answers at once, says for how long it will not listen, and does not (KIP-219). The
-  client takes no notice: its next request would wait there until it times out, and the connection with it. Upstream:
-  no issue of aiokafka is known; kafka-python's is 2506.
-- The client only logs why it cannot connect. Upstream: no issue is known.
+- The client uses the password that it was made with for ever. Upstream: no issue found.
+- Under uvloop, a write to a connection that has just broken raises RuntimeError. The client catches OSError only, which
+  is all that asyncio's own transports raise: its background tasks end, and partitions stop without a word. Upstream:
+  aiokafka 1038.
+- A broker whose quota is exceeded responds at once with a throttle time, and reads nothing for that long (KIP-219).
+  The client ignores the time: its next request, and with it the connection, times out. Upstream: no issue of aiokafka
+  found; the same is kafka-python 2506.
+- The client logs why it cannot connect, and raises an error without the cause. Upstream: no issue found.
 """
 
 import asyncio
@@ -25,25 +25,25 @@ _FIRST_REQUESTS = 2
 
 
 def patch_connections() -> None:
-    """Let every client of this process use `_Connection`: they make their connections themselves, by this name."""
+    """Make every client of this process use `_Connection`."""
     aiokafka.conn.AIOKafkaConnection = _Connection
 
 
 def throttled_until(user: AIOKafkaProducer | AIOKafkaConsumer) -> float:
-    """Tell until when a quota keeps brokers from listening to it, by the loop's clock; -inf where none does."""
+    """Return until when brokers throttle this client, in the event loop's time; -inf if none does."""
     client = user.client if isinstance(user, AIOKafkaProducer) else user._client
     return max((connection.throttled_until for connection in client._conns.values()), default=float("-inf"))
 
 
 class _Connection(AIOKafkaConnection):  # type: ignore[misc]  # aiokafka publishes no types
-    """A connection that asks for its password, learns in time that it has broken, and waits while it is throttled."""
+    """Asks for its password, checks that it is open before each write, and waits while it is throttled."""
 
     _sasl_plain_password: Any
     throttled_until = float("-inf")
 
     async def connect(self) -> Any:
         try:
-            # The client hands on what it was given, here `Brokers.sasl_password`.
+            # `Brokers.sasl_password`, which the client passes on unread.
             if callable(self._sasl_plain_password):
                 self._sasl_plain_password = self._sasl_plain_password()
             streams = await super().connect()
@@ -54,7 +54,7 @@ class _Connection(AIOKafkaConnection):  # type: ignore[misc]  # aiokafka publish
         return streams
 
     def close(self, reason: CloseReason | None = None, exc: BaseException | None = None) -> Any:
-        # Behind the versions and, it may be, the login comes the first real request.
+        # The first requests ask for versions and log in: a close meanwhile is a failure to connect.
         if exc is not None and self._requests and self._correlation_id <= _FIRST_REQUESTS:
             self._note(exc)
         return super().close(reason, exc)

@@ -1,10 +1,10 @@
-"""Records before the wanted offset that cannot be decoded, and offsets that hold no record.
+"""Fetched records: undecodable records before the wanted offset, and offsets without a record.
 
 - A broker returns whole batches, and the client decodes every record of a batch, also those before the offset that it
-  was told to read from. An earlier one that it cannot decode would bar the way to all behind it in its batch, also
-  once it was skipped; here it is passed by. Upstream: aiokafka 321 is about such records in general.
-- The client does not tell which offsets transactions take. An audit has to know them from records that are missing
-  (`docs/audit.md`). Upstream: no issue is known.
+  reads from. If one of these cannot be decoded, the records behind it in the batch are never read, also after the
+  partition was told to skip it. Here they are not decoded. Upstream: aiokafka 321 is about such records in general.
+- The client does not say which offsets transactions use. An audit has to distinguish them from missing records
+  (`docs/audit.md`). Upstream: no issue found.
 """
 
 from collections.abc import Callable
@@ -18,20 +18,20 @@ from aiokafka.record.util import decode_varint
 _DEFAULT_FORMAT = 2
 
 NotePassedOver = Callable[[int, int], None]
-"""Learns that a transaction's end or aborted records take the offsets from the first up to the second."""
+"""Is called with the first offset of a transaction's end or of aborted records, and the offset behind the last."""
 
 
 def patch_fetched_records() -> None:
-    """Let every consumer of this process use the classes below: the client makes them by these names.
+    """Make every consumer of this process use the classes below.
 
-    Deserializers do nothing then. In the place of one for values a consumer may have a `NotePassedOver`.
+    Deserializers then do nothing: a consumer may have a `NotePassedOver` as its `value_deserializer`.
     """
     fetcher.MemoryRecords = _Batches
     fetcher.PartitionRecords = _PartitionRecords
 
 
 class _PartitionRecords(fetcher.PartitionRecords):  # type: ignore[misc]  # aiokafka publishes no types
-    """What a broker answered for one partition, and from where on it is wanted."""
+    """The records of one partition in a response, from the wanted offset on."""
 
     def __init__(self, tp: Any, batches: "_Batches", aborted: Any, fetch_offset: int, *options: Any) -> None:
         batches.begin = fetch_offset
@@ -48,11 +48,11 @@ class _PartitionRecords(fetcher.PartitionRecords):  # type: ignore[misc]  # aiok
 
 
 class _Batches(_MemoryRecordsPy):  # type: ignore[misc]
-    """The batches of an answer, of which the first may begin before what is wanted."""
+    """The batches of a response; the first may begin before the wanted offset."""
 
     begin = 0
     last: Any = None
-    """The batch that was handed out last."""
+    """The batch that was returned last."""
 
     def next_batch(self) -> Any:
         data = self._next_slice
@@ -64,7 +64,7 @@ class _Batches(_MemoryRecordsPy):  # type: ignore[misc]
 
 
 class _EndOfBatch(_DefaultRecordBatchPy):  # type: ignore[misc]
-    """A batch whose records before `begin` are not looked into; slower than the client's own, and seldom needed."""
+    """A batch whose records before `begin` are not decoded. It is slower than the client's own, and seldom needed."""
 
     _pos: int
 
@@ -73,12 +73,11 @@ class _EndOfBatch(_DefaultRecordBatchPy):  # type: ignore[misc]
         self._begin = begin
 
     def _read_msg(self) -> Any:
-        # Every record: its length, attributes, distances in time and offset from the batch's first, and the rest.
+        # A record: length, attributes, differences of time and offset from the batch's first, and the rest.
         length, start = decode_varint(self._buffer, self._pos)
-        place = start + 1
-        _, place = decode_varint(self._buffer, place)
-        distance, _ = decode_varint(self._buffer, place)
-        offset = self.base_offset + distance
+        _, position = decode_varint(self._buffer, start + 1)
+        difference, _ = decode_varint(self._buffer, position)
+        offset = self.base_offset + difference
         if offset >= self._begin:
             return super()._read_msg()
         self._pos = start + length

@@ -1,11 +1,8 @@
-"""A group that is shared with KafkaJS, and a group's offsets in one request.
+"""Groups: assignments that KafkaJS leaves out, and all committed offsets in one request.
 
-A leader that runs KafkaJS names only the members that it gives partitions to. With more members than partitions the
-others receive no bytes at all, on which aiokafka's coordination ends for good.
-
-The client's public `committed` takes a request for each partition, each of which waits for the one before.
-
-Upstream: no issue of aiokafka is known for either. KafkaJS mended the first for its own members (its issue 550).
+- A KafkaJS leader sends no assignment to a member without partitions. aiokafka fails to decode the empty bytes, and its
+  coordination ends. Upstream: no issue of aiokafka found; KafkaJS fixed the same for its own members (KafkaJS 550).
+- The public `committed` asks for one partition a request. Upstream: no issue found.
 """
 
 from collections.abc import Collection
@@ -17,7 +14,7 @@ _VERSION = 0
 
 
 class _OptionalAssignment(ConsumerProtocolMemberAssignment):  # type: ignore[misc]  # aiokafka publishes no types
-    """An assignment that a leader may have left out."""
+    """An assignment that the leader may have left out."""
 
     @classmethod
     def decode(cls, data: bytes) -> ConsumerProtocolMemberAssignment:
@@ -25,13 +22,13 @@ class _OptionalAssignment(ConsumerProtocolMemberAssignment):  # type: ignore[mis
 
 
 def patch_assignments() -> None:
-    """Let every consumer of this process read an assignment that was left out."""
+    """Make every consumer of this process accept an assignment that was left out."""
     ConsumerProtocol.ASSIGNMENT = _OptionalAssignment
 
 
 async def committed_offsets(
     consumer: AIOKafkaConsumer, partitions: Collection[TopicPartition]
 ) -> dict[TopicPartition, int]:
-    """Ask the coordinator for the offsets of the consumer's group; partitions without one are left out."""
+    """Return the offsets of the consumer's group, without the partitions that have none."""
     found = await consumer._coordinator.fetch_committed_offsets(list(partitions))
     return {partition: committed.offset for partition, committed in found.items()}

@@ -1,9 +1,9 @@
-"""Clients that find brokers that have moved (KIP-899), and ask for offsets beside what they fetch.
+"""Clients: brokers at new addresses (KIP-899), and a connection of its own for offset requests.
 
-- The client asks only the brokers that it knows for metadata. Once none of them is left at its address it would never
-  learn the new ones, although the bootstrap addresses lead there. Upstream: aiokafka 459 (open) and 456 (closed).
-- Questions for offsets wait behind a fetch on the same connection, and for as long as a quota throttles that.
-  Upstream: no issue is known.
+- The client asks only brokers that it knows for metadata. When all of them have moved, it never finds them again,
+  although the bootstrap addresses lead there. Upstream: aiokafka 459 (open) and 456 (closed).
+- A request for offsets waits behind a fetch on the same connection, and for as long as a quota throttles the fetch.
+  Upstream: no issue found.
 """
 
 import asyncio
@@ -27,7 +27,7 @@ _OFFSETS = "offsets"
 
 
 def patch_clients() -> None:
-    """Let all clients of this process use `_Client`: they make it by this name."""
+    """Make every producer, consumer and admin client of this process use `_Client`."""
     for module in (aiokafka.admin.client, aiokafka.consumer.consumer, aiokafka.producer.producer):
         module.AIOKafkaClient = _Client
 

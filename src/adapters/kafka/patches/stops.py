@@ -1,9 +1,8 @@
-"""Ends of clients within a limit: their own `stop` waits for brokers for as long as those are away.
+"""Stops: a time limit, and an end of all tasks.
 
-What a `stop` that was cut short leaves behind goes on for ever, heartbeats and sending above all, and a second `stop`
-does nothing. Where a fetch waits for another try, `stop` raises `CancelledError` as if its caller had been cancelled.
-
-Upstream: aiokafka 1101 and 1013 (no limit), 647 (`CancelledError`).
+- The client's `stop` waits for brokers without a limit. After a `stop` that was cancelled, heartbeats and sending go on
+  for ever, and a second `stop` does nothing. Upstream: aiokafka 1101, 1013.
+- A consumer's `stop` raises `CancelledError` when a fetch waits for a retry. Upstream: aiokafka 647.
 """
 
 import asyncio
@@ -20,19 +19,19 @@ logger = logging.getLogger(__name__)
 _STOP_LIMIT_SECONDS = 2.5
 _ABANDON_LIMIT_SECONDS = 0.5
 _ABANDON_PRODUCER_LIMIT_SECONDS = 2.0
-"""Requests that were under way are put back among the batches first."""
+"""Longer, since the client first puts the batches of failed requests back into its queue."""
 
 
 async def stop_consumer(consumer: AIOKafkaConsumer) -> None:
     """Leave the group and close all connections, in three seconds at most. Raises nothing."""
-    # A task of its own, so that the client cannot cancel ours.
+    # A task of its own: the client cannot cancel ours.
     stopping = asyncio.create_task(consumer.stop())
     try:
         await asyncio.wait([stopping], timeout=_STOP_LIMIT_SECONDS)
     finally:
         cause = _failure(stopping)
         if cause is not None:
-            logger.warning("the consumer was not closed in order", extra={"cause": cause})
+            logger.warning("could not stop the consumer; abandoning it", extra={"cause": cause})
             parts = [part for part in (consumer._coordinator, consumer._fetcher) if part is not None]
             tasks = [value for part in parts for value in vars(part).values() if isinstance(value, Task)]
             if consumer._fetcher is not None:
@@ -41,10 +40,10 @@ async def stop_consumer(consumer: AIOKafkaConsumer) -> None:
 
 
 async def stop_producer(producer: AIOKafkaProducer, *, is_flushed: bool) -> None:
-    """Close all connections likewise; batches that are not flushed are given up at once. Raises nothing."""
+    """Close all connections, in five seconds at most; give up batches unless `is_flushed`. Raises nothing."""
     stopping = asyncio.create_task(producer.stop())
     try:
-        # Also where there is nothing to wait for it has to begin, lest the client complains that it was never stopped.
+        # Even without a wait `stop` has to run until its first await: then the client counts as stopped.
         await asyncio.wait([stopping], timeout=_STOP_LIMIT_SECONDS if is_flushed else 0)
     finally:
         if not is_flushed or _failure(stopping) is not None:
@@ -53,17 +52,17 @@ async def stop_producer(producer: AIOKafkaProducer, *, is_flushed: bool) -> None
             await _abandon(_close_client(producer), tasks, _ABANDON_PRODUCER_LIMIT_SECONDS)
             accumulator = producer._message_accumulator
             for batches in accumulator._batches.values():
-                # A batch removes itself from these, also one that was put back from them.
+                # Each batch removes itself from this set, also one that was put back into the queue.
                 accumulator._pending_batches.update(batches)
             for batch in accumulator._pending_batches:
-                # The flush that goes on waits for it.
+                # Ends the flush, which waits for it.
                 batch.future.cancel()
 
 
 async def _close_client(producer: AIOKafkaProducer) -> None:
     client = producer.client
     await client.close()
-    # Requests that failed wait for metadata, which nobody fetches any more.
+    # Failed requests wait for metadata, which is not fetched any more.
     client._md_update_fut = client._md_update_fut or asyncio.get_running_loop().create_future()
     if not client._md_update_fut.done():
         client._md_update_fut.set_result(False)
@@ -72,14 +71,14 @@ async def _close_client(producer: AIOKafkaProducer) -> None:
 async def _abandon(closing: Coroutine[object, object, None], tasks: Sequence[Task[None]], limit: float) -> None:
     for task in tasks:
         task.cancel()
-    # Together, since tasks end when their connections do, and would open new ones.
+    # At the same time: tasks end when their connections close, and would open new ones.
     await asyncio.wait([asyncio.create_task(closing), *tasks], timeout=limit)
 
 
 def _failure(stopping: Task[None]) -> str | None:
     if not stopping.done():
-        return "it takes too long"
+        return "no end within the limit"
     if stopping.cancelled():
-        return "it gave up by itself"
+        return "cancelled by the client"
     error = stopping.exception()
     return None if error is None else describe(error)

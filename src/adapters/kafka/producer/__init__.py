@@ -1,4 +1,4 @@
-"""The producer: records of any call, in batches, over a client that is replaced when it fails."""
+"""The producer: sends records in batches, through a client that is replaced when it fails."""
 
 from adapters.kafka.producer.client_replacement import BATCH_BYTES
 from adapters.kafka.producer.producer import Outcome, Producer, Refused

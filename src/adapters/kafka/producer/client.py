@@ -1,4 +1,4 @@
-"""One producer of the Kafka client, from its start to its end: idempotent, acks=all."""
+"""One `AIOKafkaProducer` from its start to its stop: idempotent, acks=all."""
 
 import asyncio
 import logging
@@ -20,11 +20,11 @@ logger = logging.getLogger(__name__)
 
 _START_LIMIT_SECONDS = 15.0
 _LOOK_SECONDS = 0.2
-"""How often to look whether an answer will be late since this client is throttled."""
+"""How often to check whether the brokers have begun to throttle this client while it waits for a response."""
 
 
 class ProducerClient:
-    """Starts once and stops once; what it then has not sent is given up."""
+    """Starts once and stops once; gives up what it could not send by then."""
 
     def __init__(
         self,
@@ -36,7 +36,7 @@ class ProducerClient:
     ) -> None:
         """Make a client that releases its records from `in_flight` once they are acknowledged, refused or given up.
 
-        A record that is larger than `batch_bytes` is sent alone, smaller ones for one partition together.
+        A batch has at most `batch_bytes`; a record that is larger is sent alone.
         """
         self.batch_bytes = min(batch_bytes, max_record_bytes)
         self._producer = AIOKafkaProducer(
@@ -48,34 +48,34 @@ class ProducerClient:
         )
         self.partitions = PartitionSenders(self._producer, max_record_bytes, in_flight, refused_sizes)
         self.late: set[RecordBatch] = set()
-        """Batches that were not acknowledged in time since a quota of the brokers throttles this client."""
+        """Batches that were not acknowledged in time because a quota throttles this client."""
         self._loop = asyncio.get_running_loop()
 
     def time(self) -> float:
-        """Tell the time by the clock that waiting for batches goes by, in seconds."""
+        """Return the event loop's time, in seconds."""
         return self._loop.time()
 
     async def start(self, topics: Collection[str]) -> None:
-        """Connect, and learn who leads the partitions of `topics`. Raises `Unavailable`."""
+        """Connect, and fetch the metadata of `topics`. Raises `Unavailable`."""
         with translated():
             async with asyncio.timeout(_START_LIMIT_SECONDS):
                 await self._producer.start()
                 for topic in topics:
                     await self._producer.partitions_for(topic)
 
-    async def learn(self, topic: str, end: float) -> None:
-        """Learn which partitions a topic has, and who leads them, until `end`. Raises `Unavailable`."""
+    async def fetch_metadata(self, topic: str, end: float) -> None:
+        """Fetch a topic's partitions and their leaders until `end`. Raises `Unavailable`."""
         with translated():
             async with asyncio.timeout_at(end):
                 await self._producer.partitions_for(topic)
 
     @property
     def throttled_until(self) -> float:
-        """Until when a quota keeps brokers from listening to this client, by the same clock."""
+        """Until when brokers throttle this client, in the event loop's time."""
         return throttled_until(self._producer)
 
     async def exists(self, topic: str) -> bool:
-        """Ask the brokers whether there is such a topic, or tell what they said before they throttled this client.
+        """Ask the brokers whether a topic exists; while they throttle this client, use the last metadata.
 
         Raises the client's errors.
         """
@@ -84,26 +84,26 @@ class ProducerClient:
         return bool(cluster.partitions_for_topic(topic))
 
     async def may_write(self, topic: str) -> bool:
-        """Ask the brokers for our rights; True where they do not say. Raises nothing."""
+        """Ask the brokers whether this user may write to a topic; True if they do not say. Raises nothing."""
         client = self._producer.client
         try:
             asking = client.send(client.get_random_node(), TopicRights(topic))
             response = await self._unless_throttled(asking, None)
         except (KafkaError, NotImplementedError):
-            # The brokers are too old to tell, or this one is gone: whoever asks for the topic will notice.
+            # The brokers are too old to say, or this one is gone, which `exists` reports.
             return True
         return response is None or TopicRights.may_write(response)
 
     async def stop(self, limit: float) -> int:
-        """Flush for `limit` seconds at most; return how many records were not acknowledged by then. Never raises."""
+        """Flush for `limit` seconds at most; return how many records were not acknowledged. Raises nothing."""
         unacknowledged = await self.partitions.close(limit)
         if unacknowledged:
-            logger.warning("records are given up that were not acknowledged", extra={"records": unacknowledged})
+            logger.warning("giving up records that were not acknowledged", extra={"records": unacknowledged})
         await stop_producer(self._producer, is_flushed=unacknowledged == 0)
         return unacknowledged
 
     async def _unless_throttled(self, question: Coroutine[Any, Any, Any], otherwise: Any) -> Any:
-        """Wait for an answer, or do without it while brokers throttle this client, which keeps it waiting."""
+        """Wait for a response; return `otherwise` if throttling would delay it."""
         asking = asyncio.ensure_future(question)
         try:
             while not asking.done() and self.throttled_until < self.time():

@@ -1,4 +1,4 @@
-"""One client at a time, which connects by itself and is replaced on demand; the client before is drained meanwhile."""
+"""Connects a client, replaces it on request, and drains the one before in the background."""
 
 import asyncio
 import logging
@@ -10,25 +10,25 @@ from domain.errors import Unavailable
 
 logger = logging.getLogger(__name__)
 
-_RENEWAL_PAUSE_SECONDS = 10.0
+_REPLACE_PAUSE_SECONDS = 10.0
 _CONNECT_PAUSE_SECONDS = 1.0
 NOT_CONNECTED = "kafka: producer: not connected yet"
 BATCH_BYTES = 65_536
-"""Of the first client. A partition has one batch on its way at a time, so that small ones keep the others waiting."""
+"""Of the first client. A partition has one batch on its way at a time, so small batches would make records wait."""
 
 
 class ClientReplacement:
-    """The present client, and those before it that are not drained yet."""
+    """The current client, and earlier ones that are not drained yet."""
 
     def __init__(self, make_client: Callable[[int], ProducerClient], drain_limit: float) -> None:
-        """Make clients by the size of their batches in bytes; drain each for `drain_limit` seconds at most."""
+        """`make_client` takes the size of batches in bytes; draining a client takes `drain_limit` seconds at most."""
         self.current: ProducerClient | None = None
         self.batch_bytes = BATCH_BYTES
-        """Of the next client: less once a topic has refused a batch, for all topics and until the process ends."""
+        """Of the next client. It shrinks when a topic refuses a batch, for all topics and until the process ends."""
         self.topics: set[str] = set()
-        """Those that are sent to, which the next client is to know before it takes over."""
-        self.trouble = NOT_CONNECTED
-        """Why there is no new client; empty where there is one."""
+        """The next client fetches their metadata before it takes over."""
+        self.error = NOT_CONNECTED
+        """Why a client could not be connected, or has to be replaced; empty after a success."""
         self._make_client = make_client
         self._drain_limit = drain_limit
         self._retired: set[asyncio.Task[int]] = set()
@@ -37,9 +37,9 @@ class ClientReplacement:
         self._context = copy_context()
 
     def replace(self) -> asyncio.Task[None]:
-        """Begin to put a new client in the place of the present one, if there is one; a second call changes nothing."""
+        """Start to replace the current client, if any, in a task; a call while that runs changes nothing."""
         if self._replacing is None or self._replacing.done():
-            # Not in the context of a request, whose id the log lines would have.
+            # Not in the context of a request: its id would appear in the log lines.
             self._replacing = asyncio.create_task(self._replace(self.current), context=self._context)
         return self._replacing
 
@@ -54,12 +54,12 @@ class ClientReplacement:
         return sum(await asyncio.gather(*self._retired))
 
     async def _replace(self, old: ProducerClient | None) -> None:
-        """Put a connected client in the place of `old`, which serves until then and is drained afterwards."""
+        """Connect a new client, which takes over from `old`; then drain `old`."""
         loop = asyncio.get_running_loop()
-        await asyncio.sleep(max(0.0, self._replaced_at + _RENEWAL_PAUSE_SECONDS - loop.time()))
+        await asyncio.sleep(max(0.0, self._replaced_at + _REPLACE_PAUSE_SECONDS - loop.time()))
         while (new := await self._connect()) is None:
             await asyncio.sleep(_CONNECT_PAUSE_SECONDS)
-        self.current, self._replaced_at, self.trouble = new, loop.time(), ""
+        self.current, self._replaced_at, self.error = new, loop.time(), ""
         if old is not None:
             logger.warning("the producer was replaced")
             self._retire(old)
@@ -69,7 +69,7 @@ class ClientReplacement:
         try:
             await client.start(self.topics)
         except Unavailable as unavailable:
-            self.trouble = str(unavailable)
+            self.error = str(unavailable)
             self._retire(client)
             return None
         except BaseException:
@@ -78,7 +78,7 @@ class ClientReplacement:
         return client
 
     def _retire(self, client: ProducerClient) -> None:
-        """Drain `client` beside the work."""
+        """Drain `client` in the background."""
         draining = asyncio.create_task(client.stop(self._drain_limit))
         self._retired.add(draining)
         draining.add_done_callback(self._retired.discard)

@@ -1,7 +1,6 @@
-"""Which partition a record goes to, and the senders of all partitions together."""
+"""Chooses the partition of each record, and holds the senders of all partitions."""
 
 import asyncio
-import math
 from collections.abc import Callable, Sequence
 from contextvars import copy_context
 from functools import lru_cache
@@ -12,17 +11,17 @@ from aiokafka.partitioner import DefaultPartitioner, murmur2
 
 from adapters.in_flight import InFlight
 from adapters.kafka.producer.partition_sender import PartitionSender
-from adapters.kafka.producer.record_batches import AppendedRecord, ProducerRecord, RecordBatch
+from adapters.kafka.producer.record_batches import AppendedRecord, ProducerRecord
 from adapters.kafka.producer.refused_sizes import RefusedSizes
 
 _hash_of: Callable[[bytes], int] = lru_cache(maxsize=16_384)(murmur2)
-"""Remembers users, since the hash costs a third of all that is done for a record."""
+"""The hash of a key that is not cached takes a third of the time of an append."""
 _POSITIVE = 0x7FFF_FFFF
 _partitioner = DefaultPartitioner()
 
 
 class PartitionSenders:
-    """The senders of one producer of the client, one a partition."""
+    """One sender a partition, for one `AIOKafkaProducer`."""
 
     def __init__(
         self, producer: AIOKafkaProducer, max_record_bytes: int, in_flight: InFlight, refused_sizes: RefusedSizes
@@ -36,28 +35,28 @@ class PartitionSenders:
         self._refused_sizes = refused_sizes
         self._senders: dict[tuple[str, int], PartitionSender] = {}
         self._in_order: dict[str, list[PartitionSender]] = {}
-        """Those of a topic, until the client learns more of it."""
+        """The senders of a topic by partition number; cleared when the client fetches metadata."""
         self._context = copy_context()
         self._is_closed = False
 
     def knows(self, topic: str) -> bool:
-        """Tell whether it is known which partitions a topic has."""
+        """Tell whether the client has a topic's metadata."""
         return topic in self._in_order or self._cluster.partitions_for_topic(topic) is not None
 
     def append(
         self, topic: str, records: Sequence[ProducerRecord], sizes: Sequence[int]
     ) -> list[AppendedRecord | KafkaError]:
-        """Append each record to the partition that every client of Kafka chooses, to be sent behind all others there.
+        """Append each record to the last batch of its partition, which is the one that every Kafka client chooses.
 
-        The sizes, which are in flight, are without what frames take. The topic must be known. A record for which an
-        error is returned is not sent and no longer in flight.
+        `sizes` are in bytes without the records' frames, and counted as in flight already. The topic must be known.
+        A record for which an error is returned is not sent and no longer in flight.
         """
         appended: list[AppendedRecord | KafkaError] = []
         limit = self._refused_sizes.limit(topic)
         for record, size in zip(records, sizes, strict=True):
             try:
-                if limit < math.inf and self._size_alone(record) >= limit:
-                    raise MessageSizeTooLargeError("the brokers have refused this size of late")
+                if size >= limit:
+                    raise MessageSizeTooLargeError("the brokers have recently refused this size")
                 appended.append(self._sender(topic, record.key).append(record, size, self._max_record_bytes))
             except KafkaError as error:
                 self._in_flight.remove(size)
@@ -65,7 +64,7 @@ class PartitionSenders:
         return appended
 
     async def close(self, limit: float) -> int:
-        """Flush for `limit` seconds at most, then give up the rest; return how many records that were."""
+        """Flush for `limit` seconds at most, then give up the rest; return how many records were given up."""
         self._is_closed = True
         self._in_order.clear()
         loop = asyncio.get_running_loop()
@@ -76,13 +75,6 @@ class PartitionSenders:
         for task in sending:
             task.cancel()
         return unacknowledged
-
-    def _size_alone(self, record: ProducerRecord) -> int:
-        """Measure the batch that holds nothing but this record."""
-        batch = RecordBatch(self._producer.create_batch())
-        batch.append(record, 0)
-        size: int = batch.builder.size()
-        return size
 
     def _sender(self, topic: str, key: bytes | None) -> PartitionSender:
         senders = self._in_order.get(topic) or self._look_up(topic)

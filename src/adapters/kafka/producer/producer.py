@@ -1,8 +1,8 @@
-"""Sends records over one idempotent client at a time, which is replaced when it can no longer be trusted.
+"""Sends records through one idempotent client at a time, and replaces the client when a send fails.
 
-The client never gives up a batch, and a batch that failed after it took a sequence number makes its partition refuse
-all later ones. So every send has a deadline of ours; when it passes, or an error that no retry mends comes back, a new
-client takes over.
+The client retries a batch without limit. After a batch with a sequence number has failed, its partition refuses all
+later batches of the client. So each send has a deadline; when the deadline passes, or the brokers return an error that
+no retry mends, a new client takes over.
 """
 
 import asyncio
@@ -27,8 +27,8 @@ from domain.errors import Rejected, Unavailable
 
 logger = logging.getLogger(__name__)
 
-_FORGOTTEN_AFTER_SECONDS = 30.0
-"""How long a failed send counts when nobody sends: for ever, a balancer would never send the request that heals."""
+_SEND_ERROR_SECONDS = 30.0
+"""How long `ping` reports a failed send: if it did for ever, a load balancer would send no request that succeeds."""
 _SHRINKAGE = 4
 _THROTTLED = "kafka: a quota of the brokers throttles this client"
 
@@ -36,11 +36,11 @@ Outcome = Receipt | Rejected | Unavailable
 
 
 class Refused(Unavailable):
-    """The brokers refuse the record, or one that it was to be sent with, for another reason than its size."""
+    """The brokers refuse the record, or another one of its batch, for another reason than its size."""
 
 
 class Producer:
-    """Sends records with acks=all; connects and reconnects by itself once opened."""
+    """Sends records with acks=all; once opened, it connects and reconnects by itself."""
 
     def __init__(
         self,
@@ -51,17 +51,17 @@ class Producer:
         drain_limit: float,
         in_flight: InFlight | None = None,
     ) -> None:
-        """Make a producer whose sends answer within `deadline` seconds; its end takes `drain_limit` and little more.
+        """Make a producer whose sends return within `deadline` seconds, and which closes within about `drain_limit`.
 
-        `in_flight` bounds what its clients hold, the present one and those that are being drained together.
+        `in_flight` bounds the records of all its clients: the current one and those that are being drained.
         """
         self._deadline = deadline
         self._in_flight = in_flight or InFlight()
         self._refused_sizes = RefusedSizes()
         make_client = partial(ProducerClient, brokers, max_record_bytes, self._in_flight, self._refused_sizes)
         self._clients = ClientReplacement(make_client, drain_limit)
-        self._send_trouble: Unavailable | None = None
-        """What sends have failed on since the last one that succeeded: the first cause, which later ones hide."""
+        self._send_error: Unavailable | None = None
+        """The first error since the last send that succeeded: later errors are often only its consequences."""
         self._failed_at = float("-inf")
 
     async def open(self) -> None:
@@ -69,21 +69,21 @@ class Producer:
         self._clients.replace()
 
     async def close(self) -> None:
-        """Flush for as long as the drain limit allows, and log how many records were not acknowledged by then."""
+        """Flush within the drain limit, and log how many records were not acknowledged."""
         unacknowledged = await self._clients.close()
         level = logging.WARNING if unacknowledged else logging.INFO
         logger.log(level, "the producer was closed", extra={"unacknowledged": unacknowledged})
 
     async def ping(self, topic: str) -> None:
-        """Ask the brokers whether `topic` takes records; raises `Unavailable` also while sends fail."""
+        """Ask the brokers whether `topic` takes records; raises `Unavailable`, also while sends fail."""
         client = self._clients.current
         if client is None:
-            # Where connecting has ended on an unexpected error.
+            # An unexpected error may have ended the attempts to connect.
             self._clients.replace()
         else:
-            self._is_held_up(client)
-        if client is None or self._present_trouble is not None:
-            raise self._present_trouble or Unavailable(NOT_CONNECTED)
+            self._has_late_batches(client)
+        if client is None or self._current_error is not None:
+            raise self._current_error or Unavailable(NOT_CONNECTED)
         with translated():
             async with asyncio.timeout(self._deadline):
                 exists = await client.exists(topic)
@@ -94,30 +94,30 @@ class Producer:
             raise Unavailable(f"kafka: this user has no right to WRITE to topic {topic}")
 
     async def send(self, topic: str, records: Sequence[ProducerRecord]) -> list[Outcome]:
-        """Send `records` in order through one client; one outcome each. The first wait for the connection.
+        """Send `records` in order through one client; return one outcome each. The first calls wait for a connection.
 
-        Once a record's outcome is unknown, so is that of the later ones in its partition, hence of those with its key.
-        Where too much is in flight, or late since a quota throttles us, none is sent, which is answered at once.
+        Once a record's outcome is unknown, so are those of all later records of the call in its partition, hence of
+        all with its key. If too many records are in flight, or batches are late because a quota throttles the client,
+        the call sends nothing and returns at once.
         """
         end = asyncio.get_running_loop().time() + self._deadline
         client = self._clients.current
         has_waited = client is None
         if client is None and (client := await self._first_client(end)) is None:
-            return [self._present_trouble or Unavailable(NOT_CONNECTED) for _ in records]
-        if client.late and self._is_held_up(client):
+            return [self._current_error or Unavailable(NOT_CONNECTED) for _ in records]
+        if client.late and self._has_late_batches(client):
             return [Unavailable(_THROTTLED) for _ in records]
         sizes = [*map(size_of, records)]
         try:
             if not client.partitions.knows(topic):
-                await client.learn(topic, end)
+                await client.fetch_metadata(topic, end)
             self._clients.topics.add(topic)
             self._in_flight.add(sizes)
         except Unavailable as unavailable:
             return [unavailable for _ in records]
-        # Without a pause, so that no other call's records come between.
+        # No await before this returns: no other call's records come between.
         appended = client.partitions.append(topic, records, sizes)
         batches = {each[0] for each in appended if isinstance(each, tuple)}
-        # Waiting for all begins before the first pause: whoever comes later has a later end.
         for waiter in [batch.wait(end) for batch in batches]:
             await waiter
         outcomes = [self._outcome(client, topic, each) for each in appended]
@@ -127,28 +127,28 @@ class Producer:
             if is_throttled:
                 client.late |= late
             if is_throttled or has_waited:
-                # Those are slow, or had little time left, and nothing else; the others may have failed.
+                # Late batches are throttled, or had little time left: they are no reason to replace the client.
                 on_time = [not (isinstance(each, tuple) and each[0] in late) for each in appended]
-                self._judge(batches - late, [*compress(outcomes, on_time)])
+                self._check_client(batches - late, [*compress(outcomes, on_time)])
             else:
-                self._judge(batches, outcomes)
+                self._check_client(batches, outcomes)
         return outcomes
 
     async def _first_client(self, end: float) -> ProducerClient | None:
-        """Wait until `end` for the client that is being connected; None where it is not by then."""
+        """Wait for a connected client; return None if there is none at `end`."""
         connecting = self._clients.replace()
         await asyncio.wait([connecting], timeout=end - asyncio.get_running_loop().time())
         return self._clients.current
 
-    def _is_held_up(self, client: ProducerClient) -> bool:
-        """Tell whether what was late is still under way, so that more would be late as well.
+    def _has_late_batches(self, client: ProducerClient) -> bool:
+        """Tell whether throttled batches are still not acknowledged: new records would wait behind them.
 
-        Where the throttle is over and it does not come all the same, the client is replaced.
+        If the throttle is over for longer than the deadline, replace the client.
         """
         client.late = {batch for batch in client.late if not batch.is_answered}
         is_overdue = client.time() > client.throttled_until + self._deadline
         if client.late and client is self._clients.current and is_overdue:
-            self._clients.trouble = f"no acknowledgement within {self._deadline:g} s after a throttle"
+            self._clients.error = f"no acknowledgement within {self._deadline:g} s after a throttle"
             self._clients.replace()
         return bool(client.late)
 
@@ -165,35 +165,35 @@ class Producer:
         if not isinstance(batch.error, TOO_LARGE):
             return _not_taken(batch.error)
         if batch.records == 1:
-            self._refused_sizes.note(topic, batch.builder.size())
+            self._refused_sizes.note(topic, batch.size)
             return Rejected(describe(batch.error))
-        # With less company, or alone in the end, each of them may fit.
+        # In smaller batches, or alone, each record may fit.
         self._clients.batch_bytes = min(self._clients.batch_bytes, client.batch_bytes // _SHRINKAGE)
         return Unavailable(f"{describe(batch.error)}: batches become smaller")
 
-    def _judge(self, batches: Iterable[RecordBatch], outcomes: Sequence[Outcome]) -> None:
-        """Replace the client where it can no longer be trusted."""
+    def _check_client(self, batches: Iterable[RecordBatch], outcomes: Sequence[Outcome]) -> None:
+        """Remember the first error, and replace the client if a batch has failed or is late."""
         failures = [outcome for outcome in outcomes if not isinstance(outcome, Receipt)]
-        lost = [failure for failure in failures if isinstance(failure, Unavailable)]
         if len(failures) < len(outcomes):
-            self._send_trouble = None
-        if lost:
-            self._send_trouble = self._send_trouble or lost[0]
-            self._failed_at = asyncio.get_running_loop().time()
+            self._send_error = None
         if not failures:
             return
-        # A refusal by the broker took a sequence number, one by the client did not.
+        lost = [failure for failure in failures if isinstance(failure, Unavailable)]
+        if lost:
+            self._send_error = self._send_error or lost[0]
+            self._failed_at = asyncio.get_running_loop().time()
+        # A record that a broker refused has used a sequence number; one that the client refused has not.
         if lost or any(batch.error is not None for batch in batches):
             self._clients.replace()
 
     @property
-    def _present_trouble(self) -> Unavailable | None:
-        """Why records cannot be sent at present; None where nothing is known to be in the way."""
-        is_fresh = asyncio.get_running_loop().time() - self._failed_at < _FORGOTTEN_AFTER_SECONDS
-        if is_fresh and self._send_trouble is not None:
-            # A new one each time: raised again and again, one would collect a trace without end.
-            return type(self._send_trouble)(str(self._send_trouble))
-        return Unavailable(self._clients.trouble) if self._clients.trouble else None
+    def _current_error(self) -> Unavailable | None:
+        """Why records cannot be sent now; None if no reason is known."""
+        is_fresh = asyncio.get_running_loop().time() - self._failed_at < _SEND_ERROR_SECONDS
+        if is_fresh and self._send_error is not None:
+            # A new error each time: one that is raised again and again would collect tracebacks without end.
+            return type(self._send_error)(str(self._send_error))
+        return Unavailable(self._clients.error) if self._clients.error else None
 
 
 def _not_taken(error: BaseException) -> Unavailable:

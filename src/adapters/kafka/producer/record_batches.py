@@ -1,4 +1,4 @@
-"""Records in batches, which any number of calls wait for, each until a moment of its own."""
+"""Records, and the batches in which they are sent; any number of calls can wait for a batch."""
 
 import asyncio
 from asyncio import Future, TimerHandle
@@ -33,8 +33,13 @@ class RecordBatch:
         self._waiters: deque[tuple[float, Future[None]]] = deque()
         self._timer: TimerHandle | None = None
 
+    @property
+    def is_answered(self) -> bool:
+        """Whether it has been acknowledged, or has failed."""
+        return self.ack is not None or self.error is not None
+
     def append(self, record: ProducerRecord, size: int) -> int | None:
-        """Return the record's index; None where there is no room, which an empty batch has for any record."""
+        """Return the record's index; None if the batch is closed or full. An empty batch takes a record of any size."""
         key, value, headers = record.key, record.value, list(record.headers)
         if self.builder.append(timestamp=None, key=key, value=value, headers=headers) is None:
             return None
@@ -42,21 +47,16 @@ class RecordBatch:
         self.records += 1
         return self.records - 1
 
-    @property
-    def is_answered(self) -> bool:
-        """Whether it has been acknowledged, or has failed."""
-        return self.ack is not None or self.error is not None
-
     def answer(self, ack: RecordMetadata | None, error: BaseException | None = None) -> None:
-        """Wake all who wait."""
+        """Set the result, and wake all who wait."""
         self.ack, self.error = ack, error
         self._wake()
 
     def wait(self, end: float) -> Future[None]:
-        """Return a future that is done once this is answered, or at `end` by the loop's clock.
+        """Return a future that is done once this is answered, or at `end` in the loop's time.
 
-        One timer serves all calls in turn; `asyncio.wait` makes one for each, at four times the cost. A call whose end
-        is before that of an earlier call waits for as long as that.
+        One timer serves all calls in turn, since a timer for each takes longer than the append. A call whose end is
+        before that of an earlier call waits for as long as that.
         """
         waiter = self._loop.create_future()
         self._waiters.append((end, waiter))
@@ -67,7 +67,7 @@ class RecordBatch:
     def _wake(self) -> None:
         while self._waiters and (self.is_answered or self._waiters[0][0] <= self._loop.time()):
             _, waiter = self._waiters.popleft()
-            # Whoever waited may have been cancelled.
+            # The waiting call may have been cancelled.
             if not waiter.done():
                 waiter.set_result(None)
         if self._timer is not None:

@@ -1,7 +1,7 @@
-"""Sizes that the brokers have refused of late, so that records of these sizes are not sent to them again.
+"""Remembers the sizes that brokers have refused, so that no record of such a size is sent again.
 
-A refusal costs more than the record: it has used up a sequence number, without which its partition takes nothing more
-from this client, whoever's events those are, until the client is replaced.
+A refusal does not concern the record alone: it uses a sequence number, and until the client is replaced the partition
+refuses all later records of the client, of all users.
 """
 
 import math
@@ -14,7 +14,7 @@ _REMEMBERED_SECONDS: Final = 300.0
 
 
 class RefusedSizes:
-    """Remembers for each topic the smallest record that was refused, for a while."""
+    """The smallest record that each topic has refused recently."""
 
     def __init__(self, clock: Callable[[], float] = monotonic) -> None:
         """`clock` tells seconds, from any beginning."""
@@ -23,7 +23,7 @@ class RefusedSizes:
         """The smallest size, and until when to remember it, by topic."""
 
     def note(self, topic: str, size: int) -> None:
-        """Remember that a batch of one record and of `size` bytes was refused."""
+        """Remember that a record of `size` bytes was refused that was sent alone."""
         if size < self.limit(topic):
             self._refused[topic] = (size, self._clock() + _REMEMBERED_SECONDS)
 
