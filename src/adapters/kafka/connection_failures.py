@@ -1,4 +1,4 @@
-"""Why brokers cannot be reached: the Kafka client only logs that, and raises errors without a cause."""
+"""Why brokers cannot be reached: the Kafka client only logs it, and raises errors without a cause."""
 
 import ssl
 from asyncio import IncompleteReadError
@@ -9,7 +9,7 @@ from typing import Final
 from aiokafka.errors import IllegalSaslStateError, KafkaConnectionError, UnsupportedSaslMechanismError
 
 _REMEMBERED_SECONDS: Final = 60.0
-"""Clients try again more often than that, unless the broker has left the cluster."""
+"""Clients retry more often, unless the broker has left the cluster."""
 _MISFIT = (
     KafkaConnectionError,
     IllegalSaslStateError,
@@ -19,9 +19,9 @@ _MISFIT = (
     BrokenPipeError,
     ssl.SSLError,
 )
-"""What it looks like when the two ends speak different protocols."""
+"""Errors of a connection whose two ends speak different protocols."""
 _failures: dict[str, tuple[str, float]] = {}
-"""The last cause and when it was met, by the address of a broker that could not be reached since."""
+"""The last cause and its time, by the address of a broker; removed once the broker is reached."""
 
 
 def note_failure(address: str, cause: str) -> None:
@@ -30,19 +30,19 @@ def note_failure(address: str, cause: str) -> None:
 
 
 def forget_failure(address: str) -> None:
-    """`address` was reached."""
+    """Forget the failure: `address` was reached."""
     _failures.pop(address, None)
 
 
 def failures() -> Iterator[str]:
-    """Name the addresses that could not be reached of late, each with the cause, in order."""
+    """List the addresses that could not be reached recently, in order, each with the cause."""
     for address, (cause, at) in sorted(_failures.items()):
         if monotonic() - at < _REMEMBERED_SECONDS:
             yield f"{address}: {cause}"
 
 
 def cause_of(error: BaseException, *, protocol: str, mechanism: str, limit: float) -> str:
-    """Say in one line why no connection came about, which was to come about within `limit` seconds."""
+    """Say in one line why a connection failed; `limit` is the time limit in seconds."""
     if isinstance(error, TimeoutError):
         return f"no answer within {limit:g} s"
     if isinstance(error, UnsupportedSaslMechanismError):
