@@ -44,7 +44,7 @@ from application.list_processed import ListProcessed
 from application.publish_event import PublishEvent
 from entrypoints.config import program
 from entrypoints.config.settings import Settings
-from entrypoints.processes import connections, readiness_checks
+from entrypoints.processes import adapter_parameters, readiness_checks
 from entrypoints.processes.api import Api
 from entrypoints.processes.consumer import Consumer
 from entrypoints.processes.preparation import Preparation, kafka_steps, postgres_steps
@@ -56,24 +56,24 @@ _RootT = TypeVar("_RootT")
 logger = logging.getLogger(__name__)
 
 _DRAIN_SECONDS = 5.0
-"""How long the api's producer may flush at the end."""
-_LETTERS_DRAIN_SECONDS = 0.5
-"""The same for the consumer's: whoever parks waits for the log's word, so nothing is left that anybody owes."""
+"""How long the api's producer may flush when it closes."""
+_DLQ_DRAIN_SECONDS = 0.5
+"""The same for the consumer's producer, which has nothing to flush: each send awaits its acknowledgement."""
 _CLOSING_SECONDS = 9.0
-"""How long the end of all parts may take together."""
+"""How long all resources together may take to close."""
 
 
 class Container(containers.DeclarativeContainer):
-    """Every part of all processes; nothing is made before it is asked for."""
+    """Every object of all processes; each is created on demand."""
 
     settings: providers.Dependency[Settings] = providers.Dependency(instance_of=Settings)
     clock = providers.Object(utc_now)
     new_id = providers.Object(new_id)
 
-    # What the world looks like.
-    database = providers.Singleton(connections.database, settings)
-    brokers = providers.Singleton(connections.brokers, settings)
-    topics = providers.Singleton(connections.topics, settings)
+    # Parameters of the dependencies.
+    database = providers.Singleton(adapter_parameters.database, settings)
+    brokers = providers.Singleton(adapter_parameters.brokers, settings)
+    topics = providers.Singleton(adapter_parameters.topics, settings)
 
     # PostgreSQL.
     engine = providers.Resource(
@@ -95,7 +95,7 @@ class Container(containers.DeclarativeContainer):
         providers.Singleton(
             Producer,
             brokers,
-            max_record_bytes=providers.Callable(connections.largest_event_bytes, settings),
+            max_record_bytes=providers.Callable(adapter_parameters.largest_event_bytes, settings),
             deadline=settings.provided.publish_timeout_seconds,
             drain_limit=_DRAIN_SECONDS,
         ),
@@ -105,9 +105,9 @@ class Container(containers.DeclarativeContainer):
         providers.Singleton(
             Producer,
             brokers,
-            max_record_bytes=providers.Callable(connections.largest_letter_bytes, settings),
+            max_record_bytes=providers.Callable(adapter_parameters.largest_letter_bytes, settings),
             deadline=settings.provided.publish_timeout_seconds,
-            drain_limit=_LETTERS_DRAIN_SECONDS,
+            drain_limit=_DLQ_DRAIN_SECONDS,
         ),
     )
     kafka_source = providers.Resource(
@@ -129,7 +129,7 @@ class Container(containers.DeclarativeContainer):
             PostgresEventPublisher,
             engine,
             settings.provided.kafka_topic,
-            max_record_bytes=providers.Callable(connections.largest_event_bytes, settings),
+            max_record_bytes=providers.Callable(adapter_parameters.largest_event_bytes, settings),
             deadline=settings.provided.publish_timeout_seconds,
         ),
     )
@@ -143,11 +143,11 @@ class Container(containers.DeclarativeContainer):
             engine,
             settings.provided.kafka_topic,
             settings.provided.kafka_consumer_group,
-            retention=providers.Callable(connections.log_retention_seconds, settings),
+            retention=providers.Callable(adapter_parameters.log_retention_seconds, settings),
         ),
     )
 
-    # The ports, by whichever log was chosen.
+    # The ports of the chosen log.
     publisher = providers.Selector(
         settings.provided.event_log,
         kafka=providers.Singleton(KafkaEventPublisher, producer, settings.provided.kafka_topic),
@@ -192,7 +192,7 @@ class Container(containers.DeclarativeContainer):
             Pace,
             batch_size=settings.provided.batch_size,
             retry_budget=settings.provided.retry_budget_seconds,
-            finish=providers.Callable(connections.finish_seconds, settings),
+            finish=providers.Callable(adapter_parameters.finish_seconds, settings),
         ),
         dlq_limits=providers.Singleton(
             DlqLimits,
@@ -265,17 +265,17 @@ class Container(containers.DeclarativeContainer):
 
 
 def assembled(settings: Settings, process: Literal["api", "consumer"]) -> AbstractAsyncContextManager[Api | Consumer]:
-    """Assemble a process; in the end close what was opened for it, dependents first."""
+    """Assemble a process; in the end close its resources, dependents first."""
     return _assembled(settings, lambda container: container.api() if process == "api" else container.consumer())
 
 
 def assembled_audit(settings: Settings) -> AbstractAsyncContextManager[AuditRange]:
-    """Assemble what an audit needs, likewise."""
+    """Assemble an audit likewise."""
     return _assembled(settings, lambda container: container.audit())
 
 
 def assembled_halted_partitions(settings: Settings) -> AbstractAsyncContextManager[HaltedPartitions]:
-    """Assemble what `user-events resume` needs, likewise."""
+    """Assemble the use case of `user-events resume` likewise."""
     return _assembled(settings, lambda container: container.halted_partitions())
 
 

@@ -39,9 +39,9 @@ def consumer_readiness(
     states: PartitionStates,
     program: str,
 ) -> Readiness:
-    """The consumer is ready when it takes part in the group and reaches what it writes to.
+    """The consumer is ready when it is a member of the group and reaches the database and the DLQ.
 
-    A halted or paused partition only degrades it: a release that mends the cause has to become ready. `program` is the
+    A halted or paused partition only degrades it: a release that fixes the cause must become ready. `program` is the
     command `user-events` as it is called on this machine.
     """
     retried = "batches are kept and retried with backoff; their partitions are paused meanwhile"
@@ -62,7 +62,7 @@ def consumer_readiness(
         if not consumer_loop.is_reading:
             raise Unavailable(f"cannot read the log: {consumer_loop.waits_for}")
         if consumer_loop.halted:
-            told = (
+            causes = (
                 f"partition {number} is halted at offset {halt.offset}: {halt.reason}"
                 for number, halt in consumer_loop.halted.items()
             )
@@ -71,26 +71,26 @@ def consumer_readiness(
                 since = await states.halted_since()
             raise Degraded(
                 f"halted: partition {', '.join(map(str, consumer_loop.halted))}",
-                "; ".join(filter(None, [*told, consumer_loop.waits_for])),
-                f"a person has to look: `{program} resume` lists them and has them read on; the others flow",
+                "; ".join(filter(None, [*causes, consumer_loop.waits_for])),
+                f"a person has to look: `{program} resume` lists and resumes them; the other partitions go on",
                 since=min((since[each] for each in consumer_loop.halted if each in since), default=None),
             )
         if consumer_loop.waits_for is not None:
             raise Degraded("paused: a dependency is unavailable", consumer_loop.waits_for, retried)
         if consumer_loop.suspected:
-            told = (f"partition {number} up to offset {until}" for number, until in consumer_loop.suspected.items())
+            causes = (f"partition {number} up to offset {until}" for number, until in consumer_loop.suspected.items())
             raise Degraded(
                 f"reading record by record: partition {', '.join(map(str, consumer_loop.suspected))}",
-                "; ".join(told),
-                "consumers died here before: a record that kills is found, and dead-lettered after three deaths; "
-                "this ends by itself once the partition is caught up",
+                "; ".join(causes),
+                "consumers crashed here before: a poison pill is found and dead-lettered after three crashes; "
+                "single reads end once the partition has caught up",
             )
 
     return Readiness(
         {
             "database": Check(store.ping, retried),
             "event_log": Check(event_log, "joining the group again"),
-            "dead_letters": Check(dead_letters.ping, "what would become a dead letter is retried with its partition"),
+            "dead_letters": Check(dead_letters.ping, "dead letters are retried with their partition"),
             "progress": Check(progress, retried),
             "preparation": Check(preparation.ping, _PREPARATION_RETRIED),
         }
