@@ -15,6 +15,8 @@ from aiokafka.record.default_records import _DefaultRecordBatchPy, _DefaultRecor
 from aiokafka.record.memory_records import _MemoryRecordsPy
 from aiokafka.record.util import decode_varint
 
+from adapters.log_record import LogRecord
+
 _DEFAULT_FORMAT = 2
 
 NotePassedOver = Callable[[int, int], None]
@@ -45,6 +47,10 @@ class _PartitionRecords(fetcher.PartitionRecords):  # type: ignore[misc]  # aiok
         is_aborted = batch.is_transactional and batch.producer_id in self._aborted_producers
         if self._note_passed_over is not None and (is_aborted or batch.is_control_batch):
             self._note_passed_over(batch.base_offset, batch.next_offset)
+
+    def _consumer_record(self, tp: Any, record: Any) -> LogRecord:
+        headers = tuple(record.headers)
+        return LogRecord(tp.topic, tp.partition, record.offset, record.timestamp, record.key, record.value, headers)
 
 
 class _Batches(_MemoryRecordsPy):  # type: ignore[misc]
