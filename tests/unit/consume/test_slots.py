@@ -149,9 +149,11 @@ async def test_cancelled_waiter_takes_no_slot_along(holders: Holders) -> None:
     assert holders.inside == ["b", "c", "e"]
 
 
-@given(st.randoms(use_true_random=False), st.lists(st.booleans(), min_size=2, max_size=12))
-async def test_every_mix_of_waiters_ends_with_free_slots(random: Random, are_alone: list[bool]) -> None:
+@given(st.integers(0, 2**32), st.lists(st.booleans(), min_size=2, max_size=12))
+async def test_every_mix_of_waiters_ends_with_free_slots(seed: int, are_alone: list[bool]) -> None:
     """Some cancelled at any moment; and at no time is too much in flight."""
+    # Not Hypothesis' own generator, which raises in whatever task asks it for too much.
+    random = Random(seed)
     slots, inside = Slots(COUNT), list[bool]()
 
     async def hold(is_alone: bool) -> None:
