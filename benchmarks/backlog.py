@@ -12,8 +12,8 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.partitioner import DefaultPartitioner
 from aiokafka.producer.message_accumulator import BatchBuilder
 
-from adapters import wire
 from adapters.kafka.producer import BATCH_BYTES
+from adapters.records import codec
 from benchmarks.apart import apart
 from benchmarks.events import COPY_EVERY, USERS, Variant, events, with_copies
 from domain.event import UserEvent
@@ -75,7 +75,7 @@ class _Sender:
         self._in_flight: deque[asyncio.Future[object]] = deque()
 
     async def append(self, event: UserEvent) -> None:
-        key = wire.encode_key(event)
+        key = codec.encode_key(event)
         partition = partition_of(key)
         if not self._add(partition, key, event):
             await self._hand_over(partition)
@@ -91,7 +91,7 @@ class _Sender:
         batch = self._open.get(partition)
         if batch is None:
             batch = self._open[partition] = self._producer.create_batch()
-        added = batch.append(timestamp=None, key=key, value=wire.encode(event), headers=list(wire.record_headers()))
+        added = batch.append(timestamp=None, key=key, value=codec.encode(event), headers=list(codec.record_headers()))
         return added is not None
 
     async def _hand_over(self, partition: int) -> None:

@@ -7,8 +7,8 @@ from collections.abc import Iterator, Sequence
 
 import uvloop
 
-from adapters import wire
 from adapters.postgres.engine import Database
+from adapters.records import codec
 from benchmarks.apart import apart
 from benchmarks.backlog import partition_of
 from benchmarks.events import Variant, events
@@ -65,7 +65,7 @@ async def _copy(database: Database, admin: Database, server_pid: int, rows: Sequ
 def _rows(variant: Variant, count: int) -> Iterator[Row]:
     offsets: Counter[int] = Counter()
     for event in events(variant, count):
-        partition = partition_of(wire.encode_key(event))
+        partition = partition_of(codec.encode_key(event))
         yield (
             event.id,
             event.user_id,

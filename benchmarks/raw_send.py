@@ -8,8 +8,8 @@ from itertools import cycle
 import uvloop
 from aiokafka import AIOKafkaProducer
 
-from adapters import wire
 from adapters.kafka.producer import BATCH_BYTES
+from adapters.records import codec
 from benchmarks.apart import apart
 from benchmarks.bench import difference
 from benchmarks.events import Size, Variant, events
@@ -36,7 +36,7 @@ async def raw_send(servers: Servers, topic: str, size: Size, seconds: float) -> 
 
 
 def _run(bootstrap: str, topic: str, size: Size, seconds: float, batch_bytes: int) -> tuple[float, float]:
-    records = [(wire.encode_key(event), wire.encode(event)) for event in events(Variant("v7", size), _RECORDS)]
+    records = [(codec.encode_key(event), codec.encode(event)) for event in events(Variant("v7", size), _RECORDS)]
     return uvloop.run(_send(bootstrap, topic, records, seconds, batch_bytes))
 
 
@@ -44,7 +44,7 @@ async def _send(
     bootstrap: str, topic: str, records: list[tuple[bytes, bytes]], seconds: float, batch_bytes: int
 ) -> tuple[float, float]:
     """Return the rate and the processor seconds."""
-    headers = list(wire.record_headers())
+    headers = list(codec.record_headers())
     async with AIOKafkaProducer(
         bootstrap_servers=bootstrap, enable_idempotence=True, acks="all", max_batch_size=batch_bytes
     ) as producer:

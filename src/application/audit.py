@@ -8,7 +8,7 @@ from enum import StrEnum
 from typing import NamedTuple
 from uuid import UUID
 
-from application.ports import Delivery, Erasures, EventStore, LogReader, OversizeLetters, Span, Verdict
+from application.ports import Delivery, Erasures, EventStore, LogReader, Outcome, OversizeLetters, Span
 from domain.dead_letter import Failure, Origin, Record
 from domain.errors import Rejected
 from domain.event import UserEvent
@@ -62,7 +62,7 @@ class _Suspect(NamedTuple):
 
     record: Record
     content: UserEvent | Failure
-    verdict: Verdict | None
+    outcome: Outcome | None
 
 
 class AuditRange:
@@ -103,13 +103,13 @@ class AuditRange:
         ranges = await self._ranges(since, until)
         # In this order: whatever is committed by now has its row or its letter by now.
         committed = await self._log.committed(self._group)
-        parked = await self._parked(ranges)
+        dead_lettered = await self._dead_lettered(ranges)
         for partition, span in ranges.items():
             position = span.start
             async with aclosing(self._log.read(partition, *span)) as stretches:
                 async for stretch in stretches:
                     start, position = position, stretch.end
-                    suspects, counts = await self._judge(stretch.records, committed.get(partition), parked)
+                    suspects, counts = await self._judge(stretch.records, committed.get(partition), dead_lettered)
                     missing = await self._missing(suspects)
                     counts[Fate.MISSING] = len(missing)
                     counts[Fate.ERASED] = len(suspects) - len(missing)
@@ -132,7 +132,7 @@ class AuditRange:
             ranges[partition] = Span(0 if start <= span.start else min(start, end), end)
         return ranges
 
-    async def _parked(self, ranges: Mapping[int, Span]) -> set[Origin]:
+    async def _dead_lettered(self, ranges: Mapping[int, Span]) -> set[Origin]:
         """Read all dead letters, also those in the database; keep the origins that a record of the range may have."""
         found: set[Origin] = set()
         for partition, span in (await self._letters.spans()).items():
@@ -152,7 +152,7 @@ class AuditRange:
         return origin.replays > 0 or span.start <= origin.offset < span.end
 
     async def _judge(
-        self, records: Sequence[Record], committed: int | None, parked: set[Origin]
+        self, records: Sequence[Record], committed: int | None, dead_lettered: set[Origin]
     ) -> tuple[Sequence[_Suspect], Counter[Fate]]:
         contents = [self._decode(record) for record in records]
         deliveries = [
@@ -160,22 +160,22 @@ class AuditRange:
             for record, content in zip(records, contents, strict=True)
             if isinstance(content, UserEvent)
         ]
-        verdicts = iter(await self._check(deliveries))
+        outcomes = iter(await self._check(deliveries))
         suspects = []
         counts: Counter[Fate] = Counter()
         for record, content in zip(records, contents, strict=True):
-            verdict = next(verdicts) if isinstance(content, UserEvent) else None
-            if verdict is Verdict.DUPLICATE:
+            outcome = next(outcomes) if isinstance(content, UserEvent) else None
+            if outcome is Outcome.DUPLICATE:
                 counts[Fate.STORED] += 1
-            elif self._origin(record) in parked:
+            elif self._origin(record) in dead_lettered:
                 counts[Fate.DEAD] += 1
             elif committed is None or record.offset >= committed:
                 counts[Fate.PENDING] += 1
             else:
-                suspects.append(_Suspect(record, content, verdict))
+                suspects.append(_Suspect(record, content, outcome))
         return suspects, counts
 
-    async def _check(self, deliveries: Sequence[Delivery]) -> Sequence[Verdict | None]:
+    async def _check(self, deliveries: Sequence[Delivery]) -> Sequence[Outcome | None]:
         """Compare with the table; an event that it refuses even to compare does not stand there."""
         if not deliveries:
             return []
@@ -205,7 +205,7 @@ def _named(suspect: _Suspect) -> Missing:
     record, content = suspect.record, suspect.content
     if isinstance(content, Failure):
         event_id, reason = None, f"{content.kind} ({content.reason}), and no dead letter names it"
-    elif suspect.verdict is Verdict.CONFLICT:
+    elif suspect.outcome is Outcome.CONFLICT:
         event_id, reason = content.id, "its eventId has a row with other contents, and no dead letter names it"
     else:
         event_id, reason = content.id, "it has no row, and no dead letter names it"

@@ -6,7 +6,7 @@ class Rejected(Exception):
 
 
 class Unavailable(Exception):
-    """Not now: the outcome is unknown, and the same call may succeed later. Never a reason to park an event."""
+    """Not now: the outcome is unknown, and the same call may succeed later. Never a reason to dead-letter an event."""
 
 
 class Declined(Unavailable):

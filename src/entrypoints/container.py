@@ -14,18 +14,17 @@ from typing import Literal, TypeVar
 
 from dependency_injector import containers, providers
 
-from adapters import letter_headers, wire
-from adapters.kafka.dead_letters import KafkaDeadLetters
+from adapters.kafka.consumer.event_source import KafkaEventSource
+from adapters.kafka.dead_letter_queue import KafkaDeadLetterQueue
+from adapters.kafka.log_reader import KafkaLogReader
 from adapters.kafka.patches import apply_patches
 from adapters.kafka.producer import Producer
 from adapters.kafka.publisher import KafkaEventPublisher
-from adapters.kafka.reader import KafkaLogReader
-from adapters.kafka.source import KafkaEventSource
-from adapters.logs import LoggedDeadLetters, LoggedEventStore
+from adapters.observability.logged_ports import LoggedDeadLetterQueue, LoggedEventStore
 from adapters.postgres.engine import create_engine
 from adapters.postgres.erasures import PostgresErasures
 from adapters.postgres.event_log import (
-    PostgresDeadLetters,
+    PostgresDeadLetterQueue,
     PostgresEventPublisher,
     PostgresEventSource,
     PostgresLogReader,
@@ -33,6 +32,7 @@ from adapters.postgres.event_log import (
 from adapters.postgres.event_store import PostgresEventStore
 from adapters.postgres.oversize_letters import PostgresOversizeLetters
 from adapters.postgres.partition_states import PostgresPartitionStates
+from adapters.records import codec, dlq_headers
 from adapters.system import new_id, utc_now
 from application.audit import AuditRange
 from application.consume.consumer_loop import ConsumerLoop
@@ -134,7 +134,7 @@ class Container(containers.DeclarativeContainer):
         ),
     )
     log_letters = providers.Resource(
-        closed, providers.Singleton(PostgresDeadLetters, engine, settings.provided.kafka_dlq_topic)
+        closed, providers.Singleton(PostgresDeadLetterQueue, engine, settings.provided.kafka_dlq_topic)
     )
     log_source = providers.Resource(
         closed,
@@ -157,7 +157,7 @@ class Container(containers.DeclarativeContainer):
     dead_letters = providers.Selector(
         settings.provided.event_log,
         kafka=providers.Singleton(
-            KafkaDeadLetters, letter_producer, settings.provided.kafka_dlq_topic, oversize_letters
+            KafkaDeadLetterQueue, letter_producer, settings.provided.kafka_dlq_topic, oversize_letters
         ),
         postgres=log_letters,
     )
@@ -178,8 +178,8 @@ class Container(containers.DeclarativeContainer):
     process_event = providers.Singleton(
         ProcessEvent,
         providers.Singleton(LoggedEventStore, event_store),
-        providers.Singleton(LoggedDeadLetters, dead_letters),
-        wire.decode,
+        providers.Singleton(LoggedDeadLetterQueue, dead_letters),
+        codec.decode,
         clock,
     )
     consumer_loop = providers.Singleton(
@@ -212,9 +212,9 @@ class Container(containers.DeclarativeContainer):
         erasures,
         topic=settings.provided.kafka_topic,
         group=settings.provided.kafka_consumer_group,
-        decode=wire.decode,
-        origin=letter_headers.origin,
-        origins=letter_headers.origins,
+        decode=codec.decode,
+        origin=dlq_headers.origin,
+        origins=dlq_headers.origins,
     )
 
     halted_partitions = providers.Singleton(

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from adapters import wire
+from adapters.records import codec
 from domain.event import UserEvent
 from entrypoints.http.openapi.document import document
 from tests.support.api import TOPIC, an_api
@@ -98,7 +98,7 @@ async def test_generated_client_publishes_and_reads(language: Language) -> None:
         await api.store.add(delivered(stored))
         said = json.loads(await run([*language.use, f"http://127.0.0.1:{port}"], folder, language.environment))
         published, _ = (
-            event for record in api.log.records(TOPIC) if isinstance(event := wire.decode(record), UserEvent)
+            event for record in api.log.records(TOPIC) if isinstance(event := codec.decode(record), UserEvent)
         )
     assert said == {
         "eventId": str(published.id),

@@ -1,4 +1,4 @@
-"""The contract of `DeadLetters`."""
+"""The contract of `DeadLetterQueue`."""
 
 import asyncio
 
@@ -27,7 +27,7 @@ class DeadLettersContract:
         record = a_record(
             b"\xff\x00{", partition=3, offset=7, headers=(("trace", b"\x80"), ("none", None), ("trace", b"2"))
         )
-        await (await log.dead_letters()).park([a_letter(record)])
+        await (await log.dead_letters()).send([a_letter(record)])
         (parked,) = await log.parked()
         assert (parked.key, parked.value) == (record.key, record.value)
         assert header(parked, "trace") == [b"\x80", b"2"]
@@ -40,38 +40,38 @@ class DeadLettersContract:
     @pytest.mark.parametrize("name", ["", "\0", "a\0b", "ü"])
     async def test_header_may_have_any_name(self, log: LogUnderTest, name: str) -> None:
         """Producers are free to choose it, and a letter that cannot be parked would stop its partition."""
-        await (await log.dead_letters()).park([a_letter(a_record(b"bad", headers=((name, b"\0"),)))])
+        await (await log.dead_letters()).send([a_letter(a_record(b"bad", headers=((name, b"\0"),)))])
         (parked,) = await log.parked()
         assert header(parked, name) == [b"\0"]
 
     async def test_record_without_key_or_value_can_be_parked(self, log: LogUnderTest) -> None:
         """A tombstone is a record as well, and is not the same as an empty value."""
         letters = await log.dead_letters()
-        await letters.park([a_letter(a_record(None)), a_letter(a_record(b"", offset=1))])
+        await letters.send([a_letter(a_record(None)), a_letter(a_record(b"", offset=1))])
         values = {header(record, "dlq.offset")[0]: record.value for record in await log.parked()}
         assert values == {b"0": None, b"1": b""}
 
     async def test_value_as_large_as_the_source_allows_can_be_parked(self, log: LogUnderTest) -> None:
         """A letter's own headers never make a record too large to be given up."""
         value = b"x" * (1024 * 1024 - 4096)
-        await (await log.dead_letters()).park([a_letter(a_record(value), reason="y" * 10_000)])
+        await (await log.dead_letters()).send([a_letter(a_record(value), reason="y" * 10_000)])
         assert [record.value for record in await log.parked()] == [value]
 
     async def test_letter_parked_again_is_no_error(self, log: LogUnderTest) -> None:
         """A crash after parking and before the commit parks the same letters twice."""
         letters = await log.dead_letters()
         for attempt in (1, 2):
-            await letters.park([a_letter(a_record(b"bad"), attempts=attempt)])
+            await letters.send([a_letter(a_record(b"bad"), attempts=attempt)])
         assert {record.value for record in await log.parked()} == {b"bad"}
 
     async def test_replayed_record_keeps_its_first_origin_and_tells_its_last_error(self, log: LogUnderTest) -> None:
         """Headers do not grow with replays."""
         letters = await log.dead_letters()
-        await letters.park([a_letter(a_record(b"bad", offset=7), reason="first")])
+        await letters.send([a_letter(a_record(b"bad", offset=7), reason="first")])
         (parked,) = await log.parked()
         counted = tuple((name, b"1" if name == "dlq.replays" else value) for name, value in parked.headers)
         replayed = a_record(b"bad", offset=99, headers=counted)
-        await letters.park([a_letter(replayed, reason="second")])
+        await letters.send([a_letter(replayed, reason="second")])
         last = next(record for record in await log.parked() if header(record, "dlq.error.message") == [b"second"])
         assert header(last, "dlq.offset") == [b"7"]
         assert sorted(name for name, _ in last.headers) == sorted(name for name, _ in parked.headers)
@@ -83,7 +83,7 @@ class DeadLettersContract:
         async with asyncio.timeout(PATIENCE):
             await asyncio.gather(
                 *(
-                    letters.park([a_letter(a_record(value, offset=offset)) for offset, value in enumerate(own)])
+                    letters.send([a_letter(a_record(value, offset=offset)) for offset, value in enumerate(own)])
                     for letters, own in zip(opened, values, strict=True)
                 )
             )

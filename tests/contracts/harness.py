@@ -4,8 +4,8 @@ import asyncio
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Protocol
 
-from adapters import wire
-from application.ports import DeadLetters, EventPublisher, EventSource, LogReader, RebalanceListener
+from adapters.records import codec
+from application.ports import DeadLetterQueue, EventPublisher, EventSource, LogReader, RebalanceListener
 from domain.dead_letter import Record
 from domain.event import UserEvent
 from tests.support.waiting import PATIENCE
@@ -63,7 +63,7 @@ class LogUnderTest(Protocol):
         """Read the group's positions; a partition without one may be missing."""
         ...
 
-    async def dead_letters(self) -> DeadLetters:
+    async def dead_letters(self) -> DeadLetterQueue:
         """Open the dead letter topic."""
         ...
 
@@ -74,7 +74,7 @@ class LogUnderTest(Protocol):
 
 async def append_events(log: LogUnderTest, partition: int, *events: UserEvent) -> None:
     """Append `events` to one partition, whatever their users."""
-    await log.append(partition, [wire.encode(event) for event in events])
+    await log.append(partition, [codec.encode(event) for event in events])
 
 
 async def collect(source: EventSource, count: int, limit: int = 100, paused: Collection[int] = ()) -> list[Polled]:

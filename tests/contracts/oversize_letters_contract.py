@@ -8,7 +8,7 @@ from typing import Protocol
 import pytest
 from msgspec import structs
 
-from adapters import letter_headers
+from adapters.records import dlq_headers
 from application.ports import OversizeLetters
 from domain.dead_letter import Record
 from tests.support.events import a_letter, a_record
@@ -41,7 +41,7 @@ class OversizeLettersContract:
         (kept,) = await oversize.kept()
         assert (kept.topic, kept.partition, kept.offset) == ("events", 3, 7)
         assert (kept.timestamp, kept.key, kept.value) == (letter.record.timestamp, letter.record.key, value)
-        assert list(kept.headers) == letter_headers.render(letter)
+        assert list(kept.headers) == dlq_headers.render(letter)
 
     async def test_letter_is_kept_once_however_often_and_by_however_many(self, oversize: OversizeUnderTest) -> None:
         """A crash before the commit keeps it again."""
@@ -63,5 +63,5 @@ class OversizeLettersContract:
         for letter, cause in ((odd, None), (a_letter(a_record(b"bad", offset=1)), "InvalidTimestampError")):
             await oversize.letters.keep(letter, cause)
         first, second = sorted(await oversize.letters.headers(), key=len, reverse=True)
-        assert list(first) == letter_headers.render(odd)
+        assert list(first) == dlq_headers.render(odd)
         assert ("dlq.offset", b"1") in second

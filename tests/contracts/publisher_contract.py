@@ -6,7 +6,7 @@ from typing import ClassVar
 
 import pytest
 
-from adapters import wire
+from adapters.records import codec
 from application.ports import Receipt
 from domain.errors import Rejected
 from tests.contracts.harness import LogUnderTest
@@ -27,7 +27,7 @@ class PublisherContract:
         """One receipt an event, in order, and there the log has exactly that event."""
         events = [an_event(f"user-{number}") for number in range(20)]
         receipts = await (await log.publisher()).publish(events)
-        stored = {Receipt(record.partition, record.offset): wire.decode(record) for record in await log.records()}
+        stored = {Receipt(record.partition, record.offset): codec.decode(record) for record in await log.records()}
         assert [stored[receipt] for receipt in receipts if isinstance(receipt, Receipt)] == events
 
     async def test_receipts_of_a_long_call_tell_where_each_event_stands(self, log: LogUnderTest) -> None:
@@ -39,7 +39,7 @@ class PublisherContract:
             receipts, *others = await asyncio.gather(
                 publisher.publish(events), *(publisher.publish([single]) for single in singles)
             )
-        stored = {Receipt(record.partition, record.offset): wire.decode(record) for record in await log.records()}
+        stored = {Receipt(record.partition, record.offset): codec.decode(record) for record in await log.records()}
         told = [*receipts, *(receipt for [receipt] in others)]
         assert [stored.pop(receipt) for receipt in told if isinstance(receipt, Receipt)] == [*events, *singles]
         assert stored == {}
@@ -55,7 +55,7 @@ class PublisherContract:
         event = an_event("Jörg", b'{ "b": 1.0, "a": "\\u00e4 \xc3\xa4" }')
         await (await log.publisher()).publish([event])
         (record,) = await log.records()
-        assert (record.key, record.value) == ("Jörg".encode(), wire.encode(event))
+        assert (record.key, record.value) == ("Jörg".encode(), codec.encode(event))
         assert event.payload in (record.value or b"")
         assert ("content-type", b"application/json") in list(record.headers)
         assert before - 1000 <= record.timestamp <= time.time() * 1000 + 1000
@@ -71,7 +71,7 @@ class PublisherContract:
             user = f"user-{number}"
             of_user = [record for record in records if record.key == user.encode()]
             assert len({record.partition for record in of_user}) == 1
-            assert [wire.decode(record) for record in of_user] == [each for each in events if each.user_id == user]
+            assert [codec.decode(record) for record in of_user] == [each for each in events if each.user_id == user]
 
     async def test_nothing_to_publish_is_no_error(self, log: LogUnderTest) -> None:
         """No events, no outcomes."""
@@ -86,7 +86,7 @@ class PublisherContract:
         assert isinstance(first, Receipt)
         assert isinstance(second, Rejected)
         assert isinstance(third, Receipt)
-        assert [wire.decode(record) for record in await log.records()] == [events[0], events[2]]
+        assert [codec.decode(record) for record in await log.records()] == [events[0], events[2]]
 
     async def test_publishers_of_one_partition_at_once_lose_and_repeat_nothing(self, log: LogUnderTest) -> None:
         """Each record stands once, offsets strictly increase, and each publisher's own order holds."""
@@ -105,7 +105,7 @@ class PublisherContract:
         records = await log.records()
         offsets = [record.offset for record in records]
         assert offsets == sorted(set(offsets))
-        by_place = {Receipt(record.partition, record.offset): wire.decode(record) for record in records}
+        by_place = {Receipt(record.partition, record.offset): codec.decode(record) for record in records}
         assert len(by_place) == 200
         for own, given in zip(events, receipts, strict=True):
             assert given == sorted(given)

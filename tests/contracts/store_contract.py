@@ -14,14 +14,14 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 
 from application.listing import EventFilter, Page, StoredEvent
-from application.ports import EventStore, Verdict
+from application.ports import EventStore, Outcome
 from domain.errors import Rejected
 from domain.event import EventType, UserEvent
 from tests.support.events import NOON, an_event, delivered
 from tests.support.strategies import events as any_event
 from tests.support.waiting import PATIENCE
 
-STORED, DUPLICATE, CONFLICT = Verdict
+STORED, DUPLICATE, CONFLICT = Outcome
 
 
 class StoreUnderTest(Protocol):
@@ -76,7 +76,7 @@ class AddContract:
             assert row.occurred_at == first.occurred_at
 
     async def test_nothing_to_add_is_no_error(self, store: EventStore) -> None:
-        """No events, no verdicts."""
+        """No events, no outcomes."""
         assert list(await store.add([])) == []
 
     async def test_adding_again_changes_nothing(self, store: EventStore) -> None:
@@ -200,24 +200,24 @@ class AddContract:
         """In whatever order each of them has the ids: no deadlock, one `STORED` an id, the rest duplicates."""
         events = [an_event() for _ in range(60)]
 
-        async def add(seed: int) -> list[tuple[UserEvent, Verdict]]:
+        async def add(seed: int) -> list[tuple[UserEvent, Outcome]]:
             own = random.Random(seed).sample(events, 50)
             return list(zip(own, await store.add(delivered(*own)), strict=True))
 
         async with asyncio.timeout(PATIENCE):
             results = await asyncio.gather(*(add(seed) for seed in range(8)))
-        verdicts = [pair for result in results for pair in result]
-        stored = Counter(event.id for event, verdict in verdicts if verdict is STORED)
-        assert stored == Counter({event.id for event, _ in verdicts})
-        assert {verdict for _, verdict in verdicts} == {STORED, DUPLICATE}
+        outcomes = [pair for result in results for pair in result]
+        stored = Counter(event.id for event, outcome in outcomes if outcome is STORED)
+        assert stored == Counter({event.id for event, _ in outcomes})
+        assert {outcome for _, outcome in outcomes} == {STORED, DUPLICATE}
 
     async def test_writers_of_one_id_with_other_contents_at_once_leave_one_winner(self, store: EventStore) -> None:
         """The row is the winner's, and everybody else is told of the conflict."""
         event_id = uuid4()
         rivals = [an_event(payload=b'{"n":%d}' % number, event_id=event_id) for number in range(8)]
         async with asyncio.timeout(PATIENCE):
-            verdicts = [*await asyncio.gather(*(store.add(delivered(rival)) for rival in rivals))]
-        assert sorted(verdicts, key=str) == sorted([[STORED]] + [[CONFLICT]] * 7, key=str)
+            outcomes = [*await asyncio.gather(*(store.add(delivered(rival)) for rival in rivals))]
+        assert sorted(outcomes, key=str) == sorted([[STORED]] + [[CONFLICT]] * 7, key=str)
         row = await store.get(event_id)
         assert row is not None
-        assert json.loads(row.payload or "") == {"n": verdicts.index([STORED])}
+        assert json.loads(row.payload or "") == {"n": outcomes.index([STORED])}

@@ -9,11 +9,11 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient
 
 from adapters.kafka.connection import Brokers
-from adapters.kafka.dead_letters import KafkaDeadLetters
+from adapters.kafka.consumer.event_source import KafkaEventSource
+from adapters.kafka.dead_letter_queue import KafkaDeadLetterQueue
+from adapters.kafka.log_reader import KafkaLogReader
 from adapters.kafka.producer import Producer
 from adapters.kafka.publisher import KafkaEventPublisher
-from adapters.kafka.reader import KafkaLogReader
-from adapters.kafka.source import KafkaEventSource
 from adapters.kafka.topics import LETTER_MARGIN_BYTES
 from adapters.memory import MemoryOversizeLetters
 from application.ports import EventSource, RebalanceListener
@@ -101,9 +101,9 @@ class KafkaLogUnderTest:
         offsets = await self._admin.list_consumer_group_offsets(self.group)
         return {tp.partition: committed.offset for tp, committed in offsets.items()}
 
-    async def dead_letters(self) -> KafkaDeadLetters:
+    async def dead_letters(self) -> KafkaDeadLetterQueue:
         producer = await self._producer(self._letters_topic, MAX_RECORD_BYTES + LETTER_MARGIN_BYTES)
-        return KafkaDeadLetters(producer, self._letters_topic, MemoryOversizeLetters())
+        return KafkaDeadLetterQueue(producer, self._letters_topic, MemoryOversizeLetters())
 
     async def parked(self) -> Sequence[Record]:
         return await self._topics.read(self._letters_topic)
@@ -163,4 +163,4 @@ class TestKafkaReader(_OnKafka, ReaderContract):
 
 
 class TestKafkaDeadLetters(_OnKafka, DeadLettersContract):
-    """`KafkaDeadLetters`."""
+    """`KafkaDeadLetterQueue`."""

@@ -5,10 +5,8 @@ from datetime import UTC, datetime
 
 import pytest
 
-from adapters import letter_headers
-from adapters.log_record import LogRecord
 from adapters.memory import (
-    MemoryDeadLetters,
+    MemoryDeadLetterQueue,
     MemoryErasures,
     MemoryEventStore,
     MemoryLog,
@@ -18,7 +16,9 @@ from adapters.memory import (
     MemoryPublisher,
     MemorySource,
 )
-from adapters.memory.states import StateTable
+from adapters.memory.partition_states import StateTable
+from adapters.records import dlq_headers
+from adapters.records.log_record import LogRecord
 from application.listing import StoredEvent
 from application.ports import EventSource, RebalanceListener
 from tests.contracts.dead_letters_contract import DeadLettersContract
@@ -83,8 +83,8 @@ class MemoryLogUnderTest:
     async def committed(self) -> Mapping[int, int]:
         return self._log.groups["events", "group"].committed
 
-    async def dead_letters(self) -> MemoryDeadLetters:
-        return MemoryDeadLetters(self._log, "events-dlq")
+    async def dead_letters(self) -> MemoryDeadLetterQueue:
+        return MemoryDeadLetterQueue(self._log, "events-dlq")
 
     async def parked(self) -> Sequence[LogRecord]:
         return self._log.records("events-dlq")
@@ -118,7 +118,7 @@ class MemoryOversizeUnderTest:
 
     async def kept(self) -> Sequence[LogRecord]:
         return [
-            LogRecord(*place, letter.record.key, letter.record.value, letter_headers.render(letter))
+            LogRecord(*place, letter.record.key, letter.record.value, dlq_headers.render(letter))
             for place, letter in self.letters.kept.items()
         ]
 
@@ -176,7 +176,7 @@ class TestMemoryErasures(ErasuresContract):
 
 
 class TestMemoryDeadLetters(_OnMemoryLog, DeadLettersContract):
-    """`MemoryDeadLetters`."""
+    """`MemoryDeadLetterQueue`."""
 
 
 class TestMemoryOversizeLetters(OversizeLettersContract):

@@ -8,15 +8,15 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from adapters.postgres.event_log import (
-    PostgresDeadLetters,
+    PostgresDeadLetterQueue,
     PostgresEventPublisher,
     PostgresEventSource,
     PostgresLogReader,
     ensure_topic,
 )
-from adapters.postgres.event_log.reader import Place, read
+from adapters.postgres.event_log.record_reader import Place, read
+from adapters.postgres.event_log.record_writer import LogWriter, NewRecord
 from adapters.postgres.event_log.topics import partition_ids
-from adapters.postgres.event_log.writer import LogWriter, NewRecord
 from adapters.postgres.log_schema import log_claims, log_partitions
 from application.ports import EventSource, RebalanceListener
 from domain.dead_letter import Record
@@ -46,7 +46,7 @@ class PostgresLogUnderTest:
     def __init__(self, engine: AsyncEngine) -> None:
         self._engine = engine
         self._publishers: list[PostgresEventPublisher] = []
-        self._letters: list[PostgresDeadLetters] = []
+        self._letters: list[PostgresDeadLetterQueue] = []
         self._sources: list[PostgresEventSource] = []
 
     async def publisher(self) -> PostgresEventPublisher:
@@ -91,8 +91,8 @@ class PostgresLogUnderTest:
         async with self._engine.connect() as connection:
             return {row.partition: row.position for row in await connection.execute(claims)}
 
-    async def dead_letters(self) -> PostgresDeadLetters:
-        letters = PostgresDeadLetters(self._engine, "events-dlq")
+    async def dead_letters(self) -> PostgresDeadLetterQueue:
+        letters = PostgresDeadLetterQueue(self._engine, "events-dlq")
         self._letters.append(letters)
         return letters
 
@@ -101,7 +101,7 @@ class PostgresLogUnderTest:
 
     async def close(self) -> None:
         """Close whatever is open."""
-        opened: list[PostgresEventSource | PostgresEventPublisher | PostgresDeadLetters]
+        opened: list[PostgresEventSource | PostgresEventPublisher | PostgresDeadLetterQueue]
         opened = [*self._sources, *self._publishers, *self._letters]
         await asyncio.gather(*(each.close() for each in opened))
 
@@ -142,4 +142,4 @@ class TestPostgresReader(_OnPostgresLog, ReaderContract):
 
 
 class TestPostgresDeadLetters(_OnPostgresLog, DeadLettersContract):
-    """`PostgresDeadLetters`."""
+    """`PostgresDeadLetterQueue`."""

@@ -8,10 +8,10 @@ from datetime import datetime
 import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from adapters.log_record import LogRecord
 from adapters.postgres.erasures import PostgresErasures
 from adapters.postgres.event_store import PostgresEventStore
 from adapters.postgres.oversize_letters import PostgresOversizeLetters
+from adapters.records.log_record import LogRecord
 from application.listing import StoredEvent
 from tests.contracts.erasures_contract import ErasuresContract, ErasuresUnderTest
 from tests.contracts.listing_contract import ListingContract

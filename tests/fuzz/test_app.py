@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
-from adapters import wire
+from adapters.records import codec
 from domain.event import UserEvent
 from tests.fuzz.answers import Answer
 from tests.fuzz.connection import exchange
@@ -71,7 +71,7 @@ paths = st.sampled_from(
         ],
     ]
 ) | st.binary(max_size=12).map(lambda raw: b"/events/" + quote_from_bytes(raw).encode())
-valid = strategies.events.map(wire.encode)
+valid = strategies.events.map(codec.encode)
 events = valid | valid | records() | damaged(records() | valid, _FRAGMENTS, most=1)
 arrays = st.lists(events, max_size=4).map(lambda items: b"[%b]" % b",".join(items))
 lines = st.lists(events, max_size=4).map(b"\n".join)
@@ -113,7 +113,7 @@ async def test_no_request_makes_a_5xx(api: Api, sent: list[bytes]) -> None:
     api.store.rows.clear()
     with capture_logs() as lines:
         came = await exchange(api.app, [b"".join(sent)])
-        published = [wire.decode(record) for record in api.log.records(TOPIC)]
+        published = [codec.decode(record) for record in api.log.records(TOPIC)]
         stored = [event for event in published if isinstance(event, UserEvent)]
         assert len(stored) == len(published)
         await api.store.add(delivered(*stored))

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from hypothesis import given
 from hypothesis import strategies as st
 
-from adapters import wire
+from adapters.records import codec
 from domain.event import UserEvent
 from entrypoints.http.requests.batch_items import BatchSplitter, TooManyItems
 from entrypoints.http.requests.json_splitter import MalformedJson
@@ -97,7 +97,7 @@ async def test_invalid_item_does_not_affect_neighbours(api: Api, items: list[byt
     assert [result["status"] == "published" for result in response.json()["results"]] == is_good
     records = api.log.records(TOPIC)
     assert len(records) == sum(is_good)
-    assert all(isinstance(wire.decode(record), UserEvent) for record in records)
+    assert all(isinstance(codec.decode(record), UserEvent) for record in records)
 
 
 def taken_apart(items: Iterator[bytes | None]) -> list[bytes]:

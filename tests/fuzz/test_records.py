@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec import structs
 
-from adapters import wire
+from adapters.records import codec
 from domain.dead_letter import Failure, FailureKind
 from domain.event import UserEvent
 from tests.fuzz.damage import damaged
@@ -23,17 +23,17 @@ record_times = st.integers(-(1 << 63), (1 << 63) - 1) | st.integers(-2, 253_402_
 def test_any_record_is_an_event_or_a_failure_of_its_own(value: bytes | None, milliseconds: int) -> None:
     """Never a failure of our code; an event that has been read reads the same when it is written again."""
     record = structs.replace(a_record(value), timestamp=milliseconds)
-    found = wire.decode(record)
+    found = codec.decode(record)
     if isinstance(found, Failure):
         assert found.kind in {FailureKind.UNDECODABLE, FailureKind.INVALID}
         assert found.reason.isprintable()
     else:
-        assert wire.decode(structs.replace(record, value=wire.encode(found))) == found
-        assert wire.encode_key(found).decode() == found.user_id
+        assert codec.decode(structs.replace(record, value=codec.encode(found))) == found
+        assert codec.encode_key(found).decode() == found.user_id
 
 
 @given(event=events, milliseconds=record_times)
 def test_written_event_reads_as_itself(event: UserEvent, milliseconds: int) -> None:
     """Whatever the time of its record."""
-    record = structs.replace(a_record(wire.encode(event)), timestamp=milliseconds)
-    assert wire.decode(record) == event
+    record = structs.replace(a_record(codec.encode(event)), timestamp=milliseconds)
+    assert codec.decode(record) == event

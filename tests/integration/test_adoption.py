@@ -14,7 +14,7 @@ from adapters.postgres.engine import Database, create_engine
 from adapters.postgres.event_store import PostgresEventStore
 from adapters.postgres.migrate import check, migrate
 from application.listing import EventFilter, StoredEvent
-from application.ports import Verdict
+from application.ports import Outcome
 from domain.errors import Unavailable, WrongDeployment
 from tests.support.events import an_event, delivered
 from tests.support.legacy_service import (
@@ -122,7 +122,7 @@ async def test_table_that_differs_harmlessly_is_adopted(
     row = await insert(legacy)
     await migrate(empty_database)
     async with a_store(empty_database) as store:
-        assert await store.add(delivered(an_event())) == [Verdict.STORED]
+        assert await store.add(delivered(an_event())) == [Outcome.STORED]
         assert await store.get(row) is not None
 
 
@@ -312,11 +312,11 @@ async def test_rows_that_the_legacy_service_writes_afterwards_are_read_and_compa
     await insert(legacy, null_payload.id, "null")
     others = [event._replace(payload=b"{}"), without_payload._replace(payload=b'{"a":1}'), event._replace(user_id="x")]
     async with a_store(empty_database) as store:
-        assert await store.add(delivered(event, without_payload, null_payload)) == [Verdict.DUPLICATE] * 3
+        assert await store.add(delivered(event, without_payload, null_payload)) == [Outcome.DUPLICATE] * 3
         for other in others:
-            assert await store.add(delivered(other)) == [Verdict.CONFLICT]
+            assert await store.add(delivered(other)) == [Outcome.CONFLICT]
         own = an_event("user-1")
-        assert await store.add(delivered(own)) == [Verdict.STORED]
+        assert await store.add(delivered(own)) == [Outcome.STORED]
     assert await insert(legacy, own.id) == own.id
     rows = await listed(empty_database)
     assert {row.id for row in rows} == {event.id, without_payload.id, null_payload.id, own.id}

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from aiokafka import AIOKafkaProducer
 
-from adapters import wire
+from adapters.records import codec
 from domain.event import UserEvent
 from tests.support.command import Finished, user_events
 from tests.support.events import an_event, time_of
@@ -37,7 +37,7 @@ def result_of(finished: Finished, exit_code: int) -> dict[str, Any]:
 
 def as_record(content: UserEvent | bytes, partition: int = 0) -> NewRecord:
     """Make a record of an event or of bytes."""
-    return NewRecord(wire.encode(content) if isinstance(content, UserEvent) else content, partition=partition)
+    return NewRecord(codec.encode(content) if isinstance(content, UserEvent) else content, partition=partition)
 
 
 async def consumed_world(world: World, *contents: UserEvent | bytes) -> None:
@@ -79,7 +79,7 @@ async def test_row_deleted_by_hand_is_named(world: World) -> None:
     assert ["missing", "1"] in [line.split() for line in counts]
 
     (record,) = [each for each in await world.records() if (each.partition, each.offset) == (0, 2)]
-    at, behind = (wire.render_time(time_of(record.timestamp + more)) for more in (0, 1))
+    at, behind = (codec.render_time(time_of(record.timestamp + more)) for more in (0, 1))
     assert (await audit(world, "--from", at, "--to", behind)).exit_code == 1
     assert (await audit(world, "--from", behind)).exit_code == 0
     assert (await audit(world, "--to", at)).exit_code == 0
@@ -108,7 +108,7 @@ async def test_what_compaction_took_proves_nothing(world: World) -> None:
     await world.topics.make(world.letters_topic)
     async with AIOKafkaProducer(bootstrap_servers=world.topics.bootstrap, transactional_id=world.topic) as producer:
         async with producer.transaction():
-            await producer.send_and_wait(world.topic, wire.encode(an_event()), b"transaction")
+            await producer.send_and_wait(world.topic, codec.encode(an_event()), b"transaction")
     await world.send(*(as_record(an_event()) for _ in range(51)))
     everything = 53
 
@@ -134,7 +134,7 @@ async def test_transaction_marks_are_no_loss(world: World) -> None:
     async with AIOKafkaProducer(bootstrap_servers=world.topics.bootstrap, transactional_id=world.topic) as producer:
         for is_wanted in (False, True, False):
             await producer.begin_transaction()
-            await producer.send_and_wait(world.topic, wire.encode(an_event()), b"transaction")
+            await producer.send_and_wait(world.topic, codec.encode(an_event()), b"transaction")
             await (producer.commit_transaction if is_wanted else producer.abort_transaction)()
     assert result_of(await audit(world, "--json"), 0)["counts"] == {"pending": 1, "empty": 5}
 

@@ -14,7 +14,7 @@ from signal import SIGHUP, SIGINT, SIGKILL, Signals
 import pytest
 
 from adapters.postgres.engine import create_engine
-from adapters.postgres.event_log.writer import LogWriter, NewRecord
+from adapters.postgres.event_log.record_writer import LogWriter, NewRecord
 from entrypoints.config.environment import load_settings
 from entrypoints.dev.instance import target_of
 from entrypoints.processes import adapter_parameters

@@ -46,7 +46,7 @@ async def test_a_posted_event_is_stored_and_listed_and_a_conflict_parked(world: 
         posted = await api.client.post("/events/generate", json=event | {"userId": user})
         assert posted.status_code == 201
     await world.stored([UUID(event["eventId"])])
-    await consumer.logged("record parked as a dead letter")
+    await consumer.logged("record dead-lettered")
     shown = (await api.client.get(f"/events/{event['eventId']}")).json()
     assert shown["user_id"] == "user-1"
     assert (await api.client.get("/events/processed")).json() == [shown]

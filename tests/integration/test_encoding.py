@@ -13,7 +13,7 @@ import pytest
 from adapters.postgres.engine import Database, create_engine
 from adapters.postgres.event_store import PostgresEventStore
 from adapters.postgres.migrate import migrate
-from application.ports import Verdict
+from application.ports import Outcome
 from domain.errors import WrongDeployment
 from entrypoints.dev.cluster import program
 from tests.support.command import Finished, user_events
@@ -99,7 +99,7 @@ async def test_suggested_statements_move_every_row_to_utf8(database: Database) -
     await migrate(moved)
     assert await fetch(moved, "SELECT user_id FROM events") == [("café",)]
     engine = create_engine(moved, application_name="tests", pool_size=1)
-    assert await PostgresEventStore(engine, settle=25.0).add(delivered(an_event(payload=EMOJI))) == [Verdict.STORED]
+    assert await PostgresEventStore(engine, settle=25.0).add(delivered(an_event(payload=EMOJI))) == [Outcome.STORED]
     await engine.dispose()
 
 
@@ -109,7 +109,7 @@ async def test_client_encoding_of_role_does_no_harm(empty_database: Database, po
     await migrate(empty_database)
     engine = create_engine(empty_database, application_name="tests", pool_size=1)
     store, event = PostgresEventStore(engine, settle=25.0), an_event("usér-🙂", EMOJI)
-    assert await store.add(delivered(event)) == [Verdict.STORED]
+    assert await store.add(delivered(event)) == [Outcome.STORED]
     stored = await store.get(event.id)
     assert stored is not None
     assert (stored.user_id, stored.payload) == ("usér-🙂", '{"a": "é 🙂"}')

@@ -4,7 +4,7 @@ import asyncio
 import json
 from uuid import UUID, uuid4
 
-from adapters import wire
+from adapters.records import codec
 from domain.event import EventType
 from tests.support.events import an_event
 from tests.support.waiting import eventually
@@ -112,7 +112,7 @@ async def test_another_event_under_a_taken_id_is_parked_as_a_conflict(world: Wor
     (row,) = await world.query("SELECT * FROM events")
     assert (row["user_id"], row["log_offset"]) == (first.user_id, 0)
     letters = await world.letters()
-    assert sorted(letter.value for letter in letters) == sorted(wire.encode(event) for event in others)
+    assert sorted(letter.value for letter in letters) == sorted(codec.encode(event) for event in others)
     assert {(dict(letter.headers)["dlq.kind"], dict(letter.headers)["dlq.event-id"]) for letter in letters} == {
         (b"conflict", str(taken).encode())
     }

@@ -11,10 +11,10 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from adapters.postgres.engine import Database, create_engine
 from adapters.postgres.event_log import PostgresEventPublisher, PostgresEventSource, PostgresLogReader, ensure_topic
-from adapters.postgres.event_log import source as event_log_source
+from adapters.postgres.event_log import event_source as event_log_source
+from adapters.postgres.event_log.record_writer import LogWriter, NewRecord
 from adapters.postgres.event_log.retention import trim
 from adapters.postgres.event_log.topics import partition_ids
-from adapters.postgres.event_log.writer import LogWriter, NewRecord
 from adapters.postgres.migrate import migrate
 from application.ports import Receipt, StaleGeneration
 from domain.errors import Unavailable, WrongDeployment

@@ -20,14 +20,14 @@ from adapters.postgres import event_statements as statements
 from adapters.postgres.engine import Database, Limits, create_engine, translated
 from adapters.postgres.event_store import PostgresEventStore
 from application.listing import EventFilter
-from application.ports import Verdict
+from application.ports import Outcome
 from domain.errors import Rejected, Unavailable
 from tests.contracts.listing_contract import walk
 from tests.support.events import an_event, delivered
 from tests.support.postgres import PostgresServer, connect
 from tests.support.waiting import PATIENCE, eventually
 
-STORED, DUPLICATE, CONFLICT = Verdict
+STORED, DUPLICATE, CONFLICT = Outcome
 SLOW_COMMIT = (
     "CREATE FUNCTION dawdle() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN PERFORM pg_sleep(600); RETURN NULL; END'",
     """CREATE CONSTRAINT TRIGGER slow AFTER INSERT ON events DEFERRABLE INITIALLY DEFERRED
@@ -77,7 +77,7 @@ async def roles(database: Database, postgres: PostgresServer) -> AsyncIterator[l
 
 
 async def test_large_batch_goes_in_several_statements_of_one_transaction(engine: AsyncEngine) -> None:
-    """Each far below what the server takes, and verdicts are in the order given."""
+    """Each far below what the server takes, and outcomes are in the order given."""
     sizes: list[int] = []
 
     def measure(_connection: object, _cursor: object, _statement: str, parameters: Sequence[Any], *_: object) -> None:

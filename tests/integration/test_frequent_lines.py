@@ -16,7 +16,7 @@ import msgspec
 import structlog
 
 from entrypoints.processes.logs import configure_logging
-from adapters.frequent_lines import COMMON_FIELDS, PROCESS, FrequentLines
+from adapters.observability.frequent_lines import COMMON_FIELDS, PROCESS, FrequentLines
 
 configure_logging(*sys.argv[1:])
 PROCESS.name = "api"

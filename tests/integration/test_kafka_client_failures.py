@@ -7,10 +7,10 @@ from uuid import uuid4
 
 import pytest
 
-from adapters.kafka import source as source_module
 from adapters.kafka.connection import Brokers
+from adapters.kafka.consumer import event_source as source_module
+from adapters.kafka.consumer.event_source import KafkaEventSource
 from adapters.kafka.producer import Producer, ProducerRecord, client_replacement
-from adapters.kafka.source import KafkaEventSource
 from application.ports import Receipt
 from domain.errors import Rejected, Unavailable
 from tests.contracts.harness import ends, flat

@@ -7,7 +7,7 @@ import pytest
 from aiokafka import AIOKafkaProducer
 
 from adapters.kafka.connection import Brokers
-from adapters.kafka.reader import KafkaLogReader
+from adapters.kafka.log_reader import KafkaLogReader
 from application.ports import Span
 from domain.errors import Unavailable, WrongDeployment
 from tests.support.kafka import KafkaServer
@@ -54,7 +54,7 @@ async def test_log_that_was_made_anew_is_not_read_on(kafka: KafkaServer) -> None
 
 async def test_silence_of_the_brokers_is_bounded(kafka: KafkaServer, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where they have what they do not give, nobody waits for ever."""
-    monkeypatch.setattr("adapters.kafka.reader._SILENCE_SECONDS", 1.0)
+    monkeypatch.setattr("adapters.kafka.log_reader._SILENCE_SECONDS", 1.0)
     topics = Topics(kafka.bootstrap)
     topic = await kafka.new_topic()
     await topics.send(topic, [NewRecord(b"x")] * 2)

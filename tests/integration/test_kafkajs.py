@@ -13,9 +13,9 @@ from uuid import uuid4
 import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 
-from adapters.kafka.assignor import AssignorName, assignor_for
 from adapters.kafka.connection import Brokers
-from adapters.kafka.source import KafkaEventSource
+from adapters.kafka.consumer.assignor import AssignorName, assignor_for
+from adapters.kafka.consumer.event_source import KafkaEventSource
 from domain.errors import WrongDeployment
 from tests.support.events import an_event
 from tests.support.kafka import KafkaServer

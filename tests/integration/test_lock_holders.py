@@ -16,8 +16,8 @@ from adapters.postgres import lock_holders
 from adapters.postgres.engine import Database, Limits, create_engine
 from adapters.postgres.event_log import ensure_topic
 from adapters.postgres.event_log.membership import Membership
+from adapters.postgres.event_log.record_writer import LogWriter, NewRecord
 from adapters.postgres.event_log.retention import trim
-from adapters.postgres.event_log.writer import LogWriter, NewRecord
 from adapters.postgres.event_store import PostgresEventStore
 from adapters.postgres.migrate import LOCK, migrate
 from adapters.postgres.oversize_letters import PostgresOversizeLetters

@@ -22,9 +22,9 @@ import warnings
 
 import structlog
 
-from adapters.frequent_lines import PROCESS
-from adapters.logs import LoggedDeadLetters, LoggedEventStore
-from adapters.memory import MemoryDeadLetters, MemoryEventStore, MemoryLog
+from adapters.observability.frequent_lines import PROCESS
+from adapters.observability.logged_ports import LoggedDeadLetterQueue, LoggedEventStore
+from adapters.memory import MemoryDeadLetterQueue, MemoryEventStore, MemoryLog
 from domain.dead_letter import DeadLetter, Failure, FailureKind
 from entrypoints.processes.logs import configure_logging
 from tests.support.events import NOON, a_record, an_event, delivered
@@ -61,7 +61,7 @@ own.error("hostile error", exc_info=ValueError(hostile))
 
 event = an_event("jörg", b'{"secret":"s3cret"}')
 store = LoggedEventStore(MemoryEventStore(lambda: NOON))
-letters = LoggedDeadLetters(MemoryDeadLetters(MemoryLog(), "dlq"))
+letters = LoggedDeadLetterQueue(MemoryDeadLetterQueue(MemoryLog(), "dlq"))
 failure = Failure(FailureKind.INVALID, "eventId: must be a UUID", "Invalid")
 record = a_record(b"s3cret", partition=2, offset=9, headers=(("h", b"s3cret"),))
 
@@ -69,7 +69,7 @@ async def use_ports():
     PROCESS.name = "consumer"
     await store.add(delivered(event, event, an_event("other", b"{}", event_id=event.id)))
     await store.add(delivered(an_event(hostile[:-1], b"{}")))
-    await letters.park([DeadLetter(record, failure, 1, NOON, NOON, each) for each in (event.id, None)])
+    await letters.send([DeadLetter(record, failure, 1, NOON, NOON, each) for each in (event.id, None)])
 
 asyncio.run(use_ports())
 """

@@ -5,7 +5,7 @@ from contextlib import suppress
 from aiokafka import AIOKafkaProducer
 
 from adapters.kafka.connection import Brokers
-from adapters.kafka.source import KafkaEventSource
+from adapters.kafka.consumer.event_source import KafkaEventSource
 from tests.contracts.harness import ends
 from tests.support.events import an_event
 from tests.support.kafka import KafkaServer

@@ -3,7 +3,7 @@
 import pytest
 from aiokafka import AIOKafkaProducer
 
-from adapters import wire
+from adapters.records import codec
 from tests.support.events import an_event
 from tests.support.records import NewRecord
 from tests.support.waiting import eventually
@@ -23,13 +23,13 @@ async def test_partition_behind_an_open_transaction_says_so_until_it_ends(world:
     """The consumer is degraded, is neither ended nor made anew, and reads on by itself; other partitions flow."""
     await world.make_topic(partitions=2)
     before, inside, behind, beside = (an_event() for _ in range(4))
-    await world.send(NewRecord(wire.encode(before)))
+    await world.send(NewRecord(codec.encode(before)))
     consumer = await world.run("consumer", **SHORT)
     await world.stored([before.id])
     async with AIOKafkaProducer(bootstrap_servers=world.topics.bootstrap, transactional_id=world.topic) as producer:
         await producer.begin_transaction()
-        await producer.send_and_wait(world.topic, wire.encode(inside), b"key", partition=0)
-        await world.send(NewRecord(wire.encode(behind)), NewRecord(wire.encode(beside), partition=1))
+        await producer.send_and_wait(world.topic, codec.encode(inside), b"key", partition=0)
+        await world.send(NewRecord(codec.encode(behind)), NewRecord(codec.encode(beside), partition=1))
         await consumer.logged(LINE)
         (line,) = consumer.lines(LINE)
         assert (line["partition"], line["offset"]) == (0, 1)

@@ -42,7 +42,7 @@ async def test_events_flow_through_sessions_of_pgbouncer(
             posted = await api.client.post("/events/generate", json=event | {"userId": user})
             assert posted.status_code == 201
         await world.stored([UUID(event["eventId"])])
-        await consumer.logged("record parked as a dead letter")
+        await consumer.logged("record dead-lettered")
         assert len(consumer.lines("event is a duplicate")) == 1
         assert (await api.client.get("/events/processed")).json()[0]["id"] == event["eventId"]
         assert [await service.terminate() for service in (api, consumer)] == [0, 0]

@@ -10,7 +10,7 @@ from uuid import UUID, uuid4
 import pytest
 from aiokafka.structs import ConsumerRecord
 
-from adapters import wire
+from adapters.records import codec
 from tests.support.command import user_events
 from tests.support.events import an_event
 from tests.support.kafka import KafkaServer
@@ -48,7 +48,7 @@ def all_batches() -> list[NewRecord]:
     """The records of all cases."""
     records: list[NewRecord] = []
     for name, place in CASES:
-        batch = [NewRecord(wire.encode(an_event()), KEY, HEADERS) for _ in range(BATCH)]
+        batch = [NewRecord(codec.encode(an_event()), KEY, HEADERS) for _ in range(BATCH)]
         batch[PLACES[place]] = NewRecord(POISON[name][1], KEY, HEADERS)
         records += batch
     return records
@@ -132,7 +132,7 @@ async def test_a_letter_too_large_for_its_topic_is_kept_whole_in_the_database(wo
     value, event = b"{" + b"x" * 10_000, an_event()
     await world.make_topic()
     await world.topics.make(world.letters_topic, max_message_bytes="2000")
-    await world.send(NewRecord(value, KEY, HEADERS), NewRecord(wire.encode(event)))
+    await world.send(NewRecord(value, KEY, HEADERS), NewRecord(codec.encode(event)))
     await world.run("consumer")
     await world.consumed(2)
     assert await world.ids() == {event.id}
@@ -144,7 +144,7 @@ async def test_a_letter_too_large_for_its_topic_is_kept_whole_in_the_database(wo
     assert (letter.key, letter.value) == (None, None)
     assert headers["dlq.oversize"] == b"oversize_letters"
     assert (headers["dlq.kind"], headers["dlq.offset"]) == (b"undecodable", b"0")
-    whole = wire.headers_as_json(
+    whole = codec.headers_as_json(
         [*HEADERS, *((name, value) for name, value in letter.headers if name != "dlq.oversize")]
     )
     assert json.loads(kept["headers"]) == whole
@@ -158,7 +158,7 @@ async def test_letter_that_its_topic_refuses_is_kept_in_the_database_and_the_par
     # A hundred dead letters in a row may be sent here before the producer is replaced, which would halt the partition.
     consumer = await world.run("consumer", DLQ_MAX_CONSECUTIVE="1000000")
     await world.topics.configure(world.letters_topic, cleanup_policy="compact")
-    await world.send(NewRecord(keyless, None, HEADERS), NewRecord(wire.encode(event)))
+    await world.send(NewRecord(keyless, None, HEADERS), NewRecord(codec.encode(event)))
     await world.consumed(2)
     assert await world.ids() == {event.id}
     (kept,) = await world.query("SELECT * FROM oversize_letters")

@@ -15,7 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from adapters.postgres.engine import Database
 from adapters.postgres.event_store import PostgresEventStore
 from application.listing import MAX_PRINTED_NUMBERS, EventFilter
-from application.ports import Verdict
+from application.ports import Outcome
 from tests.contracts.listing_contract import walk
 from tests.support.events import NOON, an_event, delivered
 from tests.support.postgres import connect
@@ -80,8 +80,8 @@ async def test_duplicates_of_what_prints_gigabytes_are_told(engine: AsyncEngine)
     same = an_event("before", payload, event_id=row.id)
     other = an_event("before", payload.replace(b",1]", b",2]"), event_id=row.id)
     async with asyncio.timeout(PATIENCE):
-        assert list(await store.check(delivered(same, other))) == [Verdict.DUPLICATE, Verdict.CONFLICT]
-        assert await store.add(delivered(other, same)) == [Verdict.CONFLICT, Verdict.DUPLICATE]
+        assert list(await store.check(delivered(same, other))) == [Outcome.DUPLICATE, Outcome.CONFLICT]
+        assert await store.add(delivered(other, same)) == [Outcome.CONFLICT, Outcome.DUPLICATE]
 
 
 async def test_only_large_payloads_take_a_statement_more(engine: AsyncEngine) -> None:

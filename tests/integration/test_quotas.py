@@ -5,9 +5,9 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from adapters.kafka import source as source_module
 from adapters.kafka.connection import Brokers
-from adapters.kafka.source import KafkaEventSource
+from adapters.kafka.consumer import event_source as source_module
+from adapters.kafka.consumer.event_source import KafkaEventSource
 from tests.contracts.harness import ends, size
 from tests.integration.test_watchdog import LIMITS
 from tests.support.events import an_event

@@ -11,10 +11,10 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from adapters import wire
-from adapters.memory import MemoryDeadLetters, MemoryLog, MemoryPartitionStates, MemorySource
+from adapters.memory import MemoryDeadLetterQueue, MemoryLog, MemoryPartitionStates, MemorySource
 from adapters.postgres.engine import Database, Limits, create_engine
 from adapters.postgres.event_store import PostgresEventStore
+from adapters.records import codec
 from application.consume.consumer_loop import ConsumerLoop
 from application.consume.dlq_limits import DlqLimits
 from application.consume.pace import Backoff, Pace
@@ -43,8 +43,8 @@ class Moving:
         self.source = MemorySource(self.log, "events", "group")
         process = ProcessEvent(
             PostgresEventStore(engine, settle=25.0),
-            MemoryDeadLetters(self.log, "letters"),
-            wire.decode,
+            MemoryDeadLetterQueue(self.log, "letters"),
+            codec.decode,
             lambda: datetime.now(UTC),
             patience=patience,
         )
@@ -60,7 +60,7 @@ class Moving:
     def append(self, *events: UserEvent, partition: int = 0) -> None:
         """Append to a partition."""
         for event in events:
-            self.log.append("events", None, wire.encode(event), partition=partition)
+            self.log.append("events", None, codec.encode(event), partition=partition)
 
     @property
     def letters(self) -> list[tuple[str, int]]:

@@ -109,7 +109,7 @@ async def test_documented_rights_are_enough(world: World, rights: Rights, log: s
     processes: list[Kind] = ["api", "consumer"]
     api, consumer = [await world.run(kind, **settings, **rights.environment(kind)) for kind in processes]
     await _use(world, api)
-    await consumer.logged("record parked as a dead letter")
+    await consumer.logged("record dead-lettered")
     if log == "kafka":
         # A letter that its topic refuses is kept in the table, and a partition is halted.
         await world.send(NewRecord(b"{" + b"x" * MOST_BYTES), *(NewRecord(b"{oops") for _ in range(IN_A_ROW)))

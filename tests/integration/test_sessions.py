@@ -15,7 +15,7 @@ from adapters.postgres import engine as pool
 from adapters.postgres import event_writer
 from adapters.postgres.engine import Database, create_engine
 from adapters.postgres.event_store import PostgresEventStore
-from application.ports import Verdict
+from application.ports import Outcome
 from domain.errors import Unavailable, WrongDeployment
 from tests.support.events import an_event, delivered
 from tests.support.framing import postgres_messages
@@ -23,7 +23,7 @@ from tests.support.postgres import PostgresServer, connect
 from tests.support.proxy import proxied
 from tests.support.waiting import PATIENCE, eventually
 
-STORED = Verdict.STORED
+STORED = Outcome.STORED
 USES: dict[str, Callable[[PostgresEventStore], Awaitable[object]]] = {
     "statement": lambda store: store.ping(),
     "COPY": lambda store: store.add(delivered(an_event())),

@@ -13,13 +13,13 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from adapters.postgres.engine import Database, Limits, create_engine
 from adapters.postgres.erasures import PostgresErasures
-from adapters.postgres.event_log import PostgresDeadLetters, PostgresEventPublisher, ensure_topic
+from adapters.postgres.event_log import PostgresDeadLetterQueue, PostgresEventPublisher, ensure_topic
 from adapters.postgres.event_store import PostgresEventStore
 from adapters.postgres.migrate import migrate
 from adapters.postgres.oversize_letters import PostgresOversizeLetters
 from adapters.postgres.partition_states import PostgresPartitionStates
 from application.consume.halt import Halt, HaltKind
-from application.ports import Receipt, Verdict
+from application.ports import Outcome, Receipt
 from domain.errors import Unavailable
 from tests.support.events import a_letter, a_record, an_event, delivered
 from tests.support.framing import postgres_messages
@@ -49,7 +49,7 @@ async def _publish(engine: AsyncEngine) -> None:
 
 async def _park(engine: AsyncEngine) -> None:
     await ensure_topic(engine, "letters")
-    await PostgresDeadLetters(engine, "letters").park([a_letter(a_record(b"bad"))])
+    await PostgresDeadLetterQueue(engine, "letters").send([a_letter(a_record(b"bad"))])
 
 
 async def _erasures(engine: AsyncEngine) -> None:
@@ -66,7 +66,7 @@ USES: dict[str, Callable[[AsyncEngine], Awaitable[object]]] = {
     "halt": lambda engine: PostgresPartitionStates(engine, "events", "group").halt(0, Halt(HaltKind.GAP, 7, "gone")),
     "resume": lambda engine: PostgresPartitionStates(engine, "events", "group").resume(),
     "publish": _publish,
-    "park": _park,
+    "send": _park,
     "erasures": _erasures,
 }
 
@@ -106,7 +106,7 @@ async def test_what_stands_already_waits_for_the_standby(
     """The first try ends by its limit, which leaves visible what no standby has: the next ones may not believe it."""
     if use == "resume":
         await USES["halt"](engine)
-    if use in {"publish", "park"}:
+    if use in {"publish", "send"}:
         # Makes the topic.
         await USES[use](engine)
     hasty = create_engine(replace(database, limits=IN_VAIN), application_name="tests", pool_size=5)
@@ -204,6 +204,6 @@ async def test_address_that_led_to_the_standby_for_a_while_heals(servers: Replic
         with pytest.raises(Unavailable, match="XX000"):
             await store.add(delivered(stored))
         proxy.server_port = database.port
-        assert await store.add(delivered(an_event())) == [Verdict.STORED]
-        assert await store.add(delivered(stored)) == [Verdict.DUPLICATE]
+        assert await store.add(delivered(an_event())) == [Outcome.STORED]
+        assert await store.add(delivered(stored)) == [Outcome.DUPLICATE]
         await engine.dispose()

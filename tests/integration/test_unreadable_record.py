@@ -10,8 +10,8 @@ from aiokafka.record.default_records import DefaultRecordBatchBuilder
 from aiokafka.record.util import calc_crc32c
 
 from adapters.kafka.connection import Brokers
-from adapters.kafka.reader import KafkaLogReader
-from adapters.kafka.source import KafkaEventSource
+from adapters.kafka.consumer.event_source import KafkaEventSource
+from adapters.kafka.log_reader import KafkaLogReader
 from application.consume.halt import HaltKind
 from domain.errors import WrongDeployment
 from tests.contracts.harness import ends, flat

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from adapters import wire
+from adapters.records import codec
 from domain.event import UserEvent
 from tests.support.api import TOPIC, Api
 
@@ -14,7 +14,7 @@ UNSTORABLE = b'{"userId":"user-1","eventType":"JUMP","eventId":"%s"}' % EVENT_ID
 
 def published(api: Api) -> list[UserEvent]:
     """Read the events in the log, partition by partition."""
-    events = [wire.decode(record) for record in api.log.records(TOPIC)]
+    events = [codec.decode(record) for record in api.log.records(TOPIC)]
     return [event for event in events if isinstance(event, UserEvent)]
 
 

@@ -5,9 +5,9 @@ from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequen
 from contextlib import asynccontextmanager
 from datetime import datetime
 
-from adapters import wire
-from adapters.log_record import LogRecord
 from adapters.memory import MemoryLog, MemoryPartitionStates, MemorySource
+from adapters.records import codec
+from adapters.records.log_record import LogRecord
 from application.consume.consumer_loop import ConsumerLoop
 from application.consume.dlq_limits import DlqLimits
 from application.consume.pace import Backoff, Pace
@@ -53,18 +53,18 @@ class WatchedSource(MemorySource):
 
 
 class ConsumerWorld:
-    """A log of three partitions, one member of its group, and where its records go."""
+    """A log, one member of its group, and where its records go."""
 
-    def __init__(self, pace: Pace = PACE, before: "ConsumerWorld | None" = None) -> None:
+    def __init__(self, pace: Pace = PACE, before: "ConsumerWorld | None" = None, *, partitions: int = 3) -> None:
         """`before`: the world of a consumer whose successor this one is."""
         self.now = NOON
-        self.log: MemoryLog = MemoryLog(partitions=3) if before is None else before.log
+        self.log: MemoryLog = MemoryLog(partitions=partitions) if before is None else before.log
         table = None if before is None else before.states.table
         self.states: MemoryPartitionStates = MemoryPartitionStates("events", "group", table)
         self.source = WatchedSource(self.log)
         self.store: WatchedStore = WatchedStore() if before is None else before.store
         self.letters: WatchedLetters = WatchedLetters() if before is None else before.letters
-        process = ProcessEvent(self.store, self.letters, wire.decode, self._clock)
+        process = ProcessEvent(self.store, self.letters, codec.decode, self._clock)
         self.consumer = ConsumerLoop(self.source, process, self.states, self._clock, pace=pace, dlq_limits=LIMITS)
         self.stop = asyncio.Event()
 
@@ -72,7 +72,7 @@ class ConsumerWorld:
         """Append new events to a partition."""
         events = [an_event() for _ in range(count)]
         for event in events:
-            self.log.append("events", None, wire.encode(event), partition=partition)
+            self.log.append("events", None, codec.encode(event), partition=partition)
         return events
 
     def append_garbage(self, count: int, partition: int = 0) -> None:
@@ -83,7 +83,7 @@ class ConsumerWorld:
     def append_unstorable(self, count: int, partition: int = 0) -> None:
         """Append events that the store refuses to a partition."""
         for _ in range(count):
-            self.log.append("events", None, wire.encode(an_event(payload=UNSTORABLE)), partition=partition)
+            self.log.append("events", None, codec.encode(an_event(payload=UNSTORABLE)), partition=partition)
 
     def another(self) -> MemoryPartitionStates:
         """Return the states as a process beside this consumer sees and changes them."""

@@ -3,8 +3,8 @@
 from datetime import UTC, datetime
 from uuid import UUID, uuid4
 
-from adapters import wire
-from adapters.log_record import LogRecord
+from adapters.records import codec
+from adapters.records.log_record import LogRecord
 from application.ports import Delivery
 from domain.dead_letter import DeadLetter, Failure, FailureKind, Record
 from domain.event import EventType, UserEvent
@@ -33,7 +33,7 @@ def a_record(
 
 def time_of(milliseconds: int) -> datetime:
     """Read a record's timestamp."""
-    moment = wire.from_milliseconds(milliseconds)
+    moment = codec.from_milliseconds(milliseconds)
     assert moment is not None
     return moment
 

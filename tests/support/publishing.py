@@ -3,7 +3,7 @@
 import json
 from typing import Any
 
-from adapters import wire
+from adapters.records import codec
 from domain.event import UserEvent
 from tests.support.api import TOPIC, Api
 
@@ -18,6 +18,6 @@ def body(**fields: Any) -> bytes:
 def published(api: Api) -> UserEvent:
     """Read the one event in the log."""
     [record] = api.log.records(TOPIC)
-    event = wire.decode(record)
+    event = codec.decode(record)
     assert isinstance(event, UserEvent)
     return event

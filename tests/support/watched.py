@@ -4,8 +4,8 @@ import asyncio
 from collections.abc import Sequence
 from uuid import UUID
 
-from adapters.memory import MemoryDeadLetters, MemoryEventStore, MemoryLog
-from application.ports import Delivery, Verdict
+from adapters.memory import MemoryDeadLetterQueue, MemoryEventStore, MemoryLog
+from application.ports import Delivery, Outcome
 from domain.dead_letter import DeadLetter
 from domain.errors import Rejected
 from tests.support.events import NOON
@@ -27,7 +27,7 @@ class WatchedStore(MemoryEventStore):
         """Calls to add wait here for as long as it is cleared."""
         self.gate.set()
 
-    async def add(self, deliveries: Sequence[Delivery]) -> list[Verdict]:
+    async def add(self, deliveries: Sequence[Delivery]) -> list[Outcome]:
         ids = [delivery.event.id for delivery in deliveries]
         self.calls.append(ids)
         await self.gate.wait()
@@ -43,13 +43,13 @@ class WatchedStore(MemoryEventStore):
         await super().probe()
 
 
-class WatchedLetters(MemoryDeadLetters):
+class WatchedLetters(MemoryDeadLetterQueue):
     """Dead letters as they were parked."""
 
     def __init__(self) -> None:
         super().__init__(MemoryLog(partitions=1), "events-dlq")
         self.parked: list[DeadLetter] = []
 
-    async def park(self, letters: Sequence[DeadLetter]) -> None:
-        await super().park(letters)
+    async def send(self, letters: Sequence[DeadLetter]) -> None:
+        await super().send(letters)
         self.parked += letters

@@ -8,8 +8,8 @@ from uuid import UUID, uuid4
 
 from aiokafka.structs import ConsumerRecord
 
-from adapters import wire
 from adapters.postgres.engine import Database
+from adapters.records import codec
 from domain.event import UserEvent
 from tests.support.command import user_events
 from tests.support.postgres import connect, environment_of
@@ -122,4 +122,4 @@ class World:
 
 def as_records(events: Sequence[UserEvent], partitions: int = 1) -> list[NewRecord]:
     """Records as the api would send them, spread over partitions in turn."""
-    return [NewRecord(wire.encode(event), partition=place % partitions) for place, event in enumerate(events)]
+    return [NewRecord(codec.encode(event), partition=place % partitions) for place, event in enumerate(events)]

@@ -6,7 +6,7 @@ import pytest
 from aiokafka import OffsetAndMetadata, TopicPartition
 from aiokafka.errors import CorruptRecordException
 
-from adapters.kafka.assignment import Assignment
+from adapters.kafka.consumer.assignment import Assignment
 from application.consume.halt import HaltKind
 from domain.errors import Unavailable
 from tests.support.events import a_record

@@ -9,17 +9,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from adapters import letter_headers, wire
 from adapters.memory import (
-    MemoryDeadLetters,
+    MemoryDeadLetterQueue,
     MemoryErasures,
     MemoryEventStore,
     MemoryLog,
     MemoryLogReader,
     MemoryOversizeLetters,
 )
+from adapters.records import codec, dlq_headers
 from application.audit import AuditRange, Fate, Finding, Missing
-from application.ports import Delivery, Span, Stretch, Verdict
+from application.ports import Delivery, Outcome, Span, Stretch
 from domain.errors import Rejected, Unavailable
 from domain.event import UserEvent
 from tests.support.events import NOON, a_letter, an_event
@@ -37,15 +37,15 @@ class World:
         self.log.make("events")
         self.log.make("dlq")
         self.reader = MemoryLogReader(self.log, "events")
-        self.letters = MemoryDeadLetters(self.log, "dlq")
+        self.letters = MemoryDeadLetterQueue(self.log, "dlq")
         self.letter_reader = MemoryLogReader(self.log, "dlq")
         self.kept = MemoryOversizeLetters()
         self.store = MemoryEventStore(lambda: NOON)
         self.erasures = MemoryErasures()
 
-    def append(self, content: UserEvent | bytes, headers: wire.Headers = (), partition: int = 0) -> Delivery:
+    def append(self, content: UserEvent | bytes, headers: codec.Headers = (), partition: int = 0) -> Delivery:
         """Append a record."""
-        value = wire.encode(content) if isinstance(content, UserEvent) else content
+        value = codec.encode(content) if isinstance(content, UserEvent) else content
         record = self.log.append("events", b"key", value, headers, partition)
         self.now += HOUR
         return Delivery(record, content if isinstance(content, UserEvent) else an_event())
@@ -56,10 +56,10 @@ class World:
         await self.store.add([delivery])
         return delivery
 
-    async def parked(self, content: UserEvent | bytes, headers: wire.Headers = ()) -> Delivery:
+    async def parked(self, content: UserEvent | bytes, headers: codec.Headers = ()) -> Delivery:
         """Append a record that a consumer has parked."""
         delivery = self.append(content, headers)
-        await self.letters.park([a_letter(delivery.record)])
+        await self.letters.send([a_letter(delivery.record)])
         return delivery
 
     def commit(self, **positions: int) -> None:
@@ -82,9 +82,9 @@ class World:
             self.erasures,
             topic="events",
             group="group",
-            decode=wire.decode,
-            origin=letter_headers.origin,
-            origins=letter_headers.origins,
+            decode=codec.decode,
+            origin=dlq_headers.origin,
+            origins=dlq_headers.origins,
         )
         return [finding async for finding in audit(since, until)]
 
@@ -193,7 +193,7 @@ async def test_letter_that_its_topic_refused_proves_its_record(world: World) -> 
 async def test_replayed_record_is_proved_by_the_letter_about_the_replay_alone(world: World) -> None:
     """Although both letters name the place where the record first stood."""
     first = await world.parked(POISON)
-    told = letter_headers.render(a_letter(first.record))
+    told = dlq_headers.render(a_letter(first.record))
     replays = [
         tuple((name, number if name == "dlq.replays" else value) for name, value in told) for number in (b"1", b"2")
     ]
@@ -242,7 +242,7 @@ async def test_erasure_while_the_audit_is_at_work_is_not_missing(world: World) -
     world.commit_all()
 
     class ErasedMeanwhile(MemoryEventStore):
-        async def check(self, deliveries: Sequence[Delivery]) -> list[Verdict | None]:
+        async def check(self, deliveries: Sequence[Delivery]) -> list[Outcome | None]:
             verdicts = await super().check(deliveries)
             world.erasures.register[delivery.event.user_id] = NOON
             return verdicts
@@ -279,7 +279,7 @@ async def test_records_committed_while_the_audit_is_at_work_are_pending(world: W
     world.commit(p0=0)
 
     class CommittedMeanwhile(MemoryEventStore):
-        async def check(self, deliveries: Sequence[Delivery]) -> list[Verdict | None]:
+        async def check(self, deliveries: Sequence[Delivery]) -> list[Outcome | None]:
             verdicts = await super().check(deliveries)
             await self.add(deliveries)
             world.commit_all()
@@ -298,7 +298,7 @@ async def test_records_parked_while_the_audit_is_at_work_are_pending(world: Worl
     class ParkedMeanwhile(MemoryLogReader):
         async def spans(self) -> dict[int, Span]:
             spans = await super().spans()
-            await world.letters.park([a_letter(delivery.record)])
+            await world.letters.send([a_letter(delivery.record)])
             world.commit_all()
             return spans
 
@@ -372,7 +372,7 @@ async def test_event_that_the_table_refuses_to_compare_costs_the_others_nothing(
     refused = an_event("refused")
 
     class Refusing(MemoryEventStore):
-        async def check(self, deliveries: Sequence[Delivery]) -> list[Verdict | None]:
+        async def check(self, deliveries: Sequence[Delivery]) -> list[Outcome | None]:
             if any(delivery.event.user_id == "refused" for delivery in deliveries):
                 raise Rejected("no")
             return await super().check(deliveries)

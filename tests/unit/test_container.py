@@ -7,14 +7,14 @@ from typing import Any
 import pytest
 from dependency_injector import providers
 
-from adapters.kafka.dead_letters import KafkaDeadLetters
+from adapters.kafka.consumer.event_source import KafkaEventSource
+from adapters.kafka.dead_letter_queue import KafkaDeadLetterQueue
+from adapters.kafka.log_reader import KafkaLogReader
 from adapters.kafka.publisher import KafkaEventPublisher
-from adapters.kafka.reader import KafkaLogReader
-from adapters.kafka.source import KafkaEventSource
-from adapters.memory import MemoryDeadLetters, MemoryEventStore, MemoryLog, MemoryPublisher, MemorySource
+from adapters.memory import MemoryDeadLetterQueue, MemoryEventStore, MemoryLog, MemoryPublisher, MemorySource
 from adapters.postgres.erasures import PostgresErasures
 from adapters.postgres.event_log import (
-    PostgresDeadLetters,
+    PostgresDeadLetterQueue,
     PostgresEventPublisher,
     PostgresEventSource,
     PostgresLogReader,
@@ -34,7 +34,7 @@ PORTS = {
     "kafka": {
         "publisher": KafkaEventPublisher,
         "source": KafkaEventSource,
-        "dead_letters": KafkaDeadLetters,
+        "dead_letters": KafkaDeadLetterQueue,
         "log_reader": KafkaLogReader,
         "letter_reader": KafkaLogReader,
         "erasures": PostgresErasures,
@@ -43,7 +43,7 @@ PORTS = {
     "postgres": {
         "publisher": PostgresEventPublisher,
         "source": PostgresEventSource,
-        "dead_letters": PostgresDeadLetters,
+        "dead_letters": PostgresDeadLetterQueue,
         "log_reader": PostgresLogReader,
         "letter_reader": PostgresLogReader,
         "erasures": PostgresErasures,
@@ -111,7 +111,7 @@ async def test_process_is_assembled_of_fakes(event_log: str, process: str, conta
         event_log,
         publisher=providers.Object(MemoryPublisher(log, "events")),
         source=providers.Object(MemorySource(log, "events", "group")),
-        dead_letters=providers.Object(MemoryDeadLetters(log, "dlq")),
+        dead_letters=providers.Object(MemoryDeadLetterQueue(log, "dlq")),
         event_store=providers.Object(MemoryEventStore(lambda: NOON)),
         engine=providers.Object(None),
     )

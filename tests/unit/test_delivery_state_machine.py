@@ -15,10 +15,8 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from adapters import wire
-from adapters.log_record import LogRecord
 from adapters.memory import (
-    MemoryDeadLetters,
+    MemoryDeadLetterQueue,
     MemoryEventStore,
     MemoryLog,
     MemoryPartitionStates,
@@ -26,11 +24,13 @@ from adapters.memory import (
     MemorySource,
 )
 from adapters.memory.outage import Outage
-from adapters.memory.states import StateTable
+from adapters.memory.partition_states import StateTable
+from adapters.records import codec
+from adapters.records.log_record import LogRecord
 from application.consume.dlq_limits import CircuitBreaker, DlqLimits
 from application.consume.poison_pills import PoisonPills
 from application.consume.process_event import Attempt, Processed, ProcessEvent, Tally
-from application.ports import Delivery, Receipt, StaleGeneration, Verdict
+from application.ports import Delivery, Outcome, Receipt, StaleGeneration
 from domain.dead_letter import Failure, Record
 from domain.errors import Rejected, Unavailable
 from domain.event import EventType, UserEvent
@@ -66,17 +66,17 @@ class PickyStore(MemoryEventStore):
         self.stored: dict[int, list[int]] = defaultdict(list)
         """By partition, the offsets that new rows came from."""
 
-    async def add(self, deliveries: Sequence[Delivery]) -> list[Verdict]:
+    async def add(self, deliveries: Sequence[Delivery]) -> list[Outcome]:
         users = {delivery.event.user_id for delivery in deliveries}
         if self.outage is None and REFUSED in users:
             raise Rejected("refused")
         if self.outage is None and BUG in users:
             raise RuntimeError("a bug")
-        verdicts = await super().add(deliveries)
-        for (record, _), verdict in zip(deliveries, verdicts, strict=True):
-            if verdict is Verdict.STORED:
+        outcomes = await super().add(deliveries)
+        for (record, _), outcome in zip(deliveries, outcomes, strict=True):
+            if outcome is Outcome.STORED:
                 self.stored[record.partition].append(record.offset)
-        return verdicts
+        return outcomes
 
 
 class Killed(Exception):
@@ -216,7 +216,7 @@ class Member:
 
     async def _try(self, share: Share) -> Processed:
         """Die of the first try at a poison pill."""
-        events = map(wire.decode, share.batch)
+        events = map(codec.decode, share.batch)
         if any(isinstance(event, UserEvent) and event.user_id == POISON for event in events):
             raise Killed
         return await self._process(share.batch, share.breaker, Attempt())
@@ -239,8 +239,8 @@ class Delivering(RuleBasedStateMachine):
         self.log = MemoryLog(partitions=2, clock=self.clock)
         self.publisher = MemoryPublisher(self.log, TOPIC)
         self.store = PickyStore(self.clock)
-        self.letters = MemoryDeadLetters(self.log, LETTERS)
-        self.process = ProcessEvent(self.store, self.letters, wire.decode, self.clock)
+        self.letters = MemoryDeadLetterQueue(self.log, LETTERS)
+        self.process = ProcessEvent(self.store, self.letters, codec.decode, self.clock)
         self.states: StateTable = {}
         self.crashes = Crashes()
         self.members: list[Member] = []
@@ -370,7 +370,7 @@ class Delivering(RuleBasedStateMachine):
         """Whatever else dies or sleeps; and it kills three consumers at most with it alone in flight."""
         for partition, offset, letter in self.parked():
             if dict(letter.headers)["dlq.error.class"] == b"LethalRecord":
-                event = wire.decode(self.log.topics[TOPIC][partition][offset])
+                event = codec.decode(self.log.topics[TOPIC][partition][offset])
                 assert isinstance(event, UserEvent)
                 assert event.user_id == POISON
         assert all(crashes <= 3 for crashes in self.crashes.alone.values())
@@ -408,7 +408,7 @@ class Delivering(RuleBasedStateMachine):
         for event, receipt in self.acknowledged:
             assert receipt.offset is not None
             record = self.log.topics[TOPIC][receipt.partition][receipt.offset]
-            assert wire.decode(record) == event
+            assert codec.decode(record) == event
             assert record in kept
         self.loop.close()
 
@@ -478,7 +478,7 @@ class Kept:
         """Tell whether `record` was parked, or stands in the table with the same content."""
         if (record.partition, record.offset) in self.letters:
             return True
-        event = wire.decode(record)
+        event = codec.decode(record)
         row = None if isinstance(event, Failure) else self.store.rows.get(event.id)
         return (
             row is not None

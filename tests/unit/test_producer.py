@@ -11,7 +11,7 @@ from aiokafka.errors import KafkaError
 
 from adapters.in_flight import InFlight
 from adapters.kafka.connection import Brokers
-from adapters.kafka.producer import Outcome, Producer, ProducerRecord, client_replacement
+from adapters.kafka.producer import Producer, ProducerRecord, PublishOutcome, client_replacement
 from adapters.kafka.producer import producer as producer_module
 from adapters.kafka.producer.partitions import PartitionSenders
 from adapters.kafka.producer.record_batches import RecordBatch
@@ -88,7 +88,7 @@ async def opened(clients: list[Client]) -> Producer:
     return producer
 
 
-async def begun(producer: Producer, client: Client, *records: ProducerRecord) -> asyncio.Task[list[Outcome]]:
+async def begun(producer: Producer, client: Client, *records: ProducerRecord) -> asyncio.Task[list[PublishOutcome]]:
     """A send whose records are on their way."""
     sending = asyncio.create_task(producer.send(TOPIC, records))
     await client.kafka.settle()

@@ -6,8 +6,8 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from adapters import wire
 from adapters.memory import MemoryLog, MemoryPublisher
+from adapters.records import codec
 from application.ports import Receipt
 from application.publish_event import Draft, NotPublished, Published, PublishEvent
 from domain.errors import Rejected, Unavailable, WrongDeployment
@@ -42,7 +42,7 @@ async def test_missing_id_time_and_payload_are_made(publish: PublishEvent, log: 
     """A client has to state the user and the type only."""
     assert await publish([Draft("user-1", "LOGOUT")]) == [Published(NEW_ID, Receipt(0, 0))]
     (record,) = log.records("events")
-    assert wire.decode(record) == UserEvent(NEW_ID, "user-1", EventType.LOGOUT, NOON, b"{}")
+    assert codec.decode(record) == UserEvent(NEW_ID, "user-1", EventType.LOGOUT, NOON, b"{}")
 
 
 async def test_stated_id_time_and_payload_are_kept(publish: PublishEvent, log: MemoryLog) -> None:
@@ -50,7 +50,7 @@ async def test_stated_id_time_and_payload_are_kept(publish: PublishEvent, log: M
     own_id, moment = uuid4(), NOON - timedelta(days=1)
     await publish([replace(DRAFT, event_id=str(own_id), timestamp=moment.isoformat())])
     (record,) = log.records("events")
-    assert wire.decode(record) == UserEvent(own_id, "user-1", EventType.LOGIN, moment, b'{"page": "/"}')
+    assert codec.decode(record) == UserEvent(own_id, "user-1", EventType.LOGIN, moment, b'{"page": "/"}')
 
 
 async def test_each_draft_has_its_own_outcome_in_order(publish: PublishEvent, log: MemoryLog) -> None:

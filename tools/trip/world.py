@@ -11,7 +11,7 @@ from typing import Any, Final
 from dependency_injector import providers
 
 from adapters.memory import (
-    MemoryDeadLetters,
+    MemoryDeadLetterQueue,
     MemoryEventStore,
     MemoryLog,
     MemoryPartitionStates,
@@ -37,7 +37,7 @@ class World:
         self.container = Container(
             settings=load_settings({"HOST": "127.0.0.1", "PORT": str(self.port), "CONSUMER_PORT": str(consumer_port)}),
             publisher=providers.Object(MemoryPublisher(self.published, _TOPIC)),
-            dead_letters=providers.Object(MemoryDeadLetters(self.consumed, "dead-letters")),
+            dead_letters=providers.Object(MemoryDeadLetterQueue(self.consumed, "dead-letters")),
             event_store=providers.Object(MemoryEventStore(lambda: datetime.now(UTC))),
             partition_states=providers.Object(MemoryPartitionStates(_TOPIC, _GROUP)),
             engine=providers.Object(None),

@@ -3,8 +3,8 @@
 from collections.abc import Coroutine, Sequence
 from typing import Any
 
-from adapters import wire
-from adapters.kafka.producer import Outcome, Producer, ProducerRecord
+from adapters.kafka.producer import Producer, ProducerRecord, PublishOutcome
+from adapters.records import codec
 from domain.event import UserEvent
 
 
@@ -17,10 +17,10 @@ class KafkaEventPublisher:
 
     def publish(
         self, events: Sequence[UserEvent], traceparent: bytes | None = None
-    ) -> Coroutine[Any, Any, Sequence[Outcome]]:
-        headers = wire.record_headers(traceparent)
+    ) -> Coroutine[Any, Any, Sequence[PublishOutcome]]:
+        headers = codec.record_headers(traceparent)
         return self._producer.send(
-            self._topic, [ProducerRecord(wire.encode_key(event), wire.encode(event), headers) for event in events]
+            self._topic, [ProducerRecord(codec.encode_key(event), codec.encode(event), headers) for event in events]
         )
 
     async def ping(self) -> None:

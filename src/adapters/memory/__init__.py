@@ -3,16 +3,16 @@
 Each adapter has an attribute `outage`: while it holds an exception, every call that would do I/O fails with it.
 """
 
+from adapters.memory.dead_letter_queue import MemoryDeadLetterQueue, MemoryOversizeLetters
 from adapters.memory.erasures import MemoryErasures
-from adapters.memory.letters import MemoryDeadLetters, MemoryOversizeLetters
+from adapters.memory.event_source import MemorySource
+from adapters.memory.event_store import MemoryEventStore
 from adapters.memory.log import MemoryLog, MemoryPublisher
-from adapters.memory.reader import MemoryLogReader
-from adapters.memory.source import MemorySource
-from adapters.memory.states import MemoryPartitionStates
-from adapters.memory.store import MemoryEventStore
+from adapters.memory.log_reader import MemoryLogReader
+from adapters.memory.partition_states import MemoryPartitionStates
 
 __all__ = [
-    "MemoryDeadLetters",
+    "MemoryDeadLetterQueue",
     "MemoryErasures",
     "MemoryEventStore",
     "MemoryLog",

@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from zlib import crc32
 
-from adapters import wire
-from adapters.log_record import LogRecord
 from adapters.memory.outage import Outage
+from adapters.records import codec
+from adapters.records.log_record import LogRecord
 from application.ports import Receipt
 from domain.errors import Rejected, Unavailable
 from domain.event import UserEvent
@@ -56,7 +56,7 @@ class MemoryLog:
         topic: str,
         key: bytes | None,
         value: bytes | None,
-        headers: wire.Headers = (),
+        headers: codec.Headers = (),
         partition: int | None = None,
     ) -> LogRecord:
         """Append one record to the partition of its key, or to the one named."""
@@ -117,14 +117,14 @@ class MemoryPublisher(Outage):
             await self._reach()
         except (Rejected, Unavailable) as outage:
             return [outage for _ in events]
-        headers = wire.record_headers(traceparent)
+        headers = codec.record_headers(traceparent)
         return [self._append(event, headers) for event in events]
 
     async def ping(self) -> None:
         await self._reach()
 
-    def _append(self, event: UserEvent, headers: wire.Headers) -> Receipt | Rejected:
-        key, value = wire.encode_key(event), wire.encode(event)
+    def _append(self, event: UserEvent, headers: codec.Headers) -> Receipt | Rejected:
+        key, value = codec.encode_key(event), codec.encode(event)
         if len(key) + len(value) > self._max_record_bytes:
             return Rejected(f"the record is larger than {self._max_record_bytes} bytes")
         record = self._log.append(self._topic, key, value, headers)

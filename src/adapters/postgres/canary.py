@@ -6,13 +6,13 @@ from uuid import uuid4
 import asyncpg
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from adapters.log_record import LogRecord
 from adapters.postgres import durability
 from adapters.postgres import event_statements as statements
 from adapters.postgres.lock_holders import holders_told
 from adapters.postgres.printed_payloads import ROWS, LargePayloads
 from adapters.postgres.schema import events
-from application.ports import Delivery, Verdict
+from adapters.records.log_record import LogRecord
+from application.ports import Delivery, Outcome
 from domain.errors import Declined, Rejected, WrongDeployment
 from domain.event import EventType, UserEvent
 
@@ -53,7 +53,7 @@ async def _store(engine: AsyncEngine, canary: Delivery) -> None:
             await statements.begin(connection)
             await connection.exec_driver_sql("SAVEPOINT canary")
             await _write(connection, canary)
-            if await statements.compare(connection, [canary]) != [Verdict.DUPLICATE]:
+            if await statements.compare(connection, [canary]) != [Outcome.DUPLICATE]:
                 raise Declined("database: a trigger keeps every row out, or this role may not see it")
             await connection.exec_driver_sql("SET CONSTRAINTS ALL IMMEDIATE")
             # Nobody ever sees the row, but the commit is one of a transaction that has written.

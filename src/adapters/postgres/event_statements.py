@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from adapters.postgres.engine import may_be_the_session
 from adapters.postgres.schema import EVENTS
-from application.ports import Delivery, Verdict
+from application.ports import Delivery, Outcome
 
 _STATEMENT_BYTES = 32 * 1024 * 1024
 """From how many bytes of payload on a statement takes no more events; the server refuses messages of 1 GiB."""
@@ -43,7 +43,7 @@ SELECT pg_terminate_backend(pid) FROM pg_stat_activity
 WHERE datname = current_database() AND usename = current_user AND state = 'active' AND wait_event = 'ClientRead'
   AND starts_with(query, 'COPY "events"') AND query_start < clock_timestamp() - make_interval(secs => $1)
 """
-_VERDICTS = {True: Verdict.DUPLICATE, False: Verdict.CONFLICT, None: None}
+_OUTCOMES = {True: Outcome.DUPLICATE, False: Outcome.CONFLICT, None: None}
 
 
 class NotCopied(Exception):
@@ -131,7 +131,7 @@ async def insert(connection: AsyncConnection, deliveries: Sequence[Delivery]) ->
     return [each for part in _parts(deliveries) for each in await _insert(connection, part)]
 
 
-async def compare(connection: AsyncConnection, deliveries: Sequence[Delivery]) -> list[Verdict | None]:
+async def compare(connection: AsyncConnection, deliveries: Sequence[Delivery]) -> list[Outcome | None]:
     """Tell duplicates, conflicts and what does not stand in the table, in order."""
     return [each for part in _parts(deliveries) for each in await _compare(connection, part)]
 
@@ -155,9 +155,9 @@ async def _insert(connection: AsyncConnection, deliveries: Sequence[Delivery]) -
     return rows.scalars().all()
 
 
-async def _compare(connection: AsyncConnection, deliveries: Sequence[Delivery]) -> list[Verdict | None]:
+async def _compare(connection: AsyncConnection, deliveries: Sequence[Delivery]) -> list[Outcome | None]:
     rows = await connection.exec_driver_sql(_COMPARE, _contents(deliveries))
-    return [_VERDICTS[same] for same in rows.scalars()]
+    return [_OUTCOMES[same] for same in rows.scalars()]
 
 
 def _parts(deliveries: Sequence[Delivery]) -> Iterator[Sequence[Delivery]]:

@@ -18,7 +18,7 @@ from adapters.postgres.event_writer import EventWriter
 from adapters.postgres.printed_payloads import ROWS, LargePayloads
 from adapters.postgres.schema import events
 from application.listing import PAGE_PAYLOAD, Cursor, EventFilter, Page, StoredEvent
-from application.ports import Delivery, Verdict
+from application.ports import Delivery, Outcome
 
 _FETCH_ROWS = 50
 """How many rows of a listing are asked for at a time, since nobody knows beforehand how large they are."""
@@ -43,10 +43,10 @@ class PostgresEventStore:
         self._settle = settle
         self._writer = EventWriter(engine, settle=settle)
 
-    async def add(self, deliveries: Sequence[Delivery]) -> Sequence[Verdict]:
+    async def add(self, deliveries: Sequence[Delivery]) -> Sequence[Outcome]:
         return await self._writer.add(deliveries)
 
-    async def check(self, deliveries: Sequence[Delivery]) -> Sequence[Verdict | None]:
+    async def check(self, deliveries: Sequence[Delivery]) -> Sequence[Outcome | None]:
         with translated():
             async with self._engine.connect() as connection:
                 return await statements.compare(connection, deliveries)

@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from adapters.postgres import durability
 from adapters.postgres import event_statements as statements
 from adapters.postgres.lock_holders import holders_told
-from application.ports import Delivery, Verdict
+from application.ports import Delivery, Outcome
 from domain.errors import Declined, Unavailable
 
 _WARY_BATCHES = 20
@@ -30,7 +30,7 @@ class EventWriter:
         self._is_held_up = False
         """Whether the last batch could not be written: a COPY that was abandoned may stand in the way."""
 
-    async def add(self, deliveries: Sequence[Delivery]) -> Sequence[Verdict]:
+    async def add(self, deliveries: Sequence[Delivery]) -> Sequence[Outcome]:
         """Store what is new; see the port."""
         took_copies = self._takes_copies
         try:
@@ -43,12 +43,12 @@ class EventWriter:
             self._takes_copies = took_copies
             raise
 
-    async def _add(self, deliveries: Sequence[Delivery]) -> Sequence[Verdict]:
+    async def _add(self, deliveries: Sequence[Delivery]) -> Sequence[Outcome]:
         first = {delivery.event.id.int: place for place, delivery in reversed([*enumerate(deliveries)])}
         # Sorted by id, so that writers of the same ids wait for each other instead of deadlocking.
         unique = [deliveries[place] for _, place in sorted(first.items())]
         if len(unique) == len(deliveries) and await self._copied(unique):
-            return [Verdict.STORED] * len(deliveries)
+            return [Outcome.STORED] * len(deliveries)
         async with self._session() as connection:
             written = await self._write(connection, unique)
             new = {first[each.int] for each in written}
@@ -57,12 +57,12 @@ class EventWriter:
             if not written:
                 await durability.rely_on_reads(connection)
             await durability.commit(connection)
-        verdicts = [Verdict.STORED if place in new else next(compared) for place in range(len(deliveries))]
-        if None in verdicts:
+        outcomes = [Outcome.STORED if place in new else next(compared) for place in range(len(deliveries))]
+        if None in outcomes:
             raise Declined(
                 "database: a row was kept out by a trigger, or deleted meanwhile, or this role may not see it"
             )
-        return [verdict for verdict in verdicts if verdict is not None]
+        return [outcome for outcome in outcomes if outcome is not None]
 
     @asynccontextmanager
     async def _session(self) -> AsyncIterator[AsyncConnection]:

@@ -6,12 +6,12 @@ from sqlalchemy import select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from adapters import letter_headers, wire
 from adapters.postgres import durability
 from adapters.postgres.engine import translated
 from adapters.postgres.lock_holders import begin
 from adapters.postgres.schema import oversize_letters
-from adapters.wire import Headers
+from adapters.records import codec, dlq_headers
+from adapters.records.codec import Headers
 from domain.dead_letter import DeadLetter
 
 
@@ -30,7 +30,7 @@ class PostgresOversizeLetters:
             timestamp=record.timestamp,
             key=record.key,
             value=record.value,
-            headers=wire.headers_as_json(letter_headers.render(letter)),
+            headers=codec.headers_as_json(dlq_headers.render(letter)),
             cause=cause,
         )
         async with begin(self._engine) as connection:
@@ -42,4 +42,4 @@ class PostgresOversizeLetters:
         with translated():
             async with self._engine.connect() as connection:
                 rows = await connection.execute(select(oversize_letters.c.headers))
-                return [wire.headers_from_json(row.headers) for row in rows]
+                return [codec.headers_from_json(row.headers) for row in rows]

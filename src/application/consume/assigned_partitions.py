@@ -5,7 +5,7 @@ import logging
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 
-from application.consume.partition_worker import PartitionStatus, PartitionWorker, Tools
+from application.consume.partition_worker import PartitionWorker, Tools
 
 logger = logging.getLogger(__name__)
 
@@ -19,11 +19,6 @@ class AssignedPartitions:
         self.workers: dict[int, PartitionWorker] = {}
         self._tools = tools
         self._tasks: asyncio.TaskGroup | None = None
-
-    @property
-    def statuses(self) -> Mapping[int, PartitionStatus]:
-        """How each partition fares."""
-        return {partition: worker.status for partition, worker in self.workers.items()}
 
     @property
     def in_flight(self) -> int:

@@ -1,12 +1,11 @@
 """How many records of a partition are stored at once: fewer after a time-out, more again after quick successes."""
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from time import monotonic
 from typing import NamedTuple
 
-from domain.dead_letter import Record
 from domain.errors import Declined
 
 logger = logging.getLogger(__name__)
@@ -34,9 +33,9 @@ class BatchSize:
         self._partition = partition
         self._limit: _Limit | None = None
 
-    def bounded(self, records: Sequence[Record]) -> Sequence[Record]:
-        """Return the beginning of `records` that may be tried at once."""
-        return records if self._limit is None else records[: self._limit.records]
+    def bound(self, records: int) -> int:
+        """Return how many of `records` may be tried at once."""
+        return records if self._limit is None else min(records, self._limit.records)
 
     @contextmanager
     def measured(self, records: int) -> Iterator[None]:

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Sequence
 
-from application.ports import Delivery, EventStore, Verdict
+from application.ports import Delivery, EventStore, Outcome
 from domain.dead_letter import Failure, FailureKind, Record
 from domain.errors import Declined, Rejected, Unavailable, WrongDeployment
 
@@ -12,7 +12,7 @@ PATIENCE_SECONDS = 60.0
 _MOST_REFUSED = 100
 """Behind how many refused events the rest of a batch is left: each takes several questions, which may be far away."""
 
-Fate = Verdict | Failure
+Disposition = Outcome | Failure
 """What became of an event: what the store says of it, or why it is given up."""
 
 
@@ -28,14 +28,14 @@ class Bisection:
         self.asked = 0
         """How often the store was asked to add events."""
 
-    async def add(self, deliveries: Sequence[Delivery]) -> Sequence[Fate]:
+    async def add(self, deliveries: Sequence[Delivery]) -> Sequence[Disposition]:
         """Add events of one partition as `EventStore.add` does; none behind the hundredth refused event is answered.
 
         Raises `Declined` where fewer events had better be tried, `Unavailable` where no other event is taken either,
         and the store's `WrongDeployment`.
         """
         try:
-            fates = await self._add(deliveries, _MOST_REFUSED)
+            dispositions = await self._add(deliveries, _MOST_REFUSED)
         except Declined:
             raise
         except Unavailable:
@@ -43,15 +43,15 @@ class Bisection:
             self._declined.pop(deliveries[0].record.partition, None)
             raise
         self._declined.pop(deliveries[0].record.partition, None)
-        return fates
+        return dispositions
 
-    async def _add(self, deliveries: Sequence[Delivery], most_refused: int) -> Sequence[Fate]:
+    async def _add(self, deliveries: Sequence[Delivery], most_refused: int) -> Sequence[Disposition]:
         """Add `deliveries`; on a refusal halve them, in offset order, until the culprits stand alone.
 
         Behind the last of `most_refused` culprits none is tried, and the answer ends.
         """
         try:
-            verdicts = await self._ask(deliveries)
+            outcomes = await self._ask(deliveries)
         except Declined as declined:
             if len(deliveries) > 1:
                 # Tried again whole, as a deadlock is, or in smaller batches.
@@ -66,26 +66,26 @@ class Bisection:
         except Exception:  # noqa: BLE001, S110 - whatever it is, it must cost one event at most, not the partition
             pass
         else:
-            return _complete(verdicts, deliveries)
+            return _complete(outcomes, deliveries)
         if len(deliveries) > 1:
             middle = len(deliveries) // 2
             first = await self._add(deliveries[:middle], most_refused)
-            most_refused -= sum(isinstance(fate, Failure) for fate in first)
+            most_refused -= sum(isinstance(disposition, Failure) for disposition in first)
             if most_refused <= 0:
                 return first
             return [*first, *await self._add(deliveries[middle:], most_refused)]
         return await self._blame(deliveries)
 
-    async def _blame(self, alone: Sequence[Delivery]) -> Sequence[Fate]:
+    async def _blame(self, alone: Sequence[Delivery]) -> Sequence[Disposition]:
         """Try an event that failed alone once more, when another could be written: then it is to blame."""
         await self._probe()
         try:
-            verdicts = await self._ask(alone)
+            outcomes = await self._ask(alone)
         except Unavailable:
             raise
         except Exception as error:  # noqa: BLE001 - as above
             return [_failure(error)]
-        return _complete(verdicts, alone)
+        return _complete(outcomes, alone)
 
     async def _wait_out(self, record: Record, declined: Declined) -> None:
         """Return once an event was declined alone for long enough, while another could be written each time."""
@@ -99,7 +99,7 @@ class Bisection:
             self._declined[record.partition] = record.offset, since
             raise declined
 
-    async def _ask(self, deliveries: Sequence[Delivery]) -> Sequence[Verdict]:
+    async def _ask(self, deliveries: Sequence[Delivery]) -> Sequence[Outcome]:
         self.asked += 1
         return await self._store.add(deliveries)
 
@@ -116,11 +116,11 @@ class Bisection:
             raise Unavailable(f"the store fails on everything: {type(error).__name__}") from error
 
 
-def _complete(verdicts: Sequence[Verdict], deliveries: Sequence[Delivery]) -> Sequence[Verdict]:
+def _complete(outcomes: Sequence[Outcome], deliveries: Sequence[Delivery]) -> Sequence[Outcome]:
     """Refuse to go on when the store has not judged each event."""
-    if len(verdicts) != len(deliveries):
-        raise AssertionError(f"the store judged {len(verdicts)} of {len(deliveries)} events")
-    return verdicts
+    if len(outcomes) != len(deliveries):
+        raise AssertionError(f"the store judged {len(outcomes)} of {len(deliveries)} events")
+    return outcomes
 
 
 def _failure(error: Exception) -> Failure:

@@ -26,8 +26,9 @@ logger = logging.getLogger(__name__)
 
 _BUSY_WAIT_SECONDS = 0.02
 """How long a poll waits while a queue that is full may have room again at any moment."""
-_QUEUED_BATCHES = 3
-"""From how many batches of queued records on only partitions without any are polled, and for less: bounds memory."""
+_QUEUED_BATCHES = 8
+_QUEUED_BYTES = 48 * 1024 * 1024
+"""From so many queued records on only partitions without any are polled, and for less: bounds memory."""
 _SUSPECT_POLL_RECORDS = 100
 _SUSPECT_WAIT_SECONDS = 0.1
 """How long a poll may keep a suspect record waiting."""
@@ -66,7 +67,7 @@ class ConsumerLoop:
     @property
     def statuses(self) -> Mapping[int, PartitionStatus]:
         """How each assigned partition fares."""
-        return self._partitions.statuses
+        return {partition: worker.status for partition, worker in self._partitions.workers.items()}
 
     @property
     def halted(self) -> Mapping[int, Halt]:
@@ -212,8 +213,9 @@ class ConsumerLoop:
 
     @property
     def _is_crowded(self) -> bool:
-        queued = sum(len(worker.queue) for worker in self._partitions.workers.values())
-        return queued >= _QUEUED_BATCHES * self._pace.batch_size
+        queues = [worker.queue for worker in self._partitions.workers.values()]
+        is_long = sum(map(len, queues)) >= _QUEUED_BATCHES * self._pace.batch_size
+        return is_long or sum(queue.bytes for queue in queues) >= _QUEUED_BYTES
 
     def _full(self) -> Collection[int]:
         """Name the partitions whose queues take no more for now; while all is crowded, an empty queue alone does."""

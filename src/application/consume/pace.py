@@ -43,5 +43,5 @@ class Pace:
 
     @property
     def records_in_flight(self) -> int:
-        """How many records of a partition may be begun and not committed: one batch behind another."""
-        return 2 * self.batch_size
+        """How many records of a partition may be decoded and not committed: in commit, in the store, and read ahead."""
+        return 3 * self.batch_size

@@ -14,7 +14,8 @@ from application.consume.halt import Halt
 from application.consume.offset_committer import OffsetCommitter
 from application.consume.pace import Pace
 from application.consume.poison_pills import Claimed, PoisonPills
-from application.consume.process_event import Attempt, Processed, ProcessEvent
+from application.consume.process_event import Attempt, Processed, ProcessEvent, Reading
+from application.consume.read_ahead import ReadAhead
 from application.consume.record_queue import RecordQueue
 from application.consume.slots import Slots
 from application.ports import PartitionStates, StaleGeneration
@@ -69,12 +70,13 @@ class PartitionWorker:
     def __init__(self, partition: int, claimed: Claimed, tools: Tools) -> None:
         self.partition = partition
         self.status = PartitionStatus(halt=claimed.halt, suspect_until=claimed.suspect_until)
-        self.queue = RecordQueue()
+        self.queue = RecordQueue(tools.pace.batch_size)
         self.in_flight = 0
         """How many records were begun and are not handed over to be committed."""
         self._tools = tools
         self._batch_size = BatchSize(partition)
         self._breaker = CircuitBreaker(tools.dlq_limits)
+        self._read_ahead = ReadAhead(self.queue, tools.process, tools.pace.batch_size)
         self._resumed = asyncio.Event()
         if claimed.halt is None:
             self._resumed.set()
@@ -123,65 +125,64 @@ class PartitionWorker:
     async def _run(self) -> None:
         with suppress(_Drained):
             while not self._is_draining:
-                first = await self._next()
-                if self.status.suspect_until is not None and first.offset >= self.status.suspect_until:
-                    self.trust()
-                limit = self._tools.pace.batch_size if self.status.suspect_until is None else 1
-                records = self.queue.take(limit)
-                self._tools.room.set()
-                self.queue.put_back(await self._take(records))
+                await self._take(await self._next())
 
-    async def _next(self) -> Record:
-        """Wait until there is a record to work on."""
+    async def _next(self) -> Sequence[Record]:
+        """Wait until there are records to work on; return those that are to be taken at once."""
         if not self._resumed.is_set() or len(self.queue) == 0:
             self._idle.set()
         await self._resumed.wait()
-        first = await self.queue.first()
+        (first,) = await self.queue.beyond(0, 1)
         self._idle.clear()
-        return first
+        if self.status.suspect_until is not None and first.offset >= self.status.suspect_until:
+            self.trust()
+        return await self.queue.beyond(0, self._tools.pace.batch_size if self.status.suspect_until is None else 1)
 
-    async def _take(self, records: Sequence[Record]) -> Sequence[Record]:
-        """Make a batch durable and hand its end over to be committed; return the records that are left."""
+    async def _take(self, batch: Sequence[Record]) -> None:
+        """Make `batch`, or its beginning, durable, and hand the end over to be committed; the rest stays queued."""
         try_ = self._try if self.status.suspect_until is None else self._try_alone
-        processed = await self._retried(lambda attempt: try_(records, attempt))
+        processed = await self._retried(lambda attempt: try_(batch, attempt))
         self._is_busy = True
         self._breaker = processed.breaker
         if processed.halt is not None:
             await self._halt(processed.halt)
-        done = records[: processed.records]
-        if done:
+        if processed.records:
+            self.queue.drop(processed.records)
+            self._tools.room.set()
             await self._last_commit()
-            self._committing = self._tools.committer.commit(self.partition, done[-1].offset + 1, len(done))
+            end = batch[processed.records - 1].offset + 1
+            self._committing = self._tools.committer.commit(self.partition, end, processed.records)
         self.in_flight = 0
         if self.status.suspect_until is not None:
             await self._last_commit()
         self._is_busy = False
-        return records[len(done) :]
 
-    async def _try(self, records: Sequence[Record], attempt: Attempt) -> Processed:
+    async def _try(self, batch: Sequence[Record], attempt: Attempt) -> Processed:
         async with self._tools.slots.one():
             self._is_busy = True
             await self._tools.poison_pills.count_attempt(self.partition)
-            batch = self._batch_size.bounded(records)
+            batch = batch[: self._batch_size.bound(len(batch))]
             self.in_flight = len(batch)
+            readings = self._read_ahead.readings_of(batch)
             with self._batch_size.measured(len(batch)):
-                return await self._process(batch, attempt)
+                async with self._read_ahead.behind(batch):
+                    return await self._process(batch, attempt, readings)
 
-    async def _try_alone(self, records: Sequence[Record], attempt: Attempt) -> Processed:
+    async def _try_alone(self, batch: Sequence[Record], attempt: Attempt) -> Processed:
         """Take a record that may kill this process, while nothing else is in flight that could be blamed."""
         async with self._tools.slots.all():
             self._is_busy = True
             await self._tools.poison_pills.count_attempt(self.partition)
-            async with self._tools.poison_pills.alone(records[0]) as may_be_tried:
+            async with self._tools.poison_pills.alone(batch[0]) as may_be_tried:
                 self.in_flight = 1
                 if may_be_tried:
-                    return await self._process(records, attempt)
-                return await self._tools.process.condemn(records, self._breaker, attempt)
+                    return await self._process(batch, attempt)
+                return await self._tools.process.condemn(batch, self._breaker, attempt)
 
-    async def _process(self, batch: Sequence[Record], attempt: Attempt) -> Processed:
+    async def _process(self, batch: Sequence[Record], attempt: Attempt, readings: Sequence[Reading] = ()) -> Processed:
         if attempt.is_spent(self._tools.clock(), self._tools.pace.retry_budget):
             return await self._tools.process.give_up(batch, self._breaker, attempt)
-        return await self._tools.process(batch, self._breaker, attempt)
+        return await self._tools.process(batch, self._breaker, attempt, readings)
 
     async def _halt(self, halt: Halt) -> None:
         # Before the commit: whoever reads on from there must know.
@@ -206,7 +207,9 @@ class PartitionWorker:
                 cause = str(error) or "another consumer owns the partition"
                 attempt = attempt.failed(cause, self._tools.clock())
             else:
-                self._note_success()
+                if self.status.retry is not None:
+                    self.status.retry = None
+                    logger.info("partition resumed", extra={"partition": self.partition})
                 return result
             self._note_failure(attempt)
             self._is_busy = False
@@ -223,8 +226,3 @@ class PartitionWorker:
                 extra={"partition": self.partition, "cause": attempt.cause},
             )
         self.status.retry = attempt
-
-    def _note_success(self) -> None:
-        if self.status.retry is not None:
-            self.status.retry = None
-            logger.info("partition resumed", extra={"partition": self.partition})

@@ -1,14 +1,14 @@
 """Process one batch of a partition: store what can be stored, dead-letter what never can."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from datetime import datetime
 from typing import NamedTuple
 
-from application.consume.bisection import PATIENCE_SECONDS, Bisection, Fate
+from application.consume.bisection import PATIENCE_SECONDS, Bisection, Disposition
 from application.consume.dlq_limits import CircuitBreaker, Trip
 from application.consume.halt import Halt, HaltKind
-from application.ports import DeadLetters, Delivery, EventStore, Verdict
+from application.ports import DeadLetterQueue, Delivery, EventStore, Outcome
 from domain.dead_letter import DeadLetter, Failure, FailureKind, Record
 from domain.errors import Rejected, Unavailable
 from domain.event import UserEvent
@@ -75,7 +75,7 @@ class ProcessEvent:
     def __init__(
         self,
         store: EventStore,
-        dead_letters: DeadLetters,
+        dead_letters: DeadLetterQueue,
         decode: Callable[[Record], UserEvent | Failure],
         clock: Callable[[], datetime],
         *,
@@ -92,67 +92,81 @@ class ProcessEvent:
         """How often the store was asked to add events."""
         return self._bisection.asked
 
-    async def __call__(self, batch: Sequence[Record], breaker: CircuitBreaker, attempt: Attempt) -> Processed:
-        """Store and dead-letter `batch`, or its beginning where it holds many events that the store refuses."""
-        readings = await self._read(batch)
+    async def __call__(
+        self,
+        batch: Sequence[Record],
+        breaker: CircuitBreaker,
+        attempt: Attempt,
+        readings: Sequence[Reading] = (),
+    ) -> Processed:
+        """Store and dead-letter `batch`, or its beginning where it holds many events that the store refuses.
+
+        `readings` are those of the first records of `batch`, as far as they were read ahead.
+        """
+        readings = [*readings, *await self._read(batch[len(readings) :])]
         deliveries = [reading for reading in readings if isinstance(reading, Delivery)]
         added = await self._bisection.add(deliveries) if deliveries else ()
         if len(added) < len(deliveries):
             untried = deliveries[len(added)].record
             readings = readings[: next(place for place, record in enumerate(batch) if record is untried)]
-        verdicts = iter(added)
-        fates = [next(verdicts) if isinstance(reading, Delivery) else reading for reading in readings]
-        return await self._settle(batch, readings, fates, breaker, attempt)
+        outcomes = iter(added)
+        dispositions = [next(outcomes) if isinstance(reading, Delivery) else reading for reading in readings]
+        return await self._settle(batch, readings, dispositions, breaker, attempt)
 
     async def give_up(self, batch: Sequence[Record], breaker: CircuitBreaker, attempt: Attempt) -> Processed:
         """Dead-letter the whole batch as `exhausted`: only for those who set a retry budget."""
         exhausted = Failure(FailureKind.EXHAUSTED, attempt.cause or "", "Unavailable")
         readings = await self._read(batch)
-        fates = [reading if isinstance(reading, Failure) else exhausted for reading in readings]
-        return await self._settle(batch, readings, fates, breaker, attempt)
+        dispositions = [reading if isinstance(reading, Failure) else exhausted for reading in readings]
+        return await self._settle(batch, readings, dispositions, breaker, attempt)
 
     async def condemn(self, batch: Sequence[Record], breaker: CircuitBreaker, attempt: Attempt) -> Processed:
         """Dead-letter the whole batch unread, as records that kill the process."""
         lethal = [_POISON_PILL] * len(batch)
         return await self._settle(batch, lethal, lethal, breaker, attempt)
 
-    async def _read(self, batch: Sequence[Record]) -> list[Reading]:
-        """Decode the records; lets others work in between."""
-        readings: list[Reading] = []
-        for start in range(0, len(batch), _PORTION_RECORDS):
-            for record in batch[start : start + _PORTION_RECORDS]:
+    async def read(self, records: Sequence[Record]) -> AsyncGenerator[Sequence[Reading], None]:
+        """Decode records in portions, between which others may work."""
+        for start in range(0, len(records), _PORTION_RECORDS):
+            portion: list[Reading] = []
+            for record in records[start : start + _PORTION_RECORDS]:
                 content = self._decode(record)
-                readings.append(Delivery(record, content) if isinstance(content, UserEvent) else content)
+                portion.append(Delivery(record, content) if isinstance(content, UserEvent) else content)
+            yield portion
             await asyncio.sleep(0)
-        return readings
+
+    async def _read(self, batch: Sequence[Record]) -> list[Reading]:
+        return [reading async for portion in self.read(batch) for reading in portion]
 
     async def _settle(
         self,
         batch: Sequence[Record],
         readings: Sequence[Reading],
-        fates: Sequence[Fate],
+        dispositions: Sequence[Disposition],
         breaker: CircuitBreaker,
         attempt: Attempt,
     ) -> Processed:
         """Send what is dead to the dead-letter queue, up to where the circuit breaker trips."""
         halt = None
-        after = breaker.after([isinstance(fate, Failure) for fate in fates], self._clock().timestamp())
+        after = breaker.after(
+            [isinstance(disposition, Failure) for disposition in dispositions], self._clock().timestamp()
+        )
         if isinstance(after, Trip):
-            fates = fates[: after.records]
+            dispositions = dispositions[: after.records]
             halt = Halt(HaltKind.DLQ_LIMIT, batch[after.records - 1].offset + 1, after.reason)
             after = CircuitBreaker(breaker.limits)
         dead = [
-            (record, reading, fate if isinstance(fate, Failure) else _CONFLICT)
-            for record, reading, fate in zip(batch, readings, fates, strict=False)
-            if isinstance(fate, Failure) or fate is Verdict.CONFLICT
+            (record, reading, disposition if isinstance(disposition, Failure) else _CONFLICT)
+            for record, reading, disposition in zip(batch, readings, dispositions, strict=False)
+            if isinstance(disposition, Failure) or disposition is Outcome.CONFLICT
         ]
         await self._send(dead, attempt)
-        stored, duplicate, conflict = map(fates.count, (Verdict.STORED, Verdict.DUPLICATE, Verdict.CONFLICT))
+        stored, duplicate, conflict = map(dispositions.count, (Outcome.STORED, Outcome.DUPLICATE, Outcome.CONFLICT))
         tally = Tally(stored, duplicate, conflict, dead=len(dead) - conflict)
-        if sum(tally) != len(fates):
+        if sum(tally) != len(dispositions):
             # The ledger: no offset moves past a record that is unaccounted for.
-            raise AssertionError(f"{len(fates)} records were processed but these are accounted for: {tally}")
-        return Processed(len(fates), tally, after, halt)
+            raise AssertionError(f"{len(dispositions)} records were processed but these are accounted for: {tally}")
+        return Processed(len(dispositions), tally, after, halt)
 
     async def _send(self, dead: Sequence[tuple[Record, Reading, Failure]], attempt: Attempt) -> None:
         if not dead:
@@ -170,7 +184,7 @@ class ProcessEvent:
             for record, reading, failure in dead
         ]
         try:
-            await self._dead_letters.park(letters)
+            await self._dead_letters.send(letters)
         except Rejected as rejected:
             # There is no place behind the last one: retried, so that a person sees it.
             raise Unavailable(f"a dead letter was refused: {rejected}") from rejected

@@ -4,22 +4,23 @@ A batch is the unit; a single event is a batch of one. One call is one transacti
 `Unavailable` (not now, outcome unknown) and `WrongDeployment` (a person has to act).
 """
 
+from application.ports.dead_letter_queue import DeadLetterQueue, OversizeLetters
 from application.ports.erasures import Erasures
-from application.ports.letters import DeadLetters, OversizeLetters
-from application.ports.publisher import EventPublisher, Receipt
-from application.ports.reader import LogReader, Span, Stretch
-from application.ports.source import EventSource, RebalanceListener, StaleGeneration
-from application.ports.states import PartitionState, PartitionStates
-from application.ports.store import Delivery, EventStore, Verdict
+from application.ports.event_publisher import EventPublisher, Receipt
+from application.ports.event_source import EventSource, RebalanceListener, StaleGeneration
+from application.ports.event_store import Delivery, EventStore, Outcome
+from application.ports.log_reader import LogReader, Span, Stretch
+from application.ports.partition_states import PartitionState, PartitionStates
 
 __all__ = [
-    "DeadLetters",
+    "DeadLetterQueue",
     "Delivery",
     "Erasures",
     "EventPublisher",
     "EventSource",
     "EventStore",
     "LogReader",
+    "Outcome",
     "OversizeLetters",
     "PartitionState",
     "PartitionStates",
@@ -28,5 +29,4 @@ __all__ = [
     "Span",
     "StaleGeneration",
     "Stretch",
-    "Verdict",
 ]

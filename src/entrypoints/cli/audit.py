@@ -10,7 +10,7 @@ from time import monotonic
 
 import typer
 
-from adapters import wire
+from adapters.records import codec
 from application.audit import Fate, Finding, Missing
 from entrypoints.cli.run import FAILED, read_target, run
 from entrypoints.container import assembled_audit
@@ -94,5 +94,5 @@ class _JsonPrinter:
 
 def _time(missing: Missing) -> str:
     """Render a record's time in ISO 8601; outside the years 1 to 9999, as the milliseconds of the log."""
-    moment = wire.from_milliseconds(missing.timestamp)
-    return str(missing.timestamp) if moment is None else wire.render_time(moment)
+    moment = codec.from_milliseconds(missing.timestamp)
+    return str(missing.timestamp) if moment is None else codec.render_time(moment)

@@ -6,7 +6,7 @@ from collections.abc import Collection, Sequence
 
 import typer
 
-from adapters import wire
+from adapters.records import codec
 from application.halted_partitions import HaltedPartition, HaltedPartitions, NotHalted
 from entrypoints.cli.run import read_target, run
 from entrypoints.config.errors import UsageError
@@ -66,11 +66,11 @@ def _print(halted: HaltedPartitions, found: Sequence[HaltedPartition], *, as_jso
         for partition, halt, since, backlog in found:
             records = "?" if backlog is None else backlog
             typer.echo(
-                f"partition {partition}: halted at offset {halt.offset} since {wire.render_time(since)}, "
+                f"partition {partition}: halted at offset {halt.offset} since {codec.render_time(since)}, "
                 f"{records} records wait: {halt.kind}: {halt.reason}"
             )
 
 
 def _as_json(halted: HaltedPartitions, each: HaltedPartition) -> dict[str, object]:
     position = {"topic": halted.topic, "group": halted.group, "partition": each.partition}
-    return {**position, **each.halt._asdict(), "since": wire.render_time(each.since), "waiting": each.backlog}
+    return {**position, **each.halt._asdict(), "since": codec.render_time(each.since), "waiting": each.backlog}

@@ -5,7 +5,7 @@ import os
 import sys
 from typing import Literal
 
-from adapters.frequent_lines import PROCESS
+from adapters.observability.frequent_lines import PROCESS
 from entrypoints.cli.run import event_loop, exit_codes, read_settings, run
 from entrypoints.config.program import commit, release
 from entrypoints.container import assembled

@@ -15,7 +15,7 @@ from litestar.enums import ScopeType
 from litestar.types import ASGIApp, HTTPScope, Message, Receive, Scope, Send
 from structlog.contextvars import STRUCTLOG_KEY_PREFIX
 
-from adapters.frequent_lines import FrequentLines
+from adapters.observability.frequent_lines import FrequentLines
 from entrypoints.http.headers import Headers, by_name
 from entrypoints.http.problems import HttpProblem, problem_response, raw_path
 

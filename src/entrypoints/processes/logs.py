@@ -15,7 +15,7 @@ from structlog.tracebacks import ExceptionDictTransformer
 from structlog.typing import EventDict, ExcInfo, Processor, WrappedLogger
 
 from adapters.escapes import escape, escape_json
-from adapters.frequent_lines import PROCESS
+from adapters.observability.frequent_lines import PROCESS
 
 _FORMAT_ON_TERMINAL = {True: "console", False: "json"}
 _QUIET = ("alembic", "asyncpg", "sqlalchemy", "uvicorn")

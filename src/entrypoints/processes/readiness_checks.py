@@ -5,7 +5,7 @@ from contextlib import suppress
 from datetime import datetime
 
 from application.consume.consumer_loop import ConsumerLoop
-from application.ports import DeadLetters, EventPublisher, EventSource, EventStore, PartitionStates
+from application.ports import DeadLetterQueue, EventPublisher, EventSource, EventStore, PartitionStates
 from domain.errors import Unavailable
 from entrypoints.processes.health import Check, Degraded, Readiness
 from entrypoints.processes.preparation import Preparation
@@ -31,7 +31,7 @@ def api_readiness(store: EventStore, publisher: EventPublisher, preparation: Pre
 
 def consumer_readiness(
     store: EventStore,
-    dead_letters: DeadLetters,
+    dead_letters: DeadLetterQueue,
     source: EventSource,
     consumer_loop: ConsumerLoop,
     preparation: Preparation,

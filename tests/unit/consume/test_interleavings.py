@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from adapters.memory import MemorySource
 from application.consume.pace import Backoff, Pace
-from application.ports import Delivery, Verdict
+from application.ports import Delivery, Outcome
 from domain.dead_letter import DeadLetter
 from domain.errors import Unavailable
 from tests.support.consumer_world import ConsumerWorld
@@ -70,14 +70,14 @@ class Promises:
 
     def store(self, deliveries: Sequence[Delivery]) -> None:
         """Note what is stored now: of a partition in the log's order, for the first time."""
-        self.park(deliveries)
+        self.keep(deliveries)
         for partition, awaited in self._awaited.items():
             left = [offset for offset in awaited if (partition, offset) not in self._standing]
             if left != awaited[len(awaited) - len(left) :]:
                 self.broken.append(f"{partition}: {left} are left of {awaited}")
             self._awaited[partition] = left
 
-    def park(self, durable: Sequence[Delivery] | Sequence[DeadLetter]) -> None:
+    def keep(self, durable: Sequence[Delivery] | Sequence[DeadLetter]) -> None:
         """Note what will not get lost any more."""
         self._standing |= {(each.record.partition, each.record.offset) for each in durable}
 
@@ -104,15 +104,15 @@ async def play(random: Random) -> None:
     chaos.around(world.source, "commit", promises.commit)
     add = world.store.add
 
-    async def add_somehow(deliveries: Sequence[Delivery]) -> Sequence[Verdict]:
+    async def add_somehow(deliveries: Sequence[Delivery]) -> Sequence[Outcome]:
         await chaos.strike("write")
-        verdicts = await add(deliveries)
+        outcomes = await add(deliveries)
         promises.store(deliveries)
         await chaos.strike("answer of add")
-        return verdicts
+        return outcomes
 
     world.store.add = add_somehow  # type: ignore[method-assign,assignment]  # as a store that fails would
-    chaos.around(world.letters, "park", promises.park)
+    chaos.around(world.letters, "send", promises.keep)
     for step in ("begin", "attempt", "halt", "mark", "unmark"):
         chaos.around(world.states, step)
     await world.crash_before(0, times=random.choice((0, 2)))

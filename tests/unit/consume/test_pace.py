@@ -25,6 +25,6 @@ def test_small_poll_is_a_tenth_of_a_batch(batch_size: int, small_poll: int) -> N
     assert Pace(batch_size).small_poll == small_poll
 
 
-def test_two_batches_of_a_partition_may_be_in_flight() -> None:
-    """One is committed while the next is stored: a poison pill is searched that far."""
-    assert Pace(batch_size=7).records_in_flight == 14
+def test_three_batches_of_a_partition_may_be_decoded() -> None:
+    """One in commit, one in the store, one read ahead: a poison pill is searched that far."""
+    assert Pace(batch_size=7).records_in_flight == 21

@@ -7,7 +7,7 @@ from contextlib import AbstractAsyncContextManager
 import pytest
 
 from adapters.memory import MemoryPartitionStates
-from adapters.memory.states import StateTable
+from adapters.memory.partition_states import StateTable
 from application.consume.halt import Halt, HaltKind
 from application.consume.poison_pills import Claimed, PoisonPills
 from application.ports import StaleGeneration

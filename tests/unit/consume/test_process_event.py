@@ -6,12 +6,12 @@ from datetime import timedelta
 
 import pytest
 
-from adapters import wire
 from adapters.memory import MemoryEventStore
+from adapters.records import codec
 from application.consume.dlq_limits import CircuitBreaker, DlqLimits
 from application.consume.halt import Halt, HaltKind
 from application.consume.process_event import Attempt, Processed, ProcessEvent, Tally
-from application.ports import DeadLetters, Delivery, EventStore, Verdict
+from application.ports import DeadLetterQueue, Delivery, EventStore, Outcome
 from domain.dead_letter import Failure, FailureKind, Record
 from domain.errors import Declined, Rejected, Unavailable, WrongDeployment
 from domain.event import UserEvent
@@ -39,9 +39,9 @@ class Processing:
     """A partition's batches are processed at noon, each by the circuit breaker that the one before has left."""
 
     def __init__(
-        self, store: EventStore, letters: DeadLetters, limits: DlqLimits | None = None, *, patience: float = 3600
+        self, store: EventStore, letters: DeadLetterQueue, limits: DlqLimits | None = None, *, patience: float = 3600
     ) -> None:
-        self._process = ProcessEvent(store, letters, wire.decode, lambda: NOON, patience=patience)
+        self._process = ProcessEvent(store, letters, codec.decode, lambda: NOON, patience=patience)
         self._breaker = CircuitBreaker(limits or DlqLimits())
 
     async def __call__(self, batch: Sequence[Record], attempt: Attempt = FIRST) -> Processed:
@@ -67,7 +67,7 @@ def process(store: WatchedStore, letters: WatchedLetters) -> Processing:
 
 def a_batch(*contents: UserEvent | bytes, offset: int = 0, partition: int = 0) -> Sequence[Record]:
     """Make a batch of one partition."""
-    values = [wire.encode(each) if isinstance(each, UserEvent) else each for each in contents]
+    values = [codec.encode(each) if isinstance(each, UserEvent) else each for each in contents]
     return [a_record(value, partition=partition, offset=place) for place, value in enumerate(values, offset)]
 
 
@@ -357,16 +357,16 @@ async def test_batch_given_up_is_dead_lettered_whole(
     assert store.calls == []
 
 
-@pytest.mark.parametrize("verdicts", [[], [Verdict.STORED] * 3], ids=len)
-async def test_store_that_judges_too_few_or_many_is_caught(letters: WatchedLetters, verdicts: list[Verdict]) -> None:
+@pytest.mark.parametrize("outcomes", [[], [Outcome.STORED] * 3], ids=len)
+async def test_store_that_judges_too_few_or_many_is_caught(letters: WatchedLetters, outcomes: list[Outcome]) -> None:
     """No offset may move past a record without a fate."""
 
     class Careless(MemoryEventStore):
-        async def add(self, deliveries: Sequence[Delivery]) -> list[Verdict]:
-            return verdicts
+        async def add(self, deliveries: Sequence[Delivery]) -> list[Outcome]:
+            return outcomes
 
     process = Processing(Careless(lambda: NOON), letters)
-    with pytest.raises(AssertionError, match=f"judged {len(verdicts)} of 2"):
+    with pytest.raises(AssertionError, match=f"judged {len(outcomes)} of 2"):
         await process(a_batch(an_event(), an_event()))
 
 

@@ -1,4 +1,4 @@
-"""The queue of a partition's records: in order, bounded by polls, and open at both ends."""
+"""The queue of a partition's records: in order, bounded, and open at both ends."""
 
 import asyncio
 from collections import deque
@@ -12,6 +12,8 @@ from application.consume.record_queue import RecordQueue
 from domain.dead_letter import Record
 from tests.support.consumer_world import settled
 from tests.support.events import a_record
+
+BATCH_SIZE = 10
 
 
 def records(*offsets: int) -> Sequence[Record]:
@@ -27,87 +29,65 @@ def offsets(taken: Sequence[Record]) -> list[int]:
 @pytest.fixture
 def queue() -> RecordQueue:
     """An empty queue."""
-    return RecordQueue()
+    return RecordQueue(BATCH_SIZE)
 
 
-def test_take_joins_polls_and_splits_them(queue: RecordQueue) -> None:
+async def test_records_are_joined_and_stay_until_dropped(queue: RecordQueue) -> None:
     """A batch is as large as it may be, however the records were polled."""
     queue.put(records(0, 1, 2))
     queue.put(records(3, 4, 5))
-    assert offsets(queue.take(4)) == [0, 1, 2, 3]
-    assert offsets(queue.take(4)) == [4, 5]
-    assert offsets(queue.take(4)) == []
+    assert offsets(await queue.beyond(0, 4)) == [0, 1, 2, 3]
+    assert offsets(await queue.beyond(4, 4)) == [4, 5]
+    queue.drop(4)
+    assert (len(queue), offsets(await queue.beyond(0, 4))) == (2, [4, 5])
+    queue.drop(2)
+    assert len(queue) == 0
 
 
-def test_records_put_back_come_first(queue: RecordQueue) -> None:
-    """Where they were taken from."""
-    queue.put(records(0, 1, 2, 3))
-    taken = queue.take(3)
-    queue.put_back(taken[1:])
-    queue.put(records(4))
-    assert offsets(queue.take(9)) == [1, 2, 3, 4]
-
-
-def test_nothing_put_back_changes_nothing(queue: RecordQueue) -> None:
-    """Whether the queue is empty or not."""
-    queue.put_back([])
-    assert (len(queue), queue.is_full) == (0, False)
-    queue.put(records(0))
-    queue.put_back([])
-    assert (offsets(queue.take(9)), queue.is_full) == ([0], False)
-
-
-@pytest.mark.parametrize("size", [1, 1_000])
-def test_queue_is_full_with_two_polls_of_any_size(queue: RecordQueue, size: int) -> None:
-    """And has room again as soon as one of them is taken whole."""
-    polled = records(*range(size))
-    queue.put(polled)
-    assert not queue.is_full
-    queue.put(polled)
+def test_queue_is_full_with_two_batches(queue: RecordQueue) -> None:
+    """In however many polls; it takes the records of one more poll."""
+    for offset in range(2 * BATCH_SIZE):
+        assert not queue.is_full
+        queue.put(records(offset))
     assert queue.is_full
-    assert len(queue) == 2 * size
-    queue.take(size - 1)
-    assert queue.is_full
-    queue.take(1)
+    queue.put(records(2 * BATCH_SIZE))
+    queue.drop(2)
     assert not queue.is_full
 
 
-async def test_first_waits_for_a_record_and_leaves_it(queue: RecordQueue) -> None:
-    """It is asked for before a batch is begun."""
-    first = asyncio.ensure_future(queue.first())
-    await settled()
-    assert not first.done()
-    queue.put(records(7, 8))
-    assert (await first).offset == 7
+def test_queue_is_full_with_large_values(queue: RecordQueue) -> None:
+    """Of 8 MiB in all; what is dropped in the middle of a poll counts no more."""
+    value = bytes(1024 * 1024)
+    queue.put([a_record(value, offset=offset) for offset in range(8)])
+    assert (queue.bytes, queue.is_full) == (8 * len(value), True)
+    queue.drop(1)
+    assert (queue.bytes, queue.is_full) == (7 * len(value), False)
+    queue.put([a_record(None, offset=8)])
+    assert queue.bytes == 7 * len(value)
+
+
+async def test_records_beyond_some_are_waited_for(queue: RecordQueue) -> None:
+    """As are the first ones of an empty queue."""
+    for count, offset in ((0, 7), (1, 8)):
+        waiting = asyncio.create_task(queue.beyond(count, 1))
+        await settled()
+        assert not waiting.done()
+        queue.put(records(offset))
+        assert offsets(await waiting) == [offset]
     assert len(queue) == 2
 
 
-@pytest.mark.parametrize("is_put_back", [False, True])
-async def test_first_waits_again_once_all_is_taken(queue: RecordQueue, *, is_put_back: bool) -> None:
-    """Until records come, or come back."""
-    queue.put(records(0, 1))
-    queue.take(1)
-    assert (await queue.first()).offset == 1
-    taken = queue.take(1)
-    first = asyncio.ensure_future(queue.first())
-    await settled()
-    assert not first.done()
-    (queue.put_back if is_put_back else queue.put)(taken)
-    assert await first is taken[0]
-
-
-@given(st.lists(st.tuples(st.integers(1, 4), st.integers(0, 6), st.integers(0, 6))))
-def test_every_record_is_taken_once_and_in_order(steps: list[tuple[int, int, int]]) -> None:
-    """However polls, batches and what they leave are mixed."""
-    queue, expected, end = RecordQueue(), deque[int](), 0
-    for polled, limit, left in steps:
+@given(st.lists(st.tuples(st.integers(1, 4), st.integers(1, 6), st.integers(0, 6))))
+async def test_every_record_is_returned_in_order(steps: list[tuple[int, int, int]]) -> None:
+    """However polls, batches and what is done of them are mixed."""
+    queue, expected, end = RecordQueue(BATCH_SIZE), deque[int](), 0
+    for polled, limit, done in steps:
         queue.put(records(*range(end, end + polled)))
         expected += range(end, end + polled)
         end += polled
-        taken = queue.take(limit)
-        assert offsets(taken) == [expected.popleft() for _ in taken]
-        assert len(taken) == min(limit, len(taken) + len(expected))
-        behind = taken[len(taken) - min(left, len(taken)) :]
-        queue.put_back(behind)
-        expected.extendleft(reversed(offsets(behind)))
+        batch = await queue.beyond(0, limit)
+        assert offsets(batch) == list(expected)[:limit]
+        for _ in range(min(done, len(batch))):
+            expected.popleft()
+        queue.drop(min(done, len(batch)))
         assert len(queue) == len(expected)

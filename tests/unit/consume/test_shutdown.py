@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from adapters.log_record import LogRecord
+from adapters.records.log_record import LogRecord
 from application.consume.halt import Halt
 from application.consume.pace import Backoff, Pace
 from domain.errors import Unavailable

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 
 import pytest
 
-from adapters import wire
-from application.ports import Delivery, Verdict
+from adapters.records import codec
+from application.ports import Delivery, Outcome
 from domain.dead_letter import Failure, FailureKind, Record
 from domain.errors import Unavailable
 from domain.event import UserEvent
@@ -56,13 +56,13 @@ async def test_suspect_has_the_process_to_itself(world: ConsumerWorld, monkeypat
     seen: set[tuple[int, ...]] = set()
     add = world.store.add
 
-    async def watched_add(deliveries: Sequence[Delivery]) -> Sequence[Verdict]:
+    async def watched_add(deliveries: Sequence[Delivery]) -> Sequence[Outcome]:
         in_flight.append(deliveries[0].record.partition)
         await settled()
         seen.add(tuple(sorted(in_flight)))
-        verdicts = await add(deliveries)
+        outcomes = await add(deliveries)
         in_flight.remove(deliveries[0].record.partition)
-        return verdicts
+        return outcomes
 
     monkeypatch.setattr(world.store, "add", watched_add)
     async with world.running():
@@ -145,8 +145,8 @@ async def test_attempt_is_counted_before_a_record_is_decoded(monkeypatch: pytest
         counted.append(world.states.table["events", "group"][0].attempts)
         return original(record)
 
-    original = wire.decode
-    monkeypatch.setattr(wire, "decode", decode)
+    original = codec.decode
+    monkeypatch.setattr(codec, "decode", decode)
     world = ConsumerWorld()
     async with world.running():
         await until(lambda: world.source.polls > 0)

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from adapters import wire
+from adapters.records import codec
 from application.ports import Receipt
 from domain.errors import Rejected, Unavailable
 from domain.event import UserEvent
@@ -108,5 +108,5 @@ def of_user(user: str, entries: list[Entry]) -> list[Entry]:
 
 def stored(api: Api) -> list[Entry]:
     """Read the log, partition by partition."""
-    events = [event for record in api.log.records(TOPIC) if isinstance(event := wire.decode(record), UserEvent)]
+    events = [event for record in api.log.records(TOPIC) if isinstance(event := codec.decode(record), UserEvent)]
     return [(event.user_id, json.loads(event.payload)["number"], str(event.id)) for event in events]

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from adapters import wire
+from adapters.records import codec
 from application.publish_event import Draft
 from domain.event import UserEvent
 from domain.validation import Invalid
@@ -117,7 +117,7 @@ async def test_text_that_only_looks_unreadable_is_published(api: Api, text: byte
     response = await api.post(event(payload)[:-1] + b',"eventId":"0198f3c0-11117abc-8def-0123456789ab"}')
     assert response.status_code == 201, response.text
     [record] = api.log.records(TOPIC)
-    read = wire.decode(record)
+    read = codec.decode(record)
     assert isinstance(read, UserEvent)
     assert read.payload == payload
 

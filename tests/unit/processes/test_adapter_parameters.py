@@ -8,7 +8,7 @@ from typing import get_args
 import aiokafka.conn
 import pytest
 
-from adapters.kafka import assignor
+from adapters.kafka.consumer import assignor
 from entrypoints.config import event_log_settings as config
 from entrypoints.config.environment import load_settings
 from entrypoints.config.errors import SettingsError

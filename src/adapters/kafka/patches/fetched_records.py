@@ -16,7 +16,7 @@ from aiokafka.record.default_records import _DefaultRecordBatchPy, _DefaultRecor
 from aiokafka.record.memory_records import _MemoryRecordsPy
 from aiokafka.record.util import decode_varint
 
-from adapters.log_record import LogRecord
+from adapters.records.log_record import LogRecord
 
 _DEFAULT_FORMAT = 2
 

@@ -1,7 +1,7 @@
 """The producer: sends records in batches, through a client that is replaced when it fails."""
 
 from adapters.kafka.producer.client_replacement import BATCH_BYTES
-from adapters.kafka.producer.producer import Outcome, Producer, Refused
+from adapters.kafka.producer.producer import Producer, PublishOutcome, Refused
 from adapters.kafka.producer.record_batches import ProducerRecord
 
-__all__ = ["BATCH_BYTES", "Outcome", "Producer", "ProducerRecord", "Refused"]
+__all__ = ["BATCH_BYTES", "Producer", "ProducerRecord", "PublishOutcome", "Refused"]

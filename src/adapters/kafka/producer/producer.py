@@ -32,7 +32,7 @@ _SEND_ERROR_SECONDS = 30.0
 _SHRINKAGE = 4
 _THROTTLED = "kafka: a quota of the brokers throttles this client"
 
-Outcome = Receipt | Rejected | Unavailable
+PublishOutcome = Receipt | Rejected | Unavailable
 
 
 class Refused(Unavailable):
@@ -93,7 +93,7 @@ class Producer:
         if not is_allowed:
             raise Unavailable(f"kafka: this user has no right to WRITE to topic {topic}")
 
-    async def send(self, topic: str, records: Sequence[ProducerRecord]) -> list[Outcome]:
+    async def send(self, topic: str, records: Sequence[ProducerRecord]) -> list[PublishOutcome]:
         """Send `records` in order through one client; return one outcome each. The first calls wait for a connection.
 
         Once a record's outcome is unknown, so are those of all later records of the call in its partition, hence of
@@ -152,7 +152,7 @@ class Producer:
             self._clients.replace()
         return bool(client.late)
 
-    def _outcome(self, client: ProducerClient, topic: str, appended: AppendedRecord | KafkaError) -> Outcome:
+    def _outcome(self, client: ProducerClient, topic: str, appended: AppendedRecord | KafkaError) -> PublishOutcome:
         if not isinstance(appended, tuple):
             return Rejected(describe(appended)) if isinstance(appended, TOO_LARGE) else _not_taken(appended)
         batch, index = appended
@@ -171,7 +171,7 @@ class Producer:
         self._clients.batch_bytes = min(self._clients.batch_bytes, client.batch_bytes // _SHRINKAGE)
         return Unavailable(f"{describe(batch.error)}: batches become smaller")
 
-    def _check_client(self, batches: Iterable[RecordBatch], outcomes: Sequence[Outcome]) -> None:
+    def _check_client(self, batches: Iterable[RecordBatch], outcomes: Sequence[PublishOutcome]) -> None:
         """Remember the first error, and replace the client if a batch has failed or is late."""
         failures = [outcome for outcome in outcomes if not isinstance(outcome, Receipt)]
         if len(failures) < len(outcomes):

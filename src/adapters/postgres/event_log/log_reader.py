@@ -7,7 +7,7 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from adapters.postgres.engine import translated
-from adapters.postgres.event_log.reader import Place, read
+from adapters.postgres.event_log.record_reader import Place, read
 from adapters.postgres.event_log.topics import partition_ids
 from adapters.postgres.log_schema import log_claims, log_partitions
 from application.ports import Span, Stretch

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from urllib.parse import urlencode
 
-from adapters.wire import render_time
+from adapters.records.codec import render_time
 from application.listing import Cursor, EventFilter
 from domain.event import EventType
 from domain.times import parse_time

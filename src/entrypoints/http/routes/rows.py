@@ -8,7 +8,7 @@ from uuid import UUID
 
 import msgspec
 
-from adapters.wire import render_time
+from adapters.records.codec import render_time
 from application.listing import StoredEvent
 
 NDJSON = "application/x-ndjson"

@@ -9,10 +9,10 @@ from zlib import crc32
 import msgspec
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from adapters import wire
 from adapters.in_flight import InFlight, size_of
 from adapters.postgres.event_log.topics import partition_ids
 from adapters.postgres.lock_holders import begin
+from adapters.records import codec
 from application.ports import Receipt
 
 RECORDS_CHANNEL = "event_log_records"
@@ -45,7 +45,7 @@ class NewRecord(NamedTuple):
     partition: int
     key: bytes | None
     value: bytes | None
-    headers: wire.Headers
+    headers: codec.Headers
 
 
 class _Call(NamedTuple):

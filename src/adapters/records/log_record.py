@@ -2,7 +2,7 @@
 
 import msgspec
 
-from adapters import wire
+from adapters.records import codec
 
 
 class LogRecord(msgspec.Struct, frozen=True, gc=False):
@@ -14,4 +14,4 @@ class LogRecord(msgspec.Struct, frozen=True, gc=False):
     timestamp: int
     key: bytes | None
     value: bytes | None
-    headers: wire.Headers
+    headers: codec.Headers

@@ -4,8 +4,8 @@ import logging
 from collections.abc import Sequence
 from contextlib import suppress
 
-from adapters import letter_headers
 from adapters.kafka.producer import Producer, ProducerRecord, Refused
+from adapters.records import dlq_headers
 from application.ports import OversizeLetters
 from domain.dead_letter import DeadLetter
 from domain.errors import Rejected, Unavailable
@@ -16,8 +16,8 @@ _OVERSIZE_HEADER = ("dlq.oversize", b"oversize_letters")
 """Names the table that holds the whole dead letter."""
 
 
-class KafkaDeadLetters:
-    """`DeadLetters` over one topic; dead letters that the topic refuses go to `oversize`.
+class KafkaDeadLetterQueue:
+    """`DeadLetterQueue` over one topic; dead letters that the topic refuses go to `oversize`.
 
     For a dead letter that is too large, the topic gets a pointer with its headers. For one that is refused for another
     reason it gets none: the topic would refuse the pointer, too.
@@ -28,7 +28,7 @@ class KafkaDeadLetters:
         self._topic = topic
         self._oversize = oversize
 
-    async def park(self, letters: Sequence[DeadLetter]) -> None:
+    async def send(self, letters: Sequence[DeadLetter]) -> None:
         too_large = await self._send([(letter, self._whole(letter)) for letter in letters])
         for letter in too_large:
             await self._oversize.keep(letter)
@@ -60,8 +60,8 @@ class KafkaDeadLetters:
         return too_large
 
     def _whole(self, letter: DeadLetter) -> ProducerRecord:
-        return ProducerRecord(letter.record.key, letter.record.value, letter_headers.render(letter))
+        return ProducerRecord(letter.record.key, letter.record.value, dlq_headers.render(letter))
 
     def _pointer(self, letter: DeadLetter) -> ProducerRecord:
-        ours = [(name, value) for name, value in letter_headers.render(letter) if name.startswith("dlq.")]
+        ours = [(name, value) for name, value in dlq_headers.render(letter) if name.startswith("dlq.")]
         return ProducerRecord(None, None, [*ours, _OVERSIZE_HEADER])

@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
-from adapters.wire import Headers, render_time
+from adapters.records.codec import Headers, render_time
 from domain.dead_letter import DeadLetter, Origin, Record
 
 MAX_REASON_CHARS = 500

@@ -10,10 +10,10 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from adapters.postgres.event_log.listener import listen
 from adapters.postgres.event_log.membership import MEMBERS_CHANNEL, Claim, Membership
 from adapters.postgres.event_log.positions import advance, is_alive, lag
-from adapters.postgres.event_log.reader import Place, read
+from adapters.postgres.event_log.record_reader import Place, read
+from adapters.postgres.event_log.record_writer import RECORDS_CHANNEL
 from adapters.postgres.event_log.retention import trim
 from adapters.postgres.event_log.topics import partition_ids
-from adapters.postgres.event_log.writer import RECORDS_CHANNEL
 from application import stopping
 from application.consume.halt import Halt
 from application.ports import RebalanceListener, StaleGeneration

@@ -4,21 +4,21 @@ from collections.abc import Sequence
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from adapters import letter_headers
+from adapters.postgres.event_log.record_writer import LogWriter, NewRecord
 from adapters.postgres.event_log.topics import partition_ids
-from adapters.postgres.event_log.writer import LogWriter, NewRecord
+from adapters.records import dlq_headers
 from domain.dead_letter import DeadLetter
 
 
-class PostgresDeadLetters:
-    """`DeadLetters` over a topic of the embedded log, which takes letters of any size."""
+class PostgresDeadLetterQueue:
+    """`DeadLetterQueue` over a topic of the embedded log, which takes letters of any size."""
 
     def __init__(self, engine: AsyncEngine, topic: str) -> None:
         self._engine = engine
         self._topic = topic
         self._writer = LogWriter(engine, topic)
 
-    async def park(self, letters: Sequence[DeadLetter]) -> None:
+    async def send(self, letters: Sequence[DeadLetter]) -> None:
         partitions = await self._writer.partitions()
         await self._writer.append(
             [
@@ -26,7 +26,7 @@ class PostgresDeadLetters:
                     letter.record.partition % partitions,
                     letter.record.key,
                     letter.record.value,
-                    letter_headers.render(letter),
+                    dlq_headers.render(letter),
                 )
                 for letter in letters
             ]

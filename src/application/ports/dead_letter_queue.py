@@ -6,15 +6,15 @@ from typing import Protocol
 from domain.dead_letter import DeadLetter
 
 
-class DeadLetters(Protocol):
+class DeadLetterQueue(Protocol):
     """Where records go that can never be stored."""
 
-    async def park(self, letters: Sequence[DeadLetter]) -> None:
+    async def send(self, letters: Sequence[DeadLetter]) -> None:
         """Keep `letters`; returns only when all are durable, and may be called again with the same ones."""
         ...
 
     async def ping(self) -> None:
-        """Return when letters could be parked."""
+        """Return when dead letters could be sent."""
         ...
 
 

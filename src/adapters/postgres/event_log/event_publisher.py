@@ -5,10 +5,10 @@ from collections.abc import Sequence
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from adapters import wire
 from adapters.in_flight import InFlight
+from adapters.postgres.event_log.record_writer import LogWriter, NewRecord, partition_of
 from adapters.postgres.event_log.topics import partition_ids
-from adapters.postgres.event_log.writer import LogWriter, NewRecord, partition_of
+from adapters.records import codec
 from application.ports import Receipt
 from domain.errors import Rejected, Unavailable, WrongDeployment
 from domain.event import UserEvent
@@ -41,11 +41,11 @@ class PostgresEventPublisher:
     async def publish(
         self, events: Sequence[UserEvent], traceparent: bytes | None = None
     ) -> list[Receipt | Rejected | Unavailable]:
-        drafts = [(wire.encode_key(event), wire.encode(event)) for event in events]
+        drafts = [(codec.encode_key(event), codec.encode(event)) for event in events]
         fits = [len(key) + len(value) <= self._max_record_bytes for key, value in drafts]
         outcomes = iter(
             await self._append(
-                [draft for draft, fit in zip(drafts, fits, strict=True) if fit], wire.record_headers(traceparent)
+                [draft for draft, fit in zip(drafts, fits, strict=True) if fit], codec.record_headers(traceparent)
             )
         )
         too_large = Rejected(f"the record is larger than {self._max_record_bytes} bytes")
@@ -59,7 +59,7 @@ class PostgresEventPublisher:
         await self._writer.close()
 
     async def _append(
-        self, drafts: Sequence[tuple[bytes, bytes]], headers: wire.Headers
+        self, drafts: Sequence[tuple[bytes, bytes]], headers: codec.Headers
     ) -> Sequence[Receipt | Unavailable]:
         if not drafts:
             return []

@@ -18,7 +18,7 @@ class Delivery(NamedTuple):
     event: UserEvent
 
 
-class Verdict(Enum):
+class Outcome(Enum):
     """What became of one event that the store was given."""
 
     STORED = auto()
@@ -31,8 +31,8 @@ class Verdict(Enum):
 class EventStore(Protocol):
     """The table of events: one row an id."""
 
-    async def add(self, deliveries: Sequence[Delivery]) -> Sequence[Verdict]:
-        """Store the events whose ids are new, with the place where each was read; one verdict each, in order.
+    async def add(self, deliveries: Sequence[Delivery]) -> Sequence[Outcome]:
+        """Store the events whose ids are new, with the place where each was read; one outcome each, in order.
 
         Atomic and idempotent, safe under any number of concurrent writers of the same ids. Of equal ids within a call
         the first counts. Payloads are compared as JSON values, timestamps not at all. Raises `Rejected` or `Declined`
@@ -40,7 +40,7 @@ class EventStore(Protocol):
         """
         ...
 
-    async def check(self, deliveries: Sequence[Delivery]) -> Sequence[Verdict | None]:
+    async def check(self, deliveries: Sequence[Delivery]) -> Sequence[Outcome | None]:
         """Compare events with what stands under their ids, one answer each, in order; changes nothing.
 
         `DUPLICATE` or `CONFLICT` as `add` would find, None where the id does not stand there.

@@ -6,8 +6,8 @@ from typing import NamedTuple
 import msgspec
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from adapters.log_record import LogRecord
 from adapters.postgres.engine import translated
+from adapters.records.log_record import LogRecord
 
 _READ_BYTES = 32 * 1024 * 1024
 """From how many bytes on a read takes no more records: thousands of large ones would fill the memory."""

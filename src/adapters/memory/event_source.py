@@ -3,9 +3,9 @@
 import asyncio
 from collections.abc import Collection, Mapping, Sequence
 
-from adapters.log_record import LogRecord
 from adapters.memory.log import MemoryLog
 from adapters.memory.outage import Outage
+from adapters.records.log_record import LogRecord
 from application.consume.halt import Halt, HaltKind
 from application.ports import RebalanceListener, StaleGeneration
 from domain.errors import Unavailable

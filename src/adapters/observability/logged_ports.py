@@ -7,17 +7,17 @@ from uuid import UUID
 import msgspec
 import structlog
 
-from adapters.frequent_lines import FrequentLines
+from adapters.observability.frequent_lines import FrequentLines
 from application.listing import Cursor, EventFilter, Page, StoredEvent
-from application.ports import DeadLetters, Delivery, EventStore, Verdict
+from application.ports import DeadLetterQueue, Delivery, EventStore, Outcome
 from domain.dead_letter import DeadLetter
 
 logger = structlog.stdlib.get_logger("events")
 lines = FrequentLines("events")
 
 _OTHER_EVENTS = {
-    Verdict.DUPLICATE: "event is a duplicate",
-    Verdict.CONFLICT: "event conflicts with a stored one",
+    Outcome.DUPLICATE: "event is a duplicate",
+    Outcome.CONFLICT: "event conflicts with a stored one",
 }
 
 
@@ -41,13 +41,13 @@ class LoggedEventStore:
     def __init__(self, store: EventStore) -> None:
         self._store = store
 
-    async def add(self, deliveries: Sequence[Delivery]) -> Sequence[Verdict]:
-        verdicts = await self._store.add(deliveries)
+    async def add(self, deliveries: Sequence[Delivery]) -> Sequence[Outcome]:
+        outcomes = await self._store.add(deliveries)
         if lines.are_wanted:
-            lines.info_many(_told(deliveries, verdicts))
-        return verdicts
+            lines.info_many(_told(deliveries, outcomes))
+        return outcomes
 
-    async def check(self, deliveries: Sequence[Delivery]) -> Sequence[Verdict | None]:
+    async def check(self, deliveries: Sequence[Delivery]) -> Sequence[Outcome | None]:
         return await self._store.check(deliveries)
 
     async def page(self, wanted: EventFilter, after: Cursor | None, limit: int) -> Page:
@@ -66,10 +66,10 @@ class LoggedEventStore:
         await self._store.probe()
 
 
-def _told(deliveries: Sequence[Delivery], verdicts: Sequence[Verdict]) -> Iterator["_EventLine"]:
+def _told(deliveries: Sequence[Delivery], outcomes: Sequence[Outcome]) -> Iterator["_EventLine"]:
     process, logger_, level, timestamp = lines.common()
     # Looked up once, as looking up an enumeration's member is slow in Python 3.11.
-    stored = Verdict.STORED
+    stored = Outcome.STORED
     return (
         _EventLine(
             event.id,
@@ -79,27 +79,27 @@ def _told(deliveries: Sequence[Delivery], verdicts: Sequence[Verdict]) -> Iterat
             record.partition,
             record.offset,
             # An enumeration's members are slow keys.
-            "event stored" if verdict is stored else _OTHER_EVENTS[verdict],
+            "event stored" if outcome is stored else _OTHER_EVENTS[outcome],
             process,
             logger_,
             level,
             timestamp,
         )
-        for (record, event), verdict in zip(deliveries, verdicts, strict=True)
+        for (record, event), outcome in zip(deliveries, outcomes, strict=True)
     )
 
 
-class LoggedDeadLetters:
-    """`DeadLetters` that log one line for each letter, once it is durable."""
+class LoggedDeadLetterQueue:
+    """`DeadLetterQueue` that log one line for each letter, once it is durable."""
 
-    def __init__(self, dead_letters: DeadLetters) -> None:
+    def __init__(self, dead_letters: DeadLetterQueue) -> None:
         self._dead_letters = dead_letters
 
-    async def park(self, letters: Sequence[DeadLetter]) -> None:
-        await self._dead_letters.park(letters)
+    async def send(self, letters: Sequence[DeadLetter]) -> None:
+        await self._dead_letters.send(letters)
         for letter in letters:
             logger.warning(
-                "record parked as a dead letter",
+                "record dead-lettered",
                 kind=letter.failure.kind.value,
                 reason=letter.failure.reason,
                 fingerprint=letter.failure.fingerprint,

@@ -5,7 +5,7 @@ from typing import Any
 
 from aiokafka import ConsumerRebalanceListener, TopicPartition
 
-from adapters.kafka.assignor import AssignorName, assignor_for
+from adapters.kafka.consumer.assignor import AssignorName, assignor_for
 
 _FETCH_BYTES = 1536 * 1024
 """Of one partition at a time: three full batches of ordinary events from four partitions."""

@@ -8,8 +8,8 @@ from datetime import UTC, datetime, timedelta
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import OffsetOutOfRangeError
 
-from adapters.kafka.assignment import is_unreadable
 from adapters.kafka.connection import Brokers, translated
+from adapters.kafka.consumer.assignment import is_unreadable
 from adapters.kafka.patches import NotePassedOver, committed_offsets, stop_consumer, throttled_until
 from adapters.kafka.topics import partition_numbers
 from application.ports import Span, Stretch

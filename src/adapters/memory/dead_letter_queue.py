@@ -2,24 +2,24 @@
 
 from collections.abc import Sequence
 
-from adapters import letter_headers
 from adapters.memory.log import MemoryLog
 from adapters.memory.outage import Outage
-from adapters.wire import Headers
+from adapters.records import dlq_headers
+from adapters.records.codec import Headers
 from domain.dead_letter import DeadLetter
 
 
-class MemoryDeadLetters(Outage):
-    """A `DeadLetters` that parks into a topic of the log."""
+class MemoryDeadLetterQueue(Outage):
+    """A `DeadLetterQueue` that is a topic of the log."""
 
     def __init__(self, log: MemoryLog, topic: str) -> None:
         self._log = log
         self._topic = topic
 
-    async def park(self, letters: Sequence[DeadLetter]) -> None:
+    async def send(self, letters: Sequence[DeadLetter]) -> None:
         await self._reach()
         for letter in letters:
-            self._log.append(self._topic, letter.record.key, letter.record.value, letter_headers.render(letter))
+            self._log.append(self._topic, letter.record.key, letter.record.value, dlq_headers.render(letter))
 
     async def ping(self) -> None:
         await self._reach()
@@ -39,4 +39,4 @@ class MemoryOversizeLetters(Outage):
 
     async def headers(self) -> list[Headers]:
         await self._reach()
-        return [letter_headers.render(letter) for letter in self.kept.values()]
+        return [dlq_headers.render(letter) for letter in self.kept.values()]

@@ -5,7 +5,7 @@ from uuid import UUID
 
 import pytest
 
-from adapters import letter_headers
+from adapters.records import dlq_headers
 from domain.dead_letter import Origin
 from tests.support.events import a_letter, a_record
 
@@ -17,7 +17,7 @@ def test_letter_says_where_the_record_stood_and_why_it_was_given_up() -> None:
     """After the original headers, which stay as they were, repeated names included."""
     record = a_record(b"{", partition=3, offset=7, headers=(("a", b"\xff"), ("b", None), ("a", b"2")))
     letter = replace(a_letter(record, attempts=2), event_id=EVENT_ID)
-    assert letter_headers.render(letter) == [
+    assert dlq_headers.render(letter) == [
         ("a", b"\xff"),
         ("b", None),
         ("a", b"2"),
@@ -38,18 +38,18 @@ def test_letter_says_where_the_record_stood_and_why_it_was_given_up() -> None:
 
 def test_long_reason_is_cut_and_any_character_can_be_told() -> None:
     """The headers stay within the room that the dead letter topic leaves for them."""
-    headers = dict(letter_headers.render(a_letter(a_record(b"{"), reason="\ud800" + "ä" * 10_000)))
-    assert headers["dlq.error.message"] == b"?" + "ä".encode() * (letter_headers.MAX_REASON_CHARS - 1)
+    headers = dict(dlq_headers.render(a_letter(a_record(b"{"), reason="\ud800" + "ä" * 10_000)))
+    assert headers["dlq.error.message"] == b"?" + "ä".encode() * (dlq_headers.MAX_REASON_CHARS - 1)
 
 
 def test_replays_keep_the_first_origin_tell_the_last_error_and_never_grow() -> None:
     """However often a record comes back."""
-    headers = letter_headers.render(a_letter(a_record(b"{", offset=7, headers=(("a", b"1"),))))
+    headers = dlq_headers.render(a_letter(a_record(b"{", offset=7, headers=(("a", b"1"),))))
     length = len(headers)
     for replay in range(1, 5):
         counted = [(name, b"%d" % replay if name == "dlq.replays" else value) for name, value in headers]
         again = a_record(b"{", offset=100 + replay, headers=tuple(counted))
-        headers = letter_headers.render(a_letter(again, reason=f"reason {replay}", attempts=replay))
+        headers = dlq_headers.render(a_letter(again, reason=f"reason {replay}", attempts=replay))
         told = dict(headers)
         assert told["dlq.offset"] == b"7"
         assert told["dlq.replays"] == b"%d" % replay
@@ -60,15 +60,15 @@ def test_replays_keep_the_first_origin_tell_the_last_error_and_never_grow() -> N
 @pytest.mark.parametrize("forged", [b"0", b"1", b"forged", None])
 def test_headers_that_a_producer_invented_do_not_pass_for_ours(forged: bytes | None) -> None:
     """The true origin is told, once, and nothing that only looks like our word is left."""
-    invented = tuple((name, b"forged") for name, _ in letter_headers.render(a_letter(a_record(b"{"))))
+    invented = tuple((name, b"forged") for name, _ in dlq_headers.render(a_letter(a_record(b"{"))))
     record = a_record(b"{", offset=7, headers=(*invented, ("dlq.event-id", b"forged"), ("dlq.replays", forged)))
-    headers = letter_headers.render(a_letter(record))
-    assert headers == letter_headers.render(a_letter(a_record(b"{", offset=7)))
+    headers = dlq_headers.render(a_letter(record))
+    assert headers == dlq_headers.render(a_letter(a_record(b"{", offset=7)))
 
 
 def a_replay(replays: bytes, offset: int = 100) -> Headers:
     """Make the headers of a record that was replayed out of a letter about `offset` 7, or claims to be."""
-    told = letter_headers.render(a_letter(a_record(b"{", partition=2, offset=7)))
+    told = dlq_headers.render(a_letter(a_record(b"{", partition=2, offset=7)))
     return tuple((name, replays if name == "dlq.replays" else value) for name, value in told)
 
 
@@ -85,9 +85,9 @@ def a_replay(replays: bytes, offset: int = 100) -> Headers:
 def test_record_has_the_origin_that_a_letter_about_it_names(headers: Headers, expected: Origin) -> None:
     """So that a letter is found by what the record itself says; a letter whose origin nobody can read is bare."""
     record = a_record(b"{", partition=3, offset=9, headers=headers)
-    letter = a_record(b"{", headers=tuple(letter_headers.render(a_letter(record))))
-    assert letter_headers.origin(record) == expected
-    assert letter_headers.origins(letter.headers) == [expected]
+    letter = a_record(b"{", headers=tuple(dlq_headers.render(a_letter(record))))
+    assert dlq_headers.origin(record) == expected
+    assert dlq_headers.origins(letter.headers) == [expected]
 
 
 @pytest.mark.parametrize(
@@ -115,18 +115,18 @@ def test_earlier_origin_that_cannot_be_true_is_not_believed(name: str, value: by
     """One header amiss, or missing, and the record's own place is told instead of all of them."""
     whole = a_replay(b"1")
     amiss = tuple((each, value if each == name else told) for each, told in whole)
-    own = dict(letter_headers.render(a_letter(a_record(b"{", partition=3, offset=9))))
+    own = dict(dlq_headers.render(a_letter(a_record(b"{", partition=3, offset=9))))
     for headers in (amiss, tuple(header for header in whole if header[0] != name), (*whole, (name, None))):
         record = a_record(b"{", partition=3, offset=9, headers=headers)
-        assert letter_headers.origin(record) == Origin("events", 3, 9)
-        assert dict(letter_headers.render(a_letter(record))) == own
+        assert dlq_headers.origin(record) == Origin("events", 3, 9)
+        assert dict(dlq_headers.render(a_letter(record))) == own
 
 
 @pytest.mark.parametrize("timestamp", [b"-1", b"9223372036854775807"])
 def test_any_timestamp_that_a_broker_keeps_is_believed(timestamp: bytes) -> None:
     """Also that of a record that has none."""
     told = tuple((name, timestamp if name == "dlq.timestamp" else value) for name, value in a_replay(b"1"))
-    headers = dict(letter_headers.render(a_letter(a_record(b"{", partition=3, offset=9, headers=told))))
+    headers = dict(dlq_headers.render(a_letter(a_record(b"{", partition=3, offset=9, headers=told))))
     assert (headers["dlq.timestamp"], headers["dlq.offset"]) == (timestamp, b"7")
 
 
@@ -154,9 +154,9 @@ def test_any_timestamp_that_a_broker_keeps_is_believed(timestamp: bytes) -> None
 def test_letters_of_others_name_their_origin(headers: Headers) -> None:
     """Each in its own way; a letter of which a part is missing names none."""
     letter = a_record(b"{", headers=(("a", b"1"), *headers))
-    assert letter_headers.origins(letter.headers) == [Origin("events", 3, 300)]
+    assert dlq_headers.origins(letter.headers) == [Origin("events", 3, 300)]
     for missing in headers:
-        assert letter_headers.origins([each for each in headers if each != missing]) == []
+        assert dlq_headers.origins([each for each in headers if each != missing]) == []
 
 
 def test_letter_that_passed_several_hands_names_every_origin() -> None:
@@ -166,11 +166,11 @@ def test_letter_that_passed_several_hands_names_every_origin() -> None:
         ("kafka_dlt-original-partition", b"\0\0\0\1"),
         ("kafka_dlt-original-offset", b"\0\0\0\0\0\0\0\5"),
     )
-    letter = a_record(b"{", headers=tuple(letter_headers.render(a_letter(a_record(b"{", offset=8, headers=spring)))))
-    assert letter_headers.origins(letter.headers) == [Origin("events", 0, 8), Origin("events", 1, 5)]
+    letter = a_record(b"{", headers=tuple(dlq_headers.render(a_letter(a_record(b"{", offset=8, headers=spring)))))
+    assert dlq_headers.origins(letter.headers) == [Origin("events", 0, 8), Origin("events", 1, 5)]
 
 
 @pytest.mark.parametrize("headers", [(), (("dlq.topic", b"\xff"), ("dlq.partition", b"1"), ("dlq.offset", b"1"))])
 def test_letter_without_a_readable_origin_names_none(headers: Headers) -> None:
     """As the legacy service's, which parks the record as it was."""
-    assert letter_headers.origins(headers) == []
+    assert dlq_headers.origins(headers) == []

@@ -14,10 +14,10 @@ from aiokafka.errors import (
     OffsetOutOfRangeError,
 )
 
-from adapters.kafka.assignment import Assignment, is_unreadable
-from adapters.kafka.assignor import AssignorName
 from adapters.kafka.connection import Brokers, describe, translated
-from adapters.kafka.membership import GroupListener, membership_options
+from adapters.kafka.consumer.assignment import Assignment, is_unreadable
+from adapters.kafka.consumer.assignor import AssignorName
+from adapters.kafka.consumer.membership import GroupListener, membership_options
 from adapters.kafka.patches import stop_consumer, throttled_until
 from application.consume.halt import Halt
 from application.ports import RebalanceListener, StaleGeneration

@@ -10,7 +10,7 @@ from uuid import UUID
 
 from adapters.memory.outage import Outage
 from application.listing import MAX_PRINTED_NUMBERS, PAGE_PAYLOAD, Cursor, EventFilter, Page, StoredEvent, omitted
-from application.ports import Delivery, Verdict
+from application.ports import Delivery, Outcome
 from domain.errors import Rejected
 from domain.event import UserEvent
 from domain.payload_rules import printed_bytes
@@ -26,13 +26,13 @@ class MemoryEventStore(Outage):
         self.rows: dict[UUID, StoredEvent] = {}
         self._clock = clock
 
-    async def add(self, deliveries: Sequence[Delivery]) -> list[Verdict]:
+    async def add(self, deliveries: Sequence[Delivery]) -> list[Outcome]:
         await self._reach()
         created_at = self._clock()
         rows = [_row(delivery.event, created_at) for delivery in deliveries]
         return [self._insert(row) for row in rows]
 
-    async def check(self, deliveries: Sequence[Delivery]) -> list[Verdict | None]:
+    async def check(self, deliveries: Sequence[Delivery]) -> list[Outcome | None]:
         await self._reach()
         return [self._compare(_row(delivery.event, self._clock())) for delivery in deliveries]
 
@@ -64,17 +64,17 @@ class MemoryEventStore(Outage):
     async def probe(self) -> None:
         await self._reach()
 
-    def _insert(self, row: StoredEvent) -> Verdict:
+    def _insert(self, row: StoredEvent) -> Outcome:
         standing = self._compare(row)
         if standing is None:
             self.rows[row.id] = row
-        return standing or Verdict.STORED
+        return standing or Outcome.STORED
 
-    def _compare(self, row: StoredEvent) -> Verdict | None:
+    def _compare(self, row: StoredEvent) -> Outcome | None:
         standing = self.rows.get(row.id)
         if standing is None:
             return None
-        return Verdict.DUPLICATE if _content(standing) == _content(row) else Verdict.CONFLICT
+        return Outcome.DUPLICATE if _content(standing) == _content(row) else Outcome.CONFLICT
 
 
 def _row(event: UserEvent, created_at: datetime) -> StoredEvent:

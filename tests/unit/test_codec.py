@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec import structs
 
-from adapters import wire
+from adapters.records import codec
 from domain.dead_letter import Failure, FailureKind
 from domain.event import EventType, UserEvent
 from tests.support.events import NOON, a_record, an_event
@@ -27,14 +27,14 @@ EVENT = UserEvent(EVENT_ID, "Jörg", EventType.PRODUCT_VIEW, NOON, '{ "b" : 1.0,
 
 def decoded(value: bytes | None) -> UserEvent:
     """Decode a record's value that must hold an event."""
-    event = wire.decode(a_record(value))
+    event = codec.decode(a_record(value))
     assert isinstance(event, UserEvent)
     return event
 
 
 def failure(value: bytes | None) -> Failure:
     """Decode a record's value that must not hold an event."""
-    found = wire.decode(a_record(value))
+    found = codec.decode(a_record(value))
     assert isinstance(found, Failure)
     return found
 
@@ -47,15 +47,15 @@ def fields(**changed: object) -> bytes:
 
 def test_record_is_the_legacy_services_to_the_byte() -> None:
     """Keys in its order, time in milliseconds with Z, payload verbatim, the user as key."""
-    assert wire.encode(EVENT) == VALUE
-    assert wire.encode_key(EVENT) == "Jörg".encode()
-    assert wire.record_headers() == (("content-type", b"application/json"),)
+    assert codec.encode(EVENT) == VALUE
+    assert codec.encode_key(EVENT) == "Jörg".encode()
+    assert codec.record_headers() == (("content-type", b"application/json"),)
 
 
 @given(event=events)
 def test_encoded_event_decodes_to_itself(event: UserEvent) -> None:
     """Payload byte for byte and time to the microsecond included."""
-    assert decoded(wire.encode(event)) == event
+    assert decoded(codec.encode(event)) == event
 
 
 @pytest.mark.parametrize("payload", [..., None])
@@ -157,35 +157,35 @@ def test_object_that_is_no_event_is_invalid(value: bytes, reason: str) -> None:
 )
 def test_time_is_rendered_as_javascript_does(moment: datetime, text: str) -> None:
     """In milliseconds, and finer only where something would be lost."""
-    assert wire.render_time(moment) == text
+    assert codec.render_time(moment) == text
 
 
 @given(st.datetimes(timezones=st.just(UTC)))
 def test_any_time_is_rendered_as_python_has_it(moment: datetime) -> None:
     """But for its name of UTC."""
     digits = "microseconds" if moment.microsecond % 1000 else "milliseconds"
-    assert wire.render_time(moment) == moment.isoformat(timespec=digits).replace("+00:00", "Z")
+    assert codec.render_time(moment) == moment.isoformat(timespec=digits).replace("+00:00", "Z")
 
 
 @pytest.mark.parametrize("milliseconds", [-(2**63), -62_135_596_800_001, -1, 253_402_300_800_000, 2**63 - 1])
 def test_record_time_that_no_calendar_holds_is_none(milliseconds: int) -> None:
     """Brokers store -1 for none, and a producer may state anything."""
-    assert wire.from_milliseconds(milliseconds) is None
+    assert codec.from_milliseconds(milliseconds) is None
 
 
 def test_record_time_is_read_to_the_millisecond() -> None:
     """From the calendar's beginning to its end."""
-    assert wire.from_milliseconds(-62_135_596_800_000) == datetime(1, 1, 1, tzinfo=UTC)
-    assert wire.from_milliseconds(-2) == datetime(1969, 12, 31, 23, 59, 59, 998_000, tzinfo=UTC)
-    assert wire.from_milliseconds(0) == datetime(1970, 1, 1, tzinfo=UTC)
-    assert wire.from_milliseconds(1) == datetime(1970, 1, 1, 0, 0, 0, 1_000, tzinfo=UTC)
-    assert wire.from_milliseconds(253_402_300_799_999) == datetime(9999, 12, 31, 23, 59, 59, 999_000, tzinfo=UTC)
+    assert codec.from_milliseconds(-62_135_596_800_000) == datetime(1, 1, 1, tzinfo=UTC)
+    assert codec.from_milliseconds(-2) == datetime(1969, 12, 31, 23, 59, 59, 998_000, tzinfo=UTC)
+    assert codec.from_milliseconds(0) == datetime(1970, 1, 1, tzinfo=UTC)
+    assert codec.from_milliseconds(1) == datetime(1970, 1, 1, 0, 0, 0, 1_000, tzinfo=UTC)
+    assert codec.from_milliseconds(253_402_300_799_999) == datetime(9999, 12, 31, 23, 59, 59, 999_000, tzinfo=UTC)
 
 
 @given(st.lists(st.tuples(st.text(max_size=5), st.none() | st.binary(max_size=5)), max_size=5))
 def test_headers_as_json_keep_every_byte(headers: list[tuple[str, bytes | None]]) -> None:
     """In order, repeated names and absent values included."""
-    rendered = json.loads(json.dumps(wire.headers_as_json(headers)))
+    rendered = json.loads(json.dumps(codec.headers_as_json(headers)))
     assert [(name, value if value is None else b64decode(value)) for name, value in rendered] == headers
 
 
@@ -193,10 +193,10 @@ def test_headers_as_json_keep_every_byte(headers: list[tuple[str, bytes | None]]
 def test_event_without_any_time_is_an_event(milliseconds: int) -> None:
     """When it happened is not known, and no other time is made up; written again it says so."""
     record = structs.replace(a_record(fields()), timestamp=milliseconds)
-    event = wire.decode(record)
+    event = codec.decode(record)
     assert isinstance(event, UserEvent)
     assert event.occurred_at is None
-    assert wire.decode(structs.replace(record, value=wire.encode(event))) == event
+    assert codec.decode(structs.replace(record, value=codec.encode(event))) == event
 
 
 def test_failures_of_one_cause_share_a_fingerprint() -> None:
@@ -209,4 +209,4 @@ def test_failures_of_one_cause_share_a_fingerprint() -> None:
 
 def test_value_with_an_unknown_key_of_bad_bytes_is_judged_by_what_is_known() -> None:
     """Nobody reads what nobody knows."""
-    assert decoded(b'{"v":"\xff",' + wire.encode(an_event())[1:]).user_id == "user-1"
+    assert decoded(b'{"v":"\xff",' + codec.encode(an_event())[1:]).user_id == "user-1"

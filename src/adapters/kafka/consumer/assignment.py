@@ -14,7 +14,7 @@ import cramjam
 from aiokafka import AIOKafkaConsumer, OffsetAndMetadata, TopicPartition
 from aiokafka.errors import CorruptRecordException, UnsupportedCodecError
 
-from adapters.kafka.open_transactions import OpenTransactions
+from adapters.kafka.consumer.open_transactions import OpenTransactions
 from adapters.kafka.patches import committed_offsets
 from application.consume.halt import Halt, HaltKind
 from application.ports import RebalanceListener

@@ -1,4 +1,4 @@
-"""UserEvent ⇄ record: the only file that knows the record's JSON keys and headers; for letters see `letter_headers`."""
+"""UserEvent ⇄ record: the only file that knows the keys and headers of records; for dead letters see `dlq_headers`."""
 
 from base64 import b64decode, b64encode
 from collections.abc import Sequence

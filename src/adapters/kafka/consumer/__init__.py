@@ -1,0 +1,1 @@
+"""Reads a topic as a member of a consumer group."""

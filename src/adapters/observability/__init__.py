@@ -1,0 +1,1 @@
+"""Ports that log what passes through them."""

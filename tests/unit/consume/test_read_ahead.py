@@ -1,0 +1,95 @@
+"""While the database takes a batch, the next one is decoded, and no more."""
+
+from collections import Counter
+from collections.abc import Sequence
+
+import pytest
+
+from adapters.records import codec
+from application.ports import Delivery, Outcome
+from domain.dead_letter import Failure, Record
+from domain.errors import Unavailable
+from domain.event import UserEvent
+from tests.support.consumer_world import ConsumerWorld, settled, until
+
+
+@pytest.fixture
+def decoded(monkeypatch: pytest.MonkeyPatch) -> Counter[tuple[int, int]]:
+    """How often each record was decoded, by partition and offset; to be asked for before the world."""
+    counts: Counter[tuple[int, int]] = Counter()
+    decode = codec.decode
+
+    def counting(record: Record) -> UserEvent | Failure:
+        counts[record.partition, record.offset] += 1
+        return decode(record)
+
+    monkeypatch.setattr(codec, "decode", counting)
+    return counts
+
+
+async def test_one_batch_is_decoded_ahead(decoded: Counter[tuple[int, int]]) -> None:
+    """Also of records that come meanwhile; each record once."""
+    world = ConsumerWorld()
+    world.append(150)
+    world.store.gate.clear()
+    async with world.running():
+        await until(lambda: len(decoded) == 150)
+        world.append(350)
+        await until(lambda: len(decoded) == 200)
+        await settled()
+        assert len(decoded) == 200
+        assert [len(call) for call in world.store.calls] == [100]
+        world.store.gate.set()
+        await until(lambda: world.committed() == {0: 500})
+    assert set(decoded.values()) == {1}
+
+
+async def test_retries_decode_nothing_ahead_again(decoded: Counter[tuple[int, int]]) -> None:
+    """Only the batch itself is decoded with each try."""
+    world = ConsumerWorld()
+    events = world.append(200)
+    world.store.outage = Unavailable("database: down")
+    async with world.running():
+        await until(lambda: len(world.store.calls) > 5 and len(decoded) == 200)
+        world.store.outage = None
+        await until(lambda: world.committed() == {0: 200})
+    assert {decoded[0, offset] for offset in range(100, 200)} == {1}
+    assert list(world.store.rows) == [event.id for event in events]
+
+
+async def test_refused_events_change_nothing_ahead(decoded: Counter[tuple[int, int]]) -> None:
+    """Where a batch is cut short, its rest is decoded anew."""
+    world = ConsumerWorld()
+    world.append_garbage(30)
+    events = world.append(270)
+    async with world.running():
+        await until(lambda: world.consumer.halted.keys() == {0})
+        await world.another().resume()
+        await until(lambda: world.committed() == {0: 300})
+    assert list(world.store.rows) == [event.id for event in events]
+    assert sorted(offset for _, offset in decoded) == list(range(300))
+
+
+async def test_nothing_is_decoded_beside_a_suspect(
+    decoded: Counter[tuple[int, int]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of no partition: the wrong record would be blamed for a crash."""
+    world = ConsumerWorld()
+    await world.crash_before(0, times=2)
+    world.append(10)
+    world.append(300, partition=1)
+    add = world.store.add
+    beside: list[int] = []
+
+    async def watched_add(deliveries: Sequence[Delivery]) -> Sequence[Outcome]:
+        is_suspect = deliveries[0].record.partition == 0
+        before = decoded.total()
+        await settled()
+        if is_suspect:
+            beside.append(decoded.total() - before)
+        return await add(deliveries)
+
+    monkeypatch.setattr(world.store, "add", watched_add)
+    async with world.running():
+        await until(lambda: world.committed() == {0: 10, 1: 300})
+    assert beside == [0] * 10
