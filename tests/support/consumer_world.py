@@ -12,6 +12,7 @@ from application.consume.consumer_loop import ConsumerLoop
 from application.consume.dlq_limits import DlqLimits
 from application.consume.pace import Backoff, Pace
 from application.consume.process_event import ProcessEvent
+from application.ports import RebalanceListener
 from domain.event import UserEvent
 from tests.support.events import NOON, an_event
 from tests.support.waiting import PATIENCE
@@ -26,6 +27,7 @@ class WatchedSource(MemorySource):
 
     def __init__(self, log: MemoryLog) -> None:
         super().__init__(log, "events", "group")
+        self.listener: RebalanceListener | None = None
         self.polls = 0
         self.paused: set[int] = set()
         """What the last poll was not to deliver."""
@@ -36,6 +38,10 @@ class WatchedSource(MemorySource):
         self.commit_gate = asyncio.Event()
         """Commits do not end while it is cleared."""
         self.commit_gate.set()
+
+    def subscribe(self, listener: RebalanceListener) -> None:
+        self.listener = listener
+        super().subscribe(listener)
 
     async def poll(self, limit: int, wait: float, *, paused: Collection[int] = ()) -> Mapping[int, Sequence[LogRecord]]:
         self.polls += 1

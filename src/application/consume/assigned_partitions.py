@@ -35,6 +35,9 @@ class AssignedPartitions:
 
     async def on_assigned(self, positions: Mapping[int, int]) -> None:
         assert self._tasks is not None
+        if known := self.workers.keys() & positions.keys():
+            # Lost without a word of the source.
+            await self._drop(self._workers_of(known))
         for partition, claimed in (await self._tools.poison_pills.claim(positions)).items():
             worker = self.workers[partition] = PartitionWorker(partition, claimed, self._tools)
             worker.start(self._tasks)
@@ -46,7 +49,8 @@ class AssignedPartitions:
                 await self._drain(workers)
         except TimeoutError:
             logger.warning("a rebalance does not wait any longer for in-flight batches")
-        await self._drop(workers)
+        finally:
+            await self._drop(workers)
 
     async def on_lost(self, partitions: Collection[int]) -> None:
         await self._drop(self._workers_of(partitions))

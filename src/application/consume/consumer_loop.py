@@ -140,8 +140,8 @@ class ConsumerLoop:
                 while not stop.is_set():
                     self._turns += 1
                     polled = await self._polled(stop)
-                    if not stop.is_set():
-                        self._hand_out(polled)
+                    for partition, records in polled.items() if not stop.is_set() else ():
+                        self._partitions.workers[partition].queue.put(records)
                 await draining
                 # Those that were assigned meanwhile.
                 await self._partitions.drain()
@@ -154,10 +154,6 @@ class ConsumerLoop:
     async def _drain_on(self, stop: asyncio.Event) -> None:
         await stop.wait()
         await self._partitions.drain()
-
-    def _hand_out(self, polled: Mapping[int, Sequence[Record]]) -> None:
-        for partition, records in polled.items():
-            self._partitions.workers[partition].queue.put(records)
 
     async def _polled(self, stop: asyncio.Event) -> Mapping[int, Sequence[Record]]:
         """Poll once; empty after a pause where the log cannot be read."""
@@ -213,11 +209,17 @@ class ConsumerLoop:
 
     @property
     def _is_crowded(self) -> bool:
-        queues = [worker.queue for worker in self._partitions.workers.values()]
+        workers = self._partitions.workers.values()
+        # What waits may stay so for long, and must not slow the others.
+        queues = [worker.queue for worker in workers if not worker.status.is_waiting]
         is_long = sum(map(len, queues)) >= _QUEUED_BATCHES * self._pace.batch_size
         return is_long or sum(queue.bytes for queue in queues) >= _QUEUED_BYTES
 
     def _full(self) -> Collection[int]:
-        """Name the partitions whose queues take no more for now; while all is crowded, an empty queue alone does."""
-        workers, is_crowded = self._partitions.workers.items(), self._is_crowded
-        return {each for each, worker in workers if worker.queue.is_full or (is_crowded and len(worker.queue) > 0)}
+        """Name the partitions that take no more for now; while many records are queued, only an empty queue does."""
+        is_crowded = self._is_crowded
+        return {
+            partition
+            for partition, worker in self._partitions.workers.items()
+            if worker.status.is_waiting or worker.queue.is_full or (is_crowded and len(worker.queue) > 0)
+        }

@@ -66,15 +66,19 @@ class OffsetCommitter:
             await asyncio.wait(futures)
 
     async def run(self) -> None:
-        """Commit until cancelled."""
+        """Commit until cancelled; then whoever waits for a commit is cancelled too."""
         failures = 0
-        while True:
-            await self._wanted.wait()
-            self._wanted.clear()
-            failures = 0 if await self._is_committed() else failures + 1
-            if failures:
-                await asyncio.sleep(self._backoff.after(failures))
-                self._wanted.set()
+        try:
+            while True:
+                await self._wanted.wait()
+                self._wanted.clear()
+                failures = 0 if await self._is_committed() else failures + 1
+                if failures:
+                    await asyncio.sleep(self._backoff.after(failures))
+                    self._wanted.set()
+        finally:
+            for pending in self._pending.values():
+                pending.committed.cancel()
 
     async def _is_committed(self) -> bool:
         """Commit what is pending; False where it has to be tried again."""

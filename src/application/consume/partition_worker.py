@@ -148,6 +148,7 @@ class PartitionWorker:
             await self._halt(processed.halt)
         if processed.records:
             self.queue.drop(processed.records)
+            self._read_ahead.drop(batch)
             self._tools.room.set()
             await self._last_commit()
             end = batch[processed.records - 1].offset + 1

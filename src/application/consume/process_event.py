@@ -160,7 +160,8 @@ class ProcessEvent:
             for record, reading, disposition in zip(batch, readings, dispositions, strict=False)
             if isinstance(disposition, Failure) or disposition is Outcome.CONFLICT
         ]
-        await self._send(dead, attempt)
+        if dead:
+            await self._send(dead, attempt)
         stored, duplicate, conflict = map(dispositions.count, (Outcome.STORED, Outcome.DUPLICATE, Outcome.CONFLICT))
         tally = Tally(stored, duplicate, conflict, dead=len(dead) - conflict)
         if sum(tally) != len(dispositions):
@@ -169,8 +170,6 @@ class ProcessEvent:
         return Processed(len(dispositions), tally, after, halt)
 
     async def _send(self, dead: Sequence[tuple[Record, Reading, Failure]], attempt: Attempt) -> None:
-        if not dead:
-            return
         now = self._clock()
         letters = [
             DeadLetter(

@@ -25,6 +25,11 @@ class ReadAhead:
         """Return the contents of the first records of `batch`, as far as they were decoded."""
         return self._readings[: len(batch)] if batch[0].offset == self._offset else ()
 
+    def drop(self, batch: Sequence[Record]) -> None:
+        """Forget the contents of `batch`, which is done with: its offsets may come again where a topic is made anew."""
+        if batch[0].offset == self._offset:
+            self._offset, self._readings = -1, []
+
     @asynccontextmanager
     async def behind(self, batch: Sequence[Record]) -> AsyncIterator[None]:
         """Decode the records behind `batch` meanwhile and no longer: a suspect of another partition must be alone."""

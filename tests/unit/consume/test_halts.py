@@ -117,3 +117,18 @@ async def test_outage_of_the_states_resumes_nothing(world: ConsumerWorld) -> Non
         assert world.consumer.halted.keys() == {0}
         world.states.outage = None
         await until(lambda: world.committed() == {0: 30})
+
+
+async def test_halted_partitions_do_not_slow_others() -> None:
+    """They are not polled, and what they hold does not count towards the bound on memory."""
+    world = ConsumerWorld(partitions=12)
+    for partition in range(1, 12):
+        world.append_garbage(20, partition)
+        world.append(400, partition)
+    async with world.running():
+        await until(lambda: len(world.consumer.halted) == 11)
+        world.append(1_000)
+        await until(lambda: world.committed().get(0) == 1_000)
+        assert world.source.paused >= set(range(1, 12))
+    assert max(map(len, world.store.calls)) == 100
+    assert sum(len(call) == 100 for call in world.store.calls) >= 8

@@ -6,11 +6,15 @@ from collections.abc import Sequence
 import pytest
 
 from adapters.records import codec
+from application.consume.process_event import ProcessEvent
+from application.consume.read_ahead import ReadAhead
+from application.consume.record_queue import RecordQueue
 from application.ports import Delivery, Outcome
 from domain.dead_letter import Failure, Record
 from domain.errors import Unavailable
 from domain.event import UserEvent
 from tests.support.consumer_world import ConsumerWorld, settled, until
+from tests.support.events import NOON, a_record
 
 
 @pytest.fixture
@@ -93,3 +97,19 @@ async def test_nothing_is_decoded_beside_a_suspect(
     async with world.running():
         await until(lambda: world.committed() == {0: 10, 1: 300})
     assert beside == [0] * 10
+
+
+async def test_contents_are_forgotten_with_their_batch(decoded: Counter[tuple[int, int]]) -> None:
+    """They would fill the memory, and offsets come again where a topic is made anew."""
+    world = ConsumerWorld()
+    queue = RecordQueue(2)
+    ahead = ReadAhead(queue, ProcessEvent(world.store, world.letters, codec.decode, lambda: NOON), 2)
+    first, second = ([a_record(b"[]", offset=offset) for offset in offsets] for offsets in ((0, 1), (2, 3)))
+    queue.put(first + second)
+    async with ahead.behind(first):
+        await until(lambda: len(decoded) == 2)
+        await settled()
+    ahead.drop(first)
+    assert len(ahead.readings_of(second)) == 2
+    ahead.drop(second)
+    assert len(ahead.readings_of(second)) == 0

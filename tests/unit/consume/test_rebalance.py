@@ -110,3 +110,29 @@ async def test_assignment_waits_until_states_can_be_read(world: ConsumerWorld) -
         assert world.store.calls == []
         world.states.outage = None
         await until(lambda: world.committed() == {0: 3})
+
+
+async def test_partition_assigned_twice_has_one_worker(world: ConsumerWorld, caplog: pytest.LogCaptureFixture) -> None:
+    """The first one ends, and does not hold up the end of the process."""
+    world.append(3)
+    async with world.running():
+        await until(lambda: world.committed() == {0: 3})
+        tasks = len(asyncio.all_tasks())
+        assert world.source.listener is not None
+        await world.source.listener.on_assigned({0: 3})
+        await settled()
+        assert len(asyncio.all_tasks()) == tasks
+    assert "shutdown timeout: abandoning in-flight batches" not in caplog.messages
+
+
+async def test_close_behind_an_abandoned_commit_ends_at_once() -> None:
+    """Its partitions are released: this process was stopped, and has not crashed."""
+    world = ConsumerWorld(replace(PACE, finish=0.01))
+    world.append(3)
+    world.source.commit_outage = Unavailable("kafka: no coordinator")
+    async with world.running():
+        await until(lambda: world.consumer.waits_for is not None)
+    assert world.another().table["events", "group"][0].attempts == 1
+    async with asyncio.timeout(5):
+        await world.source.close()
+    assert world.another().table["events", "group"][0].attempts == 0

@@ -117,7 +117,8 @@ class KafkaEventSource:
             except (CommitFailedError, IllegalStateError) as error:
                 # The group moved on without us. Until it gives us our new share, what we had begins anew.
                 if self._assignment is assignment and self._consumer is not None:
-                    self._assign(self._new_assignment(self._consumer))
+                    # In a revocation the group is about to do that.
+                    self._assign(None if assignment.is_revoking else self._new_assignment(self._consumer))
                     await assignment.lose()
                 raise StaleGeneration from error
 
