@@ -201,7 +201,7 @@ def test_each_event_has_a_line_that_tells_its_fate(output: str) -> None:
 
 def test_each_dead_letter_has_a_line_that_tells_why(output: str) -> None:
     """With the event's id where it could be read."""
-    first, second = [json.loads(line) for line in output.splitlines() if "parked" in line]
+    first, second = [json.loads(line) for line in output.splitlines() if "dead-lettered" in line]
     assert first["eventId"] is not None
     assert second["eventId"] is None
     assert (second["level"], second["kind"], second["reason"]) == ("warning", "invalid", "eventId: must be a UUID")

@@ -5,11 +5,15 @@ import logging
 from collections.abc import Mapping
 from contextlib import suppress
 
+from application.consume.halt import Halt
 from application.consume.partition_worker import PartitionWorker
 from application.ports import EventSource, PartitionStates
 from domain.errors import Unavailable
 
 logger = logging.getLogger(__name__)
+
+_NOTICE_SECONDS = 0.2
+"""How soon a halt is kept that the source has found."""
 
 
 class HaltWatch:
@@ -22,15 +26,23 @@ class HaltWatch:
         self._workers = workers
 
     async def run(self, interval: float) -> None:
-        """Look every `interval` seconds until cancelled. An outage changes nothing."""
-        while True:
-            await asyncio.sleep(interval)
-            with suppress(Unavailable):
-                await self._look()
+        """Look every `interval` seconds, and as soon as the source has found a halt, until cancelled.
 
-    async def _look(self) -> None:
+        An outage changes nothing.
+        """
+        now = asyncio.get_running_loop().time
+        kept: Mapping[int, Halt] = {}
+        due = now()
+        while True:
+            found = self._source.halted()
+            if found != kept or now() >= due:
+                with suppress(Unavailable):
+                    await self._look(found)
+                    kept, due = found, now() + interval
+            await asyncio.sleep(min(interval, _NOTICE_SECONDS))
+
+    async def _look(self, found: Mapping[int, Halt]) -> None:
         """Keep what the source has found, and resume what a person has resumed."""
-        found = self._source.halted()
         halted = {partition for partition, worker in self._workers.items() if worker.status.halt is not None}
         if not found and not halted:
             return
