@@ -131,7 +131,7 @@ class ConsumerLoop:
         try:
             async with asyncio.TaskGroup() as tasks:
                 self._partitions.start_in(tasks)
-                helpers = [
+                background = [
                     tasks.create_task(self._committer.run(), name="offset committer"),
                     tasks.create_task(self._halt_watch.run(self._pace.look), name="halt watch"),
                 ]
@@ -145,8 +145,8 @@ class ConsumerLoop:
                 await draining
                 # Those that were assigned meanwhile.
                 await self._partitions.drain()
-                for helper in helpers:
-                    helper.cancel()
+                for task in background:
+                    task.cancel()
         except BaseExceptionGroup as group:
             # The first failure ends the run; what the other tasks raise after it follows from it.
             raise group.exceptions[0] from None
