@@ -19,7 +19,7 @@ from adapters.postgres.engine import Database
 from adapters.postgres.migrate import check, migrate
 from entrypoints.config.environment import load_settings
 from entrypoints.dev.local_postgres import LocalPostgres
-from entrypoints.processes import adapter_parameters
+from entrypoints.processes import parameters
 
 
 @contextmanager
@@ -28,7 +28,7 @@ def _new_database() -> Iterator[Database]:
         with tempfile.TemporaryDirectory() as folder, LocalPostgres(Path(folder)) as server:
             yield Database(server.host, server.port, server.user, server.password, server.database)
         return
-    given = adapter_parameters.database(load_settings(os.environ))
+    given = parameters.database(load_settings(os.environ))
     name = f"check_{uuid4().hex}"
     asyncio.run(_execute(given, f"CREATE DATABASE {name} TEMPLATE template0"))
     try:

@@ -17,7 +17,7 @@ from adapters.postgres.engine import create_engine
 from adapters.postgres.event_log.record_writer import LogWriter, NewRecord
 from entrypoints.config.environment import load_settings
 from entrypoints.dev.instance import target_of
-from entrypoints.processes import adapter_parameters
+from entrypoints.processes import parameters
 from tests.support.command import Finished, user_events
 from tests.support.service import SOURCES
 from tests.support.waiting import eventually
@@ -95,7 +95,7 @@ async def test_end_of_postgres_ends_everything(tmp_path: Path, number: Signals) 
 async def append(data_dir: Path, *values: bytes) -> None:
     """Append records to the log of the instance, past its api."""
     settings = load_settings(target_of({"DATA_DIR": str(data_dir)}).environment)
-    engine = create_engine(adapter_parameters.database(settings), application_name="tests", pool_size=1)
+    engine = create_engine(parameters.database(settings), application_name="tests", pool_size=1)
     await LogWriter(engine, settings.kafka_topic).append([NewRecord(0, None, value, ()) for value in values])
     await engine.dispose()
 

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Callable
 from inspect import isawaitable
+from operator import methodcaller
 from typing import Any
 
 import pytest
@@ -21,9 +22,10 @@ from adapters.postgres.event_log import (
 )
 from adapters.postgres.event_store import PostgresEventStore
 from application.audit import AuditRange
+from application.halted_partitions import HaltedPartitions
 from application.publish_event import Draft, Published, PublishEvent
 from entrypoints.config.environment import load_settings
-from entrypoints.container import Container, assembled, assembled_audit
+from entrypoints.container import Container, assembled
 from entrypoints.processes.api import Api
 from entrypoints.processes.consumer import Consumer
 from tests.support.events import NOON
@@ -77,18 +79,14 @@ async def resolved(provider: Callable[[], Any]) -> Any:
 
 
 @event_logs
-@pytest.mark.parametrize(("process", "root"), [("api", Api), ("consumer", Consumer)])
-async def test_process_is_assembled_without_any_dependency_up(event_log: str, process: Any, root: type) -> None:
+@pytest.mark.parametrize(
+    ("name", "root"),
+    [("api", Api), ("consumer", Consumer), ("audit", AuditRange), ("halted_partitions", HaltedPartitions)],
+)
+async def test_root_is_assembled_without_any_dependency_up(event_log: str, name: str, root: type) -> None:
     """It waits for them itself, and can be closed before they are up."""
-    async with assembled(load_settings({**NOWHERE, "EVENT_LOG": event_log}), process) as assembly:
-        assert type(assembly) is root
-
-
-@event_logs
-async def test_audit_is_assembled_without_any_dependency_up(event_log: str) -> None:
-    """It connects when it begins."""
-    async with assembled_audit(load_settings({**NOWHERE, "EVENT_LOG": event_log})) as audit:
-        assert type(audit) is AuditRange
+    async with assembled(load_settings({**NOWHERE, "EVENT_LOG": event_log}), methodcaller(name)) as made:
+        assert type(made) is root
 
 
 @event_logs

@@ -13,7 +13,7 @@ import typer
 from adapters.records import codec
 from application.audit import Fate, Finding, Missing
 from entrypoints.cli.run import FAILED, read_target, run
-from entrypoints.container import assembled_audit
+from entrypoints.container import assembled
 
 _PROGRESS_SECONDS = 5.0
 
@@ -25,7 +25,7 @@ def audit(since: datetime | None, until: datetime | None, *, as_json: bool) -> N
 
     async def work() -> None:
         nonlocal is_complete
-        async with assembled_audit(settings) as audit_range:
+        async with assembled(settings, lambda container: container.audit()) as audit_range:
             is_complete = await print_audit(audit_range(since, until), as_json=as_json)
 
     run(work())

@@ -10,7 +10,7 @@ from adapters.kafka.patches import apply_patches
 from adapters.kafka.topics import TopicReport, ensure_topics
 from adapters.postgres.migrate import migrate as migrate_database
 from entrypoints.cli.run import read_target, run
-from entrypoints.processes import adapter_parameters
+from entrypoints.processes import parameters
 from entrypoints.processes.preparation import retry_while_unavailable
 
 _PATIENCE_SECONDS = 30.0
@@ -22,7 +22,7 @@ def migrate() -> None:
 
     async def work() -> None:
         await retry_while_unavailable(
-            partial(migrate_database, adapter_parameters.database(settings)), patience=_PATIENCE_SECONDS
+            partial(migrate_database, parameters.database(settings)), patience=_PATIENCE_SECONDS
         )
 
     run(work())
@@ -36,7 +36,7 @@ def topics(*, as_json: bool) -> None:
 
     async def ensure() -> None:
         apply_patches()
-        reports[:] = await ensure_topics(adapter_parameters.brokers(settings), adapter_parameters.topics(settings))
+        reports[:] = await ensure_topics(parameters.brokers(settings), parameters.topics(settings))
 
     if settings.event_log == "postgres":
         typer.echo("nothing to do: EVENT_LOG is postgres, whose topics the service creates itself", err=True)

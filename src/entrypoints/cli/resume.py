@@ -10,7 +10,7 @@ from adapters.records import codec
 from application.halted_partitions import HaltedPartition, HaltedPartitions, NotHalted
 from entrypoints.cli.run import read_target, run
 from entrypoints.config.errors import UsageError
-from entrypoints.container import assembled_halted_partitions
+from entrypoints.container import assembled
 
 
 def resume(partitions: Collection[int] | None, *, yes: bool, dry_run: bool, as_json: bool) -> None:
@@ -18,7 +18,7 @@ def resume(partitions: Collection[int] | None, *, yes: bool, dry_run: bool, as_j
     settings = read_target()
 
     async def work() -> None:
-        async with assembled_halted_partitions(settings) as halted:
+        async with assembled(settings, lambda container: container.halted_partitions()) as halted:
             await list_and_resume(
                 halted, partitions, yes=yes, dry_run=dry_run, can_ask=sys.stdin.isatty(), as_json=as_json
             )

@@ -8,8 +8,10 @@ from typing import Literal
 from adapters.observability.frequent_lines import PROCESS
 from entrypoints.cli.run import event_loop, exit_codes, read_settings, run
 from entrypoints.config.program import commit, release
-from entrypoints.container import assembled
+from entrypoints.container import Container, assembled
 from entrypoints.dev.supervisor import dev_environment, run_dev
+from entrypoints.processes.api import Api
+from entrypoints.processes.consumer import Consumer
 from entrypoints.processes.lifecycle import run_until_signal
 
 logger = logging.getLogger(__name__)
@@ -22,9 +24,12 @@ def run_process(process: Literal["api", "consumer"], *, until_eof: bool) -> None
     PROCESS.name = process
     _log_start()
 
+    def choose(container: Container) -> Api | Consumer:
+        return container.api() if process == "api" else container.consumer()
+
     async def work() -> None:
-        async with assembled(settings, process) as assembly:
-            await run_until_signal(assembly.run, grace=settings.shutdown_grace_seconds, until_eof=until_eof)
+        async with assembled(settings, choose) as root:
+            await run_until_signal(root.run, grace=settings.shutdown_grace_seconds, until_eof=until_eof)
 
     run(work())
 

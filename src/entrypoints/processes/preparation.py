@@ -9,7 +9,6 @@ from functools import partial
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from adapters.kafka.connection import Brokers
-from adapters.kafka.topic_settings import Topic
 from adapters.kafka.topics import ensure_topics
 from adapters.postgres.engine import Database
 from adapters.postgres.event_log import ensure_topic
@@ -17,6 +16,7 @@ from adapters.postgres.migrate import migrate, require_migrated
 from adapters.postgres.requirements import durability_risks
 from domain.errors import Unavailable
 from entrypoints.config.settings import Settings
+from entrypoints.processes.parameters import topics
 
 logger = logging.getLogger(__name__)
 
@@ -89,11 +89,11 @@ async def retry_while_unavailable(step: Step, *, patience: float = math.inf) -> 
         backoff = min(2 * backoff, _MAX_BACKOFF_SECONDS)
 
 
-def kafka_steps(settings: Settings, database: Database, brokers: Brokers, topics: Sequence[Topic]) -> list[Step]:
+def kafka_steps(settings: Settings, database: Database, brokers: Brokers) -> list[Step]:
     """List the steps where the log is Kafka."""
 
     async def check_topics() -> None:
-        for report in await ensure_topics(brokers, topics, creates=settings.kafka_create_topics):
+        for report in await ensure_topics(brokers, topics(settings), creates=settings.kafka_create_topics):
             for warning in report.warnings:
                 logger.warning("topic settings need attention", extra={"topic": report.name, "warning": warning})
 

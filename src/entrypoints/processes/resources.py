@@ -1,12 +1,17 @@
-"""Resources that are opened before their use and closed after it."""
+"""Resources that are closed after their use."""
 
 import asyncio
-from collections.abc import AsyncIterator
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
-from typing import Protocol, TypeVar
+from typing import ParamSpec, Protocol, TypeVar
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+logger = logging.getLogger(__name__)
+
+_CLOSING_SECONDS = 9.0
+"""How long all resources together may take to close."""
 _DISPOSE_SECONDS = 1.0
 """How long database sessions may take to close; the driver itself would wait as long as for a batch."""
 
@@ -19,23 +24,23 @@ class _Openable(_Closable, Protocol):
     async def open(self) -> None: ...
 
 
+_P = ParamSpec("_P")
 _OpenableT = TypeVar("_OpenableT", bound=_Openable)
 _ClosableT = TypeVar("_ClosableT", bound=_Closable)
 
 
 @asynccontextmanager
-async def opened(resource: _OpenableT) -> AsyncIterator[_OpenableT]:
-    """Open `resource`, and close it in the end."""
-    try:
+async def opened(make: Callable[_P, _OpenableT], *args: _P.args, **kwargs: _P.kwargs) -> AsyncIterator[_OpenableT]:
+    """Make a resource and open it; close it in the end."""
+    async with closed(make, *args, **kwargs) as resource:
         await resource.open()
         yield resource
-    finally:
-        await resource.close()
 
 
 @asynccontextmanager
-async def closed(resource: _ClosableT) -> AsyncIterator[_ClosableT]:
-    """Close `resource`, which opens itself at its first use, in the end."""
+async def closed(make: Callable[_P, _ClosableT], *args: _P.args, **kwargs: _P.kwargs) -> AsyncIterator[_ClosableT]:
+    """Make a resource that opens itself at its first use; close it in the end."""
+    resource = make(*args, **kwargs)
     try:
         yield resource
     finally:
@@ -43,11 +48,21 @@ async def closed(resource: _ClosableT) -> AsyncIterator[_ClosableT]:
 
 
 @asynccontextmanager
-async def disposed(engine: AsyncEngine) -> AsyncIterator[AsyncEngine]:
-    """Close the connections of `engine` in the end."""
+async def disposed(make: Callable[_P, AsyncEngine], *args: _P.args, **kwargs: _P.kwargs) -> AsyncIterator[AsyncEngine]:
+    """Make an engine; close its connections in the end."""
+    engine = make(*args, **kwargs)
     try:
         yield engine
     finally:
         with suppress(TimeoutError):
             async with asyncio.timeout(_DISPOSE_SECONDS):
                 await engine.dispose()
+
+
+async def finish_closing(closing: Awaitable[None]) -> None:
+    """Await the closing of all resources of a process, but not for ever."""
+    try:
+        async with asyncio.timeout(_CLOSING_SECONDS):
+            await closing
+    except TimeoutError:
+        logger.warning("close timed out", extra={"seconds": _CLOSING_SECONDS})

@@ -39,7 +39,7 @@ class _Halted:
         return set(asyncio.run(self.states.halts()))
 
     @asynccontextmanager
-    async def open(self, _settings: Settings) -> AsyncIterator[HaltedPartitions]:
+    async def open(self, _settings: Settings, _choose: object) -> AsyncIterator[HaltedPartitions]:
         yield self.partitions
 
 
@@ -47,7 +47,7 @@ class _Halted:
 def halted(monkeypatch: pytest.MonkeyPatch) -> _Halted:
     """Partitions in memory instead of those in the database."""
     halted = _Halted()
-    monkeypatch.setattr(resume, "assembled_halted_partitions", halted.open)
+    monkeypatch.setattr(resume, "assembled", halted.open)
     return halted
 
 

@@ -10,7 +10,7 @@ from entrypoints.config.environment import load_settings, with_new_names
 from entrypoints.config.errors import SettingsError
 from entrypoints.config.http_settings import ENVELOPE_BYTES
 from entrypoints.config.settings import Settings, is_secret
-from entrypoints.processes import adapter_parameters
+from entrypoints.processes import parameters
 
 SASL = {
     "KAFKA_SECURITY_PROTOCOL": "SASL_PLAINTEXT",
@@ -215,7 +215,7 @@ def test_largest_numbers_fit_their_destination() -> None:
         for name, schema in Settings.model_json_schema()["properties"].items()
         if name.startswith("kafka_") and "maximum" in schema.get("anyOf", [schema])[0]
     }
-    events, letters = adapter_parameters.topics(load_settings(most))
+    events, letters = parameters.topics(load_settings(most))
     assert max(events.max_message_bytes, letters.max_message_bytes) < 2**31
     assert (events.partitions or 0) < 2**31
     assert (events.replication or 0) < 2**15

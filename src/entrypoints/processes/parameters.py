@@ -1,11 +1,14 @@
-"""Settings → the parameters of the adapters: addresses, TLS, topics, sizes and time limits."""
+"""Settings → the parameters of the adapters and of the consumer: addresses, TLS, topics, sizes and time limits."""
 
 import ssl
+from dataclasses import replace
 
 from adapters.kafka.connection import Brokers
 from adapters.kafka.topic_settings import Topic
 from adapters.kafka.topics import LETTER_MARGIN_BYTES
 from adapters.postgres.engine import Database, Limits
+from application.consume.dlq_limits import DlqLimits
+from application.consume.pace import Pace
 from entrypoints.config.database_settings import BATCH_PER_STATEMENT
 from entrypoints.config.errors import SettingsError
 from entrypoints.config.http_settings import ENVELOPE_BYTES
@@ -17,7 +20,6 @@ _FOR_EVER = -1
 
 def database(settings: Settings) -> Database:
     """Return the address of the database; raises `SettingsError` when a certificate cannot be used."""
-    statement = settings.db_statement_timeout_seconds
     return Database(
         host=settings.db_host,
         port=settings.db_port,
@@ -28,8 +30,8 @@ def database(settings: Settings) -> Database:
         tls=_database_tls(settings),
         limits=Limits(
             lock=settings.db_lock_timeout_seconds,
-            statement=statement,
-            batch=BATCH_PER_STATEMENT * statement,
+            statement=settings.db_statement_timeout_seconds,
+            batch=BATCH_PER_STATEMENT * settings.db_statement_timeout_seconds,
         ),
     )
 
@@ -57,13 +59,11 @@ def topics(settings: Settings) -> tuple[Topic, Topic]:
         retention_ms=settings.kafka_retention_hours * _SECONDS_PER_HOUR * 1_000,
         max_message_bytes=settings.kafka_max_message_bytes,
     )
-    dead_letters = Topic(
+    dead_letters = replace(
+        events,
         name=settings.kafka_dlq_topic,
-        partitions=settings.kafka_partitions,
-        replication=settings.kafka_replication_factor,
-        min_isr=settings.kafka_min_isr,
         retention_ms=_FOR_EVER,
-        max_message_bytes=settings.kafka_max_message_bytes + LETTER_MARGIN_BYTES,
+        max_message_bytes=largest_letter_bytes(settings),
         is_ordered=False,
     )
     return events, dead_letters
@@ -79,9 +79,23 @@ def largest_letter_bytes(settings: Settings) -> int:
     return settings.kafka_max_message_bytes + LETTER_MARGIN_BYTES
 
 
-def finish_seconds(settings: Settings) -> float:
-    """Return how long the consumer may process its in-flight batches after a stop."""
-    return settings.shutdown_grace_seconds - AFTER_BATCH_SECONDS
+def pace(settings: Settings) -> Pace:
+    """Return the consumer's limits: sizes of batches, retries, and the time for its in-flight batches after a stop."""
+    return Pace(
+        batch_size=settings.batch_size,
+        retry_budget=settings.retry_budget_seconds,
+        finish=settings.shutdown_grace_seconds - AFTER_BATCH_SECONDS,
+    )
+
+
+def dlq_limits(settings: Settings) -> DlqLimits:
+    """Return the numbers of dead letters above which a partition is halted."""
+    return DlqLimits(
+        max_consecutive=settings.dlq_max_consecutive,
+        max_ratio=settings.dlq_max_ratio,
+        ratio_min_records=settings.dlq_ratio_min_records,
+        ratio_window=settings.dlq_ratio_window_seconds,
+    )
 
 
 def log_retention_seconds(settings: Settings) -> float:

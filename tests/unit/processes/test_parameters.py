@@ -13,7 +13,7 @@ from entrypoints.config import event_log_settings as config
 from entrypoints.config.environment import load_settings
 from entrypoints.config.errors import SettingsError
 from entrypoints.config.settings import Settings
-from entrypoints.processes import adapter_parameters
+from entrypoints.processes import parameters
 from tests.support.certificates import Certificate
 
 HOST = "db.example"
@@ -41,7 +41,7 @@ def load(**environ: object) -> Settings:
 def database_tls(mode: str, trusted: Certificate | None = None) -> ssl.SSLContext:
     """Make the context for the database."""
     root = {} if trusted is None else {"DB_SSLROOTCERT": trusted.path}
-    context = adapter_parameters.database(load(DB_SSLMODE=mode, **root)).tls
+    context = parameters.database(load(DB_SSLMODE=mode, **root)).tls
     assert context is not None
     return context
 
@@ -67,8 +67,8 @@ def shake_hands(client: ssl.SSLContext, server: Certificate, host: str) -> None:
 def test_tls_is_off_by_default() -> None:
     """As in the legacy service."""
     settings = load_settings({})
-    assert adapter_parameters.database(settings).tls is None
-    assert adapter_parameters.brokers(settings).tls is None
+    assert parameters.database(settings).tls is None
+    assert parameters.brokers(settings).tls is None
 
 
 @pytest.mark.parametrize("mode", ["require", "verify-ca", "verify-full"])
@@ -111,12 +111,12 @@ def test_broker_name_is_checked_unless_switched_off(certificate: Certificate, pr
         "KAFKA_SECURITY_PROTOCOL": protocol,
         "KAFKA_SSL_CAFILE": certificate.path,
     }
-    strict = adapter_parameters.brokers(load(**environ)).tls
+    strict = parameters.brokers(load(**environ)).tls
     assert strict is not None
     shake_hands(strict, certificate, HOST)
     with pytest.raises(ssl.SSLCertVerificationError, match=HOSTNAME_MISMATCH):
         shake_hands(strict, certificate, "other.example")
-    lenient = adapter_parameters.brokers(load(**environ, KAFKA_SSL_CHECK_HOSTNAME="no")).tls
+    lenient = parameters.brokers(load(**environ, KAFKA_SSL_CHECK_HOSTNAME="no")).tls
     assert lenient is not None
     shake_hands(lenient, certificate, "other.example")
 
@@ -126,7 +126,7 @@ def test_brokers_without_tls_need_no_context(protocol: str) -> None:
     """With or without a login."""
     sasl = {"KAFKA_SASL_MECHANISM": "SCRAM-SHA-512", "KAFKA_SASL_USERNAME": "u", "KAFKA_SASL_PASSWORD": "p"}
     given = sasl if protocol == "SASL_PLAINTEXT" else {}
-    assert adapter_parameters.brokers(load(KAFKA_SECURITY_PROTOCOL=protocol, **given)).tls is None
+    assert parameters.brokers(load(KAFKA_SECURITY_PROTOCOL=protocol, **given)).tls is None
 
 
 def test_every_assignor_of_the_settings_exists() -> None:
@@ -137,7 +137,7 @@ def test_every_assignor_of_the_settings_exists() -> None:
 def test_login_reaches_the_brokers_parameters() -> None:
     """With the configured mechanism."""
     sasl = {"KAFKA_SASL_MECHANISM": "SCRAM-SHA-512", "KAFKA_SASL_USERNAME": "u", "KAFKA_SASL_PASSWORD": "p"}
-    brokers = adapter_parameters.brokers(load(KAFKA_SECURITY_PROTOCOL="SASL_PLAINTEXT", **sasl))
+    brokers = parameters.brokers(load(KAFKA_SECURITY_PROTOCOL="SASL_PLAINTEXT", **sasl))
     assert brokers.options()["sasl_mechanism"] == "SCRAM-SHA-512"
     assert brokers.sasl_password is not None
     assert (brokers.sasl_username, brokers.sasl_password()) == ("u", "p")
@@ -146,18 +146,18 @@ def test_login_reaches_the_brokers_parameters() -> None:
 def test_client_certificate_is_used(certificate: Certificate) -> None:
     """For the database and for the brokers."""
     own = {"DB_SSLCERT": certificate.path, "DB_SSLKEY": certificate.key}
-    assert adapter_parameters.database(load(DB_SSLMODE="require", **own)).tls is not None
+    assert parameters.database(load(DB_SSLMODE="require", **own)).tls is not None
     own = {"KAFKA_SSL_CERTFILE": certificate.path, "KAFKA_SSL_KEYFILE": certificate.key}
-    assert adapter_parameters.brokers(load(KAFKA_SECURITY_PROTOCOL="SSL", **own)).tls is not None
+    assert parameters.brokers(load(KAFKA_SECURITY_PROTOCOL="SSL", **own)).tls is not None
 
 
 def test_unusable_certificate_is_reported(certificate: Certificate) -> None:
     """With the variables and the files."""
     swapped = load(DB_SSLMODE="require", DB_SSLCERT=certificate.key, DB_SSLKEY=certificate.path)
     with pytest.raises(SettingsError, match=f"DB_SSLCERT={certificate.key}, DB_SSLKEY={certificate.path}"):
-        adapter_parameters.database(swapped)
+        parameters.database(swapped)
     with pytest.raises(SettingsError, match=f"KAFKA_SSL_CAFILE={certificate.key}"):
-        adapter_parameters.brokers(load(KAFKA_SECURITY_PROTOCOL="SSL", KAFKA_SSL_CAFILE=certificate.key))
+        parameters.brokers(load(KAFKA_SECURITY_PROTOCOL="SSL", KAFKA_SSL_CAFILE=certificate.key))
 
 
 def test_encrypted_key_is_refused_without_asking(certificate: Certificate, tmp_path: Path) -> None:
@@ -168,7 +168,7 @@ def test_encrypted_key_is_refused_without_asking(certificate: Certificate, tmp_p
     subprocess.run(command, check=True, capture_output=True)
     settings = load(DB_SSLMODE="require", DB_SSLCERT=certificate.path, DB_SSLKEY=encrypted)
     with pytest.raises(SettingsError, match="DB_SSLKEY"):
-        adapter_parameters.database(settings)
+        parameters.database(settings)
 
 
 @pytest.mark.parametrize("mechanism", ["PLAIN", "SCRAM-SHA-256"])
@@ -177,7 +177,7 @@ async def test_each_connection_to_kafka_reads_the_password(mechanism: str, tmp_p
     file = tmp_path / "password"
     file.write_text("first")
     sasl = {"KAFKA_SASL_MECHANISM": mechanism, "KAFKA_SASL_USERNAME": "u", "KAFKA_SASL_PASSWORD_FILE": file}
-    options = adapter_parameters.brokers(load(KAFKA_SECURITY_PROTOCOL="SASL_PLAINTEXT", **sasl)).options()
+    options = parameters.brokers(load(KAFKA_SECURITY_PROTOCOL="SASL_PLAINTEXT", **sasl)).options()
     for password in ("second", "third"):
         file.write_text(password)
         connection = aiokafka.conn.AIOKafkaConnection(
@@ -193,7 +193,7 @@ async def test_each_connection_to_kafka_reads_the_password(mechanism: str, tmp_p
         ).connect()
 
 
-def test_adapter_parameters_do_not_print_secrets() -> None:
+def test_parameters_do_not_print_secrets() -> None:
     """Not even when somebody logs them."""
     settings = load(
         DB_PASSWORD="s3cret",
@@ -202,20 +202,20 @@ def test_adapter_parameters_do_not_print_secrets() -> None:
         KAFKA_SASL_USERNAME="u",
         KAFKA_SASL_PASSWORD="s3cret",
     )
-    database = adapter_parameters.database(settings)
+    database = parameters.database(settings)
     assert database.password == "s3cret"
-    assert "s3cret" not in f"{database!r} {adapter_parameters.brokers(settings)!r}"
+    assert "s3cret" not in f"{database!r} {parameters.brokers(settings)!r}"
 
 
 def test_each_time_limit_is_below_the_next() -> None:
     """So that the innermost one fires first."""
-    limits = adapter_parameters.database(load(DB_STATEMENT_TIMEOUT_SECONDS=8, DB_LOCK_TIMEOUT_SECONDS=3)).limits
+    limits = parameters.database(load(DB_STATEMENT_TIMEOUT_SECONDS=8, DB_LOCK_TIMEOUT_SECONDS=3)).limits
     assert (limits.lock, limits.statement, limits.batch) == (3, 8, 10)
 
 
 def test_topics_follow_the_settings() -> None:
     """The DLQ keeps dead letters for ever, and its message limit allows for their headers."""
-    events, letters = adapter_parameters.topics(
+    events, letters = parameters.topics(
         load(KAFKA_PARTITIONS=6, KAFKA_RETENTION_HOURS=2, KAFKA_MAX_MESSAGE_BYTES=700_000, KAFKA_DLQ_TOPIC="dead")
     )
     assert (events.name, events.partitions, events.retention_ms) == ("user-activity-events", 6, 7_200_000)
@@ -227,11 +227,11 @@ def test_topics_follow_the_settings() -> None:
 def test_accepted_body_fits_a_record_and_a_dead_letter() -> None:
     """Each limit is below the next, also at the limits of the settings."""
     settings = load(KAFKA_MAX_MESSAGE_BYTES=100_000, MAX_BODY_BYTES=67_232)
-    largest = adapter_parameters.largest_event_bytes(settings)
+    largest = parameters.largest_event_bytes(settings)
     assert settings.max_body_bytes < largest < settings.kafka_max_message_bytes
-    assert settings.kafka_max_message_bytes < adapter_parameters.largest_letter_bytes(settings)
+    assert settings.kafka_max_message_bytes < parameters.largest_letter_bytes(settings)
 
 
 def test_retention_of_the_embedded_log_is_in_hours() -> None:
     """The adapter takes seconds."""
-    assert adapter_parameters.log_retention_seconds(load(LOG_RETENTION=2)) == 7_200
+    assert parameters.log_retention_seconds(load(LOG_RETENTION=2)) == 7_200
