@@ -9,7 +9,7 @@ INPUTS ?= 4000
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: help setup dev-setup run kafka test test-repeat test-fast test-legacy schemathesis clients floods faults faults-quick faults-mutants fuzz fuzz-quick bench measure bench-quick check format lock docs clean
+.PHONY: help setup dev-setup run kafka test test-repeat test-fast coverage test-legacy schemathesis clients floods faults faults-quick faults-mutants fuzz fuzz-quick bench measure bench-quick check format lock docs clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-15s %s\n", $$1, $$2}'
@@ -51,8 +51,16 @@ test: $(VENV)/.dev ## Run all tests on a real Kafka and a real PostgreSQL, WORKE
 test-repeat: $(VENV)/.dev ## The same again and again until a run fails: RUNS=10, LOAD=1 for runs beside another load
 	@$(BIN)/python -m tools.repeat_tests --runs $(RUNS) $(if $(LOAD),--load) -- $(BIN)/pytest $(PARALLEL)
 
+FAST := tests/unit tests/contracts/test_memory.py
+
 test-fast: $(VENV)/.dev ## Run the tests that need no server
-	$(BIN)/pytest tests/unit tests/contracts/test_memory.py
+	$(BIN)/pytest $(FAST)
+
+# Tests of processor time would measure the tracing.
+coverage: $(VENV)/.dev ## The same, then list the lines and branches of src that they do not reach
+	@mkdir -p .cache
+	$(BIN)/coverage run -m pytest $(FAST) --ignore=tests/unit/http/test_processor_time.py
+	$(BIN)/coverage report
 
 test-legacy: $(VENV)/.dev ## Run the tests that touch Kafka on 3.9 with ZooKeeper, as the legacy service has it
 	LEGACY=1 $(BIN)/pytest $(PARALLEL) tests/integration tests/contracts/test_kafka.py
@@ -87,13 +95,18 @@ fuzz-quick: $(VENV)/.dev ## The same with a fortieth of the inputs
 	$(FUZZ) --inputs=100
 
 # Figures come from the Python that the image ships, in a virtual environment of its own, where this machine has that one.
+# A version manager's stand-in on the PATH runs it only if PYENV_VERSION names it.
 IMAGE_PYTHON := $(shell sed -n 's/^FROM python:\([0-9]*\.[0-9]*\).*/\1/p' Dockerfile)
-BENCH_PYTHON = $(firstword $(shell for each in python$(IMAGE_PYTHON) "$$HOME"/.pyenv/versions/$(IMAGE_PYTHON).*/bin/python; do \
-	"$$each" -c 'import sys; print(sys.executable)' 2>/dev/null; done))
+ifeq ($(origin PYTHON),command line)
+BENCH_PYTHON := $(PYTHON)
+else
+BENCH_PYTHON := PYENV_VERSION=$(IMAGE_PYTHON) python$(IMAGE_PYTHON)
+endif
 
-bench: ## Measure the service beside its limits (OPTIONS="--only KEY… --runs N"); wants a quiet machine
-	@set -- $(BENCH_PYTHON); \
-	exec $(MAKE) --no-print-directory measure $${1:+PYTHON="$$1" VENV=.cache/python$(IMAGE_PYTHON)}
+bench: ## Measure the service beside its limits, on the image's Python or PYTHON=… (OPTIONS="--only KEY… --runs N")
+	@set -- $$($(BENCH_PYTHON) -c 'import sys; print(sys.executable, "%d.%d" % sys.version_info[:2])' 2>/dev/null); \
+	[ $$# -gt 0 ] || echo "There is no $(lastword $(BENCH_PYTHON)) here: measuring with that of $(VENV)" >&2; \
+	exec $(MAKE) --no-print-directory measure $${1:+PYTHON="$$1" VENV=".cache/python$$2"}
 
 measure: $(VENV)/.dev
 	$(BIN)/python -m benchmarks $(OPTIONS)

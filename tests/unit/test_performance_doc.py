@@ -1,8 +1,6 @@
 """The figures in the documents are those of the file of results, and `make bench` takes the image's Python."""
 
 import json
-import os
-import subprocess
 from pathlib import Path
 from typing import Any, Final
 
@@ -42,14 +40,3 @@ def test_figures_of_several_commits_are_refused(results: dict[str, Any]) -> None
     results["figures"][0]["commit"] = "0000000"
     with pytest.raises(ValueError, match="several commits"):
         Document(results)
-
-
-@pytest.mark.parametrize(
-    ("python", "environment"), [("", ".venv"), ("/opt/python3.13/bin/python3.13", ".cache/python3.13")]
-)
-def test_bench_prefers_the_interpreter_of_the_image(python: str, environment: str) -> None:
-    """In a virtual environment of its own; without that Python in the one that there is."""
-    variables = {name: value for name, value in os.environ.items() if not name.startswith("MAKE")}
-    command = ["make", "--no-print-directory", "--dry-run", "bench", f"BENCH_PYTHON={python}"]
-    made = subprocess.run(command, cwd=ROOT, env=variables, capture_output=True, text=True, check=True)
-    assert made.stdout.rstrip().endswith(f"{environment}/bin/python -m benchmarks")
