@@ -3,7 +3,7 @@
     python -m benchmarks [--quick] [--only KEY...] [--runs N] [--events N] [--output PATH]
 
 A real Apache Kafka and a real PostgreSQL are started on loopback for it, in a temporary folder. What is measured and
-what it has to be stands in `targets`; each benchmark is a module of its name. The service runs with its defaults of
+what it has to be is in `targets`; each benchmark is a module of its name. The service runs with its defaults of
 production. A figure that has a limit is the median over runs that alternate with those of the limit, its ratio the
 median of the pairs' ratios. The table goes to stdout, all of it with every run to the file of results, progress to
 stderr. A benchmark that fails costs only its own figures, and exit code 1.

@@ -29,7 +29,7 @@ class ErasuresContract:
     def register(self) -> ErasuresUnderTest:
         raise NotImplementedError
 
-    async def test_erased_users_are_told_with_their_time(self, register: ErasuresUnderTest) -> None:
+    async def test_erased_users_are_listed_with_their_time(self, register: ErasuresUnderTest) -> None:
         """To the microsecond; those who were not erased, and those not asked for, are left out."""
         await register.note("Jörg", NOON + MICROSECOND)
         await register.note("someone", NOON)

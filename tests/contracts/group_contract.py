@@ -115,8 +115,8 @@ class GroupContract:
         committed, uncommitted = await collect(lost, 6, limit=3)
         await lost.commit(ends(committed))
         await log.crash(lost)
-        heir = await log.join()
-        assert places(await read(heir, 3)) == [(0, 3), (0, 4), (0, 5)]
+        successor = await log.join()
+        assert places(await read(successor, 3)) == [(0, 3), (0, 4), (0, 5)]
         with pytest.raises(StaleGeneration):
             await lost.commit(ends(uncommitted))
         assert (await log.committed())[0] == 3
@@ -144,7 +144,7 @@ class GroupContract:
 
 
 class RevocationContract:
-    """For logs whose groups wait for a member that has to give up partitions. Subclasses override the fixture `log`."""
+    """For logs whose groups wait for a member that has to release partitions. Subclasses override the fixture `log`."""
 
     @pytest.fixture
     def log(self) -> LogUnderTest:
@@ -166,19 +166,19 @@ class RevocationContract:
             await first.commit(dict.fromkeys(partitions, 3))
             revoking.difference_update(partitions)
 
-        witness, heir = Witness(finish), Witness()
+        witness, successor = Witness(finish), Witness()
         first = await log.join(witness)
         for partition in ALL:
             await append_events(log, partition, *(an_event() for _ in range(6)))
         await collect(first, 6 * PARTITIONS)
-        second = await log.join(heir)
+        second = await log.join(successor)
         async with asyncio.timeout(PATIENCE):
-            while sum(map(len, heir.assigned)) < PARTITIONS // 2:
+            while sum(map(len, successor.assigned)) < PARTITIONS // 2:
                 delivered = await first.poll(100, 0.01)
                 assert not delivered.keys() & revoking
                 polled.set()
                 await second.poll(1, 0.01, paused=ALL)
-        taken = set().union(*heir.assigned)
+        taken = set().union(*successor.assigned)
         # In the end it leaves, when nobody polls.
         witness.finish = None
         assert taken <= set().union(*witness.revoked)

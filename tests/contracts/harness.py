@@ -17,7 +17,7 @@ Polled = Mapping[int, Sequence[Record]]
 
 
 class LogUnderTest(Protocol):
-    """A log that is fresh for each test: a topic of `PARTITIONS` partitions, a group on it, a dead letter topic.
+    """A log that is fresh for each test: a topic of `PARTITIONS` partitions, a group on it, a dead-letter topic.
 
     Publishers and members still open at the end of a test are closed by whoever provides the log.
     """
@@ -64,11 +64,11 @@ class LogUnderTest(Protocol):
         ...
 
     async def dead_letters(self) -> DeadLetterQueue:
-        """Open the dead letter topic."""
+        """Open the dead-letter topic."""
         ...
 
-    async def parked(self) -> Sequence[Record]:
-        """Read the whole dead letter topic."""
+    async def read_dead_letters(self) -> Sequence[Record]:
+        """Read the whole dead-letter topic."""
         ...
 
 
@@ -78,7 +78,7 @@ async def append_events(log: LogUnderTest, partition: int, *events: UserEvent) -
 
 
 async def collect(source: EventSource, count: int, limit: int = 100, paused: Collection[int] = ()) -> list[Polled]:
-    """Poll until at least `count` records were delivered; answer the polls that delivered any."""
+    """Poll until at least `count` records were delivered; return the polls that delivered any."""
     polls: list[Polled] = []
     async with asyncio.timeout(PATIENCE):
         while sum(map(size, polls)) < count:
@@ -87,12 +87,12 @@ async def collect(source: EventSource, count: int, limit: int = 100, paused: Col
 
 
 async def read(source: EventSource, count: int, paused: Collection[int] = ()) -> list[Record]:
-    """Poll until at least `count` records were delivered, and answer all of them."""
+    """Poll until at least `count` records were delivered, and return all of them."""
     return [record for polled in await collect(source, count, paused=paused) for record in flat(polled)]
 
 
 async def share(*sources: EventSource) -> list[set[int]]:
-    """Poll until `sources` hold all partitions between them, each its even share; answer who holds which.
+    """Poll until `sources` have all partitions between them, each its even share; return who has which.
 
     Nothing is delivered meanwhile.
     """
@@ -123,5 +123,5 @@ def ends(*polls: Polled) -> dict[int, int]:
 
 
 def places(records: Iterable[Record]) -> list[tuple[int, int]]:
-    """Tell where each record was read: partition and offset."""
+    """Return where each record was read: partition and offset."""
     return [(record.partition, record.offset) for record in records]

@@ -15,13 +15,13 @@ from tests.support.events import a_letter, a_record
 
 
 class OversizeUnderTest(Protocol):
-    """Where letters are kept; empty at the start of each test."""
+    """Where dead letters are kept; empty at the start of each test."""
 
     @property
     def letters(self) -> OversizeLetters: ...
 
     async def kept(self) -> Sequence[Record]:
-        """Read what is kept: each record with its letter's headers."""
+        """Read what is kept: each record with its dead letter's headers."""
         ...
 
 
@@ -33,8 +33,8 @@ class OversizeLettersContract:
         raise NotImplementedError
 
     @pytest.mark.parametrize("value", [b"\xff\0{" * 500_000, b"", None], ids=["large", "empty", "none"])
-    async def test_letter_is_kept_whole(self, oversize: OversizeUnderTest, value: bytes | None) -> None:
-        """Where the record stood, its bytes, and all headers in their order, whatever their names and values."""
+    async def test_dead_letter_is_kept_whole(self, oversize: OversizeUnderTest, value: bytes | None) -> None:
+        """The record's origin, its bytes, and all headers in their order, whatever their names and values."""
         headers = (("trace", b"\x80"), ("none", None), ("a\0b", b"\0"), ("", b""), ("trace", b"2"))
         letter = a_letter(a_record(value, partition=3, offset=7, headers=headers))
         await oversize.letters.keep(letter)
@@ -43,7 +43,7 @@ class OversizeLettersContract:
         assert (kept.timestamp, kept.key, kept.value) == (letter.record.timestamp, letter.record.key, value)
         assert list(kept.headers) == dlq_headers.render(letter)
 
-    async def test_letter_is_kept_once_however_often_and_by_however_many(self, oversize: OversizeUnderTest) -> None:
+    async def test_dead_letter_is_kept_once_by_any_number_of_callers(self, oversize: OversizeUnderTest) -> None:
         """A crash before the commit keeps it again."""
         letter = a_letter(a_record(b"bad"))
         await asyncio.gather(*(oversize.letters.keep(replace(letter, attempts=number)) for number in range(1, 6)))
@@ -57,7 +57,7 @@ class OversizeLettersContract:
             await oversize.letters.keep(a_letter(record))
         assert {record.value for record in await oversize.kept()} == {b"first", b"second"}
 
-    async def test_headers_of_all_letters_can_be_read(self, oversize: OversizeUnderTest) -> None:
+    async def test_headers_of_all_dead_letters_can_be_read(self, oversize: OversizeUnderTest) -> None:
         """Whatever they were refused for."""
         odd = a_letter(a_record(b"bad", headers=(("a\0b", b"\x80"), ("none", None))))
         for letter, cause in ((odd, None), (a_letter(a_record(b"bad", offset=1)), "InvalidTimestampError")):

@@ -23,14 +23,14 @@ class PublisherContract:
     def log(self) -> LogUnderTest:
         raise NotImplementedError
 
-    async def test_receipt_tells_where_the_event_stands(self, log: LogUnderTest) -> None:
+    async def test_receipt_has_partition_and_offset(self, log: LogUnderTest) -> None:
         """One receipt an event, in order, and there the log has exactly that event."""
         events = [an_event(f"user-{number}") for number in range(20)]
         receipts = await (await log.publisher()).publish(events)
         stored = {Receipt(record.partition, record.offset): codec.decode(record) for record in await log.records()}
         assert [stored[receipt] for receipt in receipts if isinstance(receipt, Receipt)] == events
 
-    async def test_receipts_of_a_long_call_tell_where_each_event_stands(self, log: LogUnderTest) -> None:
+    async def test_receipts_of_a_long_call_have_each_offset(self, log: LogUnderTest) -> None:
         """However the log divides it, and while single events of the same users are published beside it."""
         publisher = await log.publisher()
         events = [an_event(f"user-{number % 9}", b'{"a":"%s"}' % (b"x" * 500)) for number in range(300)]
@@ -89,7 +89,7 @@ class PublisherContract:
         assert [codec.decode(record) for record in await log.records()] == [events[0], events[2]]
 
     async def test_publishers_of_one_partition_at_once_lose_and_repeat_nothing(self, log: LogUnderTest) -> None:
-        """Each record stands once, offsets strictly increase, and each publisher's own order holds."""
+        """Each record is there once, offsets strictly increase, and each publisher's own order is kept."""
         publishers = [await log.publisher() for _ in range(4)]
         events = [[an_event("one-user") for _ in range(50)] for _ in publishers]
 

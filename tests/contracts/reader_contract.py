@@ -33,7 +33,7 @@ async def read_into(values: list[bytes | None], stretches: AsyncGenerator[Stretc
 
 
 def offsets(stretches: Sequence[Stretch]) -> list[int]:
-    """Tell the offsets of all records."""
+    """Return the offsets of all records."""
     return [record.offset for stretch in stretches for record in stretch.records]
 
 
@@ -58,7 +58,7 @@ class ReaderContract:
     async def reader(self, log: LogUnderTest) -> LogReader:
         return await log.reader()
 
-    async def test_spans_tell_what_stands_in_each_partition(self, log: LogUnderTest, reader: LogReader) -> None:
+    async def test_spans_are_those_of_each_partition(self, log: LogUnderTest, reader: LogReader) -> None:
         """From the first record that retention left to the one behind the last, also where there is none."""
         await append(log, 1, 3)
         await append(log, 2, 5)
@@ -72,7 +72,7 @@ class ReaderContract:
             with pytest.raises(WrongDeployment, match="no topic nowhere"):
                 await reader.spans()
 
-    async def test_record_is_read_as_it_stands(self, log: LogUnderTest, reader: LogReader) -> None:
+    async def test_record_is_read_verbatim(self, log: LogUnderTest, reader: LogReader) -> None:
         """Key, value, headers, time and place are those of the log."""
         publisher = await log.publisher()
         await publisher.publish([an_event("Jörg")], b"00-trace")
@@ -92,7 +92,7 @@ class ReaderContract:
     async def test_exactly_the_given_range_is_read(
         self, log: LogUnderTest, reader: LogReader, start: int, end: int
     ) -> None:
-        """Whatever stands before and behind it; none of an empty one."""
+        """Whatever comes before and behind it; none of an empty one."""
         await append(log, 0, 6)
         await append(log, 1, 6)
         stretches = await all_of(reader.read(0, start, end))
@@ -145,7 +145,7 @@ class ReaderContract:
         assert deleted(stretches) + len(offsets(stretches)) == MANY
 
     async def test_first_record_of_a_time_or_later_is_found(self, log: LogUnderTest, reader: LogReader) -> None:
-        """To the millisecond, as finely as records tell; the partition's end where there is none."""
+        """To the millisecond, which is what records have; the partition's end where there is none."""
         for _ in range(3):
             await append(log, 0, 2)
             await passing_of_a_millisecond()
@@ -156,12 +156,12 @@ class ReaderContract:
             assert await reader.offsets_at(moment) == {0: expected, 1: 0, 2: 0, 3: 0}
 
     async def test_time_before_everything_finds_what_retention_left(self, log: LogUnderTest, reader: LogReader) -> None:
-        """The first record that stands, not the first that ever stood."""
+        """The first record that is left, not the first that ever was."""
         await append(log, 0, 5)
         await log.expire(0, before=3)
         assert (await reader.offsets_at(datetime(2000, 1, 1, tzinfo=UTC)))[0] == 3
 
-    async def test_positions_of_a_group_are_told_and_not_moved(self, log: LogUnderTest, reader: LogReader) -> None:
+    async def test_positions_of_a_group_are_read_and_not_moved(self, log: LogUnderTest, reader: LogReader) -> None:
         """While its members are at work; reading is none of their business."""
         await append(log, 0, 6)
         await append(log, 1, 6)

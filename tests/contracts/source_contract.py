@@ -58,7 +58,7 @@ class SourceContract:
                 partition: {partition} for partition in polled
             }
 
-    async def test_record_is_delivered_as_it_stands(self, log: LogUnderTest, source: EventSource) -> None:
+    async def test_record_is_delivered_verbatim(self, log: LogUnderTest, source: EventSource) -> None:
         """Key, value, headers, time and place are those of the log."""
         await (await log.publisher()).publish([an_event("Jörg")])
         ((record,), (stands,)) = await read(source, 1), await log.records()
@@ -75,7 +75,7 @@ class SourceContract:
         assert [record.value for record in await read(source, len(values))] == values
 
     async def test_listener_takes_over_before_anything_is_delivered(self, log: LogUnderTest) -> None:
-        """With the group's positions; whoever leaves in order gives the same partitions up."""
+        """With the group's positions; a member that leaves in order releases the same partitions."""
         for partition in ALL:
             await append_events(log, partition, *(an_event() for _ in range(4)))
         first = await log.join()
@@ -83,16 +83,16 @@ class SourceContract:
         await first.commit({0: 3})
         await log.leave(first)
         witness, delivered = Witness(), 0
-        heir = await log.join(witness)
+        successor = await log.join(witness)
         async with asyncio.timeout(PATIENCE):
             while delivered < 4 * PARTITIONS - 3:
-                polled = await heir.poll(3, 1.0)
+                polled = await successor.poll(3, 1.0)
                 assert polled.keys() <= set().union(*witness.assigned)
                 delivered += size(polled)
         assigned = {partition: start for positions in witness.assigned for partition, start in positions.items()}
         assert assigned == {0: 3, 1: 0, 2: 0, 3: 0}
         assert (witness.revoked, witness.lost) == ([], [])
-        await log.leave(heir)
+        await log.leave(successor)
         assert set().union(*witness.revoked) == set(ALL)
         assert witness.lost == []
 
@@ -146,7 +146,7 @@ class SourceContract:
         assert not await source.poll(100, 0.05)
 
     async def test_poll_ends_empty_when_nothing_comes(self, source: EventSource) -> None:
-        """And does not take much longer than it was told to wait."""
+        """And does not take much longer than `wait`."""
         await share(source)
         async with asyncio.timeout(PATIENCE / 3):
             assert not await source.poll(10, 0.05)

@@ -24,14 +24,14 @@ class StatesUnderTest(Protocol):
 
 
 async def attempt(states: PartitionStates, positions: Mapping[int, int]) -> Mapping[int, int]:
-    """Begin and have something in flight; tell how many attempts had been counted before."""
+    """Begin and have something in flight; return how many attempts had been counted before."""
     begun = await states.begin(positions)
     await states.attempt(positions.keys())
     return {partition: state.attempts for partition, state in begun.items()}
 
 
 async def died_with(states: PartitionStates, partition: int, offset: int) -> None:
-    """Have a consumer begin and die with a record in hand, and the next one begin."""
+    """Have a consumer begin and die with a record in flight, and the next one begin."""
     await attempt(states, {partition: offset})
     await states.mark(partition, offset)
     await states.begin({partition: offset})
@@ -53,7 +53,7 @@ class AttemptsContract(_StatesContract):
     """Subclasses override the fixture `table`."""
 
     async def test_attempts_at_a_position_are_counted_and_begin_anew_behind_it(self, states: PartitionStates) -> None:
-        """A consumer that came on was not killed by what stands there."""
+        """A consumer that made progress was not killed by the record at that position."""
         counted = [(await attempt(states, {0: position}))[0] for position in (5, 5, 5, 6, 6, 5)]
         assert counted == [0, 1, 2, 0, 1, 0]
 
@@ -131,7 +131,7 @@ class MarkerContract(_StatesContract):
     """Subclasses override the fixture `table`."""
 
     async def test_each_consumer_that_dies_with_the_record_in_hand_is_a_death(self, states: PartitionStates) -> None:
-        """Told to the next one that takes it in hand."""
+        """Reported to the next owner."""
         deaths = []
         await states.begin({0: 5})
         for _ in range(3):
@@ -149,12 +149,12 @@ class MarkerContract(_StatesContract):
     async def test_record_that_is_taken_in_hand_twice_by_one_consumer_dies_no_death(
         self, states: PartitionStates
     ) -> None:
-        """As after an outage, which leaves open whether the marker stands."""
+        """As after an outage, which leaves open whether the marker was written."""
         await states.begin({0: 5})
         assert [await states.mark(0, 5), await states.mark(0, 5)] == [0, 0]
 
     async def test_good_end_is_no_death_and_forgets_none(self, states: PartitionStates) -> None:
-        """An end in order while a record is in hand says nothing of the record."""
+        """An end in order while a record is in flight says nothing of the record."""
         await died_with(states, 0, 5)
         await states.mark(0, 5)
         await states.end({0: 5})
@@ -218,7 +218,7 @@ class SleeperContract(_StatesContract):
         assert await successor.mark(0, 5) == 2
 
     async def test_sleeper_puts_nothing_into_the_new_owners_marker(self, table: StatesUnderTest) -> None:
-        """It is told that its time is over."""
+        """Its call says that its generation is stale."""
         sleeper, owner, successor = table.states(), table.states(), table.states()
         await sleeper.begin({0: 5})
         await owner.begin({0: 5})
@@ -251,7 +251,7 @@ class HaltsContract(_StatesContract):
         begun = await table.states().begin({0: 5, 1: 5})
         assert begun == {0: PartitionState(0, halt), 1: PartitionState(0, None)}
 
-    async def test_open_halt_tells_since_when_it_stands(self, states: PartitionStates) -> None:
+    async def test_open_halt_says_since_when(self, states: PartitionStates) -> None:
         """Met again it is as old as before; resumed it is gone."""
         before = datetime.now(UTC) - _ODDS
         await states.halt(0, HALT)
@@ -272,7 +272,7 @@ class HaltsContract(_StatesContract):
         assert (await states.begin({0: 8}))[0].halt == HALT
 
     async def test_resumed_halt_is_gone_and_answered_once(self, states: PartitionStates) -> None:
-        """Whoever resumed it is told what it was."""
+        """The caller that resumes it gets its reason."""
         await states.halt(0, HALT)
         assert await states.resume() == {0: HALT}
         assert (await states.resume(), await states.halts()) == ({}, {})

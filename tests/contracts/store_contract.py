@@ -113,7 +113,7 @@ class AddContract:
     async def test_another_content_under_a_taken_id_is_a_conflict(
         self, store: EventStore, changed: dict[str, Any]
     ) -> None:
-        """Whether user, type or payload differ; what stands there is not changed."""
+        """Whether user, type or payload differ; the row is not changed."""
         event = an_event(payload=b'{"a":1,"b":[1,null]}')
         await store.add(delivered(event))
         row = await store.get(event.id)
@@ -144,7 +144,7 @@ class AddContract:
         await table.insert([StoredEvent(each.id, each.user_id, "LOGIN", None, None, None) for each in (event, other)])
         assert await table.store.add(delivered(event, other)) == [DUPLICATE, CONFLICT]
 
-    async def test_check_tells_what_stands_and_changes_nothing(self, store: EventStore) -> None:
+    async def test_check_finds_rows_and_changes_nothing(self, store: EventStore) -> None:
         """A duplicate or a conflict as adding would find, None where there is no such row; in order."""
         stored, absent = an_event(payload=b'{"n":1}'), an_event()
         other = stored._replace(payload=b'{"n":2}')
@@ -161,7 +161,7 @@ class AddContract:
     async def test_event_that_can_never_be_stored_rejects_the_whole_call(
         self, store: EventStore, bad: UserEvent
     ) -> None:
-        """Nothing of the call stands, and the others can be added without it."""
+        """Nothing of the call is stored, and the others can be added without it."""
         good = [an_event(), an_event()]
         with pytest.raises(Rejected):
             await store.add(delivered(good[0], bad, good[1]))
@@ -185,7 +185,7 @@ class AddContract:
         assert (row.user_id, row.event_type, row.occurred_at) == (event.user_id, event.event_type, event.occurred_at)
         assert exactly(row.payload or "") == exactly(event.payload)
 
-    async def test_cancelled_call_stands_in_nobodys_way(self, store: EventStore) -> None:
+    async def test_cancelled_call_blocks_nobody(self, store: EventStore) -> None:
         """Whatever became of it, the same event can be added again at once."""
         event = an_event()
         adding = asyncio.create_task(store.add(delivered(event)))
@@ -212,7 +212,7 @@ class AddContract:
         assert {outcome for _, outcome in outcomes} == {STORED, DUPLICATE}
 
     async def test_writers_of_one_id_with_other_contents_at_once_leave_one_winner(self, store: EventStore) -> None:
-        """The row is the winner's, and everybody else is told of the conflict."""
+        """The row is the winner's, and everybody else gets the conflict."""
         event_id = uuid4()
         rivals = [an_event(payload=b'{"n":%d}' % number, event_id=event_id) for number in range(8)]
         async with asyncio.timeout(PATIENCE):

@@ -105,7 +105,7 @@ class KafkaLogUnderTest:
         producer = await self._producer(self._letters_topic, MAX_RECORD_BYTES + LETTER_MARGIN_BYTES)
         return KafkaDeadLetterQueue(producer, self._letters_topic, MemoryOversizeLetters())
 
-    async def parked(self) -> Sequence[Record]:
+    async def read_dead_letters(self) -> Sequence[Record]:
         return await self._topics.read(self._letters_topic)
 
     async def close(self) -> None:
@@ -125,7 +125,7 @@ class KafkaLogUnderTest:
 
 
 async def is_connected(producer: Producer, topic: str) -> bool:
-    """Tell whether the producer is ready."""
+    """Return whether the producer is ready."""
     try:
         await producer.ping(topic)
     except Unavailable:
@@ -155,7 +155,7 @@ class TestKafkaGroup(_OnKafka, GroupContract):
 
 
 class TestKafkaRevocation(_OnKafka, RevocationContract):
-    """`KafkaEventSource`, when it has to give up partitions."""
+    """`KafkaEventSource`, when it has to release partitions."""
 
 
 class TestKafkaReader(_OnKafka, ReaderContract):

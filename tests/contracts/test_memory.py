@@ -86,7 +86,7 @@ class MemoryLogUnderTest:
     async def dead_letters(self) -> MemoryDeadLetterQueue:
         return MemoryDeadLetterQueue(self._log, "events-dlq")
 
-    async def parked(self) -> Sequence[LogRecord]:
+    async def read_dead_letters(self) -> Sequence[LogRecord]:
         return self._log.records("events-dlq")
 
 
@@ -111,7 +111,7 @@ class MemoryStoreUnderTest:
 
 
 class MemoryOversizeUnderTest:
-    """Letters kept in memory."""
+    """Dead letters kept in memory."""
 
     def __init__(self) -> None:
         self.letters = MemoryOversizeLetters()
@@ -200,7 +200,7 @@ class TestMemoryAttempts(_OnMemoryStates, AttemptsContract):
 
 
 class TestMemoryMarker(_OnMemoryStates, MarkerContract):
-    """`MemoryPartitionStates`, with records in hand."""
+    """`MemoryPartitionStates`, with records in flight."""
 
 
 class TestMemorySleeper(_OnMemoryStates, SleeperContract):

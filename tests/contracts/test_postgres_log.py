@@ -96,7 +96,7 @@ class PostgresLogUnderTest:
         self._letters.append(letters)
         return letters
 
-    async def parked(self) -> Sequence[Record]:
+    async def read_dead_letters(self) -> Sequence[Record]:
         return await self._read("events-dlq")
 
     async def close(self) -> None:
@@ -134,7 +134,7 @@ class TestPostgresGroup(_OnPostgresLog, GroupContract):
 
 
 class TestPostgresRevocation(_OnPostgresLog, RevocationContract):
-    """`PostgresEventSource`, when it has to give up partitions."""
+    """`PostgresEventSource`, when it has to release partitions."""
 
 
 class TestPostgresReader(_OnPostgresLog, ReaderContract):

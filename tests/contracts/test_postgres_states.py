@@ -37,7 +37,7 @@ class TestPostgresAttempts(_OnPostgres, AttemptsContract):
 
 
 class TestPostgresMarker(_OnPostgres, MarkerContract):
-    """`PostgresPartitionStates`, with records in hand."""
+    """`PostgresPartitionStates`, with records in flight."""
 
 
 class TestPostgresSleeper(_OnPostgres, SleeperContract):

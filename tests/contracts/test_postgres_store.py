@@ -23,7 +23,7 @@ _INSERT = "INSERT INTO events (id, user_id, event_type, payload, created_at) VAL
 _KEPT = 'SELECT topic, partition, "offset", "timestamp", key, value, headers::text FROM oversize_letters'
 
 
-# As docs/audit.md tells whoever deletes a user's rows.
+# As docs/audit.md says for deleting a user's rows.
 _NOTE = """
 INSERT INTO erased_users (user_id, erased_at) VALUES ($1, $2)
 ON CONFLICT (user_id) DO UPDATE SET erased_at = excluded.erased_at
@@ -47,7 +47,7 @@ def _columns(row: StoredEvent) -> tuple[object, ...]:
 
 
 class PostgresOversizeUnderTest:
-    """Letters kept in PostgreSQL."""
+    """Dead letters kept in PostgreSQL."""
 
     def __init__(self, engine: AsyncEngine) -> None:
         self.letters = PostgresOversizeLetters(engine)

@@ -35,7 +35,7 @@ class Blocks:
         return made
 
     async def append(self, block: Sequence[Content], *, partition: int = 0) -> int:
-        """Append a block and tell the offset of its first record."""
+        """Append a block and return the offset of its first record."""
         batch = self._producer.create_batch()
         events = [each for each in block if isinstance(each, Event)]
         for event in events:

@@ -71,7 +71,7 @@ class Exit:
 
 @dataclass(frozen=True)
 class Footprint:
-    """What a process held after the run, before it was asked to end."""
+    """What a process used after the run, before it was asked to end."""
 
     process: str
     resident_mb: float
@@ -80,21 +80,21 @@ class Footprint:
 
 @dataclass(frozen=True)
 class Evidence:
-    """What clients were told beside what the servers hold."""
+    """The responses to clients beside the contents of the servers."""
 
     history: History
     records: Sequence[ConsumerRecord]
     rows: Sequence[Row]
     letters: Sequence[Letter]
     oversize: Mapping[Place, tuple[bytes | None, bytes | None]]
-    """Key and value of the letters that the topic was too small for."""
+    """Key and value of the dead letters that the topic was too small for."""
     commits: Sequence[OffsetCommit]
     exits: Sequence[Exit]
     footprints: Sequence[Footprint]
     sessions: int
     """The service's sessions of the database after the run, before its processes were asked to end."""
     recovery_seconds: float | None
-    """From the healing until all that stood in the topic then was committed; None where that was never seen."""
+    """From the healing until all records of the topic at that time were committed; None where that was never seen."""
     uncommitted: int
     """How many records of the topic were not committed in the end."""
 
@@ -114,12 +114,12 @@ async def read_rows(world: World) -> list[Row]:
 
 
 async def read_letters(world: World) -> list[Letter]:
-    """Read the topic of the dead letters."""
+    """Read the dead-letter topic."""
     return [_letter(record) for record in await world.letters()]
 
 
 async def read_oversize(world: World) -> dict[Place, tuple[bytes | None, bytes | None]]:
-    """Read the letters that stand in the database."""
+    """Read the dead letters in the database."""
     rows = await world.query('SELECT partition, "offset", key, value FROM oversize_letters')
     return {(row["partition"], row["offset"]): (row["key"], row["value"]) for row in rows}
 
@@ -138,7 +138,7 @@ async def read_commits(topics: Topics, group: str, topic: str) -> list[OffsetCom
 
 
 async def partition_of(topics: Topics, group: str) -> int:
-    """Tell which partition of that topic has a group's commits; its leader coordinates the group."""
+    """Return which partition of that topic has a group's commits; its leader coordinates the group."""
     return _java_hash(group) % len(await topics.partitions(OFFSETS_TOPIC))
 
 

@@ -1,4 +1,4 @@
-"""What clients did: every event they meant to publish, and what they were told of it."""
+"""What clients did: every event that they meant to publish, and the responses to it."""
 
 import json
 from collections import defaultdict
@@ -43,7 +43,7 @@ class Event:
 
 @dataclass
 class History:
-    """All events of all clients; those of one user stand in the order in which they were sent."""
+    """All events of all clients; those of one user in the order in which they were sent."""
 
     events: dict[UUID, Event] = field(default_factory=dict)
     acknowledged: int = 0
@@ -80,7 +80,7 @@ class Events:
         self._fillers = [self._filler() for _ in range(_FILLERS)]
 
     def make(self, user: str) -> Event:
-        """Make a user's next event; its number stands in the payload."""
+        """Make a user's next event; its number is in the payload."""
         self._numbers[user] = number = self._numbers[user] + 1
         payload = b'{"seq": %d,%s' % (number, self._random.choice(self._fillers))
         timestamp = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

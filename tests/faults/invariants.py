@@ -1,4 +1,4 @@
-"""The promises A to J of the service, each checked by a function that tells what broke it."""
+"""The promises A to J of the service, each checked by a function that yields what broke it."""
 
 import json
 from bisect import bisect_left
@@ -29,19 +29,19 @@ Broken = Iterator[str]
 
 
 def kept(seen: Evidence) -> Broken:
-    """A: every acknowledged event stands in the table or among the dead letters."""
+    """A: every acknowledged event has a row or a dead letter."""
     here = {row.id for row in seen.rows} | {letter.event_id for letter in seen.letters}
     yield from _named("acknowledged, but neither stored nor dead", seen.history.with_outcome(Outcome.OK) - here)
 
 
 def one_row_an_id(seen: Evidence) -> Broken:
-    """B: no id stands twice in the table."""
+    """B: no id is twice in the table."""
     counts = Counter(row.id for row in seen.rows)
     yield from _named("stored more than once", [each for each, count in counts.items() if count > 1])
 
 
 def nothing_invented(seen: Evidence) -> Broken:
-    """C: every row was sent, and holds what was sent."""
+    """C: every row was sent, and has the contents that were sent."""
     sent = seen.history.events
     yield from _named("stored, but never sent", [row.id for row in seen.rows if row.id not in sent])
     changed = []
@@ -68,7 +68,7 @@ def order_of_users(seen: Evidence) -> Broken:
 
 
 def commits_follow_storing(seen: Evidence) -> Broken:
-    """E: whenever an offset was committed, each record below it was stored or parked already."""
+    """E: whenever an offset was committed, each record below it was stored or dead-lettered already."""
     since = _durable_since(seen)
     offsets: dict[int, list[int]] = defaultdict(list)
     latest: dict[int, list[float]] = {}
@@ -102,22 +102,22 @@ def ended_in_time(seen: Evidence) -> Broken:
 
 
 def letters_are_whole(seen: Evidence) -> Broken:
-    """H: each dead letter holds its record's bytes and says where it stood."""
+    """H: each dead letter has its record's bytes and names its place."""
     records = {(record.partition, record.offset): record for record in seen.records}
     for letter in seen.letters:
         record = records.get(letter.origin) if letter.origin else None
         if record is None:
-            yield f"the letter at {letter.record.offset} comes from {letter.origin}, where nothing stands"
+            yield f"the dead letter at {letter.record.offset} comes from {letter.origin}, where there is no record"
             continue
         content = (letter.record.key, letter.record.value)
         if "dlq.oversize" in letter.headers:
             content = seen.oversize.get((record.partition, record.offset), content)
         elif not set(record.headers) <= set(letter.record.headers):
-            yield f"the letter from {letter.origin} lacks headers of its record"
+            yield f"the dead letter from {letter.origin} lacks headers of its record"
         if content != (record.key, record.value):
-            yield f"the letter from {letter.origin} holds other bytes than its record"
+            yield f"the dead letter from {letter.origin} has other bytes than its record"
         if letter.headers.get("dlq.topic") != record.topic.encode():
-            yield f"the letter from {letter.origin} names another topic"
+            yield f"the dead letter from {letter.origin} names another topic"
 
 
 def bounded(seen: Evidence) -> Broken:
@@ -130,7 +130,7 @@ def bounded(seen: Evidence) -> Broken:
 
 
 def acknowledged_when_logged(seen: Evidence) -> Broken:
-    """J: whatever was acknowledged stood in the log by then."""
+    """J: every acknowledged event was in the log by then."""
     logged: dict[UUID, float] = {}
     for record in seen.records:
         if (event_id := seen.ids[record.partition, record.offset]) is not None:
@@ -174,15 +174,17 @@ def check(seen: Evidence, promises: Iterable[str] = PROMISES) -> None:
 
 
 def _durable_since(seen: Evidence) -> dict[Place, float]:
-    """Since when each record of the topic is stored or parked; for ever in the future if it is not."""
+    """Since when each record of the topic is stored or dead-lettered; infinity if it is not."""
     stored = {row.id: row.committed_at for row in seen.rows}
-    parked: dict[Place | None, float] = {}
+    dead_lettered: dict[Place | None, float] = {}
     for letter in seen.letters:
-        # Since the first of them, where one record was parked again.
-        parked[letter.origin] = min(letter.record.timestamp / 1000, parked.get(letter.origin, float("inf")))
+        # Since the first of them, where one record was dead-lettered again.
+        dead_lettered[letter.origin] = min(
+            letter.record.timestamp / 1000, dead_lettered.get(letter.origin, float("inf"))
+        )
     since = {}
     for place, event_id in seen.ids.items():
-        known = [parked.get(place), stored.get(event_id) if event_id else None]
+        known = [dead_lettered.get(place), stored.get(event_id) if event_id else None]
         since[place] = min((time for time in known if time is not None), default=float("inf"))
     return since
 
@@ -192,7 +194,7 @@ def _fields(event: Event) -> tuple[str, str, float]:
 
 
 def _named(what: str, ids: Iterable[object]) -> Broken:
-    """Tell which; some of them where there are many."""
+    """Return which; some of them where there are many."""
     found = sorted(map(str, ids))
     if found:
         yield f"{len(found)} {what}: {', '.join(found[:_SHOWN])}{' …' if len(found) > _SHOWN else ''}"

@@ -31,7 +31,7 @@ class KafkaLoad(Load):
         return nullcontext(self)
 
     async def send(self, event: Event) -> Answer:
-        """Append an event; without an acknowledgement nobody knows whether it stands there."""
+        """Append an event; without an acknowledgement nobody knows whether the log has it."""
         producer = await self._current()
         try:
             async with asyncio.timeout(_ACK_SECONDS):

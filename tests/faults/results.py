@@ -24,7 +24,7 @@ class Figures:
     stored: int = 0
     dead: int = 0
     duplicates: int = 0
-    """Records whose event stands in the table by another record."""
+    """Records whose event is in the table by another record."""
     recovery_seconds: float | None = None
     faults: dict[str, float] = field(default_factory=dict)
     """What struck, and how often or how much."""

@@ -84,7 +84,7 @@ class KafkaNodes:
         return (await self.topics.partitions(topic))[partition].leader
 
     async def led_by_other(self, topic: str, partition: int, node: int) -> int:
-        """Wait until another node than this one leads a partition, and tell which."""
+        """Wait until another node than this one leads a partition, and return which."""
         leader = node
 
         async def has_changed() -> bool:

@@ -101,7 +101,7 @@ class Stage(World):
         return await self.kafka.leader(self.topic, partition)
 
     async def flows(self, partition: int) -> None:
-        """Return when all is committed that stands in a partition now."""
+        """Return when everything is committed that is in a partition now."""
         async with asyncio.timeout(_CATCH_UP_SECONDS):
             await self._committed_up_to({partition: (await self.topics.ends(self.topic))[partition]})
 
@@ -161,7 +161,7 @@ class Stage(World):
         return seen
 
     async def _recovery(self) -> float | None:
-        """Measure how long it takes until all that stands in the topic now is committed; None if too long."""
+        """Measure how long it takes until everything in the topic now is committed; None if too long."""
         started = asyncio.get_running_loop().time()
         try:
             async with asyncio.timeout(RECOVERY_SECONDS):
@@ -171,7 +171,7 @@ class Stage(World):
         return asyncio.get_running_loop().time() - started
 
     async def _uncommitted(self, patience: float) -> int:
-        """Wait until all that stands in the topic is committed, and count what is not when that takes too long."""
+        """Wait until everything in the topic is committed; return how much is not when that takes too long."""
         ends = await self.topics.ends(self.topic)
         with suppress(TimeoutError):
             async with asyncio.timeout(patience):

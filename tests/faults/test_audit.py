@@ -40,7 +40,7 @@ async def test_30_audit_finds_rows_deleted_by_hand(stage: Stage) -> None:
 
 
 async def _missing(stage: Stage) -> list[str]:
-    """Audit everything; tell the events that are missing."""
+    """Audit everything; return the events that are missing."""
     audit = await user_events("audit", "--json", environment=stage.environment)
     missing = [each["eventId"] for each in json.loads(audit.stdout)["missing"]]
     assert audit.exit_code == (1 if missing else 0), audit

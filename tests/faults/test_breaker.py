@@ -15,7 +15,7 @@ _HALTED = 3
 
 @pytest.mark.quick
 async def test_24_nothing_but_poison(stage: Stage) -> None:
-    """Each of these is halted after 100 letters, also for a successor, until it is resumed; the others flow on."""
+    """Each of these is halted after 100 dead letters, also for a successor, until it is resumed; the others go on."""
     await stage.topics.make(stage.topic, partitions=_HALTED + 1)
     consumer = await stage.run("consumer")
     async with stage.kafka_load() as load, stage.blocks() as others:
@@ -41,7 +41,7 @@ async def test_24_nothing_but_poison(stage: Stage) -> None:
 
 
 async def _halted_after(stage: Stage, letters: int) -> None:
-    """Return when the partitions are halted again; fail unless each has so many letters then."""
+    """Return when the partitions are halted again; fail unless each has so many dead letters then."""
 
     async def are_halted() -> bool:
         return len(await stage.halts()) == _HALTED

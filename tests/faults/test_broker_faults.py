@@ -37,7 +37,7 @@ async def test_09_leader_frozen_for_a_minute(stage: Stage) -> None:
 
 
 async def test_10_leader_killed_five_times(stage: Stage) -> None:
-    """Each heir has all that was acknowledged, and is killed in its turn."""
+    """Each new leader has all that was acknowledged, and is killed in its turn."""
     api, _consumer = await stage.run_both()
     starts = stage.kafka.starts
     async with stage.http_load(api) as load:
@@ -90,7 +90,7 @@ async def test_12_two_of_three_brokers_dead(stage: Stage) -> None:
 
 
 async def test_13_coordinator_killed_during_a_commit(stage: Stage) -> None:
-    """The commit counts or not; the heir of the coordinator knows the group, and the batch is at worst read again."""
+    """The commit counts or not; the new coordinator knows the group, and the batch is at worst read again."""
     await stage.run("consumer")
     async with stage.kafka_load() as load:
         await load.acknowledged(stage.events // 2)
@@ -102,8 +102,8 @@ async def test_13_coordinator_killed_during_a_commit(stage: Stage) -> None:
         load.pause = 0.1
         await stage.kafka.kill(coordinator)
         commit.release()
-        heir = await stage.kafka.led_by_other(OFFSETS_TOPIC, offsets_partition, coordinator)
-        stage.struck("the coordinator is another one now", heir)
+        new_coordinator = await stage.kafka.led_by_other(OFFSETS_TOPIC, offsets_partition, coordinator)
+        stage.struck("the coordinator is another one now", new_coordinator)
         await stage.heal()
         load.pause = 0.0
         await load.acknowledged(stage.events)

@@ -11,7 +11,7 @@ _IDLE_DEATHS = 4
 
 @pytest.mark.quick
 async def test_02_consumer_killed_before_the_database_commit(stage: Stage) -> None:
-    """Nothing of the batch stands yet, so its heir reads all of it again."""
+    """Nothing of the batch is stored yet, so the new owner reads all of it again."""
     api, consumer = await stage.run_both()
     async with stage.http_load(api) as load:
         await load.acknowledged(stage.events // 2)
@@ -28,7 +28,7 @@ async def test_02_consumer_killed_before_the_database_commit(stage: Stage) -> No
 
 @pytest.mark.quick
 async def test_03_consumer_killed_between_database_and_offset_commit(stage: Stage) -> None:
-    """The batch stands but counts as unread, so its heir finds duplicates."""
+    """The batch is stored but its offset is not committed, so the new owner finds duplicates."""
     api, consumer = await stage.run_both()
     async with stage.http_load(api) as load:
         await load.acknowledged(stage.events // 2)
@@ -41,16 +41,16 @@ async def test_03_consumer_killed_between_database_and_offset_commit(stage: Stag
         successor = await stage.run_again(consumer)
         await load.acknowledged(stage.events)
     await stage.prove(load)
-    stage.struck("duplicates found by the heir", len(successor.lines("event is a duplicate")))
+    stage.struck("duplicates found by the new owner", len(successor.lines("event is a duplicate")))
 
 
 @pytest.mark.quick
 async def test_04_consumer_killed_between_dead_letter_and_offset_commit(stage: Stage) -> None:
-    """The letter stands but its record counts as unread, so its heir parks it once more, and nothing else."""
+    """The record's offset is not committed, so the new owner sends it to the DLQ once more, and nothing else."""
     consumer = await stage.run("consumer")
     async with stage.kafka_load() as load:
         await load.acknowledged(stage.events // 2)
-        # The clients write past the proxies: only a letter is produced through them.
+        # The clients write past the proxies: only a dead letter is produced through them.
         letter = stage.brokers.hold("Produce")
         await stage.send(NewRecord(b"{poison"))
         await letter.arrived()
@@ -58,7 +58,7 @@ async def test_04_consumer_killed_between_dead_letter_and_offset_commit(stage: S
         letter.release()
         await commit.arrived()
         stage.struck_in_flight(load, "consumer killed")
-        stage.struck("letters that stood without a commit", len(await stage.letters()))
+        stage.struck("dead letters without a commit", len(await stage.letters()))
         await consumer.kill9()
         commit.drop()
         stage.healed()

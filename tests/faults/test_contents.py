@@ -1,4 +1,4 @@
-"""Records that cannot be stored, or not as they are: each has its letter, and its neighbours their rows."""
+"""Records that cannot be stored, or not as they are: each has its dead letter, and its neighbours their rows."""
 
 import asyncio
 from itertools import product
@@ -16,23 +16,23 @@ _LARGE = b"{" + b"x" * 20_000
 
 @pytest.mark.quick
 async def test_23_poison_at_every_place_of_a_batch(stage: Stage) -> None:
-    """Whatever is wrong with it, it alone is parked, and all others of its batch are stored."""
+    """It alone is dead-lettered, whatever is wrong with it; all others of its batch are stored."""
     cases = list(product(POISON.values(), _PLACES))
     size = stage.events // len(cases) + 1
     await stage.topics.make(stage.topic, partitions=1)
     await stage.query(f"ALTER TABLE events ADD CHECK (user_id <> '{REFUSED_USER}')")
     await stage.run("consumer", BATCH_SIZE=str(size + 1))
-    parked, batches = {}, {}
+    dead_lettered, batches = {}, {}
     async with stage.blocks() as load:
         for (kind, poison), place in cases:
             events = load.events(size)
             at = round(place * size)
             offset = await load.append([*events[:at], poison, *events[at:]])
-            parked[0, offset + at] = kind.encode()
+            dead_lettered[0, offset + at] = kind.encode()
             if kind != "rejected":  # For which the database has to be asked again and again.
                 batches[offset] = events
     seen = await stage.prove(load)
-    assert {letter.origin: letter.headers["dlq.kind"] for letter in seen.letters} == parked
+    assert {letter.origin: letter.headers["dlq.kind"] for letter in seen.letters} == dead_lettered
     committed_at = {row.id: row.committed_at for row in seen.rows}
     for events in batches.values():
         assert len({committed_at[event.id] for event in events}) == 1
@@ -40,14 +40,14 @@ async def test_23_poison_at_every_place_of_a_batch(stage: Stage) -> None:
 
 
 @pytest.mark.quick
-async def test_25_letters_have_no_place(stage: Stage) -> None:
-    """Without their topic poison is held where it stands; one that a new topic is too small for, the table takes."""
+async def test_25_dead_letter_topic_is_missing_or_too_small(stage: Stage) -> None:
+    """Without the topic the batch is retried; a dead letter that a new topic is too small for is kept in the table."""
     await stage.topics.make(stage.topic, partitions=2)
     consumer = await stage.run("consumer", PUBLISH_TIMEOUT_SECONDS="3")
     async with stage.kafka_load() as load, stage.blocks() as others:
         await load.acknowledged(stage.events // 2)
         await stage.topics.remove(stage.letters_topic)
-        stage.struck_in_flight(load, "no topic for letters")
+        stage.struck_in_flight(load, "no topic for dead letters")
         load.pause = 0.25
         first = await others.append([*others.events(10), b"{oops", *others.events(10), _LARGE])
         await asyncio.sleep(_LETTERS_AWAY_SECONDS)
@@ -57,7 +57,7 @@ async def test_25_letters_have_no_place(stage: Stage) -> None:
         load.pause = 0.0
         await load.acknowledged(stage.events)
     seen = await stage.prove(load, others)
-    # A letter that was refused for its size may have had its neighbours parked before, and again.
+    # Neighbours of a dead letter that was refused for its size may be sent twice.
     assert {letter.origin for letter in seen.letters} == {(0, first + 10), (0, first + 21)}
     assert [value for _key, value in seen.oversize.values()] == [_LARGE]
     paused = consumer.lines("partition paused: dependency unavailable")

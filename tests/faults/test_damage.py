@@ -17,8 +17,8 @@ async def test_34_damaged_answer(stage: Stage) -> None:
         # So much waits for it meanwhile that the next answers hold records of all partitions.
         consumer.signal(signal.SIGSTOP)
         await load.more(stage.events // 4)
-        # One answer of each broker, so that what others gave stands beside it; a record that is wrong each time it is
-        # read stops its partition.
+        # One answer of each broker, beside those of the others; a record that is wrong each time it is
+        # read halts its partition.
         for answers in stage.brokers.answers:
             answers.damage = (b'"seq": ', b'"SEQ": ')
         consumer.signal(signal.SIGCONT)

@@ -25,7 +25,7 @@ _DEADLOCKS = "SELECT deadlocks FROM pg_stat_database WHERE datname = current_dat
 
 
 async def test_20_foreign_writer_deadlocks_with_us(stage: Stage) -> None:
-    """It takes ids in another order; PostgreSQL sacrifices our batch, which is held and stored a little later."""
+    """It takes ids in another order; PostgreSQL cancels our batch, which is retried and stored a little later."""
     # One partition, so that it is known which records come next.
     await stage.make_topic()
     consumer = await stage.run("consumer")
@@ -66,7 +66,7 @@ async def test_20_two_of_our_consumers_never_deadlock(stage: Stage) -> None:
     foreigner = await connect(stage.database)
     giving_up = foreigner.transaction()
     await giving_up.start()
-    # Whoever does not sort writes half of the batch and waits here, one half each.
+    # A writer that does not sort writes half of the batch and waits here, one half each.
     await foreigner.execute(_FOREIGN_INSERT, *_row(load.history.events[_id_of(records[_BATCH // 2])]))
     consumers = await asyncio.gather(
         stage.run("consumer", **patience),

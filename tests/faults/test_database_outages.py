@@ -1,4 +1,4 @@
-"""PostgreSQL goes away, throws sessions out, or lets nobody at the table: all is held, and nothing is parked."""
+"""PostgreSQL goes away, drops sessions, or locks the table: batches are retried, and nothing is dead-lettered."""
 
 import asyncio
 import time

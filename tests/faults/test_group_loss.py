@@ -1,4 +1,4 @@
-"""Members that lose their partitions while a batch is in their hands: the group goes on, and they do no harm."""
+"""Members that lose their partitions while a batch is in flight: the group goes on, and they do no harm."""
 
 from itertools import pairwise
 from signal import SIGCONT, SIGSTOP

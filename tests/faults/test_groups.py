@@ -87,7 +87,7 @@ async def test_29_partitions_added(stage: Stage) -> None:
 
 
 async def test_31_retention_passes_an_unread_offset(stage: Stage) -> None:
-    """That partition is halted and tells how much is gone, the others flow on; once resumed it reads what is left."""
+    """That partition is halted and reports how much is gone; the others go on; once resumed it reads what is left."""
     consumer = await stage.run("consumer")
     async with stage.kafka_load() as load:
         await load.acknowledged(stage.events // 4)

@@ -20,7 +20,7 @@ async def test_33_leader_killed_while_both_followers_are_frozen(stage: Stage) ->
         leader = await stage.leader()
         followers = [node for node in stage.kafka.nodes if node != leader]
         before = stage.brokers[leader].seen["Produce"]
-        # One that gets there after the freeze: the api may have a single request under way, which came before.
+        # One that gets there after the freeze: the api may have a single request in flight, which came before.
         only_for_leader = stage.brokers[leader].hold("Produce")
         await only_for_leader.arrived()
         for node in followers:

@@ -14,7 +14,7 @@ _SHARE = 20
 
 @pytest.mark.quick
 async def test_28_same_id_with_other_content(stage: Stage) -> None:
-    """What stands first stays, and each other content has its letter; another time or spelling is no other content."""
+    """The first event stays; each other content has its dead letter. Another time or spelling is the same content."""
     await stage.run("consumer")
     async with stage.kafka_load() as load, stage.blocks() as others:
         await load.acknowledged(stage.events // 2)

@@ -18,7 +18,7 @@ _REFUSAL = 'duplicate key value violates unique constraint "events_second_key"'
 
 @pytest.mark.quick
 async def test_32_second_unique_index_is_violated(stage: Stage) -> None:
-    """Each violator is parked as rejected, its neighbours are stored, and none passes for a duplicate."""
+    """Each violator is dead-lettered as rejected, its neighbours are stored, and none passes for a duplicate."""
     await stage.query(_SECOND_KEY)
     await stage.make_topic(partitions=_PARTITIONS)
     await stage.run("consumer")

@@ -15,7 +15,7 @@ from tests.support.waiting import eventually
 _HASTE = {"DB_LOCK_TIMEOUT_SECONDS": "0.5", "DB_STATEMENT_TIMEOUT_SECONDS": "1"}
 """Nobody waits long for the standby."""
 _WAITS = 6
-"""So many waits for the standby are cut short that some are those of batches that were found to stand already."""
+"""So many waits for the standby are cut short that some are those of batches that were stored already."""
 
 
 @pytest.fixture

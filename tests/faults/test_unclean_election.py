@@ -28,5 +28,5 @@ async def test_14_unclean_leader_election(stage: Stage) -> None:
     await stage.run("consumer")
     with pytest.raises(PromiseBroken) as broken:
         await stage.prove(load)
-    # An event that was lost and then repeated stands behind its user's later ones, so that D may be broken too.
+    # An event that was lost and then repeated is behind its user's later ones, so that D may be broken too.
     assert {"A", "J"} <= broken.value.promises <= {"A", "D", "J"}

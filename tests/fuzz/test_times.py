@@ -62,7 +62,7 @@ texts = st.builds(
 
 @st.composite
 def leap_seconds(draw: st.DrawFn) -> str:
-    """Make the last second of a month, or the last of a day, wherever in the world it is told."""
+    """Make the last second of a month, or the last of a day, in any time zone."""
     midnight = datetime(2026, draw(st.integers(1, 12)), draw(st.sampled_from([1, 1, 15])), tzinfo=UTC)
     offset = timezone(timedelta(minutes=draw(st.integers(-1439, 1439))))
     return f"{(midnight - timedelta(minutes=1)).astimezone(offset):%Y-%m-%dT%H:%M:60%z}"

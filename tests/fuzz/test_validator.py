@@ -84,7 +84,7 @@ def as_jsonb(payload: bytes) -> Any:
 
 
 def printed_length(value: Any) -> int:
-    """Tell how many bytes `jsonb` prints for a value."""
+    """Return how many bytes `jsonb` prints for a value."""
     match value:
         case str():
             return len(value.encode()) + sum(len(json.dumps(each)) - 3 for each in _ESCAPED.findall(value)) + 2

@@ -139,7 +139,7 @@ async def test_transaction_marks_are_no_loss(world: World) -> None:
     assert result_of(await audit(world, "--json"), 0)["counts"] == {"pending": 1, "empty": 5}
 
 
-async def test_poison_that_was_never_parked_is_missing(world: World) -> None:
+async def test_poison_that_was_never_dead_lettered_is_missing(world: World) -> None:
     """A committed offset alone proves nothing."""
     await consumed_world(world, an_event(), POISON)
     await world.topics.delete(world.letters_topic, (await world.letters())[0].partition, before=1)

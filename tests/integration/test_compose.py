@@ -71,7 +71,7 @@ def test_every_host_that_we_connect_to_is_a_service(stack: dict[str, Service], o
 
 
 def test_processes_start_after_the_jobs_have_succeeded(stack: dict[str, Service]) -> None:
-    """The schema and the topics stand when the first event comes."""
+    """The schema and the topics exist when the first event comes."""
     for name in ("api", "consumer"):
         depends_on = stack[name].definition["depends_on"]
         assert {job: depends_on[job]["condition"] for job in ("migrate", "topics")} == dict.fromkeys(

@@ -34,7 +34,7 @@ async def test_killed_before_the_database_commit_everything_is_read_again(
 async def test_killed_between_database_and_offset_commit_everything_counts_once(
     fragile_world: World, kafka_proxy: Proxy
 ) -> None:
-    """The rows stand but the offsets do not, so the successor reads all again and finds duplicates."""
+    """The rows are stored but the offsets not committed, so the successor reads all again and finds duplicates."""
     world = fragile_world
     await world.make_topic()
     await world.send(*as_records(EVENTS))

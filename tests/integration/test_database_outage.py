@@ -1,4 +1,4 @@
-"""A database that is down, or up but not for us: everything is held and retried, nothing parked, nothing lost."""
+"""A database that is down, or up but not for us: all is retried, nothing is dead-lettered, and nothing is lost."""
 
 import asyncio
 import secrets
@@ -42,14 +42,14 @@ async def database(admin: PostgresServer) -> AsyncIterator[Database]:
 
 
 async def hold(world: World, consumer: Service) -> dict[int, int]:
-    """Wait until the consumer holds on and says so; tell the offsets, which are not to move any more."""
+    """Wait until the consumer logs that it retries; return the offsets, which must not move any more."""
     await consumer.logged("partition paused: dependency unavailable")
     await consumer.not_up()
     return await world.committed()
 
 
 async def flow_again(world: World, consumer: Service, posted: Load) -> None:
-    """See that in the end all events stand in the table and none in the topic of the dead letters."""
+    """See that in the end all events are in the table and none in the dead-letter topic."""
     await world.stored(posted.accepted, perhaps=posted.unknown)
     await consumer.ready()
     assert await world.letters() == []

@@ -38,7 +38,7 @@ async def letters(world: World) -> list[bytes]:
     return [row["value"] for row in rows]
 
 
-async def test_a_posted_event_is_stored_and_listed_and_a_conflict_parked(world: World) -> None:
+async def test_a_posted_event_is_stored_and_listed_and_a_conflict_dead_lettered(world: World) -> None:
     """As with Kafka."""
     api, consumer = await run(world, "api", "consumer")
     event = {"userId": "user-1", "eventType": "LOGIN", "eventId": str(uuid4())}

@@ -94,8 +94,8 @@ async def test_events_that_two_processes_read_at_once_are_stored_once(world: Wor
     assert await world.letters() == []
 
 
-async def test_another_event_under_a_taken_id_is_parked_as_a_conflict(world: World) -> None:
-    """Whatever differs, in the same batch or a later one, the first event stands and the others are letters."""
+async def test_another_event_under_a_taken_id_is_a_conflict(world: World) -> None:
+    """The first event is stored and the others are dead letters, whatever differs, in the same batch or a later one."""
     taken = uuid4()
     first = an_event(event_id=taken)
     others = [

@@ -64,7 +64,7 @@ async def test_topic_is_made_once_however_many_make_it(engine: AsyncEngine) -> N
     assert await count(engine, "log_partitions") == 7
 
 
-async def test_another_number_of_partitions_than_stands_is_refused(engine: AsyncEngine) -> None:
+async def test_another_number_of_partitions_than_exists_is_refused(engine: AsyncEngine) -> None:
     """Keys would move to other partitions."""
     assert await ensure_topic(engine, "events", 3) == 3
     with pytest.raises(WrongDeployment, match="has 3 partitions, but KAFKA_PARTITIONS is 5"):
@@ -95,7 +95,7 @@ async def test_publish_waits_for_a_topic_that_is_about_to_be_made(engine: AsyncE
 
 
 async def test_record_that_was_deleted_by_hand_is_no_gap_to_be_passed_over(engine: AsyncEngine) -> None:
-    """Offsets have none: a reader names the place, having read what stands before it."""
+    """Offsets have none: a reader names the place, having read the records before it."""
     await ensure_topic(engine, "events", 1)
     await LogWriter(engine, "events").append([NewRecord(0, None, b"%d" % number, ()) for number in range(5)])
     async with engine.begin() as connection:

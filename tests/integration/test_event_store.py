@@ -112,7 +112,7 @@ async def test_duplicates_among_new_events_are_told_from_them_batch_after_batch(
 
 
 async def test_event_that_another_writer_commits_meanwhile_is_a_duplicate(engine: AsyncEngine) -> None:
-    """It does not stand in the table yet when its id is looked up, but when it is to be written."""
+    """It is not in the table yet when its id is looked up, but when it is to be written."""
     store, slow = PostgresEventStore(engine, settle=25.0), an_event()
     await store.add(delivered(known := an_event()))
     assert await store.add(delivered(known)) == [DUPLICATE]
@@ -149,7 +149,7 @@ async def test_entry_that_is_too_large_for_an_index_exceeds_a_limit(engine: Asyn
 
 
 async def test_row_that_a_trigger_keeps_out_is_not_stored(engine: AsyncEngine) -> None:
-    """An operator may have made one: the event is held until it is gone."""
+    """An operator may have made one: the event is retried until it is gone."""
     store, event_ = PostgresEventStore(engine, settle=25.0), an_event()
     async with engine.begin() as connection:
         for statement in KEEP_OUT:
@@ -232,7 +232,7 @@ async def test_copy_that_its_client_abandoned_is_ended(engine: AsyncEngine, data
 
 
 async def test_an_open_transaction_holds_back_the_settled_time(engine: AsyncEngine) -> None:
-    """No longer than it lasts: without one, all that stands when the question is put has settled."""
+    """No longer than it lasts: without one, every row that is there at the time has settled."""
     store = PostgresEventStore(engine, settle=25.0)
     async with engine.connect() as other:
         began: datetime = (await other.execute(text("SELECT CURRENT_TIMESTAMP"))).scalar_one()
@@ -271,7 +271,7 @@ async def test_exhausted_pool_is_unavailable_and_wrong_use_is_not(database: Data
 
 @pytest.mark.parametrize("way", ["COPY", "INSERT"])
 async def test_first_and_last_instant_stand_as_sent_in_the_table(engine: AsyncEngine, way: str) -> None:
-    """Not as infinite ones, for whoever reads the table."""
+    """Not as infinite ones."""
     moments = [datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)]
     events = [an_event(occurred_at=moment) for moment in moments]
     async with engine.begin() as connection:

@@ -46,7 +46,7 @@ async def test_two_share_the_partitions_and_one_takes_over_when_the_other_is(wor
 
 
 async def test_members_that_come_and_go_under_load_lose_nothing(world: World) -> None:
-    """While one consumer stays, others join, stop and are killed; every event is stored and none parked."""
+    """While one consumer stays, others join, stop and are killed; every event is stored and none dead-lettered."""
     await world.make_topic(partitions=PARTITIONS)
     staying = await world.run("consumer", BATCH_SIZE="20")
 

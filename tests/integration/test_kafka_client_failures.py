@@ -26,7 +26,7 @@ from tools.kafka import KafkaCluster
 async def test_a_consumer_whose_fetching_ended_is_made_anew(
     kafka: KafkaServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Heartbeats go on without it, so nobody else would notice that the partition stands still."""
+    """Heartbeats go on without it, so nobody else would notice that the partition is not read."""
     monkeypatch.setattr(source_module, "_SILENCE_SECONDS", 0.5)
     topic = await kafka.new_topic()
     source = KafkaEventSource(Brokers(kafka.bootstrap), topic=topic, group=topic, assignor="range", session_timeout=6)
@@ -148,7 +148,7 @@ async def test_a_producer_that_cannot_flush_leaves_nothing_open(
 async def test_a_consumer_that_cannot_leave_in_order_leaves_nothing_open(
     proxied_cluster: KafkaCluster, kafka_proxy: Proxy, fault: str
 ) -> None:
-    """Neither a task nor a connection, and its end is no cancellation of whoever ended it."""
+    """Neither a task nor a connection, and its end does not cancel its caller."""
     topics = Topics(proxied_cluster.bootstrap)
     topic = f"left-{uuid4().hex}"
     await topics.make(topic)

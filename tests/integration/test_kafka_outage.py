@@ -30,7 +30,7 @@ async def post(api: Service, **fields: object) -> httpx.Response:
 
 
 def id_to_retry(answer: httpx.Response) -> str:
-    """Check that an answer asks for a retry, and tell with which id."""
+    """Check that an answer asks for a retry, and return with which id."""
     assert answer.status_code == 503
     assert answer.headers["content-type"] == "application/problem+json"
     assert int(answer.headers["retry-after"]) > 0
@@ -85,7 +85,7 @@ async def test_an_event_without_an_answer_from_kafka_may_be_sent_again(world: Wo
 async def test_events_of_a_batch_without_an_answer_from_kafka_may_be_sent_again(
     world: World, kafka_proxy: Proxy
 ) -> None:
-    """The invalid one is told as such; the others arrive twice, and are stored once."""
+    """The invalid one is reported as such; the others arrive twice, and are stored once."""
     api = await world.run("api", PUBLISH_TIMEOUT_SECONDS="1")
     produce = kafka_proxy.hold("Produce")
     answer = await api.client.post("/events/batch", json=[EVENT, EVENT | {"userId": ""}, EVENT])

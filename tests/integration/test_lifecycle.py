@@ -86,7 +86,7 @@ class Process:
         self._process.stdin = None
 
     def end(self) -> tuple[int, str]:
-        """Wait for its end; answer the exit code and what it still said."""
+        """Wait for its end; return the exit code and what it still said."""
         try:
             output, _ = self._process.communicate(timeout=PATIENCE)
         finally:

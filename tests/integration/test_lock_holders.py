@@ -45,7 +45,7 @@ async def _somebody(database: Database, *statements: str) -> AsyncIterator[async
 
 
 async def _name_of(session: asyncpg.Connection, state: str) -> str:
-    """Tell how this session is to be named."""
+    """Return how this session is to be named."""
     pid, user = session.get_server_pid(), await session.fetchval("SELECT current_user")
     return rf"pid {pid} \(application forgotten psql, user {user}, from 127.0.0.1, {state} since 20\d\d-[-0-9: +]+\)"
 

@@ -77,7 +77,7 @@ asyncio.run(use_ports())
 
 @cache
 def run(style: str, level: str = "info") -> str:
-    """Run the script, once for each way; answer what it wrote to stdout."""
+    """Run the script, once for each way; return what it wrote to stdout."""
     command = [sys.executable, "-c", SCRIPT, level, style]
     ended = subprocess.run(command, capture_output=True, text=True, check=True)
     assert ended.stderr == ""
@@ -185,7 +185,7 @@ def test_no_payload_is_logged(style: str) -> None:
     assert "s3cret" not in output
 
 
-def test_each_event_has_a_line_that_tells_its_fate(output: str) -> None:
+def test_each_event_has_a_line_with_its_outcome(output: str) -> None:
     """Who it was about, and where it was read."""
     told = [line for line in map(json.loads, output.splitlines()) if line["logger"] == "events" and "userId" in line]
     assert [(line["event"], line["userId"], line["offset"]) for line in told[:-1]] == [
@@ -199,7 +199,7 @@ def test_each_event_has_a_line_that_tells_its_fate(output: str) -> None:
         assert (line["topic"], line["partition"], line["process"]) == ("events", 0, "consumer")
 
 
-def test_each_dead_letter_has_a_line_that_tells_why(output: str) -> None:
+def test_each_dead_letter_has_a_line_with_its_reason(output: str) -> None:
     """With the event's id where it could be read."""
     first, second = [json.loads(line) for line in output.splitlines() if "dead-lettered" in line]
     assert first["eventId"] is not None
@@ -256,7 +256,7 @@ def test_command_that_a_line_names_works_where_it_was_logged() -> None:
 
 
 def on_terminal(*arguments: str, **environment: str) -> str:
-    """Run Python on a terminal of its own; answer what it wrote there."""
+    """Run Python on a terminal of its own; return what it wrote there."""
     ours, theirs = pty.openpty()
     written = b""
     with subprocess.Popen([sys.executable, *arguments], env=environment, stdout=theirs):

@@ -27,7 +27,7 @@ async def test_a_group_without_offsets_reads_from_the_beginning(world: World) ->
 
 
 async def test_records_deleted_before_they_were_read_halt_their_partition_alone(world: World) -> None:
-    """It is logged, readiness tells of it, and the others flow on; what comes after the gap does once it is resumed."""
+    """Logs and readiness name it, and the others are read on; records after the gap are read once it is resumed."""
     before, after = [an_event() for _ in range(4)], [an_event() for _ in range(10)]
     await world.make_topic(partitions=2)
     await world.send(*as_records(before, partitions=2))

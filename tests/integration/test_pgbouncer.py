@@ -75,7 +75,7 @@ async def test_limits_are_in_force_where_start_parameters_are_not(
 
 
 async def _refused(service: Service) -> str:
-    """Wait for the end of a process that has to be set up otherwise; answer its last line."""
+    """Wait for the end of a process that has to be set up otherwise; return its last line."""
     assert await service.ended() == 1
     assert "Traceback" not in service.text
     (last,) = [line for line in service.lines() if line["level"] == "critical"]

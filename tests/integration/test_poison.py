@@ -1,4 +1,4 @@
-"""Records that can never be stored: parked verbatim, wherever in a batch they stand, and their neighbours stored."""
+"""Records that can never be stored: dead-lettered verbatim, wherever in a batch; their neighbours are stored."""
 
 import asyncio
 import json
@@ -55,7 +55,7 @@ def all_batches() -> list[NewRecord]:
 
 
 async def consume_all(world: World) -> Outcome:
-    """Let a consumer read the batches, which stand in the topic before it starts."""
+    """Let a consumer read the batches, which are in the topic before it starts."""
     await world.make_topic()
     await world.send(*all_batches())
     await world.query(f"ALTER TABLE events ADD CHECK (user_id <> '{REFUSED_USER}')")
@@ -100,8 +100,8 @@ def test_neighbours_of_poison_are_stored(outcome: Outcome, name: str, place: str
 
 
 @pytest.mark.parametrize(("name", "place"), CASES)
-def test_poison_is_parked_verbatim_with_its_origin(outcome: Outcome, name: str, place: str) -> None:
-    """The letter has the record's key, bytes and headers, then where it stood and what was wrong."""
+def test_poison_is_dead_lettered_verbatim_with_its_origin(outcome: Outcome, name: str, place: str) -> None:
+    """It has the record's key, bytes and headers, then the record's origin and the reason."""
     _offsets, poisoned = outcome.batch_of(name, place)
     record, letter = outcome.records[poisoned], outcome.letters[poisoned]
     kind, value = POISON[name]
@@ -122,12 +122,12 @@ def test_poison_is_parked_verbatim_with_its_origin(outcome: Outcome, name: str, 
     assert (ours["dlq.attempts"], ours["dlq.replays"]) == (b"1", b"0")
 
 
-def test_nothing_else_is_parked(outcome: Outcome) -> None:
-    """One letter a case."""
+def test_nothing_else_is_dead_lettered(outcome: Outcome) -> None:
+    """One dead letter a case."""
     assert len(outcome.letters) == len(CASES)
 
 
-async def test_a_letter_too_large_for_its_topic_is_kept_whole_in_the_database(world: World) -> None:
+async def test_a_dead_letter_too_large_for_its_topic_is_kept_whole_in_the_database(world: World) -> None:
     """The topic gets the headers alone, which point to the table, and the partition flows on."""
     value, event = b"{" + b"x" * 10_000, an_event()
     await world.make_topic()
@@ -150,7 +150,7 @@ async def test_a_letter_too_large_for_its_topic_is_kept_whole_in_the_database(wo
     assert json.loads(kept["headers"]) == whole
 
 
-async def test_letter_that_its_topic_refuses_is_kept_in_the_database_and_the_partition_goes_on(world: World) -> None:
+async def test_dead_letter_that_its_topic_refuses_is_kept_in_the_database(world: World) -> None:
     """A topic that was compacted meanwhile takes none without a key; one with a key finds its way there again."""
     keyless, event = b"{no key", an_event()
     await world.make_topic()
@@ -169,15 +169,15 @@ async def test_letter_that_its_topic_refuses_is_kept_in_the_database_and_the_par
     assert "InvalidRecordError" in line["cause"]
     assert (await user_events("audit", environment=world.environment)).exit_code == 0
 
-    async def is_parked() -> bool:
+    async def is_dead_lettered() -> bool:
         await world.send(NewRecord(b"{key", KEY))
         return bool(await world.letters())
 
-    await eventually(is_parked, "a letter in its topic")
+    await eventually(is_dead_lettered, "a dead letter in its topic")
     assert (await user_events("audit", environment=world.environment)).exit_code == 0
 
 
-async def test_letters_that_are_refused_for_their_time_are_kept_in_the_database(world: World) -> None:
+async def test_dead_letters_that_are_refused_for_their_time_are_kept_in_the_database(world: World) -> None:
     """As where the clocks of consumer and broker differ."""
     await world.make_topic()
     # A record is older than that when it arrives, but for one that does within the same millisecond.
@@ -192,7 +192,7 @@ async def test_letters_that_are_refused_for_their_time_are_kept_in_the_database(
         await world.consumed(count)
         return await world.query("SELECT FROM oversize_letters") != []
 
-    await eventually(is_refused, "a letter that is refused for its time")
+    await eventually(is_refused, "a dead letter that is refused for its time")
     kept = await world.query("SELECT * FROM oversize_letters")
     assert len(kept) + len(await world.letters()) == count
     assert {"InvalidTimestampError" in row["cause"] for row in kept} == {True}

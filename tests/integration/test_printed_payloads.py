@@ -1,4 +1,4 @@
-"""Payloads that stand in the table already and print far larger than they are: neither a list nor an export breaks."""
+"""Payloads that are in the table already and print far larger than they are: neither a list nor an export breaks."""
 
 import asyncio
 import csv
@@ -147,7 +147,7 @@ async def test_payload_is_omitted_only_where_its_digits_are_too_many(
 
 
 def _digits(number: str) -> int:
-    """Tell how many digits an extreme number prints."""
+    """Return how many digits an extreme number prints."""
     exponent = int(number.partition("e")[2] or 0)
     return abs(exponent) if abs(exponent) >= 99 else 0
 

@@ -120,7 +120,7 @@ async def execute(engine: AsyncEngine, *statements: str) -> None:
 
 
 async def ids(engine: AsyncEngine) -> list[object]:
-    """What stands in the table."""
+    """All rows of the table."""
     async with engine.connect() as connection:
         return list((await connection.execute(text("SELECT id FROM events"))).scalars())
 
@@ -227,7 +227,7 @@ async def test_trigger_that_refuses_everything_for_a_while_costs_no_dead_letter(
     ],
 )
 async def test_table_that_does_not_fit_ends_the_consumer(engine: AsyncEngine, change: str, told: str) -> None:
-    """With what is wrong, and nothing is parked."""
+    """With what is wrong, and nothing is dead-lettered."""
     store = Moving(engine)
     store.append(*with_culprit_at(0, count=3))
     async with store.running():
@@ -288,7 +288,7 @@ async def test_constraint_that_refuses_every_event_costs_no_dead_letter(engine: 
     ],
 )
 async def test_record_that_a_constraint_refuses_is_a_dead_letter(engine: AsyncEngine, rule: str) -> None:
-    """Although a made-up event, or a copy of one that stands there, would be refused as well."""
+    """Although a made-up event, or a copy of a stored one, would be refused as well."""
     await execute(engine, "CREATE TABLE users (id text PRIMARY KEY)")
     await execute(engine, "INSERT INTO users SELECT 'user-' || number FROM generate_series(0, 30) AS number")
     await execute(engine, f"ALTER TABLE events {rule}")

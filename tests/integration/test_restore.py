@@ -1,4 +1,4 @@
-"""A database that is put back to an earlier state, as `docs/operations.md` tells how."""
+"""A database that is put back to an earlier state, as `docs/operations.md` says."""
 
 from dataclasses import replace
 from uuid import uuid4

@@ -111,7 +111,7 @@ async def test_documented_rights_are_enough(world: World, rights: Rights, log: s
     await _use(world, api)
     await consumer.logged("record dead-lettered")
     if log == "kafka":
-        # A letter that its topic refuses is kept in the table, and a partition is halted.
+        # A dead letter that its topic refuses is kept in the table, and a partition is halted.
         await world.send(NewRecord(b"{" + b"x" * MOST_BYTES), *(NewRecord(b"{oops") for _ in range(IN_A_ROW)))
 
         async def is_halted() -> bool:

@@ -21,7 +21,7 @@ from tests.support.world import World
 
 
 class Account:
-    """A role of the database whose password stands in a file; `environment` has the file in place of the password."""
+    """A role of the database whose password is in a file; `environment` has the file in place of the password."""
 
     def __init__(self, server: PostgresServer, name: str, file: Path) -> None:
         self._server, self._name, self.file = server, name, file
@@ -110,7 +110,7 @@ async def test_a_password_file_that_is_gone_for_a_moment_delays_events_only(
         await posted.more(20)
 
         async def is_named() -> bool:
-            # The line of what is held has the first cause, which may be the end of the session that stored.
+            # The line of the retried batch has the first cause, which may be the end of the session that stored.
             return any(str(account.file) in json.dumps(part) for part in (await consumer.parts()).values())
 
         await eventually(is_named, "the file in readiness")

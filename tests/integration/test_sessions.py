@@ -62,7 +62,7 @@ def pings(engine: AsyncEngine, monkeypatch: pytest.MonkeyPatch) -> Pings:
 
 
 async def _use(engine: AsyncEngine) -> int:
-    """Use the session; tell which one it is."""
+    """Use the session; return which one it is."""
     async with engine.connect() as connection:
         pid: int = (await connection.execute(text("SELECT pg_backend_pid()"))).scalar_one()
     return pid

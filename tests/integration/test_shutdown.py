@@ -84,7 +84,7 @@ async def test_a_batch_that_has_begun_is_stored_and_committed(world: World) -> N
     assert sum((await world.committed()).values()) == len(events)
 
 
-async def test_a_batch_that_an_outage_holds_is_left_to_the_next_consumer(world: World) -> None:
+async def test_a_batch_in_an_outage_is_left_to_the_next_consumer(world: World) -> None:
     """A stop does not wait for the database to come back."""
     event = an_event()
     async with proxied(world.database.port, postgres_messages) as proxy:

@@ -1,4 +1,4 @@
-"""A commit counts only once the synchronous standby has it, also where it is merely found to stand already."""
+"""A commit counts only once the synchronous standby has it, also where the rows were stored before."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
@@ -100,7 +100,7 @@ async def engine(database: Database) -> AsyncIterator[AsyncEngine]:
 
 
 @pytest.mark.parametrize("use", USES)
-async def test_what_stands_already_waits_for_the_standby(
+async def test_rows_stored_before_wait_for_the_standby(
     servers: Replicated, database: Database, engine: AsyncEngine, use: str
 ) -> None:
     """The first try ends by its limit, which leaves visible what no standby has: the next ones may not believe it."""
@@ -168,7 +168,7 @@ async def test_success_after_a_cancelled_wait_is_not_believed(
 
 
 async def _waiting(administrator: asyncpg.Connection, since: datetime) -> tuple[int, datetime]:
-    """Wait until a session waits for the standby by a later statement than `since`; tell which, and since when."""
+    """Wait until a session waits for the standby by a later statement than `since`; return which, and since when."""
     found: list[tuple[int, datetime]] = []
 
     async def is_found() -> bool:

@@ -1,4 +1,4 @@
-"""Topics in Kafka: made where they are missing, checked where they stand."""
+"""Topics in Kafka: made where they are missing, checked where they exist."""
 
 from dataclasses import replace
 from uuid import uuid4
@@ -30,7 +30,7 @@ def name() -> str:
 
 
 async def test_missing_topic_is_made_as_it_should_be(kafka: KafkaServer, name: str) -> None:
-    """And stands the next time, without a complaint."""
+    """And exists the next time, without a complaint."""
     brokers = Brokers(kafka.bootstrap)
     for is_new in (True, False):
         (report,) = await ensure_topics(brokers, [a_topic(name, partitions=3)])
@@ -38,7 +38,7 @@ async def test_missing_topic_is_made_as_it_should_be(kafka: KafkaServer, name: s
 
 
 async def test_number_of_partitions_is_demanded_only_where_order_is_kept(kafka: KafkaServer, name: str) -> None:
-    """Dead letters have none; without a demand whatever stands will do."""
+    """Dead letters have none; without a demand any existing topic will do."""
     await Topics(kafka.bootstrap).make(name, partitions=2, retention_ms="3600000")
     brokers = Brokers(kafka.bootstrap)
     with pytest.raises(WrongDeployment, match="has 2 partitions, but KAFKA_PARTITIONS is 3"):
@@ -55,7 +55,7 @@ async def test_topic_that_takes_more_than_is_wanted_is_fine(kafka: KafkaServer, 
     assert report.warnings == []
 
 
-async def test_topic_that_falls_short_is_told_and_left_alone(kafka: KafkaServer, name: str) -> None:
+async def test_topic_that_falls_short_is_logged_and_left_alone(kafka: KafkaServer, name: str) -> None:
     """Each difference in a line of its own."""
     await Topics(kafka.bootstrap).make(name, max_message_bytes="1000", min_insync_replicas="1", retention_ms="7200000")
     for _ in range(2):
@@ -76,7 +76,7 @@ async def test_new_topic_is_not_made_with_the_clusters_risky_defaults(kafka: Kaf
     assert (settings[f"{name}-dlq"]["retention.ms"], settings[f"{name}-dlq"]["retention.bytes"]) == ("-1", "-1")
 
 
-async def test_every_risk_of_a_topic_that_stands_is_told(world: World) -> None:
+async def test_every_risk_of_an_existing_topic_is_logged(world: World) -> None:
     """By `user-events topics`, which changes nothing and succeeds: the service can work on it."""
     await world.topics.make(
         world.topic,

@@ -24,7 +24,7 @@ _CRC_AT, _CHECKED_FROM = 17, 21
 
 
 async def test_a_partition_halts_at_an_unreadable_record_and_the_others_flow_on(kafka: KafkaServer) -> None:
-    """What stands before it is delivered, what stands behind it once it is skipped; other partitions notice nothing."""
+    """Records before it are delivered, those behind it once it is skipped; other partitions notice nothing."""
     topic = await kafka.new_topic(partitions=2)
     await _append(kafka, topic, 0, _batch([b"a", b"b"]))
     await _append(kafka, topic, 0, _batch([b"c", b"bad", b"d"], unreadable=1))
@@ -60,7 +60,7 @@ async def test_a_partition_halts_at_an_unreadable_record_and_the_others_flow_on(
 
 
 async def test_a_reader_ends_at_an_unreadable_record_and_names_its_place(kafka: KafkaServer) -> None:
-    """What stands before it is read; whoever begins behind it notices nothing."""
+    """Records before it are read; a member that begins behind it notices nothing."""
     topic = await kafka.new_topic()
     await _append(kafka, topic, 0, _batch([b"a", b"b"]))
     await _append(kafka, topic, 0, _batch([b"c", b"bad", b"d"], unreadable=1))

@@ -58,7 +58,7 @@ async def test_a_consumer_that_hangs_fails_its_health_and_ends_in_order(world: W
 
 
 async def test_a_consumer_whose_event_loop_stands_still_is_ended_by_a_thread(world: World) -> None:
-    """It says where it stood, and its attempt counts: the record may be one that kills."""
+    """It logs its stack, and its attempt counts: the record may be a poison pill."""
     await world.make_topic()
     consumer = await hanging(world, "block")
     await world.send(*as_records([an_event()]))

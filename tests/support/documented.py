@@ -47,7 +47,7 @@ async def assert_documented(response: httpx.Response) -> None:
 
 
 def _is_nowhere(response: httpx.Response, media_type: str) -> bool:
-    """Tell whether the application has nothing at this path; the document says what it has."""
+    """Return whether the application has nothing at this path; the document says what it has."""
     if response.status_code == 308:
         return True
     if response.status_code != 404 or media_type != MEDIA_TYPE:

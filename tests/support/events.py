@@ -1,4 +1,4 @@
-"""Examples: events, where they were read, and letters about them."""
+"""Examples: events, where they were read, and their dead letters."""
 
 from datetime import UTC, datetime
 from uuid import UUID, uuid4
@@ -44,6 +44,6 @@ def delivered(*events: UserEvent) -> list[Delivery]:
 
 
 def a_letter(record: Record, reason: str = "the value is not JSON", attempts: int = 1) -> DeadLetter:
-    """Make a letter about `record`."""
+    """Make a dead letter about `record`."""
     failure = Failure(FailureKind.UNDECODABLE, reason, "DecodeError")
     return DeadLetter(record, failure, attempts, first_failed_at=NOON, failed_at=NOON)

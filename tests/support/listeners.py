@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable, Collection, Mapping
 
 
 class Witness:
-    """Remembers what it hears; raises the error that it is given when partitions are assigned."""
+    """Remembers its calls; raises the error that it is given when partitions are assigned."""
 
     def __init__(self, finish: Callable[[Collection[int]], Awaitable[object]] | None = None) -> None:
         """`finish` is awaited while partitions are revoked, to commit something for instance."""

@@ -21,7 +21,7 @@ class Load:
     def __init__(self) -> None:
         self.accepted: set[UUID] = set()
         self.unknown: set[UUID] = set()
-        """No answer, or one that leaves the outcome open."""
+        """No response, or one that leaves the outcome open."""
 
     async def more(self, count: int) -> None:
         """Return when `count` more were accepted."""

@@ -22,7 +22,7 @@ _PROGRAM = shutil.which("pgbouncer", path=f"{os.environ.get('PATH', '')}:/usr/sb
 
 @asynccontextmanager
 async def pgbouncer(database: Database, **settings: object) -> AsyncIterator[Database]:
-    """Run PgBouncer with these settings; answer how to reach `database` through it."""
+    """Run PgBouncer with these settings; return how to reach `database` through it."""
     if _PROGRAM is None:
         missing("no pgbouncer to test with: apt-get install pgbouncer")
     with tempfile.TemporaryDirectory(prefix="user-events-pgbouncer-") as directory:

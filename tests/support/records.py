@@ -82,7 +82,7 @@ class Topics:
             )
 
     async def read(self, topic: str, *, partition: int | None = None) -> list[ConsumerRecord]:
-        """Read all that stands in a topic, by partition and offset; nothing where there is no such topic."""
+        """Read all records of a topic, by partition and offset; nothing where there is no such topic."""
         partitions = [at for at in await self._partitions(topic) if partition in {None, at.partition}]
         if not partitions:
             return []
@@ -148,7 +148,7 @@ class Topics:
             return int(await admin.find_coordinator(group))
 
     async def remove(self, *names: str) -> None:
-        """Delete topics, with all that stands in them."""
+        """Delete topics, with all their records."""
         async with self._admin() as admin:
             await admin.delete_topics(list(names))
 

@@ -1,4 +1,4 @@
-"""A broker that asks who its clients are, and lets them do what it was told to let them do."""
+"""A broker that authenticates its clients, and allows what the test configured."""
 
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager

@@ -123,13 +123,13 @@ class Service:
         self._process.send_signal(number)
 
     async def ended(self) -> int:
-        """Wait for the end and tell the exit code, negative for a signal."""
+        """Wait for the end and return the exit code, negative for a signal."""
         self.end_was_wanted = True
         async with asyncio.timeout(_END_SECONDS):
             return await self._process.wait()
 
     async def terminate(self) -> int:
-        """Ask it to end, wait until it has, and tell the exit code."""
+        """Ask it to end, wait until it has, and return the exit code."""
         self.signal(signal.SIGTERM)
         return await self.ended()
 

@@ -44,12 +44,12 @@ class WatchedStore(MemoryEventStore):
 
 
 class WatchedLetters(MemoryDeadLetterQueue):
-    """Dead letters as they were parked."""
+    """Dead letters as they were sent."""
 
     def __init__(self) -> None:
         super().__init__(MemoryLog(partitions=1), "events-dlq")
-        self.parked: list[DeadLetter] = []
+        self.sent: list[DeadLetter] = []
 
     async def send(self, letters: Sequence[DeadLetter]) -> None:
         await super().send(letters)
-        self.parked += letters
+        self.sent += letters

@@ -10,7 +10,7 @@ class Way:
 
     def __init__(self) -> None:
         self.delay = 0.0
-        """Seconds that each byte is under way; throughput stays."""
+        """Seconds that each byte is in flight; throughput stays."""
         self.rate = math.inf
         """Bytes per second on each connection."""
         self.passed = 0

@@ -75,11 +75,11 @@ class World:
         await self.topics.send(self.topic, records)
 
     async def records(self) -> list[ConsumerRecord]:
-        """What stands in the topic."""
+        """All records of the topic."""
         return await self.topics.read(self.topic)
 
     async def letters(self) -> list[ConsumerRecord]:
-        """What stands in the topic of the dead letters."""
+        """All records of the dead-letter topic."""
         return await self.topics.read(self.letters_topic)
 
     async def committed(self) -> dict[int, int]:
@@ -99,7 +99,7 @@ class World:
         return {row["id"] for row in await self.query("SELECT id FROM events")}
 
     async def stored(self, ids: Collection[UUID], *, perhaps: Collection[UUID] = (), within: float = 40) -> None:
-        """Return when these stand in the table; fail if others do, those of unknown outcome aside.
+        """Return when these are in the table; fail if others are, those of unknown outcome aside.
 
         Beside a load both sets go on growing: only what is in `ids` by now is waited for.
         """

@@ -1,4 +1,4 @@
-"""What one generation of the group gives to a consumer of Kafka: taken over, read, halted, given up."""
+"""The partitions that one generation of the group assigns to a consumer: assigned, read, halted, released."""
 
 from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
 
@@ -95,7 +95,7 @@ async def test_record_that_cannot_be_read_alone_halts_its_partition() -> None:
 
 
 async def test_gap_that_several_fetches_meet_halts_its_partition_once(caplog: pytest.LogCaptureFixture) -> None:
-    """A fetch that was under way when it was halted meets the gap as well, also when it is to be skipped by then."""
+    """A fetch that was in flight when it was halted meets the gap as well, also when it is to be skipped by then."""
     client = Client()
     assignment = await taken_over(client, Witness())
     client.beginning = 9
@@ -139,7 +139,7 @@ async def test_halted_partition_or_one_that_is_paused_is_not_asked_for() -> None
 
 
 async def test_revoked_partition_can_be_committed_until_the_listener_is_done() -> None:
-    """And is given up once, whatever happens afterwards."""
+    """And is released once, whatever happens afterwards."""
 
     async def finish(_partitions: Collection[int]) -> None:
         assert assignment.is_revoking

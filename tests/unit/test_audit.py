@@ -1,4 +1,4 @@
-"""What an audit finds: every offset of the range has one fate, and what is lost is named."""
+"""What an audit finds: every offset of the range is counted once, and what is lost is named."""
 
 from collections import Counter
 from collections.abc import AsyncGenerator, Sequence
@@ -56,8 +56,8 @@ class World:
         await self.store.add([delivery])
         return delivery
 
-    async def parked(self, content: UserEvent | bytes, headers: codec.Headers = ()) -> Delivery:
-        """Append a record that a consumer has parked."""
+    async def dead_lettered(self, content: UserEvent | bytes, headers: codec.Headers = ()) -> Delivery:
+        """Append a record that a consumer has dead-lettered."""
         delivery = self.append(content, headers)
         await self.letters.send([a_letter(delivery.record)])
         return delivery
@@ -89,12 +89,12 @@ class World:
         return [finding async for finding in audit(since, until)]
 
     async def counts(self, since: datetime | None = None, until: datetime | None = None) -> dict[Fate, int]:
-        """Audit a range, and count the fates that there were."""
+        """Audit a range; return how many offsets there are of each kind."""
         return counts_of(await self.audit(since, until))
 
 
 def counts_of(findings: Sequence[Finding]) -> dict[Fate, int]:
-    """Count the fates that there were."""
+    """Return how many offsets there are of each kind."""
     counts: Counter[Fate] = Counter()
     for finding in findings:
         counts.update(finding.counts)
@@ -117,19 +117,19 @@ async def test_nothing_is_proved_of_an_empty_log(world: World) -> None:
     assert await world.audit() == []
 
 
-async def test_stored_and_parked_records_are_proved(world: World) -> None:
+async def test_stored_and_dead_lettered_records_are_proved(world: World) -> None:
     """Also one delivered twice, whose row is the first one's."""
     event = an_event()
     await world.stored(event)
     world.append(event)
-    await world.parked(POISON)
-    await world.parked(an_event())
+    await world.dead_lettered(POISON)
+    await world.dead_lettered(an_event())
     world.commit_all()
     assert await world.counts() == {Fate.STORED: 2, Fate.DEAD: 2}
 
 
-async def test_record_with_neither_a_row_nor_a_letter_is_named(world: World) -> None:
-    """Where it stands, when it was accepted, whose event it is, and why it is missing."""
+async def test_record_with_neither_a_row_nor_a_dead_letter_is_named(world: World) -> None:
+    """Its partition and offset, when it was accepted, its user and id, and why it is missing."""
     await world.stored(an_event())
     event = an_event()
     world.append(event)
@@ -145,10 +145,10 @@ async def test_record_with_neither_a_row_nor_a_letter_is_named(world: World) -> 
     assert poison.reason.endswith("), and no dead letter names it")
 
 
-async def test_conflict_has_to_have_a_letter(world: World) -> None:
+async def test_conflict_has_to_have_a_dead_letter(world: World) -> None:
     """The row of another event under its id proves nothing."""
     taken = await world.stored(an_event(payload=b'{"n":1}'))
-    await world.parked(an_event(payload=b'{"n":2}', event_id=taken.event.id))
+    await world.dead_lettered(an_event(payload=b'{"n":2}', event_id=taken.event.id))
     world.append(an_event(payload=b'{"n":3}', event_id=taken.event.id))
     world.commit_all()
     findings = await world.audit()
@@ -169,7 +169,7 @@ async def test_conflict_has_to_have_a_letter(world: World) -> None:
     ],
     ids=["itself", "another topic", "another partition", "no such partition", "another offset"],
 )
-async def test_only_a_letter_that_names_the_very_record_proves_it(
+async def test_only_a_dead_letter_that_names_the_very_record_proves_it(
     world: World, topic: bytes, partition: bytes, offset: bytes, expected: Fate
 ) -> None:
     """By whomever it was written: this is how Kafka Connect does it."""
@@ -182,22 +182,22 @@ async def test_only_a_letter_that_names_the_very_record_proves_it(
     assert await world.counts() == {Fate.STORED: 1, expected: 1}
 
 
-async def test_letter_that_its_topic_refused_proves_its_record(world: World) -> None:
-    """It stands in the database alone."""
+async def test_dead_letter_that_its_topic_refused_proves_its_record(world: World) -> None:
+    """It is in the database alone."""
     await world.kept.keep(a_letter(world.append(POISON).record), "InvalidTimestampError")
     world.append(POISON)
     world.commit_all()
     assert await world.counts() == {Fate.DEAD: 1, Fate.MISSING: 1}
 
 
-async def test_replayed_record_is_proved_by_the_letter_about_the_replay_alone(world: World) -> None:
-    """Although both letters name the place where the record first stood."""
-    first = await world.parked(POISON)
+async def test_replayed_record_is_proved_by_the_dead_letter_about_the_replay_alone(world: World) -> None:
+    """Although both dead letters name the record's first origin."""
+    first = await world.dead_lettered(POISON)
     told = dlq_headers.render(a_letter(first.record))
     replays = [
         tuple((name, number if name == "dlq.replays" else value) for name, value in told) for number in (b"1", b"2")
     ]
-    await world.parked(POISON, replays[0])
+    await world.dead_lettered(POISON, replays[0])
     world.append(POISON, replays[1])
     world.commit_all()
     findings = await world.audit()
@@ -218,7 +218,7 @@ async def test_replayed_record_is_proved_by_the_letter_about_the_replay_alone(wo
 async def test_record_of_a_user_who_was_erased_since_is_not_missing(
     world: World, after: timedelta, expected: Fate
 ) -> None:
-    """What came after the erasure has to stand there; so have other users' records."""
+    """Records after the erasure must have their rows; so must other users' records."""
     world.append(an_event("erased"))
     world.commit_all()
     world.erasures.register["erased"] = NOON + after
@@ -243,19 +243,19 @@ async def test_erasure_while_the_audit_is_at_work_is_not_missing(world: World) -
 
     class ErasedMeanwhile(MemoryEventStore):
         async def check(self, deliveries: Sequence[Delivery]) -> list[Outcome | None]:
-            verdicts = await super().check(deliveries)
+            outcomes = await super().check(deliveries)
             world.erasures.register[delivery.event.user_id] = NOON
-            return verdicts
+            return outcomes
 
     world.store = ErasedMeanwhile(lambda: NOON)
     assert await world.counts() == {Fate.ERASED: 1}
 
 
 async def test_record_behind_the_position_of_the_group_is_pending(world: World) -> None:
-    """Unless it is proved already: the commit comes after the row and the letter."""
+    """Unless it is proved already: the commit comes after the row and the dead letter."""
     world.append(an_event())
     await world.stored(an_event())
-    await world.parked(POISON)
+    await world.dead_lettered(POISON)
     world.append(an_event("erased"))
     world.append(POISON)
     world.erasures.register["erased"] = NOON + 9 * HOUR
@@ -280,29 +280,29 @@ async def test_records_committed_while_the_audit_is_at_work_are_pending(world: W
 
     class CommittedMeanwhile(MemoryEventStore):
         async def check(self, deliveries: Sequence[Delivery]) -> list[Outcome | None]:
-            verdicts = await super().check(deliveries)
+            outcomes = await super().check(deliveries)
             await self.add(deliveries)
             world.commit_all()
-            return verdicts
+            return outcomes
 
     world.store = CommittedMeanwhile(lambda: NOON)
     assert await world.counts() == {Fate.PENDING: 1}
     assert await world.counts() == {Fate.STORED: 1}
 
 
-async def test_records_parked_while_the_audit_is_at_work_are_pending(world: World) -> None:
-    """The position is asked before the letters as well."""
+async def test_records_dead_lettered_during_the_audit_are_pending(world: World) -> None:
+    """The position is asked before the dead letters as well."""
     delivery = world.append(POISON)
     world.commit(p0=0)
 
-    class ParkedMeanwhile(MemoryLogReader):
+    class DeadLetteredMeanwhile(MemoryLogReader):
         async def spans(self) -> dict[int, Span]:
             spans = await super().spans()
             await world.letters.send([a_letter(delivery.record)])
             world.commit_all()
             return spans
 
-    world.letter_reader = ParkedMeanwhile(world.log, "dlq")
+    world.letter_reader = DeadLetteredMeanwhile(world.log, "dlq")
     assert await world.counts() == {Fate.PENDING: 1}
     assert await world.counts() == {Fate.DEAD: 1}
 
@@ -368,7 +368,7 @@ async def test_transaction_marks_are_told_from_what_compaction_took(world: World
 
 
 async def test_event_that_the_table_refuses_to_compare_costs_the_others_nothing(world: World) -> None:
-    """It does not stand there, for it cannot."""
+    """It has no row, since it cannot have one."""
     refused = an_event("refused")
 
     class Refusing(MemoryEventStore):
@@ -380,7 +380,7 @@ async def test_event_that_the_table_refuses_to_compare_costs_the_others_nothing(
     world.store = Refusing(lambda: NOON)
     for event in (an_event(), an_event()):
         await world.stored(event)
-    await world.parked(refused)
+    await world.dead_lettered(refused)
     await world.stored(an_event())
     world.append(an_event("refused"))
     world.commit_all()
@@ -391,7 +391,7 @@ async def test_event_that_the_table_refuses_to_compare_costs_the_others_nothing(
 
 @pytest.mark.parametrize("part", ["reader", "store", "erasures"])
 async def test_world_that_is_down_proves_nothing(world: World, part: str) -> None:
-    """It is told instead of a result."""
+    """It is reported instead of a result."""
     world.append(an_event())
     world.commit_all()
     getattr(world, part).outage = Unavailable("down")
@@ -402,9 +402,9 @@ async def test_world_that_is_down_proves_nothing(world: World, part: str) -> Non
 SITUATIONS = {
     "stored": Fate.STORED,
     "delivered again": Fate.STORED,
-    "parked": Fate.DEAD,
-    "poison, parked": Fate.DEAD,
-    "conflict, parked": Fate.DEAD,
+    "dead-lettered": Fate.DEAD,
+    "poison, dead-lettered": Fate.DEAD,
+    "conflict, dead-lettered": Fate.DEAD,
     "erased": Fate.ERASED,
     "lost": Fate.MISSING,
     "poison, lost": Fate.MISSING,
@@ -420,7 +420,7 @@ SITUATIONS = {
 async def test_every_offset_has_the_fate_that_its_record_had(
     situations: list[str], committed: int, expired: int
 ) -> None:
-    """Whatever stands beside it, wherever the group and retention are."""
+    """Whatever is stored beside it, wherever the group and retention are."""
     world = World()
     world.erasures.register["erased"] = NOON + 100 * HOUR
     known = an_event()
@@ -446,7 +446,7 @@ async def test_every_offset_has_the_fate_that_its_record_had(
 
 
 async def happen(world: World, situation: str, known: UserEvent) -> UUID | None:
-    """Append a record to which this has happened; answer the id that can be read from it."""
+    """Append a record to which this has happened; return the id that can be read from it."""
     user = "erased" if situation == "erased" else "user-1"
     if situation.startswith("conflict"):
         event = an_event(user, b'{"other":true}', event_id=known.id)
@@ -456,8 +456,8 @@ async def happen(world: World, situation: str, known: UserEvent) -> UUID | None:
     content = POISON if is_poison else event
     if situation == "stored":
         await world.stored(event)
-    elif situation.endswith("parked"):
-        await world.parked(content)
+    elif situation.endswith("dead-lettered"):
+        await world.dead_lettered(content)
     else:
         world.append(content)
     return None if is_poison else event.id

@@ -1,4 +1,4 @@
-"""Events and letters as they stand in a log: the legacy service's format to the byte."""
+"""Events and dead letters as bytes of a log: the legacy service's format to the byte."""
 
 import json
 from base64 import b64decode
@@ -26,14 +26,14 @@ EVENT = UserEvent(EVENT_ID, "Jörg", EventType.PRODUCT_VIEW, NOON, '{ "b" : 1.0,
 
 
 def decoded(value: bytes | None) -> UserEvent:
-    """Decode a record's value that must hold an event."""
+    """Decode a record's value that must be an event."""
     event = codec.decode(a_record(value))
     assert isinstance(event, UserEvent)
     return event
 
 
 def failure(value: bytes | None) -> Failure:
-    """Decode a record's value that must not hold an event."""
+    """Decode a record's value that must not be an event."""
     found = codec.decode(a_record(value))
     assert isinstance(found, Failure)
     return found
@@ -117,7 +117,7 @@ def test_time_that_any_producer_wrote_is_read(timestamp: str, moment: datetime) 
     ids=repr,
 )
 def test_value_that_is_no_json_object_is_undecodable(value: bytes | None, reason: str) -> None:
-    """The reason is told in one line without the value; after a colon stands what the decoder says."""
+    """The reason is one line without the value; behind a colon is the decoder's message."""
     found = failure(value)
     assert found.kind is FailureKind.UNDECODABLE
     assert found.reason.partition(":")[0] == reason
@@ -142,7 +142,7 @@ def test_value_that_is_no_json_object_is_undecodable(value: bytes | None, reason
     ids=repr,
 )
 def test_object_that_is_no_event_is_invalid(value: bytes, reason: str) -> None:
-    """Everything that is wrong with it is told, and nothing of what it holds."""
+    """Every problem is reported, and no part of its contents."""
     assert failure(value) == Failure(FailureKind.INVALID, reason, "Invalid")
 
 

@@ -96,7 +96,7 @@ class Crashes:
 
 @dataclass
 class Share:
-    """A partition in the hands of a member."""
+    """A partition of a member."""
 
     position: int
     """Where it was claimed."""
@@ -251,7 +251,7 @@ class Delivering(RuleBasedStateMachine):
         self.acknowledged: list[tuple[UserEvent, Receipt]] = []
 
     def clock(self) -> datetime:
-        """Return a time that never stands still."""
+        """Return a time that is always later than the one before."""
         self.now += timedelta(milliseconds=1)
         return self.now
 
@@ -342,7 +342,7 @@ class Delivering(RuleBasedStateMachine):
 
     @invariant()
     def positions_never_pass_what_is_not_durable(self) -> None:
-        """Every record below a group's position stands in the table or among the letters, and it only moves on."""
+        """Every record below a group's position has its row or dead letter, and the position only moves on."""
         committed = self.log.groups[TOPIC, GROUP].committed
         kept = self.kept()
         for partition, records in enumerate(self.log.topics[TOPIC]):
@@ -352,11 +352,11 @@ class Delivering(RuleBasedStateMachine):
 
     @invariant()
     def nothing_is_stored_that_nobody_sent(self) -> None:
-        """Each row is one of the events published under its id; each letter has a record's very bytes."""
+        """Each row is one of the events published under its id; each dead letter has a record's very bytes."""
         sent = {(event.id, event.user_id, event.event_type, event.payload) for event in self.sent}
         for row in self.store.rows.values():
             assert (row.id, row.user_id, row.event_type, (row.payload or "").encode()) in sent
-        for partition, offset, letter in self.parked():
+        for partition, offset, letter in self.dead_lettered():
             original = self.log.topics[TOPIC][partition][offset]
             assert (letter.key, letter.value) == (original.key, original.value)
 
@@ -367,8 +367,8 @@ class Delivering(RuleBasedStateMachine):
 
     @invariant()
     def only_what_kills_is_quarantined(self) -> None:
-        """Whatever else dies or sleeps; and it kills three consumers at most with it alone in flight."""
-        for partition, offset, letter in self.parked():
+        """Whatever else crashes or stalls; and it ends three consumers at most with it alone in flight."""
+        for partition, offset, letter in self.dead_lettered():
             if dict(letter.headers)["dlq.error.class"] == b"LethalRecord":
                 event = codec.decode(self.log.topics[TOPIC][partition][offset])
                 assert isinstance(event, UserEvent)
@@ -384,7 +384,7 @@ class Delivering(RuleBasedStateMachine):
         assert sum(map(len, self.store.stored.values())) == len(self.store.rows)
 
     def teardown(self) -> None:
-        """Let everything heal: all that was acknowledged ends in the table or among the letters, and no lag is left."""
+        """Let everything heal: each acknowledged event has its row or dead letter, and no lag is left."""
         self.heal()
         for member in self.members:
             member.source.crash()
@@ -454,8 +454,8 @@ class Delivering(RuleBasedStateMachine):
         yield from (self.store, self.letters, self.publisher)
         yield from (member.source for member in (*self.members, *self.stalled))
 
-    def parked(self) -> list[tuple[int, int, LogRecord]]:
-        """List the letters with the partition and offset that each names as its origin."""
+    def dead_lettered(self) -> list[tuple[int, int, LogRecord]]:
+        """List the dead letters with the partition and offset that each names as its origin."""
         letters = []
         for letter in self.log.records(LETTERS):
             headers = dict(letter.headers)
@@ -464,18 +464,18 @@ class Delivering(RuleBasedStateMachine):
 
     def kept(self) -> "Kept":
         """Take stock of what is durable."""
-        return Kept(self.store, {(partition, offset) for partition, offset, _ in self.parked()})
+        return Kept(self.store, {(partition, offset) for partition, offset, _ in self.dead_lettered()})
 
 
 @dataclass(frozen=True)
 class Kept:
-    """What is durable: rows, and the places of the letters' records."""
+    """What is durable: rows, and the places of the dead letters' records."""
 
     store: MemoryEventStore
     letters: set[tuple[int, int]]
 
     def __contains__(self, record: LogRecord) -> bool:
-        """Tell whether `record` was parked, or stands in the table with the same content."""
+        """Return whether `record` was dead-lettered, or is in the table with the same content."""
         if (record.partition, record.offset) in self.letters:
             return True
         event = codec.decode(record)

@@ -13,7 +13,7 @@ EVENT_ID = UUID("0198f3c0-1111-7abc-8def-0123456789ab")
 Headers = tuple[tuple[str, bytes | None], ...]
 
 
-def test_letter_says_where_the_record_stood_and_why_it_was_given_up() -> None:
+def test_dead_letter_names_its_origin_and_its_reason() -> None:
     """After the original headers, which stay as they were, repeated names included."""
     record = a_record(b"{", partition=3, offset=7, headers=(("a", b"\xff"), ("b", None), ("a", b"2")))
     letter = replace(a_letter(record, attempts=2), event_id=EVENT_ID)
@@ -37,7 +37,7 @@ def test_letter_says_where_the_record_stood_and_why_it_was_given_up() -> None:
 
 
 def test_long_reason_is_cut_and_any_character_can_be_told() -> None:
-    """The headers stay within the room that the dead letter topic leaves for them."""
+    """The headers stay within the bytes that the dead-letter topic leaves for them."""
     headers = dict(dlq_headers.render(a_letter(a_record(b"{"), reason="\ud800" + "ä" * 10_000)))
     assert headers["dlq.error.message"] == b"?" + "ä".encode() * (dlq_headers.MAX_REASON_CHARS - 1)
 
@@ -59,7 +59,7 @@ def test_replays_keep_the_first_origin_tell_the_last_error_and_never_grow() -> N
 
 @pytest.mark.parametrize("forged", [b"0", b"1", b"forged", None])
 def test_headers_that_a_producer_invented_do_not_pass_for_ours(forged: bytes | None) -> None:
-    """The true origin is told, once, and nothing that only looks like our word is left."""
+    """The true origin is named once, and no header that only looks like ours is left."""
     invented = tuple((name, b"forged") for name, _ in dlq_headers.render(a_letter(a_record(b"{"))))
     record = a_record(b"{", offset=7, headers=(*invented, ("dlq.event-id", b"forged"), ("dlq.replays", forged)))
     headers = dlq_headers.render(a_letter(record))
@@ -67,7 +67,7 @@ def test_headers_that_a_producer_invented_do_not_pass_for_ours(forged: bytes | N
 
 
 def a_replay(replays: bytes, offset: int = 100) -> Headers:
-    """Make the headers of a record that was replayed out of a letter about `offset` 7, or claims to be."""
+    """Make the headers of a record that was replayed out of a dead letter about `offset` 7, or claims to be."""
     told = dlq_headers.render(a_letter(a_record(b"{", partition=2, offset=7)))
     return tuple((name, replays if name == "dlq.replays" else value) for name, value in told)
 
@@ -82,8 +82,8 @@ def a_replay(replays: bytes, offset: int = 100) -> Headers:
     ],
     ids=["new", "replayed", "forged", "replayed without a place"],
 )
-def test_record_has_the_origin_that_a_letter_about_it_names(headers: Headers, expected: Origin) -> None:
-    """So that a letter is found by what the record itself says; a letter whose origin nobody can read is bare."""
+def test_record_has_the_origin_that_a_dead_letter_about_it_names(headers: Headers, expected: Origin) -> None:
+    """So that a dead letter is found by its record's origin; one whose origin nobody can read has none."""
     record = a_record(b"{", partition=3, offset=9, headers=headers)
     letter = a_record(b"{", headers=tuple(dlq_headers.render(a_letter(record))))
     assert dlq_headers.origin(record) == expected
@@ -112,7 +112,7 @@ def test_record_has_the_origin_that_a_letter_about_it_names(headers: Headers, ex
     ],
 )
 def test_earlier_origin_that_cannot_be_true_is_not_believed(name: str, value: bytes) -> None:
-    """One header amiss, or missing, and the record's own place is told instead of all of them."""
+    """If one header is wrong or missing, the record's own place is named instead."""
     whole = a_replay(b"1")
     amiss = tuple((each, value if each == name else told) for each, told in whole)
     own = dict(dlq_headers.render(a_letter(a_record(b"{", partition=3, offset=9))))
@@ -151,16 +151,16 @@ def test_any_timestamp_that_a_broker_keeps_is_believed(timestamp: bytes) -> None
     ],
     ids=["Kafka Connect", "Kafka Streams", "Spring"],
 )
-def test_letters_of_others_name_their_origin(headers: Headers) -> None:
-    """Each in its own way; a letter of which a part is missing names none."""
+def test_dead_letters_of_others_name_their_origin(headers: Headers) -> None:
+    """Each in its own way; a dead letter of which a part is missing names none."""
     letter = a_record(b"{", headers=(("a", b"1"), *headers))
     assert dlq_headers.origins(letter.headers) == [Origin("events", 3, 300)]
     for missing in headers:
         assert dlq_headers.origins([each for each in headers if each != missing]) == []
 
 
-def test_letter_that_passed_several_hands_names_every_origin() -> None:
-    """As when Spring parked a record, somebody sent it again, and we parked it then."""
+def test_dead_letter_that_was_sent_several_times_names_every_origin() -> None:
+    """As when Spring dead-lettered a record, somebody sent it again, and we dead-lettered it then."""
     spring = (
         ("kafka_dlt-original-topic", b"events"),
         ("kafka_dlt-original-partition", b"\0\0\0\1"),
@@ -171,6 +171,6 @@ def test_letter_that_passed_several_hands_names_every_origin() -> None:
 
 
 @pytest.mark.parametrize("headers", [(), (("dlq.topic", b"\xff"), ("dlq.partition", b"1"), ("dlq.offset", b"1"))])
-def test_letter_without_a_readable_origin_names_none(headers: Headers) -> None:
-    """As the legacy service's, which parks the record as it was."""
+def test_dead_letter_without_a_readable_origin_names_none(headers: Headers) -> None:
+    """As the legacy service's, which sends the record as it was."""
     assert dlq_headers.origins(headers) == []

@@ -18,7 +18,7 @@ def test_every_scenario_is_named_and_every_name_is_a_scenarios() -> None:
     """What proves a promise can be run."""
     rows = [line for line in (ROOT / "docs" / "guarantees.md").read_text().splitlines() if line.startswith("| ")]
     named = {number for row in rows for number in _NAMED.findall(row.rpartition(" | ")[2])}
-    # The scenario of what is not promised stands in a paragraph of its own.
+    # The scenario of what is not promised is in a paragraph of its own.
     assert named | {"14"} == scenarios()
 
 

@@ -1,4 +1,4 @@
-"""The bound on what waits for a log's word."""
+"""The bound on what waits for a log's acknowledgement."""
 
 import pytest
 

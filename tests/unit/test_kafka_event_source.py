@@ -1,4 +1,4 @@
-"""A member of a group whose client is told what becomes of the group."""
+"""A member of a group, over a client that is given the events of the group."""
 
 from collections.abc import Collection
 from contextlib import suppress

@@ -20,14 +20,14 @@ def a_row(created_at: datetime | None, user_id: str = "user-1") -> StoredEvent:
 
 
 class World:
-    """A table whose clock stands at noon."""
+    """A table whose clock is always at noon."""
 
     def __init__(self) -> None:
         self.store = MemoryEventStore(lambda: NOON)
         self.listing = ListProcessed(self.store)
 
     def insert(self, *rows: StoredEvent) -> list[StoredEvent]:
-        """Add rows, and answer them newest first."""
+        """Add rows, and return them newest first."""
         self.store.rows |= {row.id: row for row in rows}
         return sorted(rows, key=lambda row: (row.created_at or datetime.min.replace(tzinfo=NOON.tzinfo), row.id))[::-1]
 

@@ -1,4 +1,4 @@
-"""A producer over clients that are told what becomes of their batches."""
+"""A producer over clients that are given the results of their batches."""
 
 import asyncio
 from collections.abc import Collection
@@ -63,7 +63,7 @@ class Client:
         await self.kafka.fail(self.partition(record), error)
 
     def partition(self, record: ProducerRecord) -> int:
-        """Tell a record's partition."""
+        """Return a record's partition."""
         return self.partitions._sender(TOPIC, record.key).number
 
 
@@ -96,7 +96,7 @@ async def begun(producer: Producer, client: Client, *records: ProducerRecord) ->
 
 
 def is_being_replaced(producer: Producer) -> bool:
-    """Tell whether another client is being connected."""
+    """Return whether another client is being connected."""
     return producer._clients._replacing is not None and not producer._clients._replacing.done()
 
 

@@ -73,14 +73,14 @@ async def test_outage_leaves_every_valid_draft_with_its_id_to_retry(
 
 
 async def test_nothing_valid_asks_nothing_of_the_log(publish: PublishEvent, publisher: MemoryPublisher) -> None:
-    """A client's mistakes are told even while the log is down."""
+    """A client's mistakes are reported even while the log is down."""
     publisher.outage = WrongDeployment("no such topic")
     (outcome,) = await publish([Draft("user-1", "PURCHASE")])
     assert isinstance(outcome, Invalid)
     assert await publish([]) == []
 
 
-async def test_wrong_deployment_is_told_by_event(publish: PublishEvent, publisher: MemoryPublisher) -> None:
+async def test_wrong_deployment_is_an_outcome_for_each_event(publish: PublishEvent, publisher: MemoryPublisher) -> None:
     """As an outage is, so that each client has the id to retry with once it is mended."""
     publisher.outage = WrongDeployment("no such table")
     [outcome] = await publish([DRAFT])

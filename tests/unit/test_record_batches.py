@@ -226,7 +226,7 @@ async def test_close_waits_for_all_batches(kafka: FakeKafkaProducer, senders: Pa
 async def test_close_gives_up_what_is_late(
     kafka: FakeKafkaProducer, senders: PartitionSenders, in_flight: InFlight
 ) -> None:
-    """Whoever waits is told, and nothing is left in flight."""
+    """Each waiting caller gets the error, and nothing is left in flight."""
     in_flight.add([SIZE, SIZE - 5 + 1_500])
     batches = [append(senders, size=size) for size in (5, 1_500)]
     await kafka.settle()
@@ -240,7 +240,7 @@ async def test_close_gives_up_what_is_late(
 async def test_failure_that_nobody_waits_for_is_not_reported(
     kafka: FakeKafkaProducer, senders: PartitionSenders
 ) -> None:
-    """What was given up is told in one line elsewhere."""
+    """Abandoned sends are logged in one line elsewhere."""
     reported: list[dict[str, object]] = []
     asyncio.get_running_loop().set_exception_handler(lambda _, context: reported.append(context))
     append(senders)
@@ -261,7 +261,7 @@ def now() -> float:
 
 
 async def test_answer_wakes_all(batch: RecordBatch) -> None:
-    """Whoever was cancelled meanwhile does not stand in the way."""
+    """A caller that was cancelled meanwhile changes nothing."""
     waiters = [batch.wait(now() + 60) for _ in range(3)]
     waiters[1].cancel()
     batch.answer(ACK)

@@ -10,7 +10,7 @@ SIZE = 60_000
 
 
 class Clock:
-    """A clock that stands still until it is set."""
+    """A clock that does not move until it is set."""
 
     def __init__(self) -> None:
         self.now = 0.0

@@ -17,7 +17,7 @@ async def test_pause_ends_with_its_time_and_with_a_stop() -> None:
 
 
 async def test_pause_that_is_cancelled_as_the_stop_comes_is_cancelled() -> None:
-    """Whoever waits for its end would wait for ever otherwise."""
+    """A caller that waits for its end would otherwise wait for ever."""
     stop = asyncio.Event()
     waiting = asyncio.create_task(pause(60, stop))
     await asyncio.sleep(0)

@@ -62,7 +62,7 @@ def test_compaction_is_refused_with_the_command_that_ends_it(policy: str) -> Non
     ],
 )
 def test_each_risk_is_named(name: str, value: str, warning: str) -> None:
-    """In one line with the setting and what it stands at."""
+    """In one line with the setting and its value."""
     (told,) = warnings(standing=FINE | {name: value})
     assert told.startswith(warning)
 

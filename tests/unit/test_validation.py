@@ -23,14 +23,14 @@ GOOD: dict[str, Any] = {
 
 
 def problems(**fields: Any) -> list[tuple[str, str]]:
-    """Validate a good event changed by `fields`; answer what is wrong with it."""
+    """Validate a good event changed by `fields`; return what is wrong with it."""
     with pytest.raises(Invalid) as caught:
         validate(**GOOD | fields)
     return [(problem.field, problem.message) for problem in caught.value.problems]
 
 
 def payload(**fields: Any) -> bytes:
-    """Validate a good event changed by `fields`; answer its payload."""
+    """Validate a good event changed by `fields`; return its payload."""
     return validate(**GOOD | fields).payload
 
 
@@ -53,18 +53,18 @@ def test_fields_as_text_become_an_event() -> None:
 
 @given(event=events)
 def test_event_is_valid_again(event: UserEvent) -> None:
-    """Whoever holds an event may validate its fields once more, already parsed as they are."""
+    """The fields of an event, already parsed, may be validated once more."""
     assert validate(event.id, event.user_id, event.event_type, event.occurred_at, event.payload) == event
 
 
-def test_every_problem_is_told_at_once() -> None:
+def test_every_problem_is_reported_at_once() -> None:
     """One answer suffices to mend a request."""
     wrong = problems(event_id="1", user_id="", event_type="login", timestamp="now", payload=b"[]")
     assert [field for field, _ in wrong] == ["eventId", "userId", "eventType", "timestamp", "payload"]
 
 
 def test_problems_make_up_the_message() -> None:
-    """A log line or a dead letter tells what a request's answer tells."""
+    """A log line or a dead letter says what a response says."""
     assert str(Invalid(Problem("a", "must be b"), Problem("c", "must be d"))) == "a: must be b; c: must be d"
 
 
@@ -114,7 +114,7 @@ def test_any_other_text_is_a_user_id(user_id: str) -> None:
     ],
 )
 def test_user_id_that_cannot_be_stored_is_refused(user_id: object, message: str) -> None:
-    """The first thing that is wrong with it is told."""
+    """The first problem is reported."""
     assert problems(user_id=user_id) == [("userId", message)]
 
 
@@ -131,7 +131,7 @@ def test_unknown_event_type_is_refused(event_type: object) -> None:
 
 
 def test_timestamp_may_be_unknown() -> None:
-    """Whoever validates decides what stands in its place."""
+    """The caller decides what takes its place."""
     assert validate(**GOOD | {"timestamp": None}).occurred_at is None
 
 
@@ -199,7 +199,7 @@ def test_payload_that_is_too_deep_is_refused(text: bytes) -> None:
     ids=lambda number: number[:12].decode(),
 )
 def test_payload_with_a_huge_number_is_refused(number: bytes) -> None:
-    """By its digits or by its exponent, wherever it stands."""
+    """By its digits or by its exponent, wherever it is."""
     message = f"must not hold a number of over {MAX_DIGITS} digits or exponent"
     for place in (b'{"a":"\\"","b":[0,%b]}', b'{"a":[%b,0]}', b'{"a":%b}', b'{"a":\n%b }', b'{"a":\t%b}', b'{"a": %b}'):
         assert problems(payload=place % number) == [("payload", message)]
@@ -224,7 +224,7 @@ def test_payload_whose_numbers_print_long_is_refused(text: bytes) -> None:
 
 
 def test_large_payload_may_print_to_twice_its_size() -> None:
-    """Whoever takes larger bodies takes in them what grows no more than in a small one."""
+    """A larger body may print more, but not more in proportion than a small one."""
     text = b'{"a":"%b","b":[%b]}' % (b"x" * MAX_PRINTED_BYTES, b",".join([b"1e8000"] * 60))
     assert payload(payload=text) == text
     longer = text.replace(b"[", b"[" + b"1e8000," * 10)

@@ -40,7 +40,7 @@ def find_java() -> str:
 def class_path(version: str) -> str:
     """The class path of a Kafka version, downloaded first if this machine has not got it yet.
 
-    The cache stands in `.cache/kafka` of the checkout, or where KAFKA_CACHE_DIR says.
+    The cache is in `.cache/kafka` of the checkout, or where KAFKA_CACHE_DIR says.
     """
     cache = Path(os.environ.get("KAFKA_CACHE_DIR") or _CACHE).resolve()
     jars = cache / version

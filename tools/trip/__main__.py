@@ -64,7 +64,7 @@ def _recorded(runs: list[Functions]) -> Iterator[None]:
 
 
 async def _trip() -> Mapping[str, Sequence[CodeType]]:
-    """Return the functions by stage; each stands in the first stage that calls it."""
+    """Return the functions by stage; each is in the first stage that calls it."""
     world, ids = World(), []
     posts: list[Functions] = []
     rows: list[Functions] = []

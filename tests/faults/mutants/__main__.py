@@ -38,7 +38,7 @@ class Mutant:
         return cls(patch, said["Scenario"], said["Expect"])
 
     def trouble(self, folder: Path) -> str | None:
-        """Run the scenario on a copy with this mistake; tell why it was not caught, None if it was."""
+        """Run the scenario on a copy with this mistake; return why it was not caught, None if it was."""
         _copy(folder)
         applied = subprocess.run(
             ["git", "apply", str(self.patch)], cwd=folder, capture_output=True, text=True, check=False
@@ -62,7 +62,7 @@ class Mutant:
 
 
 def main() -> int:
-    """Run the mistakes whose names hold one of the arguments, or all; answer the exit code."""
+    """Run the mistakes whose names hold one of the arguments, or all; return the exit code."""
     patches = sorted(Path(__file__).parent.glob("*.patch"))
     wanted = [patch for patch in patches if not sys.argv[1:] or any(word in patch.stem for word in sys.argv[1:])]
     survivors = 0

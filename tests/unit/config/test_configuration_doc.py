@@ -10,7 +10,7 @@ from tools.configuration_doc import main, render
 
 @pytest.fixture
 def document(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Where the document stands: in a checkout of this test's own."""
+    """The document's path, in a checkout of this test's own."""
     (tmp_path / "docs").mkdir()
     monkeypatch.chdir(tmp_path)
     return tmp_path / "docs" / "configuration.md"

@@ -1,4 +1,4 @@
-"""The environment's variables: what they mean, and that everything wrong with them is told at once."""
+"""The environment's variables: what they mean, and that all problems are reported at once."""
 
 from pathlib import Path
 from typing import Any
@@ -24,7 +24,7 @@ GRACE = "PUBLISH_TIMEOUT_SECONDS + 10 and 1.25 * DB_STATEMENT_TIMEOUT_SECONDS + 
 
 
 def problems(**environ: str) -> list[str]:
-    """Load a wrong environment; answer what is said about it."""
+    """Load a wrong environment; return the problems."""
     with pytest.raises(SettingsError) as caught:
         load_settings(environ)
     return caught.value.problems
@@ -78,7 +78,7 @@ def test_malformed_proxy_setting_is_refused(variable: str, value: str) -> None:
 
 
 def test_foreign_variables_are_ignored() -> None:
-    """An environment holds those of other programs, too."""
+    """An environment has those of other programs, too."""
     assert load_settings({"PATH": "/bin", "KAFKA_HOME": "/kafka", "port": "1"}) == load_settings({})
 
 

@@ -22,7 +22,7 @@ async def test_dlq_limit_halts_its_partition_and_no_other(
         assert world.consumer.statuses[0].halt == halt
         assert set(world.consumer.waiting) == {0}
         assert world.consumer.waits_for is None
-    assert [letter.record.offset for letter in world.letters.parked] == list(range(20))
+    assert [letter.record.offset for letter in world.letters.sent] == list(range(20))
     assert set(world.store.rows) == {event.id for event in others}
     (line,) = [record for record in caplog.records if record.getMessage() == "partition halted"]
     assert (vars(line)["partition"], vars(line)["kind"], vars(line)["offset"]) == (0, "storm", 20)
@@ -42,7 +42,7 @@ async def test_resumed_partition_goes_on_where_it_was_halted(
         await until(lambda: world.committed() == {0: 400})
         assert world.consumer.halted == {}
     assert list(world.store.rows) == [event.id for event in events]
-    assert [letter.record.offset for letter in world.letters.parked] == list(range(30))
+    assert [letter.record.offset for letter in world.letters.sent] == list(range(30))
     assert "halted partition resumed" in caplog.messages
 
 
@@ -60,7 +60,7 @@ async def test_halt_outlives_the_consumer(world: ConsumerWorld) -> None:
         await successor.another().resume()
         await until(lambda: successor.committed() == {0: 30, 1: 1})
         assert successor.consumer.halted == {}
-    assert [letter.record.offset for letter in successor.letters.parked] == list(range(30))
+    assert [letter.record.offset for letter in successor.letters.sent] == list(range(30))
     assert set(successor.store.rows) == {event.id for event in others}
 
 
@@ -76,11 +76,11 @@ async def test_halt_that_cannot_be_kept_is_retried(world: ConsumerWorld) -> None
         world.states.outage = None
         await until(lambda: world.committed() == {0: 21})
         assert world.consumer.halted.keys() == {0}
-    assert len(world.letters.parked) == 20
+    assert len(world.letters.sent) == 20
 
 
 async def test_halt_is_kept_before_its_offset_is_committed(world: ConsumerWorld) -> None:
-    """Whoever reads on from there must know."""
+    """A consumer that reads on from there must know."""
     world.append_garbage(30)
     world.source.commit_gate.clear()
     async with world.running():
@@ -120,7 +120,7 @@ async def test_outage_of_the_states_resumes_nothing(world: ConsumerWorld) -> Non
 
 
 async def test_halted_partitions_do_not_slow_others() -> None:
-    """They are not polled, and what they hold does not count towards the bound on memory."""
+    """They are not polled, and their records do not count towards the bound on memory."""
     world = ConsumerWorld(partitions=12)
     for partition in range(1, 12):
         world.append_garbage(20, partition)

@@ -1,4 +1,4 @@
-"""Whatever fails, however slowly, and in whatever order: nothing is committed before it stands, and nothing is lost."""
+"""Whatever fails, however slowly and in whatever order: nothing is committed before it is durable, or lost."""
 
 import asyncio
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -40,7 +40,7 @@ class Chaos:
             raise Unavailable(step)
 
     def around(self, owner: object, step: str, check: Callable[..., None] | None = None) -> None:
-        """Strike before a method; where `check` hears of its arguments, also behind it: its answer may get lost."""
+        """Strike before a method; with a `check` of its arguments also behind it: its answer may get lost."""
         method = getattr(owner, step)
 
         async def struck(*arguments: Any, **options: Any) -> Any:
@@ -55,7 +55,7 @@ class Chaos:
 
 
 class Promises:
-    """What stands, and what was done that should not have been."""
+    """What is stored, and what was done that should not have been."""
 
     def __init__(self) -> None:
         self.broken: list[str] = []
@@ -65,7 +65,7 @@ class Promises:
         self._committed = [0] * PARTITIONS
 
     def append(self, partition: int, offsets: Iterable[int]) -> None:
-        """Note where new events stand in the log."""
+        """Note the places of new events in the log."""
         self._awaited[partition] += offsets
 
     def store(self, deliveries: Sequence[Delivery]) -> None:
@@ -93,7 +93,7 @@ class Promises:
 
 @given(st.integers(0, 2**32))
 def test_everything_is_stored_in_order_and_committed_behind_it(seed: int) -> None:
-    """With storms, suspects, rebalances, and failures of every port."""
+    """With DLQ limits, suspects, rebalances, and failures of every port."""
     asyncio.run(play(Random(seed)))
 
 

@@ -1,4 +1,4 @@
-"""The way to a record that kills the process: attempts and crashes are counted where they outlive a consumer."""
+"""Finding a poison pill: attempts and crashes are counted where they outlive a consumer."""
 
 import logging
 from collections.abc import Mapping
@@ -167,7 +167,7 @@ async def test_failed_release_is_logged_and_never_raised(
 async def test_release_that_hangs_is_given_up(
     consumers: Consumers, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A database that does not answer holds no rebalance up."""
+    """A database that does not answer delays no rebalance."""
     time = LoopTime(monkeypatch)
     await consumers.crash_at({0: 5}, times=1)
 
@@ -207,7 +207,7 @@ async def test_another_record_in_the_marker_starts_from_zero(consumers: Consumer
 
 
 async def test_condemned_record_stays_condemned_at_its_position(consumers: Consumers) -> None:
-    """While the dead-letter queue is down it would otherwise kill again."""
+    """While the dead-letter queue is down, the poison pill would otherwise end the process again."""
     await consumers.crash_with(5, times=3)
     for _ in range(3):
         assert not await consumers.may_be_tried(5)

@@ -31,7 +31,7 @@ def store() -> WatchedStore:
 
 @pytest.fixture
 def letters() -> WatchedLetters:
-    """No letters yet."""
+    """No dead letters yet."""
     return WatchedLetters()
 
 
@@ -55,7 +55,7 @@ class Processing:
         return await self._process.give_up(batch, self._breaker, attempt)
 
     async def condemn(self, batch: Sequence[Record]) -> Processed:
-        """Dead-letter a batch that kills the process."""
+        """Dead-letter a batch of poison pills."""
         return await self._process.condemn(batch, self._breaker, FIRST)
 
 
@@ -77,8 +77,8 @@ def dead(count: int) -> Tally:
 
 
 def kinds(letters: WatchedLetters) -> list[tuple[int, FailureKind]]:
-    """Tell which offsets were parked, and why."""
-    return [(letter.record.offset, letter.failure.kind) for letter in letters.parked]
+    """Return which offsets were dead-lettered, and why."""
+    return [(letter.record.offset, letter.failure.kind) for letter in letters.sent]
 
 
 async def test_good_batch_is_stored_in_one_call(process: Processing, store: WatchedStore) -> None:
@@ -91,7 +91,7 @@ async def test_good_batch_is_stored_in_one_call(process: Processing, store: Watc
 async def test_each_record_is_counted_once_and_dead_ones_sent(
     process: Processing, store: WatchedStore, letters: WatchedLetters
 ) -> None:
-    """A duplicate is only counted, a conflict is parked as well, and a letter knows its event where there was one."""
+    """A duplicate is only counted, a conflict is dead-lettered; a dead letter has its event's id if there is one."""
     stored, other = an_event(), an_event()
     await store.add(delivered(stored))
     conflict = stored._replace(payload=b'{"other":1}')
@@ -99,8 +99,8 @@ async def test_each_record_is_counted_once_and_dead_ones_sent(
     batch = a_batch(undecodable, stored, conflict, other, an_event(payload=UNSTORABLE), other)
     assert (await process(batch)).tally == Tally(stored=1, duplicate=2, conflict=1, dead=2)
     assert kinds(letters) == [(0, FailureKind.UNDECODABLE), (2, FailureKind.CONFLICT), (4, FailureKind.REJECTED)]
-    assert [letter.event_id is None for letter in letters.parked] == [True, False, False]
-    assert [letter.record for letter in letters.parked] == [batch[place] for place in (0, 2, 4)]
+    assert [letter.event_id is None for letter in letters.sent] == [True, False, False]
+    assert [letter.record for letter in letters.sent] == [batch[place] for place in (0, 2, 4)]
 
 
 async def test_dead_letter_names_the_attempts_and_times(process: Processing, letters: WatchedLetters) -> None:
@@ -108,7 +108,7 @@ async def test_dead_letter_names_the_attempts_and_times(process: Processing, let
     bad = a_batch(b"{}")
     await process(bad)
     await process(bad, Attempt(3, FAILED_BEFORE))
-    told = [(letter.attempts, letter.first_failed_at, letter.failed_at) for letter in letters.parked]
+    told = [(letter.attempts, letter.first_failed_at, letter.failed_at) for letter in letters.sent]
     assert told == [(1, NOON, NOON), (3, FAILED_BEFORE, NOON)]
 
 
@@ -121,7 +121,7 @@ async def test_refused_event_anywhere_is_dead_and_its_neighbours_stored(
     assert (await process(a_batch(*events))).tally == Tally(stored=7, duplicate=0, conflict=0, dead=1)
     assert kinds(letters) == [(place, FailureKind.REJECTED)]
     # The root cause says more than what wraps it.
-    assert letters.parked[0].failure.error_class == "ValueError"
+    assert letters.sent[0].failure.error_class == "ValueError"
     assert set(store.rows) == {event.id for event in events} - {events[place].id}
 
 
@@ -129,7 +129,7 @@ async def test_refused_event_anywhere_is_dead_and_its_neighbours_stored(
 async def test_several_refused_events_are_all_found(
     process: Processing, store: WatchedStore, letters: WatchedLetters, culprits: set[int]
 ) -> None:
-    """Neighbours of each other or not, up to the whole batch; letters keep the order of offsets."""
+    """Neighbours of each other or not, up to the whole batch; dead letters keep the order of offsets."""
     events = [an_event(payload=UNSTORABLE if number in culprits else b"{}") for number in range(10)]
     tally = (await process(a_batch(*events))).tally
     assert tally == Tally(stored=10 - len(culprits), duplicate=0, conflict=0, dead=len(culprits))
@@ -163,19 +163,19 @@ async def test_event_that_meets_a_bug_is_dead_lettered_alone(
     store.bugs = {events[5].id}
     assert (await process(a_batch(*events))).tally == Tally(stored=7, duplicate=0, conflict=0, dead=1)
     expected = Failure(FailureKind.UNEXPECTED, "the store failed on this event alone", "ZeroDivisionError")
-    assert [letter.failure for letter in letters.parked] == [expected]
+    assert [letter.failure for letter in letters.sent] == [expected]
 
 
 @pytest.mark.parametrize("outage", [Unavailable("read-only"), ZeroDivisionError("as well")], ids=repr)
 async def test_bug_while_nothing_can_be_written_is_an_outage(
     process: Processing, store: WatchedStore, letters: WatchedLetters, outage: Exception
 ) -> None:
-    """The world is down in a way that nobody foresaw: hold."""
+    """A dependency is down in an unforeseen way: the batch is retried."""
     events = [an_event() for _ in range(4)]
     store.bugs, store.probe_outage = {event.id for event in events}, outage
     with pytest.raises(Unavailable, match=r"read-only|everything"):
         await process(a_batch(*events))
-    assert letters.parked == []
+    assert letters.sent == []
 
 
 async def test_refusal_of_every_event_is_an_outage(
@@ -187,7 +187,7 @@ async def test_refusal_of_every_event_is_an_outage(
     store.probe_outage = store.bug
     with pytest.raises(Unavailable, match="every event"):
         await process(a_batch(*events))
-    assert letters.parked == []
+    assert letters.sent == []
     store.probe_outage = None
     assert (await process(a_batch(*events))).tally == Tally(stored=1, duplicate=2, conflict=0, dead=1)
     assert kinds(letters) == [(2, FailureKind.REJECTED)]
@@ -217,7 +217,7 @@ async def test_event_refused_alone_is_rejected_whatever_the_error(
     events = [an_event() for _ in range(4)]
     store.bugs, store.bug = {events[2].id}, error
     assert (await process(a_batch(*events))).tally == Tally(stored=3, duplicate=0, conflict=0, dead=1)
-    assert letters.parked[0].failure == Failure(FailureKind.REJECTED, str(error), type(error).__name__)
+    assert letters.sent[0].failure == Failure(FailureKind.REJECTED, str(error), type(error).__name__)
 
 
 async def test_event_declined_alone_is_rejected_after_the_patience(
@@ -230,9 +230,19 @@ async def test_event_declined_alone_is_rejected_after_the_patience(
     for _ in range(3):
         with pytest.raises(Declined):
             await patient(a_batch(event))
-    assert letters.parked == []
+    assert letters.sent == []
     assert (await process(a_batch(event))).tally == dead(1)
-    assert letters.parked[0].failure == Failure(FailureKind.REJECTED, "40001", "Declined")
+    assert letters.sent[0].failure == Failure(FailureKind.REJECTED, "40001", "Declined")
+
+
+async def test_declined_batch_is_not_halved(store: WatchedStore, letters: WatchedLetters) -> None:
+    """A deadlock is the fault of no event: the batch is retried whole."""
+    event, neighbour = an_event(), an_event()
+    store.bugs, store.bug = {event.id}, Declined("40P01")
+    with pytest.raises(Declined):
+        await Processing(store, letters, patience=0)(a_batch(event, neighbour))
+    assert store.calls == [[event.id, neighbour.id]]
+    assert letters.sent == []
 
 
 @pytest.mark.parametrize("between", ["stored", "down", "declined like all others"])
@@ -259,7 +269,7 @@ async def test_interruption_starts_the_patience_anew(
         store.bug, store.probe_outage = other, None
     with pytest.raises(Declined):
         await process(alone)
-    assert letters.parked == []
+    assert letters.sent == []
     await time.passes(3600)
     assert (await process(alone)).tally == dead(1)
 
@@ -274,7 +284,7 @@ async def test_event_declined_like_all_others_is_retried(
     for _ in range(3):
         with pytest.raises(Unavailable):
             await process(a_batch(an_event()))
-    assert letters.parked == []
+    assert letters.sent == []
 
 
 async def test_declined_records_of_two_partitions_are_timed_apart(
@@ -294,7 +304,7 @@ async def test_declined_records_of_two_partitions_are_timed_apart(
     assert (await process(early)).tally == dead(1)
     with pytest.raises(Declined):
         await process(late)
-    assert [letter.record.partition for letter in letters.parked] == [0]
+    assert [letter.record.partition for letter in letters.sent] == [0]
 
 
 async def test_records_behind_a_hundred_refused_events_are_left(store: WatchedStore, letters: WatchedLetters) -> None:
@@ -309,7 +319,7 @@ async def test_records_behind_a_hundred_refused_events_are_left(store: WatchedSt
     assert await store.get(late.id) is None
     while batch := batch[processed.records :]:
         processed = await process(batch)
-    assert [letter.record.offset for letter in letters.parked] == [0, *range(2, 403)]
+    assert [letter.record.offset for letter in letters.sent] == [0, *range(2, 403)]
     assert await store.get(late.id) is not None
 
 
@@ -324,18 +334,18 @@ async def test_refused_dead_letter_is_an_outage(process: Processing, letters: Wa
 async def test_outage_is_raised_at_once(
     process: Processing, store: WatchedStore, letters: WatchedLetters, error: Exception
 ) -> None:
-    """Neither halved nor parked."""
+    """Neither halved nor dead-lettered."""
     store.outage = error
     with pytest.raises(type(error)):
         await process(a_batch(an_event(), an_event(), b"{}"))
     assert len(store.calls) == 1
-    assert letters.parked == []
+    assert letters.sent == []
 
 
 async def test_batch_fails_until_its_dead_letters_are_durable(
     process: Processing, store: WatchedStore, letters: WatchedLetters
 ) -> None:
-    """Its events may be stored by then: the repetition counts them as duplicates and parks the same letters."""
+    """Its events may be stored by then: the retry counts them as duplicates and sends the same dead letters."""
     letters.outage = Unavailable("no broker")
     batch = a_batch(an_event(), an_event(payload=UNSTORABLE))
     with pytest.raises(Unavailable, match="no broker"):
@@ -345,21 +355,21 @@ async def test_batch_fails_until_its_dead_letters_are_durable(
     assert kinds(letters) == [(1, FailureKind.REJECTED)]
 
 
-async def test_batch_given_up_is_dead_lettered_whole(
+async def test_batch_with_a_spent_retry_budget_is_dead_lettered_whole(
     process: Processing, store: WatchedStore, letters: WatchedLetters
 ) -> None:
     """As exhausted, with the outage as the reason; what never was an event keeps its own."""
     batch = a_batch(an_event(), b"{}")
     assert (await process.give_up(batch, Attempt(9, FAILED_BEFORE, "down"))).tally == dead(2)
     assert kinds(letters) == [(0, FailureKind.EXHAUSTED), (1, FailureKind.INVALID)]
-    assert letters.parked[0].failure == Failure(FailureKind.EXHAUSTED, "down", "Unavailable")
-    assert letters.parked[0].attempts == 9
+    assert letters.sent[0].failure == Failure(FailureKind.EXHAUSTED, "down", "Unavailable")
+    assert letters.sent[0].attempts == 9
     assert store.calls == []
 
 
 @pytest.mark.parametrize("outcomes", [[], [Outcome.STORED] * 3], ids=len)
 async def test_store_that_judges_too_few_or_many_is_caught(letters: WatchedLetters, outcomes: list[Outcome]) -> None:
-    """No offset may move past a record without a fate."""
+    """No offset may move past a record without an outcome."""
 
     class Careless(MemoryEventStore):
         async def add(self, deliveries: Sequence[Delivery]) -> list[Outcome]:
@@ -377,7 +387,7 @@ async def test_dead_letters_are_sent_up_to_the_limit(letters: WatchedLetters, st
     assert processed.tally == Tally(stored=1, duplicate=0, conflict=0, dead=5)
     assert processed.records == 6
     assert processed.halt == Halt(HaltKind.DLQ_LIMIT, 46, "5 dead letters in a row")
-    assert [letter.record.offset for letter in letters.parked] == list(range(41, 46))
+    assert [letter.record.offset for letter in letters.sent] == list(range(41, 46))
 
 
 async def test_halt_is_behind_the_last_record_despite_gaps(letters: WatchedLetters, store: WatchedStore) -> None:
@@ -431,7 +441,7 @@ async def test_whatever_is_dead_counts_towards_the_limit(
     processed = await given_up(process, a_batch(*(an_event() for _ in range(3))))
     assert processed.records == 2
     assert processed.halt is not None
-    assert len(letters.parked) == 2
+    assert len(letters.sent) == 2
 
 
 async def test_condemned_record_is_dead_lettered_unread(
@@ -439,7 +449,7 @@ async def test_condemned_record_is_dead_lettered_unread(
 ) -> None:
     """Whatever it is, nothing of ours looks into it again."""
     assert (await process.condemn(a_batch(an_event()))).tally == dead(1)
-    (letter,) = letters.parked
+    (letter,) = letters.sent
     assert (letter.failure.kind, letter.failure.error_class) == (FailureKind.UNEXPECTED, "LethalRecord")
     assert letter.event_id is None
     assert store.calls == []

@@ -19,7 +19,7 @@ from tests.support.events import NOON, a_record
 
 @pytest.fixture
 def decoded(monkeypatch: pytest.MonkeyPatch) -> Counter[tuple[int, int]]:
-    """How often each record was decoded, by partition and offset; to be asked for before the world."""
+    """How often each record was decoded, by partition and offset; requested before the `world`."""
     counts: Counter[tuple[int, int]] = Counter()
     decode = codec.decode
 

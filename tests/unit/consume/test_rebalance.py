@@ -20,7 +20,7 @@ async def join(world: ConsumerWorld) -> MemorySource:
 
 
 async def test_revoked_partition_finishes_its_batch_and_drops_its_queue(world: ConsumerWorld) -> None:
-    """The batch is committed before the partition is given up."""
+    """The batch is committed before the partition is released."""
     world.append(350)
     world.store.gate.clear()
     async with world.running():
@@ -113,7 +113,7 @@ async def test_assignment_waits_until_states_can_be_read(world: ConsumerWorld) -
 
 
 async def test_partition_assigned_twice_has_one_worker(world: ConsumerWorld, caplog: pytest.LogCaptureFixture) -> None:
-    """The first one ends, and does not hold up the end of the process."""
+    """The first one ends, and does not delay the end of the process."""
     world.append(3)
     async with world.running():
         await until(lambda: world.committed() == {0: 3})

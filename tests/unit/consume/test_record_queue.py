@@ -22,7 +22,7 @@ def records(*offsets: int) -> Sequence[Record]:
 
 
 def offsets(taken: Sequence[Record]) -> list[int]:
-    """Return where records stand."""
+    """Return the offsets of records."""
     return [record.offset for record in taken]
 
 

@@ -33,7 +33,7 @@ async def test_outage_of_the_store_is_waited_out(world: ConsumerWorld) -> None:
         await until(lambda: world.consumer.waits_for is None)
         assert world.consumer.statuses[0].retry is None
     assert list(world.store.rows) == [event.id for event in events]
-    assert world.letters.parked == []
+    assert world.letters.sent == []
 
 
 async def test_records_behind_a_failed_batch_wait_for_it(world: ConsumerWorld) -> None:
@@ -72,7 +72,7 @@ async def test_outage_of_the_dead_letter_queue_is_waited_out(world: ConsumerWorl
         assert world.committed() == {}
         world.letters.outage = None
         await until(lambda: world.committed() == {1: 1})
-    (letter,) = world.letters.parked
+    (letter,) = world.letters.sent
     assert letter.attempts > 1
     assert letter.first_failed_at == NOON
 
@@ -140,13 +140,13 @@ async def test_spent_retry_budget_dead_letters_the_batch() -> None:
         world.now += timedelta(seconds=59.9)
         tried = len(world.store.calls)
         await until(lambda: len(world.store.calls) >= tried + 2)
-        assert world.letters.parked == []
+        assert world.letters.sent == []
         world.now += timedelta(seconds=0.1)
         await until(lambda: world.committed() == {0: 2})
         await until(lambda: world.consumer.waits_for is None)
-    assert [letter.failure.kind for letter in world.letters.parked] == [FailureKind.EXHAUSTED] * 2
-    assert {letter.failure.reason for letter in world.letters.parked} == {"database: down"}
-    assert {letter.first_failed_at for letter in world.letters.parked} == {NOON}
+    assert [letter.failure.kind for letter in world.letters.sent] == [FailureKind.EXHAUSTED] * 2
+    assert {letter.failure.reason for letter in world.letters.sent} == {"database: down"}
+    assert {letter.first_failed_at for letter in world.letters.sent} == {NOON}
     assert world.store.rows == {}
 
 

@@ -47,6 +47,20 @@ async def test_stop_during_a_commit_waits_for_it(world: ConsumerWorld) -> None:
     assert len(world.store.rows) == 200
 
 
+async def test_time_out_of_the_source_is_no_shutdown_timeout(
+    world: ConsumerWorld, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It ends the consumer as any unexpected error does."""
+
+    async def time_out(*_: object, **__: object) -> Mapping[int, Sequence[LogRecord]]:
+        raise TimeoutError("the source's own")
+
+    monkeypatch.setattr(world.source, "poll", time_out)
+    with pytest.raises(TimeoutError, match="the source's own"):
+        await world.consumer.run(world.stop)
+    assert "shutdown timeout" not in caplog.text
+
+
 async def test_stop_while_polling_begins_nothing(world: ConsumerWorld, monkeypatch: pytest.MonkeyPatch) -> None:
     """A database that hangs would keep a batch that is begun now for longer than the grace period has left."""
     world.append(3)
@@ -98,13 +112,13 @@ async def test_stop_ends_a_wait_for_the_log() -> None:
 
 
 async def test_records_that_were_not_finished_are_read_again(world: ConsumerWorld) -> None:
-    """By whoever reads the partition next."""
+    """By the next consumer of the partition."""
     events = world.append(3)
     world.store.outage = Unavailable("database: down")
     async with world.running():
         await until(lambda: world.consumer.waits_for is not None)
     await world.source.close()
-    assert (world.committed(), world.letters.parked) == ({}, [])
+    assert (world.committed(), world.letters.sent) == ({}, [])
     world.store.outage = None
     successor = ConsumerWorld(before=world)
     async with successor.running():

@@ -15,7 +15,7 @@ COUNT = 3
 
 
 class Holders:
-    """Tasks that hold slots until they are told to end."""
+    """Tasks that keep slots until they must end."""
 
     def __init__(self) -> None:
         self.inside: list[str] = []
@@ -34,13 +34,13 @@ class Holders:
             await self._enter(name, self._slots.all())
 
     async def end(self, *names: str) -> None:
-        """Let tasks give back what they hold."""
+        """Let tasks release their slots."""
         for name in names:
             self._ends[name].set()
         await settled()
 
     async def cancel(self, name: str) -> None:
-        """Cancel a task, whether it waits or holds."""
+        """Cancel a task, whether it waits or has slots."""
         self._tasks[name].cancel()
         await settled()
 
@@ -64,7 +64,7 @@ async def holders() -> Holders:
     return Holders()
 
 
-async def test_no_more_than_all_slots_are_held(holders: Holders) -> None:
+async def test_no_more_than_all_slots_are_taken(holders: Holders) -> None:
     """Those who wait take turns."""
     await holders.enter("a", "b", "c", "d", "e")
     assert holders.inside == ["a", "b", "c"]
@@ -106,7 +106,7 @@ async def test_suspect_is_not_starved_by_other_batches(holders: Holders) -> None
 
 
 async def test_two_suspects_do_not_deadlock(holders: Holders) -> None:
-    """Neither holds a few slots that the other waits for."""
+    """Neither has a few slots that the other waits for."""
     await holders.enter("a", "b", "c")
     await holders.enter_alone("first", "second")
     await holders.end("a", "b", "c")
@@ -126,8 +126,8 @@ async def test_failure_inside_gives_the_slots_back(*, is_alone: bool) -> None:
         pass
 
 
-async def test_cancelled_suspect_gives_back_what_it_held(holders: Holders) -> None:
-    """Whether it still waited for some slots, for the other suspect, or held them all."""
+async def test_cancelled_suspect_releases_its_slots(holders: Holders) -> None:
+    """Whether it still waited for some slots, for the other suspect, or had them all."""
     await holders.enter("a")
     await holders.enter_alone("first", "second")
     await holders.cancel("second")

@@ -79,7 +79,7 @@ def test_limit_counts_from_the_last_sign_of_life(watched: Watched, goes_on: Call
 
 
 def test_consumer_that_works_again_is_not_stuck(watched: Watched) -> None:
-    """Whoever acts on it may look again first."""
+    """The caller may look again before it acts."""
     assert watched.look(LIMIT, lag=3) != []
     assert watched.look(1, lag=2, does=True) == []
 

@@ -14,7 +14,7 @@ from tests.support.consumer_world import PACE, ConsumerWorld, settled, until
 
 
 async def test_two_crashes_change_nothing(world: ConsumerWorld) -> None:
-    """Batches are as large as ever with the third consumer's predecessor."""
+    """The consumer before the third still reads full batches."""
     await world.crash_before(0, times=1)
     events = world.append(50)
     async with world.running():
@@ -82,7 +82,7 @@ async def test_record_that_killed_three_times_is_dead_lettered_untried(world: Co
         await dead.mark(0, 1)
     async with world.running():
         await until(lambda: world.committed() == {0: 3})
-    (letter,) = world.letters.parked
+    (letter,) = world.letters.sent
     assert (letter.record.offset, letter.failure.kind) == (1, FailureKind.UNEXPECTED)
     assert world.store.calls == [[events[2].id]]
 

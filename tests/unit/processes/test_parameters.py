@@ -1,4 +1,4 @@
-"""What the adapters are told of the world, TLS first of all."""
+"""What the adapters are told about the dependencies, TLS first of all."""
 
 import ssl
 import subprocess

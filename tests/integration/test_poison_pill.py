@@ -1,20 +1,20 @@
-"""A record that kills whoever stores it: found, parked, and of no harm to its neighbours."""
+"""A poison pill is found and dead-lettered, and does no harm to its neighbours."""
 
 from tests.support.events import an_event
 from tests.support.postgres import connect
 from tests.support.waiting import eventually
 from tests.support.world import World, as_records
 
-KILLER = "user-killer"
+POISON = "user-poison"
 LOCK = 4711
 DEATHS = 7
 """Two in batches and one alone, by which time all before it is stored; then two in batches and two alone."""
 
-# Whoever stores the record waits here for as long as the test has the lock, and is killed meanwhile.
+# A consumer that stores the record waits here for as long as the test has the lock, and is killed meanwhile.
 TRAP = f"""
 CREATE FUNCTION trap() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
-    IF NEW.user_id = '{KILLER}' THEN PERFORM pg_advisory_xact_lock({LOCK}); END IF;
+    IF NEW.user_id = '{POISON}' THEN PERFORM pg_advisory_xact_lock({LOCK}); END IF;
     RETURN NEW;
 END $$
 """
@@ -24,10 +24,10 @@ WHERE datname = current_database() AND (wait_event_type, wait_event) = ('Lock', 
 """
 
 
-async def test_a_record_that_kills_is_parked_after_three_deaths_alone_in_hand(world: World) -> None:
+async def test_a_poison_pill_is_dead_lettered_after_three_crashes(world: World) -> None:
     """A supervisor starts the consumer again each time; the neighbours are stored once, and then all goes on."""
     events = [an_event() for _ in range(10)]
-    events[4] = an_event(KILLER)
+    events[4] = an_event(POISON)
     holder = await connect(world.database)
     await holder.execute(f"SELECT pg_advisory_lock({LOCK})")
     await holder.execute(TRAP)

@@ -1,4 +1,4 @@
-"""A topic of nothing but poison: its partition is stopped instead of being drained into the dead letters."""
+"""A topic of nothing but poison: its partition is halted instead of being drained into the DLQ."""
 
 from datetime import UTC, datetime
 
@@ -15,7 +15,7 @@ POISON = 150
 
 
 async def told(consumer: Service) -> None:
-    """Return when readiness tells of the stop."""
+    """Return when readiness reports the halt."""
 
     async def is_told() -> bool:
         progress = (await consumer.parts()).get("progress", {})
@@ -26,8 +26,8 @@ async def told(consumer: Service) -> None:
     await consumer.degraded()
 
 
-async def test_a_storm_of_dead_letters_stops_its_partition_until_a_person_resumes_it(world: World) -> None:
-    """Exactly as many letters as the limit; other partitions flow on, a restart changes nothing, a resume does."""
+async def test_too_many_dead_letters_halt_the_partition_until_resumed(world: World) -> None:
+    """Exactly as many dead letters as the limit; other partitions are read on, and only a resume changes that."""
     events, began = [an_event() for _ in range(30)], datetime.now(UTC)
     await world.make_topic(partitions=2)
     await world.send(*(NewRecord(b"{oops") for _ in range(POISON)))
