@@ -81,3 +81,12 @@ def test_every_quoted_log_line_is_logged(line: str) -> None:
     """An operator searches for it."""
     assert line in " ".join((ROOT / "docs" / "operations.md").read_text().split())
     assert any(line in file.read_text() for file in (ROOT / "src").rglob("*.py"))
+
+
+def test_picture_of_the_rooms_names_each_package() -> None:
+    """Those of the layers; a use case or a part of the domain is a file."""
+    picture = (ROOT / "docs" / "rooms.svg").read_text()
+    named = set(re.findall(r'font-weight="bold">(\w+)</text>', picture))
+    layers = [ROOT / "src" / layer for layer in ("entrypoints", "adapters", "application")]
+    packages = {path.parent.name for layer in layers for path in layer.glob("*/__init__.py")}
+    assert named == packages | {"container", "entrypoints", "adapters", "application", "domain"}

@@ -17,7 +17,7 @@ Disposition = Outcome | Failure
 
 
 class Bisection:
-    """Asks the store again and again, see `docs/adr/0002-three-kinds-of-no.md`."""
+    """Asks the store again and again, see `docs/adr/0002-three-kinds-of-error.md`."""
 
     def __init__(self, store: EventStore, patience: float) -> None:
         """`patience`: for how many seconds an event may be declined alone while others are taken."""

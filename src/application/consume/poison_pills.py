@@ -1,4 +1,4 @@
-"""The way to a record that kills the process, see `docs/adr/0008-a-record-that-kills-is-found-by-deaths.md`."""
+"""The way to a record that kills the process, see `docs/adr/0008-poison-pills-are-found-by-counting-crashes.md`."""
 
 import asyncio
 import logging
