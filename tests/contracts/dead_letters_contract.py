@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from domain.dead_letter import Record
-from tests.contracts.harness import LogUnderTest
+from tests.contracts.harness import LogContract, LogUnderTest
 from tests.support.events import a_letter, a_record
 from tests.support.waiting import PATIENCE
 
@@ -15,12 +15,8 @@ def header(record: Record, name: str) -> list[bytes | None]:
     return [value for key, value in record.headers if key == name]
 
 
-class DeadLettersContract:
+class DeadLettersContract(LogContract):
     """Subclasses override the fixture `log`."""
-
-    @pytest.fixture
-    def log(self) -> LogUnderTest:
-        raise NotImplementedError
 
     async def test_dead_letter_keeps_the_record_verbatim_and_says_why(self, log: LogUnderTest) -> None:
         """Key, value and headers are the original's; its origin and the reason are added."""

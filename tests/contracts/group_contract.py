@@ -10,6 +10,7 @@ from application.ports import EventSource, StaleGeneration
 from tests.contracts.harness import (
     ALL,
     PARTITIONS,
+    LogContract,
     LogUnderTest,
     append_events,
     collect,
@@ -24,12 +25,8 @@ from tests.support.listeners import Witness
 from tests.support.waiting import PATIENCE
 
 
-class GroupContract:
+class GroupContract(LogContract):
     """Subclasses override the fixture `log`."""
-
-    @pytest.fixture
-    def log(self) -> LogUnderTest:
-        raise NotImplementedError
 
     async def test_two_members_share_the_partitions_evenly(self, log: LogUnderTest) -> None:
         """Each record goes to one of them."""
@@ -143,12 +140,8 @@ class GroupContract:
         assert await log.committed() == dict.fromkeys(ALL, 80)
 
 
-class RevocationContract:
+class RevocationContract(LogContract):
     """For logs whose groups wait for a member that has to release partitions. Subclasses override the fixture `log`."""
-
-    @pytest.fixture
-    def log(self) -> LogUnderTest:
-        raise NotImplementedError
 
     async def test_what_is_in_flight_can_be_committed_while_partitions_are_revoked(self, log: LogUnderTest) -> None:
         """Nothing more of them is delivered meanwhile; then the other reads on from there, and nothing twice."""

@@ -4,6 +4,8 @@ import asyncio
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Protocol
 
+import pytest
+
 from adapters.records import codec
 from application.ports import DeadLetterQueue, EventPublisher, EventSource, LogReader, RebalanceListener
 from domain.dead_letter import Record
@@ -70,6 +72,14 @@ class LogUnderTest(Protocol):
     async def read_dead_letters(self) -> Sequence[Record]:
         """Read the whole dead-letter topic."""
         ...
+
+
+class LogContract:
+    """What all contracts of the log have in common: subclasses override the fixture."""
+
+    @pytest.fixture
+    def log(self) -> LogUnderTest:
+        raise NotImplementedError
 
 
 async def append_events(log: LogUnderTest, partition: int, *events: UserEvent) -> None:

@@ -9,19 +9,15 @@ import pytest
 from adapters.records import codec
 from application.ports import Receipt
 from domain.errors import Rejected
-from tests.contracts.harness import LogUnderTest
+from tests.contracts.harness import LogContract, LogUnderTest
 from tests.support.events import an_event
 from tests.support.waiting import PATIENCE
 
 
-class PublisherContract:
+class PublisherContract(LogContract):
     """Subclasses override the fixture `log` and, where the log knows no such thing, the flags."""
 
     limits_record_size: ClassVar[bool] = True
-
-    @pytest.fixture
-    def log(self) -> LogUnderTest:
-        raise NotImplementedError
 
     async def test_receipt_has_partition_and_offset(self, log: LogUnderTest) -> None:
         """One receipt an event, in order, and there the log has exactly that event."""

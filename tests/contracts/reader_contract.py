@@ -10,7 +10,7 @@ import pytest
 from application.ports import LogReader, Span, Stretch
 from domain.dead_letter import Record
 from domain.errors import WrongDeployment
-from tests.contracts.harness import PARTITIONS, LogUnderTest, collect, places
+from tests.contracts.harness import PARTITIONS, LogContract, LogUnderTest, collect, places
 from tests.support.events import an_event, time_of
 from tests.support.waiting import PATIENCE
 
@@ -47,12 +47,8 @@ async def append(log: LogUnderTest, partition: int, count: int) -> None:
     await log.append(partition, [b"%0200d" % number for number in range(count)])
 
 
-class ReaderContract:
+class ReaderContract(LogContract):
     """Subclasses override the fixture `log`."""
-
-    @pytest.fixture
-    def log(self) -> LogUnderTest:
-        raise NotImplementedError
 
     @pytest.fixture
     async def reader(self, log: LogUnderTest) -> LogReader:

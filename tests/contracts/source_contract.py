@@ -11,6 +11,7 @@ from domain.errors import Unavailable
 from tests.contracts.harness import (
     ALL,
     PARTITIONS,
+    LogContract,
     LogUnderTest,
     append_events,
     collect,
@@ -26,12 +27,8 @@ from tests.support.listeners import Witness
 from tests.support.waiting import PATIENCE
 
 
-class SourceContract:
+class SourceContract(LogContract):
     """Subclasses override the fixture `log`."""
-
-    @pytest.fixture
-    def log(self) -> LogUnderTest:
-        raise NotImplementedError
 
     @pytest.fixture
     async def source(self, log: LogUnderTest) -> EventSource:

@@ -119,6 +119,15 @@ class ConsumerWorld:
             async with asyncio.timeout(PATIENCE):
                 await run
 
+    async def run_until_stopped_in_flight(self, batches: int = 1) -> None:
+        """Run the consumer, and stop it while so many batches are in the store."""
+        self.store.gate.clear()
+        async with self.running():
+            await until(lambda: len(self.store.calls) == batches)
+            self.stop.set()
+            await settled()
+            self.store.gate.set()
+
     def _clock(self) -> datetime:
         return self.now
 

@@ -24,12 +24,7 @@ async def test_stop_finishes_batches_in_flight_and_begins_none(world: ConsumerWo
     """They are stored and committed; what is queued is not."""
     for partition in range(3):
         world.append(250, partition)
-    world.store.gate.clear()
-    async with world.running():
-        await until(lambda: len(world.store.calls) == 2)
-        world.stop.set()
-        await settled()
-        world.store.gate.set()
+    await world.run_until_stopped_in_flight(batches=2)
     assert sorted(world.committed().values()) == [100, 100]
     assert len(world.store.rows) == 200
 
@@ -84,12 +79,7 @@ async def test_stop_while_a_batch_fails_tries_nothing_again() -> None:
     world = ConsumerWorld(Pace(poll_wait=0.01, backoff=Backoff(0, 0)))
     world.append(3)
     world.store.outage = Unavailable("database: down")
-    world.store.gate.clear()
-    async with world.running():
-        await until(lambda: bool(world.store.calls))
-        world.stop.set()
-        await settled()
-        world.store.gate.set()
+    await world.run_until_stopped_in_flight()
     assert len(world.store.calls) == 1
 
 

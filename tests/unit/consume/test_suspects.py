@@ -185,12 +185,7 @@ async def test_stop_finishes_the_suspect_in_flight(world: ConsumerWorld) -> None
     """The next consumer begins with the one behind it."""
     await world.crash_before(0, times=2)
     world.append(5)
-    world.store.gate.clear()
-    async with world.running():
-        await until(lambda: bool(world.store.calls))
-        world.stop.set()
-        await settled()
-        world.store.gate.set()
+    await world.run_until_stopped_in_flight()
     assert world.committed() == {0: 1}
     assert len(world.store.calls) == 1
     assert world.another().table["events", "group"][0].is_in_hand is False

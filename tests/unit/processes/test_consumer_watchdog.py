@@ -59,6 +59,13 @@ class WatchedWorld(ConsumerWorld):
         turns = self.consumer.pulse.turns
         await until(lambda: self.consumer.pulse.turns > turns)
 
+    async def hang(self) -> None:
+        """Look when the store was asked, and again after the limit: health fails."""
+        await until(lambda: bool(self.store.calls))
+        await self.look()
+        await self.look(after=LIMIT)
+        assert self.readiness.failure is not None
+
     def attempts(self) -> int:
         """How often partition 0 was begun without a good end."""
         return self.states.table["events", "group"][0].attempts
@@ -90,10 +97,7 @@ async def test_consumer_that_hangs_fails_its_health_and_is_then_ended(
     world.append(3)
     world.store.gate.clear()
     async with world.watched() as watching:
-        await until(lambda: bool(world.store.calls))
-        await world.look()
-        await world.look(after=LIMIT)
-        assert world.readiness.failure is not None
+        await world.hang()
         assert world.attempts() == 1
         assert not watching.done()
         with pytest.raises(Hung, match=r"nothing was done for|has not come round for"):
@@ -108,10 +112,7 @@ async def test_hang_that_resolves_in_time_is_forgiven(world: WatchedWorld) -> No
     world.append(3)
     world.store.gate.clear()
     async with world.watched() as watching:
-        await until(lambda: bool(world.store.calls))
-        await world.look()
-        await world.look(after=LIMIT)
-        assert world.readiness.failure is not None
+        await world.hang()
         world.store.gate.set()
         await until(lambda: world.committed() == {0: 3})
         await world.look()
