@@ -5,8 +5,7 @@ from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import NamedTuple
 
-from application.consume.halt import Halt
-from application.ports import LogReader, PartitionStates
+from application.ports import Halt, LogReader, PartitionStates
 from domain.errors import Unavailable, WrongDeployment
 
 logger = logging.getLogger(__name__)

@@ -7,8 +7,7 @@ from typing import Protocol
 
 import pytest
 
-from application.consume.halt import Halt, HaltKind
-from application.ports import PartitionState, PartitionStates, StaleGeneration
+from application.ports import Halt, HaltKind, PartitionState, PartitionStates, StaleGeneration
 
 HALT = Halt(HaltKind.DLQ_LIMIT, 7, "100 dead letters in a row")
 _ODDS = timedelta(minutes=1)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from adapters.postgres.engine import create_engine
 from adapters.postgres.partition_states import PostgresPartitionStates
-from application.consume.halt import Halt
+from application.ports import Halt
 from tests.faults.blocks import Blocks, blocks
 from tests.faults.evidence import (
     Evidence,

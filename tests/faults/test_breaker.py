@@ -2,7 +2,7 @@
 
 import pytest
 
-from application.consume.halt import HaltKind
+from application.ports import HaltKind
 from tests.faults.stage import Stage
 from tests.support.waiting import eventually
 

@@ -18,8 +18,7 @@ from adapters.postgres.event_store import PostgresEventStore
 from adapters.postgres.migrate import migrate
 from adapters.postgres.oversize_letters import PostgresOversizeLetters
 from adapters.postgres.partition_states import PostgresPartitionStates
-from application.consume.halt import Halt, HaltKind
-from application.ports import Outcome, Receipt
+from application.ports import Halt, HaltKind, Outcome, Receipt
 from domain.errors import Unavailable
 from tests.support.events import a_letter, a_record, an_event, delivered
 from tests.support.framing import postgres_messages

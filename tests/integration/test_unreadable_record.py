@@ -12,7 +12,7 @@ from aiokafka.record.util import calc_crc32c
 from adapters.kafka.connection import Brokers
 from adapters.kafka.consumer.event_source import KafkaEventSource
 from adapters.kafka.log_reader import KafkaLogReader
-from application.consume.halt import HaltKind
+from application.ports import HaltKind
 from domain.errors import WrongDeployment
 from tests.contracts.harness import ends, flat
 from tests.contracts.reader_contract import read_into

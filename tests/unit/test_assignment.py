@@ -7,7 +7,7 @@ from aiokafka import OffsetAndMetadata, TopicPartition
 from aiokafka.errors import CorruptRecordException
 
 from adapters.kafka.consumer.assignment import Assignment
-from application.consume.halt import HaltKind
+from application.ports import HaltKind
 from domain.errors import Unavailable
 from tests.support.events import a_record
 from tests.support.listeners import Witness

@@ -6,8 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 from adapters.memory.log import MemoryLog
 from adapters.memory.outage import Outage
 from adapters.records.log_record import LogRecord
-from application.consume.halt import Halt, HaltKind
-from application.ports import RebalanceListener, StaleGeneration
+from application.ports import Halt, HaltKind, RebalanceListener, StaleGeneration
 from domain.errors import Unavailable
 
 

@@ -6,8 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from adapters.memory.outage import Outage
-from application.consume.halt import Halt
-from application.ports import PartitionState, StaleGeneration
+from application.ports import Halt, PartitionState, StaleGeneration
 
 
 @dataclass(slots=True)

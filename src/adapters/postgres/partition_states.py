@@ -10,8 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from adapters.postgres import durability
 from adapters.postgres.lock_holders import begin
-from application.consume.halt import Halt, HaltKind
-from application.ports import PartitionState, StaleGeneration
+from application.ports import Halt, HaltKind, PartitionState, StaleGeneration
 
 # Rows are locked in the order of partitions by every statement, so that two consumers wait for each other instead of
 # deadlocking. A record that is still in hand when its partition is begun anew was never taken out: its consumer died.

@@ -8,7 +8,6 @@ from datetime import datetime
 
 from application.consume.assigned_partitions import AssignedPartitions
 from application.consume.dlq_limits import DlqLimits
-from application.consume.halt import Halt
 from application.consume.halt_watch import HaltWatch
 from application.consume.offset_committer import OffsetCommitter
 from application.consume.pace import Pace
@@ -17,7 +16,7 @@ from application.consume.poison_pills import PoisonPills
 from application.consume.process_event import ProcessEvent
 from application.consume.slots import Slots
 from application.consume.stuck_detector import Pulse
-from application.ports import EventSource, PartitionStates
+from application.ports import EventSource, Halt, PartitionStates
 from application.stopping import finishing, pause
 from domain.dead_letter import Record
 from domain.errors import Unavailable

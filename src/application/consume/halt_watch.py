@@ -5,9 +5,8 @@ import logging
 from collections.abc import Mapping
 from contextlib import suppress
 
-from application.consume.halt import Halt
 from application.consume.partition_worker import PartitionWorker
-from application.ports import EventSource, PartitionStates
+from application.ports import EventSource, Halt, PartitionStates
 from domain.errors import Unavailable
 
 logger = logging.getLogger(__name__)

@@ -10,7 +10,6 @@ from typing import TypeVar
 
 from application.consume.batch_size import BatchSize
 from application.consume.dlq_limits import CircuitBreaker, DlqLimits
-from application.consume.halt import Halt
 from application.consume.offset_committer import OffsetCommitter
 from application.consume.pace import Pace
 from application.consume.poison_pills import Claimed, PoisonPills
@@ -18,7 +17,7 @@ from application.consume.process_event import Attempt, Processed, ProcessEvent, 
 from application.consume.read_ahead import ReadAhead
 from application.consume.record_queue import RecordQueue
 from application.consume.slots import Slots
-from application.ports import PartitionStates, StaleGeneration
+from application.ports import Halt, PartitionStates, StaleGeneration
 from domain.dead_letter import Record
 from domain.errors import Unavailable
 

@@ -6,8 +6,7 @@ from collections.abc import AsyncIterator, Collection, Mapping
 from contextlib import asynccontextmanager, suppress
 from typing import NamedTuple
 
-from application.consume.halt import Halt
-from application.ports import PartitionStates
+from application.ports import Halt, PartitionStates
 from domain.dead_letter import Record
 from domain.errors import Unavailable, WrongDeployment
 

@@ -7,8 +7,7 @@ from typing import NamedTuple
 
 from application.consume.bisection import PATIENCE_SECONDS, Bisection, Disposition
 from application.consume.dlq_limits import CircuitBreaker, Trip
-from application.consume.halt import Halt, HaltKind
-from application.ports import DeadLetterQueue, Delivery, EventStore, Outcome
+from application.ports import DeadLetterQueue, Delivery, EventStore, Halt, HaltKind, Outcome
 from domain.dead_letter import DeadLetter, Failure, FailureKind, Record
 from domain.errors import Rejected, Unavailable
 from domain.event import UserEvent

@@ -10,7 +10,7 @@ from application.ports.event_publisher import EventPublisher, Receipt
 from application.ports.event_source import EventSource, RebalanceListener, StaleGeneration
 from application.ports.event_store import Delivery, EventStore, Outcome
 from application.ports.log_reader import LogReader, Span, Stretch
-from application.ports.partition_states import PartitionState, PartitionStates
+from application.ports.partition_states import Halt, HaltKind, PartitionState, PartitionStates
 
 __all__ = [
     "DeadLetterQueue",
@@ -19,6 +19,8 @@ __all__ = [
     "EventPublisher",
     "EventSource",
     "EventStore",
+    "Halt",
+    "HaltKind",
     "LogReader",
     "Outcome",
     "OversizeLetters",

@@ -3,7 +3,7 @@
 from collections.abc import Collection, Mapping, Sequence
 from typing import Protocol
 
-from application.consume.halt import Halt
+from application.ports.partition_states import Halt
 from domain.dead_letter import Record
 
 

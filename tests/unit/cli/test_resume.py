@@ -10,8 +10,8 @@ import typer
 from typer.testing import CliRunner
 
 from adapters.memory import MemoryLog, MemoryLogReader, MemoryPartitionStates
-from application.consume.halt import Halt, HaltKind
 from application.halted_partitions import HaltedPartitions
+from application.ports import Halt, HaltKind
 from domain.errors import Unavailable
 from entrypoints.cli import resume
 from entrypoints.cli.resume import list_and_resume

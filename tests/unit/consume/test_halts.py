@@ -2,7 +2,7 @@
 
 import pytest
 
-from application.consume.halt import Halt, HaltKind
+from application.ports import Halt, HaltKind
 from domain.errors import Unavailable
 from tests.support.consumer_world import ConsumerWorld, settled, until
 

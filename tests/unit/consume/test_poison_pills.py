@@ -8,9 +8,8 @@ import pytest
 
 from adapters.memory import MemoryPartitionStates
 from adapters.memory.partition_states import StateTable
-from application.consume.halt import Halt, HaltKind
 from application.consume.poison_pills import Claimed, PoisonPills
-from application.ports import StaleGeneration
+from application.ports import Halt, HaltKind, StaleGeneration
 from domain.errors import Unavailable, WrongDeployment
 from tests.support.events import a_record
 from tests.support.time import LoopTime

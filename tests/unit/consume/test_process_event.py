@@ -9,9 +9,8 @@ import pytest
 from adapters.memory import MemoryEventStore
 from adapters.records import codec
 from application.consume.dlq_limits import CircuitBreaker, DlqLimits
-from application.consume.halt import Halt, HaltKind
 from application.consume.process_event import Attempt, Processed, ProcessEvent, Tally
-from application.ports import DeadLetterQueue, Delivery, EventStore, Outcome
+from application.ports import DeadLetterQueue, Delivery, EventStore, Halt, HaltKind, Outcome
 from domain.dead_letter import Failure, FailureKind, Record
 from domain.errors import Declined, Rejected, Unavailable, WrongDeployment
 from domain.event import UserEvent

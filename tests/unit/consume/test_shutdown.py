@@ -8,8 +8,8 @@ from dataclasses import replace
 import pytest
 
 from adapters.records.log_record import LogRecord
-from application.consume.halt import Halt
 from application.consume.pace import Backoff, Pace
+from application.ports import Halt
 from domain.errors import Unavailable
 from tests.support.consumer_world import PACE, ConsumerWorld, settled, until
 

@@ -16,8 +16,7 @@ from aiokafka.errors import CorruptRecordException, UnsupportedCodecError
 
 from adapters.kafka.consumer.open_transactions import OpenTransactions
 from adapters.kafka.patches import committed_offsets
-from application.consume.halt import Halt, HaltKind
-from application.ports import RebalanceListener
+from application.ports import Halt, HaltKind, RebalanceListener
 from domain.dead_letter import Record
 from domain.errors import Unavailable
 

@@ -19,8 +19,7 @@ from adapters.kafka.consumer.assignment import Assignment, is_unreadable
 from adapters.kafka.consumer.assignor import AssignorName
 from adapters.kafka.consumer.membership import GroupListener, membership_options
 from adapters.kafka.patches import stop_consumer, throttled_until
-from application.consume.halt import Halt
-from application.ports import RebalanceListener, StaleGeneration
+from application.ports import Halt, RebalanceListener, StaleGeneration
 from domain.dead_letter import Record
 from domain.errors import Unavailable, WrongDeployment
 

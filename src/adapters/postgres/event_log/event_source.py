@@ -15,8 +15,7 @@ from adapters.postgres.event_log.record_writer import RECORDS_CHANNEL
 from adapters.postgres.event_log.retention import trim
 from adapters.postgres.event_log.topics import partition_ids
 from application import stopping
-from application.consume.halt import Halt
-from application.ports import RebalanceListener, StaleGeneration
+from application.ports import Halt, RebalanceListener, StaleGeneration
 from domain.dead_letter import Record
 from domain.errors import Unavailable, WrongDeployment
 
