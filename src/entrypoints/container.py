@@ -139,11 +139,11 @@ class Container(DeclarativeContainer):
     list_processed = Singleton(ListProcessed, event_store)
     logged_store = Singleton(LoggedEventStore, event_store)
     logged_letters = Singleton(LoggedDeadLetterQueue, dead_letters)
-    process_event = Singleton(ProcessEvent, logged_store, logged_letters, codec.decode, utc_now)
+    process_event = Singleton(ProcessEvent, logged_store, logged_letters, utc_now)
     pace = Singleton(parameters.pace, settings)
     dlq_limits = Singleton(parameters.dlq_limits, settings)
     consumer_loop = Singleton(
-        ConsumerLoop, source, process_event, partition_states, utc_now, pace=pace, dlq_limits=dlq_limits
+        ConsumerLoop, source, process_event, partition_states, codec.decode, utc_now, pace=pace, dlq_limits=dlq_limits
     )
     audit = Singleton(
         AuditRange,

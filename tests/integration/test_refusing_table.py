@@ -44,7 +44,6 @@ class Moving:
         process = ProcessEvent(
             PostgresEventStore(engine, settle=25.0),
             MemoryDeadLetterQueue(self.log, "letters"),
-            codec.decode,
             lambda: datetime.now(UTC),
             patience=patience,
         )
@@ -52,6 +51,7 @@ class Moving:
             self.source,
             process,
             MemoryPartitionStates("events", "group"),
+            codec.decode,
             lambda: datetime.now(UTC),
             pace=Pace(batch_size=batch_size, poll_wait=0.02, backoff=Backoff(0.01, 0.05)),
             dlq_limits=DlqLimits(),

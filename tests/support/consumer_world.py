@@ -70,8 +70,10 @@ class ConsumerWorld:
         self.source = WatchedSource(self.log)
         self.store: WatchedStore = WatchedStore() if before is None else before.store
         self.letters: WatchedLetters = WatchedLetters() if before is None else before.letters
-        process = ProcessEvent(self.store, self.letters, codec.decode, self._clock)
-        self.consumer = ConsumerLoop(self.source, process, self.states, self._clock, pace=pace, dlq_limits=LIMITS)
+        process = ProcessEvent(self.store, self.letters, self._clock)
+        self.consumer = ConsumerLoop(
+            self.source, process, self.states, codec.decode, self._clock, pace=pace, dlq_limits=LIMITS
+        )
         self.stop = asyncio.Event()
 
     def append(self, count: int, partition: int = 0) -> list[UserEvent]:

@@ -1,10 +1,12 @@
 """Examples: events, where they were read, and their dead letters."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from uuid import UUID, uuid4
 
 from adapters.records import codec
 from adapters.records.log_record import LogRecord
+from application.consume.process_event import Reading
 from application.ports import Delivery
 from domain.dead_letter import DeadLetter, Failure, FailureKind, Record
 from domain.event import EventType, UserEvent
@@ -41,6 +43,12 @@ def time_of(milliseconds: int) -> datetime:
 def delivered(*events: UserEvent) -> list[Delivery]:
     """Make deliveries of `events`, as though they were read one after the other."""
     return [Delivery(a_record(event.payload, offset=offset), event) for offset, event in enumerate(events)]
+
+
+def readings_of(batch: Sequence[Record]) -> list[Reading]:
+    """Decode records."""
+    contents = [(record, codec.decode(record)) for record in batch]
+    return [Delivery(record, content) if isinstance(content, UserEvent) else content for record, content in contents]
 
 
 def a_letter(record: Record, reason: str = "the value is not JSON", attempts: int = 1) -> DeadLetter:

@@ -34,7 +34,7 @@ from application.ports import Delivery, Outcome, Receipt, StaleGeneration
 from domain.dead_letter import Failure, Record
 from domain.errors import Rejected, Unavailable
 from domain.event import EventType, UserEvent
-from tests.support.events import NOON, an_event
+from tests.support.events import NOON, an_event, readings_of
 
 T = TypeVar("T")
 
@@ -216,10 +216,10 @@ class Member:
 
     async def _try(self, share: Share) -> Processed:
         """Die of the first try at a poison pill."""
-        events = map(codec.decode, share.batch)
-        if any(isinstance(event, UserEvent) and event.user_id == POISON for event in events):
+        readings = readings_of(share.batch)
+        if any(isinstance(reading, Delivery) and reading.event.user_id == POISON for reading in readings):
             raise Killed
-        return await self._process(share.batch, share.breaker, Attempt())
+        return await self._process(share.batch, readings, share.breaker, Attempt())
 
     async def _drop(self, partitions: Collection[int]) -> None:
         attempts = self._pills.forget(partitions)
@@ -240,7 +240,7 @@ class Delivering(RuleBasedStateMachine):
         self.publisher = MemoryPublisher(self.log, TOPIC)
         self.store = PickyStore(self.clock)
         self.letters = MemoryDeadLetterQueue(self.log, LETTERS)
-        self.process = ProcessEvent(self.store, self.letters, codec.decode, self.clock)
+        self.process = ProcessEvent(self.store, self.letters, self.clock)
         self.states: StateTable = {}
         self.crashes = Crashes()
         self.members: list[Member] = []

@@ -3,23 +3,21 @@
 import asyncio
 import logging
 from collections.abc import Callable, Collection, Mapping, Sequence
-from contextlib import suppress
 from datetime import datetime
 
 from application.consume.assigned_partitions import AssignedPartitions
 from application.consume.dlq_limits import DlqLimits
-from application.consume.halt_watch import HaltWatch
 from application.consume.offset_committer import OffsetCommitter
-from application.consume.pace import Pace
-from application.consume.partition_worker import PartitionStatus, Tools
+from application.consume.pace import Pace, Slots
+from application.consume.partition_worker import Tools
 from application.consume.poison_pills import PoisonPills
 from application.consume.process_event import ProcessEvent
-from application.consume.slots import Slots
 from application.consume.stuck_detector import Pulse
-from application.ports import EventSource, Halt, PartitionStates
+from application.ports import EventSource, PartitionStates
 from application.stopping import finishing, pause
-from domain.dead_letter import Record
+from domain.dead_letter import Failure, Record
 from domain.errors import Unavailable
+from domain.event import UserEvent
 
 logger = logging.getLogger(__name__)
 
@@ -41,6 +39,7 @@ class ConsumerLoop:
         source: EventSource,
         process: ProcessEvent,
         states: PartitionStates,
+        decode: Callable[[Record], UserEvent | Failure],
         clock: Callable[[], datetime],
         *,
         pace: Pace,
@@ -53,60 +52,46 @@ class ConsumerLoop:
         self._poison_pills = PoisonPills(states, reach=pace.records_in_flight)
         self._slots = Slots(pace.batches_in_flight)
         self._room = asyncio.Event()
+        self._tasks = asyncio.TaskGroup()
         tools = Tools(
-            process, states, self._poison_pills, self._committer, self._slots, self._room, clock, pace, dlq_limits
+            process=process,
+            states=states,
+            poison_pills=self._poison_pills,
+            committer=self._committer,
+            slots=self._slots,
+            room=self._room,
+            tasks=self._tasks,
+            decode=decode,
+            clock=clock,
+            pace=pace,
+            dlq_limits=dlq_limits,
         )
-        self._partitions = AssignedPartitions(tools)
-        self._halt_watch = HaltWatch(source, states, self._partitions.workers)
-        self._poll_trouble: str | None = None
+        self.partitions = AssignedPartitions(source, tools)
+        self.poll_trouble: str | None = None
+        """Why the log could not be read the last time; None where it could."""
         self._poll_failures = 0
         self._turns = 0
-        source.subscribe(self._partitions)
-
-    @property
-    def statuses(self) -> Mapping[int, PartitionStatus]:
-        """How each assigned partition fares."""
-        return {partition: worker.status for partition, worker in self._partitions.workers.items()}
-
-    @property
-    def halted(self) -> Mapping[int, Halt]:
-        """The partitions that a person has to resume."""
-        halts = {partition: status.halt for partition, status in self.statuses.items()}
-        return {**self._source.halted(), **{partition: halt for partition, halt in halts.items() if halt is not None}}
-
-    @property
-    def suspected(self) -> Mapping[int, int]:
-        """The partitions whose records are taken one by one, each with the offset where that ends at the latest."""
-        offsets = {partition: status.suspect_until for partition, status in self.statuses.items()}
-        return {partition: offset for partition, offset in offsets.items() if offset is not None}
+        source.subscribe(self.partitions)
 
     @property
     def waits_for(self) -> str | None:
         """Why something does not move although no person has to resume it; None while all is well."""
-        causes = sorted({status.retry.cause or "" for status in self.statuses.values() if status.retry is not None})
-        return self._poll_trouble or self._committer.trouble or "; ".join(causes) or None
+        retries = [worker.status.retry for worker in self.partitions.workers.values()]
+        causes = sorted({retry.cause or "" for retry in retries if retry is not None})
+        return self.poll_trouble or self._committer.trouble or "; ".join(causes) or None
 
     @property
     def waiting(self) -> Collection[int]:
         """The partitions of which nothing is to be expected: halted, or waiting for a dependency."""
-        retrying = {partition for partition, status in self.statuses.items() if status.retry is not None}
+        workers = self.partitions.workers.items()
+        retrying = {partition for partition, worker in workers if worker.status.retry is not None}
         uncommitted = self._committer.waiting if self._committer.trouble is not None else ()
-        return {*self.halted, *retrying, *uncommitted}
-
-    @property
-    def is_reading(self) -> bool:
-        """Whether the log could be read the last time."""
-        return self._poll_trouble is None
-
-    @property
-    def committed(self) -> int:
-        """How many records were committed so far."""
-        return self._committer.committed
+        return {*self.partitions.halted, *retrying, *uncommitted}
 
     @property
     def pulse(self) -> Pulse:
         """What was done so far."""
-        return Pulse(self._turns, self._process.asked + self.committed)
+        return Pulse(self._turns, self._process.asked + self._committer.committed)
 
     async def run(self, stop: asyncio.Event) -> None:
         """Work until `stop` is set; then finish what is in flight, within a limit. The rest will be read again."""
@@ -118,21 +103,20 @@ class ConsumerLoop:
                 raise
             logger.warning("shutdown timeout: abandoning in-flight batches", extra={"seconds": self._pace.finish})
         finally:
-            unfinished = self._partitions.in_flight + self._committer.uncommitted
+            unfinished = self.partitions.in_flight + self._committer.uncommitted
             level = logging.WARNING if unfinished else logging.INFO
-            logger.log(level, "drained", extra={"committed": self.committed, "unfinished": unfinished})
+            logger.log(level, "drained", extra={"committed": self._committer.committed, "unfinished": unfinished})
 
     async def release(self) -> None:
         """Take back the attempts at all partitions before this process ends, although something may be in flight."""
-        await self._poison_pills.release(self._poison_pills.forget(self._partitions.workers.keys()))
+        await self._poison_pills.release(self._poison_pills.forget(self.partitions.workers.keys()))
 
     async def _run(self, stop: asyncio.Event) -> None:
         try:
-            async with asyncio.TaskGroup() as tasks:
-                self._partitions.start_in(tasks)
+            async with self._tasks as tasks:
                 background = [
                     tasks.create_task(self._committer.run(), name="offset committer"),
-                    tasks.create_task(self._halt_watch.run(self._pace.look), name="halt watch"),
+                    tasks.create_task(self.partitions.watch_halts(), name="halt watch"),
                 ]
                 # A poll may last, and no worker may begin a batch meanwhile.
                 draining = tasks.create_task(self._drain_on(stop), name="drain")
@@ -140,10 +124,10 @@ class ConsumerLoop:
                     self._turns += 1
                     polled = await self._polled(stop)
                     for partition, records in polled.items() if not stop.is_set() else ():
-                        self._partitions.workers[partition].queue.put(records)
+                        self.partitions.workers[partition].queue.put(records)
                 await draining
                 # Those that were assigned meanwhile.
-                await self._partitions.drain()
+                await self.partitions.drain()
                 for task in background:
                     task.cancel()
         except BaseExceptionGroup as group:
@@ -152,33 +136,33 @@ class ConsumerLoop:
 
     async def _drain_on(self, stop: asyncio.Event) -> None:
         await stop.wait()
-        await self._partitions.drain()
+        await self.partitions.drain()
 
     async def _polled(self, stop: asyncio.Event) -> Mapping[int, Sequence[Record]]:
         """Poll once; empty after a pause where the log cannot be read."""
         try:
-            polled = await (self._poll_beside_suspects() if self.suspected else self._poll())
+            polled = await (self._poll_beside_suspects() if self.partitions.suspected else self._poll())
         except Unavailable as unavailable:
-            if self._poll_trouble is None:
+            if self.poll_trouble is None:
                 logger.warning("cannot read the log at present", extra={"cause": str(unavailable)})
-            self._poll_trouble = str(unavailable)
+            self.poll_trouble = str(unavailable)
             self._poll_failures += 1
             await pause(self._pace.backoff.after(self._poll_failures), stop)
             return {}
-        if self._poll_trouble is not None:
+        if self.poll_trouble is not None:
             logger.info("reading the log again", extra={"failures": self._poll_failures})
-        self._poll_trouble, self._poll_failures = None, 0
+        self.poll_trouble, self._poll_failures = None, 0
         return polled
 
     async def _poll(self) -> Mapping[int, Sequence[Record]]:
         """Poll the partitions whose queues have room."""
-        full = self._full()
-        if full and len(full) == len(self.statuses):
+        workers, full = self.partitions.workers, self._full()
+        if full and len(full) == len(workers):
             self._room.clear()
             await pause(self._pace.poll_wait, self._room)
             full = self._full()
         # Polled even so: the group takes a member that does not poll for hung.
-        may_have_room_soon = any(not self.statuses[partition].is_waiting for partition in full)
+        may_have_room_soon = any(not workers[partition].status.is_waiting for partition in full)
         limit = self._pace.small_poll if self._is_crowded else self._pace.batch_size
         wait = _BUSY_WAIT_SECONDS if may_have_room_soon else self._pace.poll_wait
         return await self._source.poll(limit, wait, paused=full)
@@ -188,27 +172,20 @@ class ConsumerLoop:
         wait = _SUSPECT_WAIT_SECONDS
         try:
             async with asyncio.timeout(self._pace.poll_wait):
-                for worker in [self._partitions.workers[partition] for partition in self.suspected]:
+                for worker in [self.partitions.workers[partition] for partition in self.partitions.suspected]:
                     await worker.idle()
         except TimeoutError:
             # Polled even so: the group takes a member that does not poll for hung.
             wait = 0.0
-        async with self._slots.one():
+        async with self._slots.one:
             polled = await self._source.poll(_SUSPECT_POLL_RECORDS, wait, paused=self._full())
         if not polled:
-            await self._trust_what_is_caught_up()
+            await self.partitions.trust_caught_up()
         return polled
-
-    async def _trust_what_is_caught_up(self) -> None:
-        """End the suspicion where the log is read to its end: what killed earlier consumers stood before that."""
-        with suppress(Unavailable):
-            for partition, records in (await self._source.lag()).items():
-                if records == 0 and partition in self._partitions.workers:
-                    self._partitions.workers[partition].trust()
 
     @property
     def _is_crowded(self) -> bool:
-        workers = self._partitions.workers.values()
+        workers = self.partitions.workers.values()
         # What waits may stay so for long, and must not slow the others.
         queues = [worker.queue for worker in workers if not worker.status.is_waiting]
         is_long = sum(map(len, queues)) >= _QUEUED_BATCHES * self._pace.batch_size
@@ -219,6 +196,6 @@ class ConsumerLoop:
         is_crowded = self._is_crowded
         return {
             partition
-            for partition, worker in self._partitions.workers.items()
+            for partition, worker in self.partitions.workers.items()
             if worker.status.is_waiting or worker.queue.is_full or (is_crowded and len(worker.queue) > 0)
         }

@@ -45,31 +45,18 @@ class CircuitBreaker:
 
     def after(self, are_dead: Sequence[bool], now: float) -> "CircuitBreaker | Trip":
         """Go on by some records in the log's order, at `now` in seconds."""
-        past = [second for second in self.past if second.number > now - self.limits.ratio_window]
-        if True in are_dead and (trip := self._trip(past, are_dead)) is not None:
-            return trip
-        records, dead = len(are_dead), sum(are_dead)
-        if past and past[-1].number == int(now):
-            last = past.pop()
-            records, dead = records + last.records, dead + last.dead
-        # Only those behind the last good one are in a row with what comes next.
-        consecutive = next(
-            (count for count, is_dead in enumerate(reversed(are_dead)) if not is_dead),
-            self.consecutive + len(are_dead),
-        )
-        return CircuitBreaker(self.limits, consecutive, (*past, _Second(int(now), records, dead)))
-
-    def _trip(self, past: Sequence[_Second], are_dead: Sequence[bool]) -> Trip | None:
         limits, consecutive = self.limits, self.consecutive
+        past = [second for second in self.past if second.number > now - limits.ratio_window]
         records, dead = sum(second.records for second in past), sum(second.dead for second in past)
         for count, is_dead in enumerate(are_dead, 1):
-            records += 1
             if not is_dead:
                 consecutive = 0
                 continue
-            consecutive, dead = consecutive + 1, dead + 1
+            consecutive, dead, so_far = consecutive + 1, dead + 1, records + count
             if consecutive >= limits.max_consecutive:
                 return Trip(count, f"{consecutive} dead letters in a row")
-            if records >= limits.ratio_min_records and dead >= limits.max_ratio * records:
-                return Trip(count, f"{dead} dead letters among {records} records within {limits.ratio_window:g} s")
-        return None
+            if so_far >= limits.ratio_min_records and dead >= limits.max_ratio * so_far:
+                return Trip(count, f"{dead} dead letters among {so_far} records within {limits.ratio_window:g} s")
+        last = past.pop() if past and past[-1].number == int(now) else _Second(int(now), 0, 0)
+        this = _Second(int(now), last.records + len(are_dead), last.dead + sum(are_dead))
+        return CircuitBreaker(limits, consecutive, (*past, this))

@@ -8,18 +8,16 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TypeVar
 
-from application.consume.batch_size import BatchSize
 from application.consume.dlq_limits import CircuitBreaker, DlqLimits
 from application.consume.offset_committer import OffsetCommitter
-from application.consume.pace import Pace
+from application.consume.pace import BatchSize, Pace, Slots
 from application.consume.poison_pills import Claimed, PoisonPills
 from application.consume.process_event import Attempt, Processed, ProcessEvent, Reading
-from application.consume.read_ahead import ReadAhead
 from application.consume.record_queue import RecordQueue
-from application.consume.slots import Slots
 from application.ports import Halt, PartitionStates, StaleGeneration
-from domain.dead_letter import Record
+from domain.dead_letter import Failure, Record
 from domain.errors import Unavailable
+from domain.event import UserEvent
 
 T = TypeVar("T")
 
@@ -54,6 +52,9 @@ class Tools:
     slots: Slots
     room: asyncio.Event
     """Set when a queue has room again."""
+    tasks: asyncio.TaskGroup
+    """Learns of what a person has to see to: `WrongDeployment`, or a bug."""
+    decode: Callable[[Record], UserEvent | Failure]
     clock: Callable[[], datetime]
     pace: Pace
     dlq_limits: DlqLimits
@@ -69,42 +70,28 @@ class PartitionWorker:
     def __init__(self, partition: int, claimed: Claimed, tools: Tools) -> None:
         self.partition = partition
         self.status = PartitionStatus(halt=claimed.halt, suspect_until=claimed.suspect_until)
-        self.queue = RecordQueue(tools.pace.batch_size)
+        self.queue = RecordQueue(tools.pace.batch_size, tools.decode)
         self.in_flight = 0
         """How many records were begun and are not handed over to be committed."""
         self._tools = tools
-        self._batch_size = BatchSize(partition)
+        self._batch_size = BatchSize(partition, tools.pace.batch_size)
         self._breaker = CircuitBreaker(tools.dlq_limits)
-        self._read_ahead = ReadAhead(self.queue, tools.process, tools.pace.batch_size)
         self._resumed = asyncio.Event()
         if claimed.halt is None:
             self._resumed.set()
-        self._task: asyncio.Task[None] | None = None
         self._is_busy = False
         """Whether a try is under way, whose end is worth waiting for."""
         self._is_draining = False
         self._committing: asyncio.Future[None] | None = None
         self._idle = asyncio.Event()
-
-    def start(self, tasks: asyncio.TaskGroup) -> None:
-        """Begin to work; `tasks` learns of what a person has to see to: `WrongDeployment`, or a bug."""
-        self._task = tasks.create_task(self._run(), name=f"partition {self.partition}")
+        self.task = tools.tasks.create_task(self._run(), name=f"partition {partition}")
+        """Ends when the worker is drained; to be cancelled to break off what is in flight."""
 
     def drain(self) -> None:
         """Finish the batch in flight, begin nothing more."""
         self._is_draining = True
         if not self._is_busy:
-            self.cancel()
-
-    def cancel(self) -> None:
-        """Begin nothing more, and break off what is in flight."""
-        if self._task is not None:
-            self._task.cancel()
-
-    async def ended(self) -> None:
-        """Return when it works no more."""
-        if self._task is not None:
-            await asyncio.wait([self._task])
+            self.task.cancel()
 
     async def idle(self) -> None:
         """Return when it has nothing to do at once: its queue is empty, or it waits for a dependency or a person."""
@@ -145,28 +132,26 @@ class PartitionWorker:
         self._breaker = processed.breaker
         if processed.halt is not None:
             await self._halt(processed.halt)
-        if processed.records:
-            self.queue.drop(processed.records)
-            self._read_ahead.drop(batch)
-            self._tools.room.set()
-            await self._last_commit()
-            end = batch[processed.records - 1].offset + 1
-            self._committing = self._tools.committer.commit(self.partition, end, processed.records)
+        self.queue.drop(processed.records)
+        self._tools.room.set()
+        await self._last_commit()
+        end = batch[processed.records - 1].offset + 1
+        self._committing = self._tools.committer.commit(self.partition, end, processed.records)
         self.in_flight = 0
         if self.status.suspect_until is not None:
             await self._last_commit()
         self._is_busy = False
 
     async def _try(self, batch: Sequence[Record], attempt: Attempt) -> Processed:
-        async with self._tools.slots.one():
+        async with self._tools.slots.one:
             self._is_busy = True
             await self._tools.poison_pills.count_attempt(self.partition)
-            batch = batch[: self._batch_size.bound(len(batch))]
+            batch = batch[: self._batch_size.records]
             self.in_flight = len(batch)
-            readings = self._read_ahead.readings_of(batch)
+            readings = await self.queue.read(len(batch))
             with self._batch_size.measured(len(batch)):
-                async with self._read_ahead.behind(batch):
-                    return await self._process(batch, attempt, readings)
+                async with self.queue.reading_ahead(len(batch) + self._tools.pace.batch_size):
+                    return await self._process(batch, readings, attempt)
 
     async def _try_alone(self, batch: Sequence[Record], attempt: Attempt) -> Processed:
         """Take a record that may kill this process, while nothing else is in flight that could be blamed."""
@@ -176,13 +161,13 @@ class PartitionWorker:
             async with self._tools.poison_pills.alone(batch[0]) as may_be_tried:
                 self.in_flight = 1
                 if may_be_tried:
-                    return await self._process(batch, attempt)
+                    return await self._process(batch, await self.queue.read(1), attempt)
                 return await self._tools.process.condemn(batch, self._breaker, attempt)
 
-    async def _process(self, batch: Sequence[Record], attempt: Attempt, readings: Sequence[Reading] = ()) -> Processed:
-        if attempt.is_spent(self._tools.clock(), self._tools.pace.retry_budget):
-            return await self._tools.process.give_up(batch, self._breaker, attempt)
-        return await self._tools.process(batch, self._breaker, attempt, readings)
+    async def _process(self, batch: Sequence[Record], readings: Sequence[Reading], attempt: Attempt) -> Processed:
+        is_spent = attempt.is_spent(self._tools.clock(), self._tools.pace.retry_budget)
+        process = self._tools.process.give_up if is_spent else self._tools.process
+        return await process(batch, readings, self._breaker, attempt)
 
     async def _halt(self, halt: Halt) -> None:
         # Before the commit: whoever reads on from there must know.
@@ -211,18 +196,13 @@ class PartitionWorker:
                     self.status.retry = None
                     logger.info("partition resumed", extra={"partition": self.partition})
                 return result
-            self._note_failure(attempt)
+            if self.status.retry is None:
+                extra = {"partition": self.partition, "cause": attempt.cause}
+                logger.warning("partition paused: dependency unavailable", extra=extra)
+            self.status.retry = attempt
             self._is_busy = False
             if self._is_draining:
                 raise _Drained
             self._idle.set()
             await asyncio.sleep(self._tools.pace.backoff.after(attempt.number - 1))
             self._idle.clear()
-
-    def _note_failure(self, attempt: Attempt) -> None:
-        if self.status.retry is None:
-            logger.warning(
-                "partition paused: dependency unavailable",
-                extra={"partition": self.partition, "cause": attempt.cause},
-            )
-        self.status.retry = attempt

@@ -1,7 +1,6 @@
 """Process one batch of a partition: store what can be stored, dead-letter what never can."""
 
-import asyncio
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import NamedTuple
 
@@ -10,15 +9,17 @@ from application.consume.dlq_limits import CircuitBreaker, Trip
 from application.ports import DeadLetterQueue, Delivery, EventStore, Halt, HaltKind, Outcome
 from domain.dead_letter import DeadLetter, Failure, FailureKind, Record
 from domain.errors import Rejected, Unavailable
-from domain.event import UserEvent
 
-_PORTION_RECORDS = 100
 _POISON_PILL = Failure(
     FailureKind.UNEXPECTED, "the consumer died again and again with this record alone in hand", "LethalRecord"
 )
 _CONFLICT = Failure(
     FailureKind.CONFLICT, "the eventId is taken by an event with another user, type or payload", "Conflict"
 )
+
+
+Reading = Delivery | Failure
+"""The content of a record: an event, or why there is none."""
 
 
 class Tally(NamedTuple):
@@ -60,10 +61,6 @@ class Processed(NamedTuple):
     """Why the partition must not be read on behind these records."""
 
 
-Reading = Delivery | Failure
-"""The content of a record: an event, or why there is none."""
-
-
 class ProcessEvent:
     """Turns a batch into rows and dead letters, all durable when it returns; may be repeated on the same batch.
 
@@ -75,7 +72,6 @@ class ProcessEvent:
         self,
         store: EventStore,
         dead_letters: DeadLetterQueue,
-        decode: Callable[[Record], UserEvent | Failure],
         clock: Callable[[], datetime],
         *,
         patience: float = PATIENCE_SECONDS,
@@ -83,7 +79,6 @@ class ProcessEvent:
         """`patience`: for how many seconds an event may be declined alone while others are taken."""
         self._bisection = Bisection(store, patience)
         self._dead_letters = dead_letters
-        self._decode = decode
         self._clock = clock
 
     @property
@@ -92,30 +87,26 @@ class ProcessEvent:
         return self._bisection.asked
 
     async def __call__(
-        self,
-        batch: Sequence[Record],
-        breaker: CircuitBreaker,
-        attempt: Attempt,
-        readings: Sequence[Reading] = (),
+        self, batch: Sequence[Record], readings: Sequence[Reading], breaker: CircuitBreaker, attempt: Attempt
     ) -> Processed:
-        """Store and dead-letter `batch`, or its beginning where it holds many events that the store refuses.
+        """Store and dead-letter `batch`, whose contents are `readings`.
 
-        `readings` are those of the first records of `batch`, as far as they were read ahead.
+        Only its beginning is tried where it holds many events that the store refuses.
         """
-        readings = [*readings, *await self._read(batch[len(readings) :])]
         deliveries = [reading for reading in readings if isinstance(reading, Delivery)]
         added = await self._bisection.add(deliveries) if deliveries else ()
         if len(added) < len(deliveries):
-            untried = deliveries[len(added)].record
-            readings = readings[: next(place for place, record in enumerate(batch) if record is untried)]
+            untried = deliveries[len(added)]
+            readings = readings[: next(place for place, reading in enumerate(readings) if reading is untried)]
         outcomes = iter(added)
         dispositions = [next(outcomes) if isinstance(reading, Delivery) else reading for reading in readings]
         return await self._settle(batch, readings, dispositions, breaker, attempt)
 
-    async def give_up(self, batch: Sequence[Record], breaker: CircuitBreaker, attempt: Attempt) -> Processed:
+    async def give_up(
+        self, batch: Sequence[Record], readings: Sequence[Reading], breaker: CircuitBreaker, attempt: Attempt
+    ) -> Processed:
         """Dead-letter the whole batch as `exhausted`: only for those who set a retry budget."""
         exhausted = Failure(FailureKind.EXHAUSTED, attempt.cause or "", "Unavailable")
-        readings = await self._read(batch)
         dispositions = [reading if isinstance(reading, Failure) else exhausted for reading in readings]
         return await self._settle(batch, readings, dispositions, breaker, attempt)
 
@@ -123,19 +114,6 @@ class ProcessEvent:
         """Dead-letter the whole batch unread, as records that kill the process."""
         lethal = [_POISON_PILL] * len(batch)
         return await self._settle(batch, lethal, lethal, breaker, attempt)
-
-    async def read(self, records: Sequence[Record]) -> AsyncGenerator[Sequence[Reading], None]:
-        """Decode records in portions, between which others may work."""
-        for start in range(0, len(records), _PORTION_RECORDS):
-            portion: list[Reading] = []
-            for record in records[start : start + _PORTION_RECORDS]:
-                content = self._decode(record)
-                portion.append(Delivery(record, content) if isinstance(content, UserEvent) else content)
-            yield portion
-            await asyncio.sleep(0)
-
-    async def _read(self, batch: Sequence[Record]) -> list[Reading]:
-        return [reading async for portion in self.read(batch) for reading in portion]
 
     async def _settle(
         self,

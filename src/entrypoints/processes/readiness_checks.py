@@ -78,13 +78,13 @@ class ConsumerReadiness(Readiness):
 
     async def _check_progress(self) -> None:
         waits_for = self._consumer_loop.waits_for
-        if not self._consumer_loop.is_reading:
+        if self._consumer_loop.poll_trouble is not None:
             raise Unavailable(f"cannot read the log: {waits_for}")
-        if self._consumer_loop.halted:
+        if self._consumer_loop.partitions.halted:
             raise await self._halted()
         if waits_for is not None:
             raise Degraded("paused: a dependency is unavailable", waits_for, _BATCHES_RETRIED)
-        if suspected := self._consumer_loop.suspected:
+        if suspected := self._consumer_loop.partitions.suspected:
             raise Degraded(
                 f"reading record by record: {_partitions(suspected)}",
                 "; ".join(f"partition {number} up to offset {until}" for number, until in suspected.items()),
@@ -93,7 +93,7 @@ class ConsumerReadiness(Readiness):
             )
 
     async def _halted(self) -> Degraded:
-        halted, waits_for = self._consumer_loop.halted, self._consumer_loop.waits_for
+        halted, waits_for = self._consumer_loop.partitions.halted, self._consumer_loop.waits_for
         causes = [
             f"partition {number} is halted at offset {halt.offset}: {halt.reason}" for number, halt in halted.items()
         ]

@@ -57,7 +57,7 @@ class ConsumerWatchdog:
 
     async def _lag(self) -> int | None:
         """Count the records that the consumer could process; None where the log cannot be asked, or read now."""
-        if self._consumer_loop.is_reading and not self._source.is_throttled:
+        if self._consumer_loop.poll_trouble is None and not self._source.is_throttled:
             try:
                 lag = await self._source.lag()
             except Exception as error:  # noqa: BLE001 - no error of this question is a reason to end a consumer

@@ -5,8 +5,8 @@ from contextlib import suppress
 
 import pytest
 
-from application.consume import batch_size
-from application.consume.batch_size import BatchSize
+from application.consume import pace
+from application.consume.pace import BatchSize
 from domain.errors import Declined, Unavailable
 
 RECORDS = 100
@@ -18,13 +18,13 @@ class Tries:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self._now = 1_000.0
-        self._size = BatchSize(0)
-        monkeypatch.setattr(batch_size, "monotonic", lambda: self._now)
+        self._size = BatchSize(0, RECORDS)
+        monkeypatch.setattr(pace, "monotonic", lambda: self._now)
 
     @property
     def bound(self) -> int:
         """How many records would be tried at once."""
-        return self._size.bound(RECORDS)
+        return self._size.records
 
     def succeed(self, seconds: float, *, records: int | None = None) -> None:
         """Store records, as many as are tried at once unless there are fewer, in that time."""
@@ -49,14 +49,6 @@ def test_batch_has_no_bound_at_first(tries: Tries) -> None:
     assert tries.bound == RECORDS
     tries.succeed(3600)
     assert tries.bound == RECORDS
-
-
-def test_bound_is_at_most_what_there_is() -> None:
-    """They are stored in the order of offsets."""
-    size = BatchSize(0)
-    with suppress(Declined), size.measured(12):
-        raise DECLINED
-    assert (size.bound(RECORDS), size.bound(2)) == (3, 2)
 
 
 def test_declined_batch_shrinks_to_a_quarter_each_time(tries: Tries, caplog: pytest.LogCaptureFixture) -> None:
@@ -88,7 +80,7 @@ def test_other_failures_do_not_shrink_the_batch(tries: Tries, error: Exception) 
 
 def test_failure_is_raised_whatever_is_learned_from_it() -> None:
     """The batch has to be tried again."""
-    with pytest.raises(Declined), BatchSize(0).measured(1):
+    with pytest.raises(Declined), BatchSize(0, RECORDS).measured(1):
         raise DECLINED
 
 

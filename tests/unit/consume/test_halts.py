@@ -18,8 +18,8 @@ async def test_dlq_limit_halts_its_partition_and_no_other(
         await until(lambda: world.committed() == {0: 20, 1: 5})
         others += world.append(5, partition=1)
         await until(lambda: world.committed() == {0: 20, 1: 10})
-        assert world.consumer.halted == {0: halt}
-        assert world.consumer.statuses[0].halt == halt
+        assert world.consumer.partitions.halted == {0: halt}
+        assert world.consumer.partitions.workers[0].status.halt == halt
         assert set(world.consumer.waiting) == {0}
         assert world.consumer.waits_for is None
     assert [letter.record.offset for letter in world.letters.sent] == list(range(20))
@@ -35,12 +35,12 @@ async def test_resumed_partition_goes_on_where_it_was_halted(
     world.append_garbage(30)
     events = world.append(370)
     async with world.running():
-        await until(lambda: world.consumer.halted.keys() == {0})
+        await until(lambda: world.consumer.partitions.halted.keys() == {0})
         await settled()
         assert set(world.store.rows) <= {event.id for event in events[:70]}
         await world.another().resume()
         await until(lambda: world.committed() == {0: 400})
-        assert world.consumer.halted == {}
+        assert world.consumer.partitions.halted == {}
     assert list(world.store.rows) == [event.id for event in events]
     assert [letter.record.offset for letter in world.letters.sent] == list(range(30))
     assert "halted partition resumed" in caplog.messages
@@ -56,10 +56,10 @@ async def test_halt_outlives_the_consumer(world: ConsumerWorld) -> None:
     others = successor.append(1, partition=1)
     async with successor.running():
         await until(lambda: successor.committed() == {0: 20, 1: 1})
-        assert successor.consumer.halted.keys() == {0}
+        assert successor.consumer.partitions.halted.keys() == {0}
         await successor.another().resume()
         await until(lambda: successor.committed() == {0: 30, 1: 1})
-        assert successor.consumer.halted == {}
+        assert successor.consumer.partitions.halted == {}
     assert [letter.record.offset for letter in successor.letters.sent] == list(range(30))
     assert set(successor.store.rows) == {event.id for event in others}
 
@@ -75,7 +75,7 @@ async def test_halt_that_cannot_be_kept_is_retried(world: ConsumerWorld) -> None
         assert world.committed() == {0: 1}
         world.states.outage = None
         await until(lambda: world.committed() == {0: 21})
-        assert world.consumer.halted.keys() == {0}
+        assert world.consumer.partitions.halted.keys() == {0}
     assert len(world.letters.sent) == 20
 
 
@@ -98,10 +98,10 @@ async def test_gap_halts_its_partition_until_a_person_accepts_it(world: Consumer
     async with world.running():
         await until(lambda: world.committed() == {1: 2})
         await until(lambda: world.another().table["events", "group"][0].halt is not None)
-        assert world.consumer.halted == {0: Halt(HaltKind.GAP, 0, "3 records expired")}
+        assert world.consumer.partitions.halted == {0: Halt(HaltKind.GAP, 0, "3 records expired")}
         await world.another().resume([0])
         await until(lambda: world.committed() == {0: 5, 1: 2})
-        assert world.consumer.halted == {}
+        assert world.consumer.partitions.halted == {}
     assert len(world.store.rows) == 2 + len(others)
 
 
@@ -114,7 +114,7 @@ async def test_outage_of_the_states_resumes_nothing(world: ConsumerWorld) -> Non
         await world.another().resume()
         polls = world.source.polls
         await until(lambda: world.source.polls > polls + 5)
-        assert world.consumer.halted.keys() == {0}
+        assert world.consumer.partitions.halted.keys() == {0}
         world.states.outage = None
         await until(lambda: world.committed() == {0: 30})
 
@@ -126,7 +126,7 @@ async def test_halted_partitions_do_not_slow_others() -> None:
         world.append_garbage(20, partition)
         world.append(400, partition)
     async with world.running():
-        await until(lambda: len(world.consumer.halted) == 11)
+        await until(lambda: len(world.consumer.partitions.halted) == 11)
         world.append(1_000)
         await until(lambda: world.committed().get(0) == 1_000)
         assert world.source.paused >= set(range(1, 12))

@@ -14,7 +14,7 @@ from application.ports import DeadLetterQueue, Delivery, EventStore, Halt, HaltK
 from domain.dead_letter import Failure, FailureKind, Record
 from domain.errors import Declined, Rejected, Unavailable, WrongDeployment
 from domain.event import UserEvent
-from tests.support.events import NOON, a_record, an_event, delivered
+from tests.support.events import NOON, a_record, an_event, delivered, readings_of
 from tests.support.time import LoopTime
 from tests.support.watched import UNSTORABLE, WatchedLetters, WatchedStore
 
@@ -40,18 +40,18 @@ class Processing:
     def __init__(
         self, store: EventStore, letters: DeadLetterQueue, limits: DlqLimits | None = None, *, patience: float = 3600
     ) -> None:
-        self._process = ProcessEvent(store, letters, codec.decode, lambda: NOON, patience=patience)
+        self._process = ProcessEvent(store, letters, lambda: NOON, patience=patience)
         self._breaker = CircuitBreaker(limits or DlqLimits())
 
     async def __call__(self, batch: Sequence[Record], attempt: Attempt = FIRST) -> Processed:
         """Process a batch."""
-        processed = await self._process(batch, self._breaker, attempt)
+        processed = await self._process(batch, readings_of(batch), self._breaker, attempt)
         self._breaker = processed.breaker
         return processed
 
     async def give_up(self, batch: Sequence[Record], attempt: Attempt) -> Processed:
         """Dead-letter a batch whose retry budget is spent."""
-        return await self._process.give_up(batch, self._breaker, attempt)
+        return await self._process.give_up(batch, readings_of(batch), self._breaker, attempt)
 
     async def condemn(self, batch: Sequence[Record]) -> Processed:
         """Dead-letter a batch of poison pills."""

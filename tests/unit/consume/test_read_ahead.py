@@ -6,15 +6,13 @@ from collections.abc import Sequence
 import pytest
 
 from adapters.records import codec
-from application.consume.process_event import ProcessEvent
-from application.consume.read_ahead import ReadAhead
 from application.consume.record_queue import RecordQueue
 from application.ports import Delivery, Outcome
 from domain.dead_letter import Failure, Record
 from domain.errors import Unavailable
 from domain.event import UserEvent
 from tests.support.consumer_world import ConsumerWorld, settled, until
-from tests.support.events import NOON, a_record
+from tests.support.events import a_record
 
 
 @pytest.fixture
@@ -48,8 +46,8 @@ async def test_one_batch_is_decoded_ahead(decoded: Counter[tuple[int, int]]) -> 
     assert set(decoded.values()) == {1}
 
 
-async def test_retries_decode_nothing_ahead_again(decoded: Counter[tuple[int, int]]) -> None:
-    """Only the batch itself is decoded with each try."""
+async def test_retries_decode_nothing_again(decoded: Counter[tuple[int, int]]) -> None:
+    """Neither the batch itself nor what was decoded ahead."""
     world = ConsumerWorld()
     events = world.append(200)
     world.store.outage = Unavailable("database: down")
@@ -57,21 +55,22 @@ async def test_retries_decode_nothing_ahead_again(decoded: Counter[tuple[int, in
         await until(lambda: len(world.store.calls) > 5 and len(decoded) == 200)
         world.store.outage = None
         await until(lambda: world.committed() == {0: 200})
-    assert {decoded[0, offset] for offset in range(100, 200)} == {1}
+    assert set(decoded.values()) == {1}
     assert list(world.store.rows) == [event.id for event in events]
 
 
-async def test_refused_events_change_nothing_ahead(decoded: Counter[tuple[int, int]]) -> None:
-    """Where a batch is cut short, its rest is decoded anew."""
+async def test_rest_of_a_batch_is_not_decoded_again(decoded: Counter[tuple[int, int]]) -> None:
+    """Where it was cut short."""
     world = ConsumerWorld()
     world.append_garbage(30)
     events = world.append(270)
     async with world.running():
-        await until(lambda: world.consumer.halted.keys() == {0})
+        await until(lambda: world.consumer.partitions.halted.keys() == {0})
         await world.another().resume()
         await until(lambda: world.committed() == {0: 300})
     assert list(world.store.rows) == [event.id for event in events]
     assert sorted(offset for _, offset in decoded) == list(range(300))
+    assert set(decoded.values()) == {1}
 
 
 async def test_nothing_is_decoded_beside_a_suspect(
@@ -99,17 +98,15 @@ async def test_nothing_is_decoded_beside_a_suspect(
     assert beside == [0] * 10
 
 
-async def test_contents_are_forgotten_with_their_batch(decoded: Counter[tuple[int, int]]) -> None:
+async def test_contents_are_forgotten_with_their_records(decoded: Counter[tuple[int, int]]) -> None:
     """They would fill the memory, and offsets come again where a topic is made anew."""
-    world = ConsumerWorld()
-    queue = RecordQueue(2)
-    ahead = ReadAhead(queue, ProcessEvent(world.store, world.letters, codec.decode, lambda: NOON), 2)
-    first, second = ([a_record(b"[]", offset=offset) for offset in offsets] for offsets in ((0, 1), (2, 3)))
-    queue.put(first + second)
-    async with ahead.behind(first):
-        await until(lambda: len(decoded) == 2)
+    queue = RecordQueue(2, codec.decode)
+    queue.put([a_record(b"[]", offset=offset) for offset in range(4)])
+    assert len(await queue.read(2)) == 2
+    async with queue.reading_ahead(4):
+        await until(lambda: len(decoded) == 4)
         await settled()
-    ahead.drop(first)
-    assert len(ahead.readings_of(second)) == 2
-    ahead.drop(second)
-    assert len(ahead.readings_of(second)) == 0
+    queue.drop(3)
+    queue.put([a_record(b"[]", offset=0)])
+    assert len(await queue.read(2)) == 2
+    assert decoded == {(0, 0): 2, (0, 1): 1, (0, 2): 1, (0, 3): 1}

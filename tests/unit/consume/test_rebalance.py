@@ -31,7 +31,7 @@ async def test_revoked_partition_finishes_its_batch_and_drops_its_queue(world: C
         world.store.gate.set()
         await closing
         assert world.committed() == {0: 100}
-        assert world.consumer.statuses == {}
+        assert world.consumer.partitions.workers == {}
         assert len(world.store.calls) == 1
 
 
@@ -42,7 +42,7 @@ async def test_revoked_partition_that_is_retried_is_given_up_at_once(world: Cons
     async with world.running():
         await until(lambda: world.consumer.waits_for is not None)
         await world.source.close()
-        assert world.consumer.statuses == {}
+        assert world.consumer.partitions.workers == {}
         assert world.consumer.waits_for is None
     assert world.committed() == {}
 
@@ -55,7 +55,7 @@ async def test_rebalance_waits_for_a_batch_no_longer_than_its_limit(caplog: pyte
     async with world.running():
         await until(lambda: bool(world.store.calls))
         await world.source.close()
-        assert world.consumer.statuses == {}
+        assert world.consumer.partitions.workers == {}
         world.store.gate.set()
         await settled()
         assert world.store.rows == {}
@@ -69,7 +69,7 @@ async def test_lost_partition_drops_its_batch(world: ConsumerWorld) -> None:
     async with world.running():
         await until(lambda: bool(world.store.calls))
         other = await join(world)
-        await until(lambda: len(world.consumer.statuses) == 2)
+        await until(lambda: len(world.consumer.partitions.workers) == 2)
         await other.close()
         world.store.gate.set()
         await until(lambda: world.committed() == {0: 250})

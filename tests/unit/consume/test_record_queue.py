@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from adapters.records import codec
 from application.consume.record_queue import RecordQueue
 from domain.dead_letter import Record
 from tests.support.consumer_world import settled
@@ -29,7 +30,7 @@ def offsets(taken: Sequence[Record]) -> list[int]:
 @pytest.fixture
 def queue() -> RecordQueue:
     """An empty queue."""
-    return RecordQueue(BATCH_SIZE)
+    return RecordQueue(BATCH_SIZE, codec.decode)
 
 
 async def test_records_are_joined_and_stay_until_dropped(queue: RecordQueue) -> None:
@@ -80,7 +81,7 @@ async def test_records_beyond_some_are_waited_for(queue: RecordQueue) -> None:
 @given(st.lists(st.tuples(st.integers(1, 4), st.integers(1, 6), st.integers(0, 6))))
 async def test_every_record_is_returned_in_order(steps: list[tuple[int, int, int]]) -> None:
     """However polls, batches and what is done of them are mixed."""
-    queue, expected, end = RecordQueue(BATCH_SIZE), deque[int](), 0
+    queue, expected, end = RecordQueue(BATCH_SIZE, codec.decode), deque[int](), 0
     for polled, limit, done in steps:
         queue.put(records(*range(end, end + polled)))
         expected += range(end, end + polled)

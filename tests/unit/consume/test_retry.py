@@ -20,7 +20,7 @@ async def test_outage_of_the_store_is_waited_out(world: ConsumerWorld) -> None:
     world.store.outage = Unavailable("database: down")
     async with world.running():
         await until(lambda: len(world.store.calls) >= 3)
-        retry = world.consumer.statuses[0].retry
+        retry = world.consumer.partitions.workers[0].status.retry
         assert retry is not None
         assert (retry.cause, retry.first_failed_at) == ("database: down", NOON)
         assert retry.number > 2
@@ -31,7 +31,7 @@ async def test_outage_of_the_store_is_waited_out(world: ConsumerWorld) -> None:
         world.store.outage = None
         await until(lambda: world.committed() == {0: 5})
         await until(lambda: world.consumer.waits_for is None)
-        assert world.consumer.statuses[0].retry is None
+        assert world.consumer.partitions.workers[0].status.retry is None
     assert list(world.store.rows) == [event.id for event in events]
     assert world.letters.sent == []
 
@@ -101,7 +101,7 @@ async def test_outage_of_the_log_is_reported_until_it_ends(
     world.source.outage = Unavailable("kafka: down")
     async with world.running():
         await until(lambda: world.consumer.waits_for == "kafka: down")
-        assert not world.consumer.is_reading
+        assert world.consumer.poll_trouble is not None
         polls = world.source.polls
         await until(lambda: world.source.polls > polls + 2)
         world.source.outage = None
@@ -127,7 +127,7 @@ async def test_failed_commit_is_repeated_alone(world: ConsumerWorld) -> None:
     assert len(world.store.calls) == 3
     ends = [offsets[0] for offsets in world.source.commits]
     assert ends == sorted(ends)
-    assert world.consumer.committed == 250
+    assert world.consumer.pulse.deeds == 3 + 250
 
 
 async def test_spent_retry_budget_dead_letters_the_batch() -> None:

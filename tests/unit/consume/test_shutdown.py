@@ -185,7 +185,7 @@ async def test_stop_behind_a_retried_halt_waits_for_commits(
     async with world.running():
         await until(lambda: bool(world.source.commits))
         world.append_garbage(20)
-        await until(lambda: world.consumer.halted.keys() == {0})
+        await until(lambda: world.consumer.partitions.halted.keys() == {0})
         await settled()
         world.stop.set()
         await settled()

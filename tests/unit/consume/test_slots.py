@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from application.consume.slots import Slots
+from application.consume.pace import Slots
 from tests.support.consumer_world import settled
 
 COUNT = 3
@@ -26,7 +26,7 @@ class Holders:
     async def enter(self, *names: str) -> None:
         """Have tasks begin to wait for a slot each, one after the other."""
         for name in names:
-            await self._enter(name, self._slots.one())
+            await self._enter(name, self._slots.one)
 
     async def enter_alone(self, *names: str) -> None:
         """Have tasks begin to wait for all slots, one after the other."""
@@ -120,7 +120,7 @@ async def test_failure_inside_gives_the_slots_back(*, is_alone: bool) -> None:
     """All of them."""
     slots = Slots(COUNT)
     with suppress(ZeroDivisionError):
-        async with slots.all() if is_alone else slots.one():
+        async with slots.all() if is_alone else slots.one:
             raise ZeroDivisionError
     async with asyncio.timeout(1), slots.all():
         pass
@@ -157,7 +157,7 @@ async def test_every_mix_of_waiters_ends_with_free_slots(seed: int, are_alone: l
     slots, inside = Slots(COUNT), list[bool]()
 
     async def hold(is_alone: bool) -> None:
-        async with slots.all() if is_alone else slots.one():
+        async with slots.all() if is_alone else slots.one:
             inside.append(is_alone)
             assert len(inside) <= (1 if True in inside else COUNT)
             try:

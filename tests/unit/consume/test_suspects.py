@@ -126,8 +126,8 @@ async def test_suspicion_ends_where_the_log_is_read_to_its_end(
     await world.crash_before(0, times=2)
     world.append(3)
     async with world.running():
-        await until(lambda: world.consumer.suspected.keys() == {0})
-        await until(lambda: not world.consumer.suspected)
+        await until(lambda: world.consumer.partitions.suspected.keys() == {0})
+        await until(lambda: not world.consumer.partitions.suspected)
         events = world.append(50)
         await until(lambda: world.committed() == {0: 53})
     assert [len(call) for call in world.store.calls[:3]] == [1, 1, 1]

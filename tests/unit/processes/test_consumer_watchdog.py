@@ -140,7 +140,7 @@ async def test_halted_partition_is_no_hang(world: WatchedWorld) -> None:
     for _ in range(40):
         world.log.append("events", None, b"[1]", partition=1)
     async with world.watched() as watching:
-        await until(lambda: 1 in world.consumer.halted)
+        await until(lambda: 1 in world.consumer.partitions.halted)
         await assert_is_no_hang(world, watching)
 
 
