@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from adapters.postgres.engine import Database
+from adapters.postgres.sessions.database import Database
 from benchmarks.backlog import Backlog, make_backlog
 from benchmarks.counts import Counts
 from benchmarks.events import Variant

@@ -4,7 +4,7 @@ import asyncio
 import time
 from pathlib import Path
 
-from adapters.postgres.engine import Database
+from adapters.postgres.sessions.database import Database
 from benchmarks.backlog import Backlog
 from benchmarks.bench import Bench, difference
 from benchmarks.event_lines import EventLines, span

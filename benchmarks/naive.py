@@ -7,7 +7,7 @@ from uuid import uuid4
 import uvloop
 from aiokafka import AIOKafkaConsumer
 
-from adapters.postgres.engine import Database
+from adapters.postgres.sessions.database import Database
 from benchmarks.apart import apart
 from benchmarks.backlog import Backlog
 from benchmarks.bench import difference

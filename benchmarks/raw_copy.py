@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 
 import uvloop
 
-from adapters.postgres.engine import Database
+from adapters.postgres.sessions.database import Database
 from adapters.records import codec
 from benchmarks.apart import apart
 from benchmarks.backlog import partition_of

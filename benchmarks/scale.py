@@ -5,7 +5,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from adapters.postgres.engine import Database
+from adapters.postgres.sessions.database import Database
 from benchmarks.backlog import Backlog
 from benchmarks.bench import Bench, difference
 from benchmarks.consumption import LOOK_SECONDS, PATIENCE_SECONDS, consume_fresh, warm_up

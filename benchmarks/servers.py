@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from uuid import uuid4
 
-from adapters.postgres.engine import Database
-from adapters.postgres.migrate import migrate
+from adapters.postgres.schema.migrate import migrate
+from adapters.postgres.sessions.database import Database
 from benchmarks import usage
 from entrypoints.dev.local_postgres import LocalPostgres
 from tests.support.postgres import PostgresServer, connect

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Literal
 from uuid import uuid4
 
-from adapters.postgres.engine import Database
+from adapters.postgres.sessions.database import Database
 from benchmarks import usage
 from tests.support.server import connection
 from tools.kafka import probe

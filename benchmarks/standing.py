@@ -1,6 +1,6 @@
 """A database with many rows, made by the server itself."""
 
-from adapters.postgres.engine import Database
+from adapters.postgres.sessions.database import Database
 from benchmarks.events import USERS
 from benchmarks.servers import Servers
 from tests.support.postgres import connect

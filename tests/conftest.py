@@ -16,8 +16,9 @@ from hypothesis import settings as hypothesis_settings
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from adapters.kafka.patches import apply_patches
-from adapters.postgres.engine import Database, create_engine
-from adapters.postgres.migrate import migrate
+from adapters.postgres.schema.migrate import migrate
+from adapters.postgres.sessions.database import Database
+from adapters.postgres.sessions.engine import create_engine
 from entrypoints.dev.local_postgres import LocalPostgres
 from tests.support.kafka import KafkaServer, broker_level, running
 from tests.support.postgres import PostgresServer

@@ -20,7 +20,6 @@ from adapters.kafka.patches import apply_patches
 from adapters.kafka.producer import Producer
 from adapters.kafka.publisher import KafkaEventPublisher
 from adapters.observability.logged_ports import LoggedDeadLetterQueue, LoggedEventStore
-from adapters.postgres.engine import create_engine
 from adapters.postgres.erasures import PostgresErasures
 from adapters.postgres.event_log import (
     PostgresDeadLetterQueue,
@@ -28,9 +27,10 @@ from adapters.postgres.event_log import (
     PostgresEventSource,
     PostgresLogReader,
 )
-from adapters.postgres.event_store import PostgresEventStore
+from adapters.postgres.events.event_store import PostgresEventStore
 from adapters.postgres.oversize_letters import PostgresOversizeLetters
 from adapters.postgres.partition_states import PostgresPartitionStates
+from adapters.postgres.sessions.engine import create_engine
 from adapters.records import codec, dlq_headers
 from adapters.system import new_id, utc_now
 from application.audit import AuditRange

@@ -17,7 +17,7 @@ from adapters.postgres.event_log import (
 from adapters.postgres.event_log.record_reader import Place, read
 from adapters.postgres.event_log.record_writer import LogWriter, NewRecord
 from adapters.postgres.event_log.topics import partition_ids
-from adapters.postgres.log_schema import log_claims, log_partitions
+from adapters.postgres.schema.tables import log_claims, log_partitions
 from application.ports import EventSource, RebalanceListener
 from domain.dead_letter import Record
 from tests.contracts.dead_letters_contract import DeadLettersContract

@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from adapters.postgres.erasures import PostgresErasures
-from adapters.postgres.event_store import PostgresEventStore
+from adapters.postgres.events.event_store import PostgresEventStore
 from adapters.postgres.oversize_letters import PostgresOversizeLetters
 from adapters.records.log_record import LogRecord
 from application.listing import StoredEvent

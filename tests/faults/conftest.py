@@ -9,7 +9,7 @@ from secrets import token_hex
 
 import pytest
 
-from adapters.postgres.engine import Database
+from adapters.postgres.sessions.database import Database
 from entrypoints.dev.local_postgres import LocalPostgres
 from tests.faults.network import broker_proxies
 from tests.faults.results import FILE, PASSED, Figures, Result, Run

@@ -6,8 +6,8 @@ from contextlib import AbstractAsyncContextManager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from adapters.postgres.engine import create_engine
 from adapters.postgres.partition_states import PostgresPartitionStates
+from adapters.postgres.sessions.engine import create_engine
 from application.ports import Halt
 from tests.faults.blocks import Blocks, blocks
 from tests.faults.evidence import (

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from adapters.postgres.migrate import migrate
+from adapters.postgres.schema.migrate import migrate
 from tests.faults.servers import starter
 from tests.faults.stage import Stage
 from tests.support.standby import Replicated, replicated

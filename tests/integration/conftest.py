@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from adapters.postgres.engine import Database
+from adapters.postgres.sessions.database import Database
 from entrypoints.dev.local_postgres import LocalPostgres
 from tests.support.api import Api, an_api
 from tests.support.framing import kafka_requests

@@ -10,9 +10,10 @@ from uuid import uuid4
 import asyncpg
 import pytest
 
-from adapters.postgres.engine import Database, create_engine
-from adapters.postgres.event_store import PostgresEventStore
-from adapters.postgres.migrate import check, migrate
+from adapters.postgres.events.event_store import PostgresEventStore
+from adapters.postgres.schema.migrate import check, migrate
+from adapters.postgres.sessions.database import Database
+from adapters.postgres.sessions.engine import create_engine
 from application.listing import EventFilter, StoredEvent
 from application.ports import Outcome
 from domain.errors import Unavailable, WrongDeployment
@@ -208,7 +209,7 @@ async def test_empty_database_in_local_time_is_told_of_before_a_legacy_service_w
     """Without a legacy service the migration goes on."""
     await execute(empty_database, f"ALTER DATABASE \"{empty_database.name}\" SET timezone TO '{zone}'")
     await migrate(empty_database)
-    told = [record.getMessage() for record in caplog.records if record.name == "adapters.postgres.adoption"]
+    told = [record.getMessage() for record in caplog.records if record.name == "adapters.postgres.schema.adoption"]
     assert len(told) == (zone != "UTC")
     assert all(f"ALTER DATABASE {empty_database.name} SET timezone TO 'UTC'" in line for line in told)
 
@@ -240,7 +241,7 @@ async def test_lock_of_another_only_puts_the_migration_off(
     empty_database: Database, legacy: asyncpg.Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Writers do not queue up behind it for longer than the lock timeout, and the next attempt succeeds."""
-    monkeypatch.setattr("adapters.postgres.migrate._LOCK_SECONDS", 0.2)
+    monkeypatch.setattr("adapters.postgres.schema.migrate._LOCK_SECONDS", 0.2)
     await legacy.execute("BEGIN; LOCK TABLE events IN ACCESS SHARE MODE")
     with pytest.raises(Unavailable, match="55P03"):
         await migrate(empty_database)
@@ -254,7 +255,7 @@ async def test_index_waits_for_a_long_transaction_of_another_while_writers_go_on
     empty_database: Database, legacy: asyncpg.Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """To give up a finished build and begin anew would go on for as long as a dump takes."""
-    monkeypatch.setattr("adapters.postgres.migrate._LOCK_SECONDS", 0.2)
+    monkeypatch.setattr("adapters.postgres.schema.migrate._LOCK_SECONDS", 0.2)
     async with snapshot(legacy):
         migrating = asyncio.create_task(migrate(empty_database))
         await waits_for_a_lock(empty_database, "CREATE INDEX", longer_than=timedelta(milliseconds=400))

@@ -9,7 +9,7 @@ from uuid import UUID
 
 import pytest
 
-from adapters.postgres.engine import Database
+from adapters.postgres.sessions.database import Database
 from tests.support.framing import kafka_requests
 from tests.support.kafka import running
 from tests.support.proxy import Proxy, proxied

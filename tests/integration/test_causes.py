@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from adapters.postgres.engine import Database
+from adapters.postgres.sessions.database import Database
 from tests.support.command import user_events
 from tests.support.records import NewRecord, Topics
 from tests.support.secured_kafka import PASSWORD, SecuredKafka, secured

@@ -8,7 +8,7 @@ from uuid import uuid4
 
 import pytest
 
-from adapters.postgres.engine import Database
+from adapters.postgres.sessions.database import Database
 from entrypoints.dev.local_postgres import LocalPostgres
 from tests.support.framing import postgres_messages
 from tests.support.kafka import KafkaServer

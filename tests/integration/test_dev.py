@@ -13,8 +13,8 @@ from signal import SIGHUP, SIGINT, SIGKILL, Signals
 
 import pytest
 
-from adapters.postgres.engine import create_engine
 from adapters.postgres.event_log.record_writer import LogWriter, NewRecord
+from adapters.postgres.sessions.engine import create_engine
 from entrypoints.config.environment import load_settings
 from entrypoints.dev.instance import target_of
 from entrypoints.processes import parameters

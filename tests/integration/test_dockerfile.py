@@ -66,7 +66,7 @@ def test_built_packages_hold_every_source_file(prefix: Path) -> None:
     """Migrations and their template are shipped too, Python compiled to bytecode."""
     (installed,) = prefix.glob("lib/python*/site-packages")
     sources = [path.relative_to(SOURCES) for path in SOURCES.rglob("*") if path.suffix in {".py", ".mako"}]
-    assert Path("adapters/postgres/migrations/script.py.mako") in sources
+    assert Path("adapters/postgres/schema/migrations/script.py.mako") in sources
     assert [path for path in sources if not (installed / path).is_file()] == []
     assert [path for path in sources if path.suffix == ".py" and not list(_bytecode(installed / path))] == []
 

@@ -6,7 +6,7 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from adapters.postgres.engine import Database
+from adapters.postgres.sessions.database import Database
 from entrypoints.config.program import commit, release
 from entrypoints.dev.local_postgres import LocalPostgres
 from tests.support.load import load

@@ -10,9 +10,10 @@ from uuid import uuid4
 
 import pytest
 
-from adapters.postgres.engine import Database, create_engine
-from adapters.postgres.event_store import PostgresEventStore
-from adapters.postgres.migrate import migrate
+from adapters.postgres.events.event_store import PostgresEventStore
+from adapters.postgres.schema.migrate import migrate
+from adapters.postgres.sessions.database import Database
+from adapters.postgres.sessions.engine import create_engine
 from application.ports import Outcome
 from domain.errors import WrongDeployment
 from entrypoints.dev.cluster import program

@@ -9,13 +9,14 @@ from pathlib import Path
 import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from adapters.postgres.engine import Database, create_engine
 from adapters.postgres.event_log import PostgresEventPublisher, PostgresEventSource, PostgresLogReader, ensure_topic
 from adapters.postgres.event_log import event_source as event_log_source
 from adapters.postgres.event_log.record_writer import LogWriter, NewRecord
 from adapters.postgres.event_log.retention import trim
 from adapters.postgres.event_log.topics import partition_ids
-from adapters.postgres.migrate import migrate
+from adapters.postgres.schema.migrate import migrate
+from adapters.postgres.sessions.database import Database
+from adapters.postgres.sessions.engine import create_engine
 from application.ports import Receipt, StaleGeneration
 from domain.errors import Unavailable, WrongDeployment
 from entrypoints.dev.local_postgres import LocalPostgres

@@ -16,9 +16,11 @@ from sqlalchemy import event, text
 from sqlalchemy.exc import NoResultFound
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from adapters.postgres import event_statements as statements
-from adapters.postgres.engine import Database, Limits, create_engine, translated
-from adapters.postgres.event_store import PostgresEventStore
+from adapters.postgres.events import event_statements as statements
+from adapters.postgres.events.event_store import PostgresEventStore
+from adapters.postgres.sessions.database import Database, Limits
+from adapters.postgres.sessions.engine import create_engine
+from adapters.postgres.sessions.errors import translated
 from application.listing import EventFilter
 from application.ports import Outcome
 from domain.errors import Rejected, Unavailable

@@ -12,7 +12,7 @@ from typing import Final
 
 import httpx
 
-from adapters.postgres.engine import Database
+from adapters.postgres.sessions.database import Database
 from tests.support.compose import ROOT
 from tests.support.missing import missing
 from tests.support.records import Topics

@@ -12,16 +12,17 @@ import asyncpg
 import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from adapters.postgres import lock_holders
-from adapters.postgres.engine import Database, Limits, create_engine
 from adapters.postgres.event_log import ensure_topic
 from adapters.postgres.event_log.membership import Membership
 from adapters.postgres.event_log.record_writer import LogWriter, NewRecord
 from adapters.postgres.event_log.retention import trim
-from adapters.postgres.event_store import PostgresEventStore
-from adapters.postgres.migrate import LOCK, migrate
+from adapters.postgres.events.event_store import PostgresEventStore
 from adapters.postgres.oversize_letters import PostgresOversizeLetters
 from adapters.postgres.partition_states import PostgresPartitionStates
+from adapters.postgres.schema.migrate import LOCK, migrate
+from adapters.postgres.sessions import lock_holders
+from adapters.postgres.sessions.database import Database, Limits
+from adapters.postgres.sessions.engine import create_engine
 from domain.errors import Unavailable
 from tests.support.command import user_events
 from tests.support.events import a_letter, a_record, an_event, delivered
@@ -91,7 +92,7 @@ async def test_index_says_whose_transaction_it_waits_for(
     empty_database: Database, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Once, however long it takes."""
-    monkeypatch.setattr("adapters.postgres.migrate._LOCK_SECONDS", 0.5)
+    monkeypatch.setattr("adapters.postgres.schema.migrate._LOCK_SECONDS", 0.5)
     await execute(empty_database, f"{TABLE}; CREATE TABLE other ()")
     begin = "BEGIN ISOLATION LEVEL REPEATABLE READ"
     async with _somebody(empty_database, begin, "SELECT FROM other") as session:

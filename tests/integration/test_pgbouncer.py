@@ -7,9 +7,11 @@ from uuid import UUID, uuid4
 import pytest
 from sqlalchemy import text
 
-from adapters.postgres.engine import Database, Limits, create_engine, translated
-from adapters.postgres.migrate import migrate
-from adapters.postgres.requirements import require_usable
+from adapters.postgres.schema.migrate import migrate
+from adapters.postgres.sessions.database import Database, Limits
+from adapters.postgres.sessions.engine import create_engine
+from adapters.postgres.sessions.errors import translated
+from adapters.postgres.sessions.requirements import require_usable
 from domain.errors import Unavailable, WrongDeployment
 from tests.support.command import user_events
 from tests.support.kafka import KafkaServer

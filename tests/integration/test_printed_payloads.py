@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from sqlalchemy import Connection, event, text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from adapters.postgres.engine import Database
-from adapters.postgres.event_store import PostgresEventStore
+from adapters.postgres.events.event_store import PostgresEventStore
+from adapters.postgres.sessions.database import Database
 from application.listing import MAX_PRINTED_NUMBERS, EventFilter
 from application.ports import Outcome
 from tests.contracts.listing_contract import walk

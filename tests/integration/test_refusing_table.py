@@ -12,8 +12,9 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from adapters.memory import MemoryDeadLetterQueue, MemoryLog, MemoryPartitionStates, MemorySource
-from adapters.postgres.engine import Database, Limits, create_engine
-from adapters.postgres.event_store import PostgresEventStore
+from adapters.postgres.events.event_store import PostgresEventStore
+from adapters.postgres.sessions.database import Database, Limits
+from adapters.postgres.sessions.engine import create_engine
 from adapters.records import codec
 from application.consume.consumer_loop import ConsumerLoop
 from application.consume.dlq_limits import DlqLimits

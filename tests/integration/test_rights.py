@@ -9,7 +9,7 @@ from uuid import uuid4
 
 import pytest
 
-from adapters.postgres.engine import Database
+from adapters.postgres.sessions.database import Database
 from tests.support.command import Finished, user_events
 from tests.support.kafka import KafkaServer
 from tests.support.legacy_service import execute

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from adapters.postgres.engine import Database
+from adapters.postgres.sessions.database import Database
 from tests.support.kafka import running
 from tests.support.load import load
 from tests.support.records import Topics

@@ -5,7 +5,7 @@ import sys
 from asyncio.subprocess import PIPE, STDOUT
 from pathlib import Path
 
-from adapters.postgres.engine import Database
+from adapters.postgres.sessions.database import Database
 from tests.support.records import Topics
 from tests.support.service import Services
 from tests.support.world import World

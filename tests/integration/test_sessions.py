@@ -11,9 +11,10 @@ from sqlalchemy import text
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from adapters.postgres import engine as pool
-from adapters.postgres.engine import Database, create_engine
-from adapters.postgres.event_store import PostgresEventStore
+from adapters.postgres.events.event_store import PostgresEventStore
+from adapters.postgres.sessions import engine as pool
+from adapters.postgres.sessions.database import Database
+from adapters.postgres.sessions.engine import create_engine
 from application.ports import Outcome
 from domain.errors import Unavailable, WrongDeployment
 from tests.support.events import an_event, delivered

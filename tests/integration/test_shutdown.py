@@ -9,7 +9,7 @@ from uuid import UUID
 
 import pytest
 
-from adapters.postgres.migrate import LOCK
+from adapters.postgres.schema.migrate import LOCK
 from tests.support.events import an_event
 from tests.support.framing import postgres_messages
 from tests.support.load import load

@@ -6,7 +6,8 @@ from dataclasses import replace
 import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from adapters.postgres.engine import Database, Limits, create_engine
+from adapters.postgres.sessions.database import Database, Limits
+from adapters.postgres.sessions.engine import create_engine
 from tests.integration.test_refusing_table import Moving, execute, ids, refuse, with_culprit_at
 from tests.support.events import an_event
 from tests.support.world import World

@@ -8,10 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from adapters.postgres.engine import Database, create_engine
-from adapters.postgres.event_store import PostgresEventStore
-from adapters.postgres.migrate import migrate, require_migrated
-from adapters.postgres.schema import VERSION_TABLE, metadata
+from adapters.postgres.events.event_store import PostgresEventStore
+from adapters.postgres.schema.migrate import migrate, require_migrated
+from adapters.postgres.schema.tables import VERSION_TABLE, metadata
+from adapters.postgres.sessions.database import Database
+from adapters.postgres.sessions.engine import create_engine
 from domain.errors import WrongDeployment
 from entrypoints.dev.local_postgres import LocalPostgres
 from tests.support.events import an_event, delivered

@@ -11,13 +11,14 @@ import asyncpg
 import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from adapters.postgres.engine import Database, Limits, create_engine
 from adapters.postgres.erasures import PostgresErasures
 from adapters.postgres.event_log import PostgresDeadLetterQueue, PostgresEventPublisher, ensure_topic
-from adapters.postgres.event_store import PostgresEventStore
-from adapters.postgres.migrate import migrate
+from adapters.postgres.events.event_store import PostgresEventStore
 from adapters.postgres.oversize_letters import PostgresOversizeLetters
 from adapters.postgres.partition_states import PostgresPartitionStates
+from adapters.postgres.schema.migrate import migrate
+from adapters.postgres.sessions.database import Database, Limits
+from adapters.postgres.sessions.engine import create_engine
 from application.ports import Halt, HaltKind, Outcome, Receipt
 from domain.errors import Unavailable
 from tests.support.events import a_letter, a_record, an_event, delivered

@@ -5,7 +5,7 @@ import os
 import time
 from typing import NoReturn
 
-from adapters.postgres.event_store import PostgresEventStore
+from adapters.postgres.events.event_store import PostgresEventStore
 from entrypoints.cli.main import main
 
 _FOR_EVER = 1_000_000

@@ -10,7 +10,7 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
 
-from adapters.postgres.engine import Database
+from adapters.postgres.sessions.database import Database
 from entrypoints.dev.unprivileged import account_for, launch_for
 from tests.support.missing import missing
 from tests.support.waiting import eventually

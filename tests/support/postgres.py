@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import asyncpg
 
-from adapters.postgres.engine import Database
+from adapters.postgres.sessions.database import Database
 from entrypoints.dev.local_postgres import LocalPostgres
 
 

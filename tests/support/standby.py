@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from adapters.postgres.engine import Database
+from adapters.postgres.sessions.database import Database
 from entrypoints.dev.cluster import program
 from entrypoints.dev.local_postgres import LocalPostgres
 from tests.support.postgres import PostgresServer, connect

@@ -8,7 +8,7 @@ from uuid import UUID, uuid4
 
 from aiokafka.structs import ConsumerRecord
 
-from adapters.postgres.engine import Database
+from adapters.postgres.sessions.database import Database
 from adapters.records import codec
 from domain.event import UserEvent
 from tests.support.command import user_events

@@ -20,7 +20,7 @@ from adapters.postgres.event_log import (
     PostgresEventSource,
     PostgresLogReader,
 )
-from adapters.postgres.event_store import PostgresEventStore
+from adapters.postgres.events.event_store import PostgresEventStore
 from application.audit import AuditRange
 from application.halted_partitions import HaltedPartitions
 from application.publish_event import Draft, Published, PublishEvent

@@ -6,10 +6,9 @@ from sqlalchemy import select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from adapters.postgres import durability
-from adapters.postgres.engine import translated
-from adapters.postgres.lock_holders import begin
-from adapters.postgres.schema import oversize_letters
+from adapters.postgres.schema.tables import oversize_letters
+from adapters.postgres.sessions import durability
+from adapters.postgres.sessions.transactions import begin, reading
 from adapters.records import codec, dlq_headers
 from adapters.records.codec import Headers
 from domain.dead_letter import DeadLetter
@@ -39,7 +38,6 @@ class PostgresOversizeLetters:
                 await durability.rely_on_reads(connection)
 
     async def headers(self) -> Sequence[Headers]:
-        with translated():
-            async with self._engine.connect() as connection:
-                rows = await connection.execute(select(oversize_letters.c.headers))
-                return [codec.headers_from_json(row.headers) for row in rows]
+        async with reading(self._engine) as connection:
+            rows = await connection.execute(select(oversize_letters.c.headers))
+            return [codec.headers_from_json(row.headers) for row in rows]

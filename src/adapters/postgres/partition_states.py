@@ -8,8 +8,8 @@ from uuid import uuid4
 from sqlalchemy import Row
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from adapters.postgres import durability
-from adapters.postgres.lock_holders import begin
+from adapters.postgres.sessions import durability
+from adapters.postgres.sessions.transactions import begin
 from application.ports import Halt, HaltKind, PartitionState, StaleGeneration
 
 # Rows are locked in the order of partitions by every statement, so that two consumers wait for each other instead of

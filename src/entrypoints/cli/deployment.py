@@ -8,7 +8,7 @@ import typer
 
 from adapters.kafka.patches import apply_patches
 from adapters.kafka.topics import TopicReport, ensure_topics
-from adapters.postgres.migrate import migrate as migrate_database
+from adapters.postgres.schema.migrate import migrate as migrate_database
 from entrypoints.cli.run import read_target, run
 from entrypoints.processes import parameters
 from entrypoints.processes.preparation import retry_while_unavailable

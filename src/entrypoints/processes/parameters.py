@@ -6,7 +6,7 @@ from dataclasses import replace
 from adapters.kafka.connection import Brokers
 from adapters.kafka.topic_settings import Topic
 from adapters.kafka.topics import LETTER_MARGIN_BYTES
-from adapters.postgres.engine import Database, Limits
+from adapters.postgres.sessions.database import Database, Limits
 from application.consume.dlq_limits import DlqLimits
 from application.consume.pace import Pace
 from entrypoints.config.database_settings import BATCH_PER_STATEMENT

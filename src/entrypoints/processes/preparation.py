@@ -10,10 +10,10 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from adapters.kafka.connection import Brokers
 from adapters.kafka.topics import ensure_topics
-from adapters.postgres.engine import Database
 from adapters.postgres.event_log import ensure_topic
-from adapters.postgres.migrate import migrate, require_migrated
-from adapters.postgres.requirements import durability_risks
+from adapters.postgres.schema.migrate import migrate, require_migrated
+from adapters.postgres.sessions.database import Database
+from adapters.postgres.sessions.requirements import durability_risks
 from domain.errors import Unavailable
 from entrypoints.config.settings import Settings
 from entrypoints.processes.parameters import topics

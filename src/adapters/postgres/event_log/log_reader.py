@@ -6,10 +6,10 @@ from datetime import UTC, datetime, timedelta
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from adapters.postgres.engine import translated
 from adapters.postgres.event_log.record_reader import Place, read
 from adapters.postgres.event_log.topics import partition_ids
-from adapters.postgres.log_schema import log_claims, log_partitions
+from adapters.postgres.schema.tables import log_claims, log_partitions
+from adapters.postgres.sessions.transactions import reading
 from application.ports import Span, Stretch
 from domain.errors import WrongDeployment
 
@@ -38,18 +38,16 @@ class PostgresLogReader:
     async def spans(self) -> Mapping[int, Span]:
         await partition_ids(self._engine, self._topic)
         heads = select(log_partitions).where(log_partitions.c.topic == self._topic).order_by(log_partitions.c.partition)
-        with translated():
-            async with self._engine.connect() as connection:
-                rows = await connection.execute(heads)
-                return {row.partition: Span(row.first_offset, row.next_offset) for row in rows}
+        async with reading(self._engine) as connection:
+            rows = await connection.execute(heads)
+            return {row.partition: Span(row.first_offset, row.next_offset) for row in rows}
 
     async def offsets_at(self, moment: datetime) -> Mapping[int, int]:
         # Rounded up: a record has whole milliseconds.
         milliseconds = -((_EPOCH - moment) // timedelta(milliseconds=1))
-        with translated():
-            async with self._engine.connect() as connection:
-                rows = await connection.exec_driver_sql(_OFFSETS_AT, (self._topic, milliseconds))
-                return {row.partition: row.offset for row in rows}
+        async with reading(self._engine) as connection:
+            rows = await connection.exec_driver_sql(_OFFSETS_AT, (self._topic, milliseconds))
+            return {row.partition: row.offset for row in rows}
 
     async def committed(self, group: str) -> Mapping[int, int]:
         claims = (
@@ -57,9 +55,8 @@ class PostgresLogReader:
             .join(log_claims)
             .where(log_partitions.c.topic == self._topic, log_claims.c.group_name == group)
         )
-        with translated():
-            async with self._engine.connect() as connection:
-                return {row.partition: row.position for row in await connection.execute(claims)}
+        async with reading(self._engine) as connection:
+            return {row.partition: row.position for row in await connection.execute(claims)}
 
     async def read(self, partition: int, start: int, end: int) -> AsyncGenerator[Stretch, None]:
         place = Place(partition, (await partition_ids(self._engine, self._topic))[partition], start)

@@ -10,7 +10,7 @@ from uuid import uuid4
 from sqlalchemy import Row
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from adapters.postgres.lock_holders import begin
+from adapters.postgres.sessions.transactions import begin
 
 MEMBERS_CHANNEL = "event_log_members"
 

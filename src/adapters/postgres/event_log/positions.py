@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from adapters.postgres.engine import translated
 from adapters.postgres.event_log.membership import Claim, Membership
+from adapters.postgres.sessions.transactions import reading
 
 # Conditioned on owner and epoch: a member that was replaced meanwhile changes nothing.
 _ADVANCE = """
@@ -27,22 +27,19 @@ async def advance(
 ) -> set[int]:
     """Move the group's position in each claim's partition; answer the `partition_id` of those that still stand."""
     ids, epochs = [claim.partition_id for claim in claims], [claim.epoch for claim in claims]
-    with translated():
-        async with engine.connect() as connection:
-            rows = await connection.exec_driver_sql(_ADVANCE, (member.id, member.group, ids, epochs, positions))
-            return set(rows.scalars())
+    async with reading(engine) as connection:
+        rows = await connection.exec_driver_sql(_ADVANCE, (member.id, member.group, ids, epochs, positions))
+        return set(rows.scalars())
 
 
 async def lag(engine: AsyncEngine, member: Membership) -> dict[int, int]:
     """Count the records behind the group's position in each partition that `member` holds."""
-    with translated():
-        async with engine.connect() as connection:
-            rows = await connection.exec_driver_sql(_LAG, (member.id,))
-            return {row.partition: row.lag for row in rows}
+    async with reading(engine) as connection:
+        rows = await connection.exec_driver_sql(_LAG, (member.id,))
+        return {row.partition: row.lag for row in rows}
 
 
 async def is_alive(engine: AsyncEngine, member: Membership) -> bool:
     """Tell whether the others count `member` in."""
-    with translated():
-        async with engine.connect() as connection:
-            return (await connection.exec_driver_sql(_IS_ALIVE, (member.id,))).first() is not None
+    async with reading(engine) as connection:
+        return (await connection.exec_driver_sql(_IS_ALIVE, (member.id,))).first() is not None

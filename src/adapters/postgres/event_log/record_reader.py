@@ -6,7 +6,7 @@ from typing import NamedTuple
 import msgspec
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from adapters.postgres.engine import translated
+from adapters.postgres.sessions.transactions import reading
 from adapters.records.log_record import LogRecord
 
 _READ_BYTES = 32 * 1024 * 1024
@@ -49,10 +49,9 @@ async def read(engine: AsyncEngine, topic: str, places: Sequence[Place], limit: 
     if not places:
         return []
     columns = [list(column) for column in zip(*places, strict=True)]
-    with translated():
-        async with engine.connect() as connection:
-            rows = await connection.exec_driver_sql(_READ, (*columns, limit, _READ_BYTES))
-            return [
-                LogRecord(topic, row.partition, row.offset, row.timestamp, row.key, row.value, _decode(row.headers))
-                for row in rows
-            ]
+    async with reading(engine) as connection:
+        rows = await connection.exec_driver_sql(_READ, (*columns, limit, _READ_BYTES))
+        return [
+            LogRecord(topic, row.partition, row.offset, row.timestamp, row.key, row.value, _decode(row.headers))
+            for row in rows
+        ]

@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from adapters.in_flight import InFlight, size_of
 from adapters.postgres.event_log.topics import partition_ids
-from adapters.postgres.lock_holders import begin
+from adapters.postgres.sessions.transactions import begin
 from adapters.records import codec
 from application.ports import Receipt
 

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from adapters.postgres.lock_holders import begin
+from adapters.postgres.sessions.transactions import begin
 
 _TRIM_RECORDS = 5_000
 # Only the oldest are looked at, so that it costs little when there is nothing to forget.

@@ -3,9 +3,8 @@
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from adapters.postgres.engine import translated
-from adapters.postgres.lock_holders import begin
-from adapters.postgres.log_schema import log_partitions
+from adapters.postgres.schema.tables import log_partitions
+from adapters.postgres.sessions.transactions import begin, reading
 from domain.errors import WrongDeployment
 
 _DEFAULT_PARTITIONS = 4
@@ -37,10 +36,9 @@ async def ensure_topic(engine: AsyncEngine, topic: str, partitions: int | None =
 async def partition_ids(engine: AsyncEngine, topic: str) -> list[int]:
     """List the keys of the topic's partitions, in the order of partitions."""
     table = log_partitions.c
-    with translated():
-        async with engine.connect() as connection:
-            rows = await connection.execute(select(table.id).where(table.topic == topic).order_by(table.partition))
-            ids = list(rows.scalars())
+    async with reading(engine) as connection:
+        rows = await connection.execute(select(table.id).where(table.topic == topic).order_by(table.partition))
+        ids = list(rows.scalars())
     if not ids:
         raise WrongDeployment(f"event log: there is no topic {topic}")
     return ids

@@ -13,7 +13,7 @@ from uuid import UUID
 from sqlalchemy import TEXT, Row, case, cast, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from adapters.postgres.schema import events
+from adapters.postgres.schema.tables import events
 from application.listing import MAX_PRINTED_NUMBERS, omitted
 
 _SMALL_BYTES = 2_000

@@ -10,17 +10,14 @@ from sqlalchemy import Row
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-import adapters.postgres.log_schema  # noqa: F401 - its tables join the metadata
-from adapters.postgres import durability
-from adapters.postgres.engine import LockTimeout, sqlstate, translated
-from adapters.postgres.schema import metadata
+from adapters.postgres.schema.tables import metadata
+from adapters.postgres.sessions.errors import LOCK_NOT_AVAILABLE, LockTimeout, sqlstate, translated
 from application import stopping
 
 logger = logging.getLogger(__name__)
 
 _LOOKS = 10
 """How often within the limit for locks it is looked who is waited for."""
-_LOCK_NOT_AVAILABLE = "55P03"
 _BLOCKING = "SELECT unnest(pg_blocking_pids($1))"
 _HOLDING_KEY = """
 SELECT pid FROM pg_locks
@@ -41,14 +38,6 @@ SELECT holder.pid, application_name, usename, host(client_addr) AS address, stat
        coalesce(xact_start, state_change, backend_start) AS since
 FROM unnest($1::int[]) AS holder (pid) LEFT JOIN pg_stat_activity AS activity USING (pid) ORDER BY pid
 """
-
-
-@asynccontextmanager
-async def begin(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
-    """Begin a transaction, committed in the end; its errors are the domain's, and name who held a lock too long."""
-    async with holders_told(engine), engine.connect() as connection:
-        yield connection
-        await durability.commit(connection)
 
 
 @asynccontextmanager
@@ -96,9 +85,9 @@ async def waits_told(watching: AsyncConnection, pid: int, limit: float) -> Async
         yield
     except DBAPIError as error:
         holders = seen[0] or seen[1]
-        if sqlstate(error) == _LOCK_NOT_AVAILABLE and holders:
+        if sqlstate(error) == LOCK_NOT_AVAILABLE and holders:
             raise LockTimeout(
-                f"database: SQLSTATE {_LOCK_NOT_AVAILABLE}: no lock within {limit:g} s, held by {holders}"
+                f"database: SQLSTATE {LOCK_NOT_AVAILABLE}: no lock within {limit:g} s, held by {holders}"
             ) from error
         raise
     finally:

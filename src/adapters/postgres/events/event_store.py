@@ -10,13 +10,14 @@ from uuid import UUID
 from sqlalchemy import Row, Select, literal, text, tuple_
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from adapters.postgres import event_statements as statements
-from adapters.postgres import times
-from adapters.postgres.canary import store_canary
-from adapters.postgres.engine import translated
-from adapters.postgres.event_writer import EventWriter
-from adapters.postgres.printed_payloads import ROWS, LargePayloads
-from adapters.postgres.schema import events
+from adapters.postgres.events import event_statements as statements
+from adapters.postgres.events.canary import store_canary
+from adapters.postgres.events.event_writer import EventWriter
+from adapters.postgres.events.printed_payloads import ROWS, LargePayloads
+from adapters.postgres.schema.tables import events
+from adapters.postgres.sessions import times
+from adapters.postgres.sessions.errors import translated
+from adapters.postgres.sessions.transactions import reading
 from application.listing import PAGE_PAYLOAD, Cursor, EventFilter, Page, StoredEvent
 from application.ports import Delivery, Outcome
 
@@ -47,50 +48,45 @@ class PostgresEventStore:
         return await self._writer.add(deliveries)
 
     async def check(self, deliveries: Sequence[Delivery]) -> Sequence[Outcome | None]:
-        with translated():
-            async with self._engine.connect() as connection:
-                return await statements.compare(connection, deliveries)
+        async with reading(self._engine) as connection:
+            return await statements.compare(connection, deliveries)
 
     async def page(self, wanted: EventFilter, after: Cursor | None, limit: int) -> Page:
         rows: list[StoredEvent] = []
         size = 0
-        with translated():
-            async with self._engine.connect() as connection:
-                # One row more than fits, to tell whether there are more.
-                found = await _found(connection, _listing(wanted, after), limit + 1)
-                large = LargePayloads(connection)
-                for place, row in enumerate(found):
-                    if len(rows) == limit or size >= PAGE_PAYLOAD:
-                        return Page(rows, Cursor(rows[-1].created_at, rows[-1].id))
-                    payload = row.payload if row.large is None else await large.at(place, found)
-                    if row.large is None or payload is not None:
-                        rows.append(_stored(row, payload))
-                        size += len(payload or "")
+        async with reading(self._engine) as connection:
+            # One row more than fits, to tell whether there are more.
+            found = await _found(connection, _listing(wanted, after), limit + 1)
+            large = LargePayloads(connection)
+            for place, row in enumerate(found):
+                if len(rows) == limit or size >= PAGE_PAYLOAD:
+                    return Page(rows, Cursor(rows[-1].created_at, rows[-1].id))
+                payload = row.payload if row.large is None else await large.at(place, found)
+                if row.large is None or payload is not None:
+                    rows.append(_stored(row, payload))
+                    size += len(payload or "")
         return Page(rows, None)
 
     async def get(self, event_id: UUID) -> StoredEvent | None:
-        with translated():
-            async with self._engine.connect() as connection:
-                rows = (await connection.execute(ROWS.where(events.c.id == event_id))).all()
-                if not rows or rows[0].large is None:
-                    return _stored(rows[0], rows[0].payload) if rows else None
-                payload = await LargePayloads(connection).at(0, rows)
+        async with reading(self._engine) as connection:
+            rows = (await connection.execute(ROWS.where(events.c.id == event_id))).all()
+            if not rows or rows[0].large is None:
+                return _stored(rows[0], rows[0].payload) if rows else None
+            payload = await LargePayloads(connection).at(0, rows)
         return None if payload is None else _stored(rows[0], payload)
 
     async def settled_until(self) -> datetime:
-        with translated():
-            async with self._engine.connect() as connection:
-                now: datetime = (await connection.execute(text("SELECT clock_timestamp()"))).scalar_one()
-                # A transaction shows a moment after it began; one that begins from now on is later than now.
-                await asyncio.sleep(_SHOWING_SECONDS)
-                seen = (await connection.execute(text(_OPEN_TRANSACTIONS))).one()
+        async with reading(self._engine) as connection:
+            now: datetime = (await connection.execute(text("SELECT clock_timestamp()"))).scalar_one()
+            # A transaction shows a moment after it began; one that begins from now on is later than now.
+            await asyncio.sleep(_SHOWING_SECONDS)
+            seen = (await connection.execute(text(_OPEN_TRANSACTIONS))).one()
         bound = now - timedelta(seconds=self._settle)
         return bound if seen.hidden else max(bound, min(now, seen.oldest or now))
 
     async def ping(self) -> None:
-        with translated():
-            async with self._engine.connect() as connection:
-                await connection.execute(text("SELECT 1"))
+        async with reading(self._engine) as connection:
+            await connection.execute(text("SELECT 1"))
 
     async def probe(self) -> None:
         with translated():

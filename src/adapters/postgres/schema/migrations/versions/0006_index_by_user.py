@@ -1,6 +1,6 @@
 """The index by user without the id, which made it half as large again and served only rows of the same instant."""
 
-from adapters.postgres.migrations import indexes
+from adapters.postgres.schema.migrations import indexes
 
 revision = "0006"
 down_revision = "0005"

@@ -5,7 +5,7 @@ The predecessor may be writing meanwhile: columns are nullable, and indexes are 
 
 from alembic import op
 
-from adapters.postgres.migrations import indexes
+from adapters.postgres.schema.migrations import indexes
 
 revision = "0002"
 down_revision = "0001"

@@ -16,10 +16,11 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 from sqlalchemy.pool import NullPool
 
-from adapters.postgres import lock_holders
-from adapters.postgres.engine import Database, milliseconds, translated
-from adapters.postgres.requirements import require_usable
-from adapters.postgres.schema import VERSION_TABLE
+from adapters.postgres.schema.tables import VERSION_TABLE
+from adapters.postgres.sessions import lock_holders
+from adapters.postgres.sessions.database import Database, milliseconds
+from adapters.postgres.sessions.errors import translated
+from adapters.postgres.sessions.requirements import checking, require_usable
 from domain.errors import Unavailable
 
 logger = logging.getLogger(__name__)
@@ -45,8 +46,7 @@ async def require_migrated(database: Database) -> None:
     """Raise `Unavailable` while the schema is behind this release, `WrongDeployment` when the database does not do."""
     await require_usable(database)
     newest = ScriptDirectory.from_config(_config()).get_current_head()
-    with translated():
-        session = await database.open("user-events check", {}, command_timeout=database.limits.connect)
+    async with checking(database) as session:
         try:
             standing = await session.fetchval(f"SELECT version_num FROM {VERSION_TABLE}")  # noqa: S608 - a constant
         except asyncpg.UndefinedTableError:
@@ -54,8 +54,6 @@ async def require_migrated(database: Database) -> None:
         except asyncpg.InsufficientPrivilegeError as error:
             # Whoever migrates can grant rights only afterwards.
             raise Unavailable(f"database: {error}: grant what docs/operations.md, Rights, has") from error
-        finally:
-            session.terminate()
     if newest and (standing is None or standing < newest):
         raise Unavailable(
             f"database: the schema is {'missing' if standing is None else f'at {standing}'} and this release needs "
@@ -117,7 +115,7 @@ def _upgrade(config: Config) -> None:
 
 def _config(connection: Connection | None = None) -> Config:
     config = Config()
-    config.set_main_option("script_location", "adapters.postgres:migrations")
+    config.set_main_option("script_location", "adapters.postgres.schema:migrations")
     config.set_main_option("path_separator", "os")
     config.attributes["connection"] = connection
     return config

@@ -2,7 +2,7 @@
 
 from alembic import op
 
-from adapters.postgres.adoption import adopt, may_be_overtaken
+from adapters.postgres.schema.adoption import adopt, may_be_overtaken
 
 revision = "0001"
 down_revision = None

@@ -6,11 +6,11 @@ from uuid import uuid4
 import asyncpg
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from adapters.postgres import durability
-from adapters.postgres import event_statements as statements
-from adapters.postgres.lock_holders import holders_told
-from adapters.postgres.printed_payloads import ROWS, LargePayloads
-from adapters.postgres.schema import events
+from adapters.postgres.events import event_statements as statements
+from adapters.postgres.events.printed_payloads import ROWS, LargePayloads
+from adapters.postgres.schema.tables import events
+from adapters.postgres.sessions import durability
+from adapters.postgres.sessions.lock_holders import holders_told
 from adapters.records.log_record import LogRecord
 from application.ports import Delivery, Outcome
 from domain.errors import Declined, Rejected, WrongDeployment

@@ -10,8 +10,8 @@ from sqlalchemy.dialects import postgresql
 from sqlalchemy.engine.interfaces import ReflectedColumn
 from sqlalchemy.exc import DBAPIError
 
-from adapters.postgres.engine import sqlstate
-from adapters.postgres.schema import EVENTS
+from adapters.postgres.schema.tables import EVENTS
+from adapters.postgres.sessions.errors import sqlstate
 from domain.errors import Unavailable, WrongDeployment
 
 logger = logging.getLogger(__name__)

@@ -2,8 +2,7 @@
 
 from alembic import context
 
-import adapters.postgres.log_schema  # noqa: F401 - its tables join the metadata
-from adapters.postgres.schema import VERSION_TABLE, metadata
+from adapters.postgres.schema.tables import VERSION_TABLE, metadata
 
 context.configure(
     connection=context.config.attributes["connection"],

@@ -7,9 +7,9 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from adapters.postgres import durability
-from adapters.postgres import event_statements as statements
-from adapters.postgres.lock_holders import holders_told
+from adapters.postgres.events import event_statements as statements
+from adapters.postgres.sessions import durability
+from adapters.postgres.sessions.lock_holders import holders_told
 from application.ports import Delivery, Outcome
 from domain.errors import Declined, Unavailable
 

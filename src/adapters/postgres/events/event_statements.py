@@ -7,8 +7,8 @@ from uuid import UUID
 import asyncpg
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from adapters.postgres.engine import may_be_the_session
-from adapters.postgres.schema import EVENTS
+from adapters.postgres.schema.tables import EVENTS
+from adapters.postgres.sessions.errors import may_be_the_session
 from application.ports import Delivery, Outcome
 
 _STATEMENT_BYTES = 32 * 1024 * 1024

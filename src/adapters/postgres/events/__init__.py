@@ -1,0 +1,1 @@
+"""The table `events`: the statements that write, compare and list its rows."""

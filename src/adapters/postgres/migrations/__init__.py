@@ -1,1 +1,0 @@
-"""Alembic's environment; run through `adapters.postgres.migrate`, which brings the connection and the lock."""

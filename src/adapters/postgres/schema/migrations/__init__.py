@@ -1,0 +1,1 @@
+"""Alembic's environment; run through `adapters.postgres.schema.migrate`, which brings the connection and the lock."""
