@@ -21,12 +21,10 @@ from adapters.kafka.producer import Producer
 from adapters.kafka.publisher import KafkaEventPublisher
 from adapters.observability.logged_ports import LoggedDeadLetterQueue, LoggedEventStore
 from adapters.postgres.erasures import PostgresErasures
-from adapters.postgres.event_log import (
-    PostgresDeadLetterQueue,
-    PostgresEventPublisher,
-    PostgresEventSource,
-    PostgresLogReader,
-)
+from adapters.postgres.event_log.dead_letter_queue import PostgresDeadLetterQueue
+from adapters.postgres.event_log.event_publisher import PostgresEventPublisher
+from adapters.postgres.event_log.event_source import PostgresEventSource
+from adapters.postgres.event_log.log_reader import PostgresLogReader
 from adapters.postgres.events.event_store import PostgresEventStore
 from adapters.postgres.oversize_letters import PostgresOversizeLetters
 from adapters.postgres.partition_states import PostgresPartitionStates

@@ -7,16 +7,13 @@ import pytest
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from adapters.postgres.event_log import (
-    PostgresDeadLetterQueue,
-    PostgresEventPublisher,
-    PostgresEventSource,
-    PostgresLogReader,
-    ensure_topic,
-)
+from adapters.postgres.event_log.dead_letter_queue import PostgresDeadLetterQueue
+from adapters.postgres.event_log.event_publisher import PostgresEventPublisher
+from adapters.postgres.event_log.event_source import PostgresEventSource
+from adapters.postgres.event_log.log_reader import PostgresLogReader
 from adapters.postgres.event_log.record_reader import Place, read
 from adapters.postgres.event_log.record_writer import LogWriter, NewRecord
-from adapters.postgres.event_log.topics import partition_ids
+from adapters.postgres.event_log.topics import ensure_topic, partition_ids
 from adapters.postgres.schema.tables import log_claims, log_partitions
 from application.ports import EventSource, RebalanceListener
 from domain.dead_letter import Record

@@ -9,11 +9,13 @@ from pathlib import Path
 import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from adapters.postgres.event_log import PostgresEventPublisher, PostgresEventSource, PostgresLogReader, ensure_topic
 from adapters.postgres.event_log import event_source as event_log_source
+from adapters.postgres.event_log.event_publisher import PostgresEventPublisher
+from adapters.postgres.event_log.event_source import PostgresEventSource
+from adapters.postgres.event_log.log_reader import PostgresLogReader
 from adapters.postgres.event_log.record_writer import LogWriter, NewRecord
 from adapters.postgres.event_log.retention import trim
-from adapters.postgres.event_log.topics import partition_ids
+from adapters.postgres.event_log.topics import ensure_topic, partition_ids
 from adapters.postgres.schema.migrate import migrate
 from adapters.postgres.sessions.database import Database
 from adapters.postgres.sessions.engine import create_engine

@@ -6,16 +6,15 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from time import monotonic
-from types import SimpleNamespace
 
 import asyncpg
 import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from adapters.postgres.event_log import ensure_topic
 from adapters.postgres.event_log.membership import Membership
 from adapters.postgres.event_log.record_writer import LogWriter, NewRecord
 from adapters.postgres.event_log.retention import trim
+from adapters.postgres.event_log.topics import ensure_topic
 from adapters.postgres.events.event_store import PostgresEventStore
 from adapters.postgres.oversize_letters import PostgresOversizeLetters
 from adapters.postgres.partition_states import PostgresPartitionStates
@@ -163,6 +162,7 @@ async def test_of_several_holders_it_is_said_that_one_stood_in_the_way(database:
     await engine.dispose()
 
 
-def test_prepared_transaction_is_named_as_such() -> None:
+async def test_prepared_transaction_is_named_as_such(engine: AsyncEngine) -> None:
     """It has no session that could be ended."""
-    assert "pg_prepared_xacts" in lock_holders._name(SimpleNamespace(pid=0))  # type: ignore[arg-type]
+    async with engine.connect() as connection:
+        assert "pg_prepared_xacts" in await lock_holders._named(connection, "SELECT $1::int", 0)

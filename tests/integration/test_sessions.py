@@ -212,7 +212,7 @@ async def test_session_that_began_under_a_mistake_is_replaced(
     await postgres.execute(f'ALTER DATABASE "{database.name}" SET {impose}')
     engine = create_engine(database, application_name="tests", pool_size=1)
     store = PostgresEventStore(engine, settle=25.0)
-    monkeypatch.setattr(store._writer, "_takes_copies", way != "INSERT")
+    monkeypatch.setattr(store, "_takes_copies", way != "INSERT")
     with pytest.raises((Unavailable, WrongDeployment)):
         await store.add(delivered(an_event()))
     await postgres.execute(f'ALTER DATABASE "{database.name}" RESET {lift}')

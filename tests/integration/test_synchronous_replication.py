@@ -12,7 +12,9 @@ import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from adapters.postgres.erasures import PostgresErasures
-from adapters.postgres.event_log import PostgresDeadLetterQueue, PostgresEventPublisher, ensure_topic
+from adapters.postgres.event_log.dead_letter_queue import PostgresDeadLetterQueue
+from adapters.postgres.event_log.event_publisher import PostgresEventPublisher
+from adapters.postgres.event_log.topics import ensure_topic
 from adapters.postgres.events.event_store import PostgresEventStore
 from adapters.postgres.oversize_letters import PostgresOversizeLetters
 from adapters.postgres.partition_states import PostgresPartitionStates
@@ -148,7 +150,7 @@ async def test_success_after_a_cancelled_wait_is_not_believed(
     if way == "publish":
         await ensure_topic(engine, "events")
     store = PostgresEventStore(engine, settle=25.0)
-    monkeypatch.setattr(store._writer, "_takes_copies", way != "INSERT")
+    monkeypatch.setattr(store, "_takes_copies", way != "INSERT")
     await asyncio.to_thread(servers.standby.stop)
     work = store.add(delivered(EVENT)) if way in {"COPY", "INSERT"} else USES[way](engine)
     using = asyncio.ensure_future(work)
@@ -200,7 +202,7 @@ async def test_address_that_led_to_the_standby_for_a_while_heals(servers: Replic
         with pytest.raises(Unavailable, match="25006"):
             await store.add(delivered(an_event()))
         # Nor is a duplicate believed there: the row may be on this standby only.
-        store._writer._wary_for = 1
+        store._wary_for = 1
         with pytest.raises(Unavailable, match="XX000"):
             await store.add(delivered(stored))
         proxy.server_port = database.port

@@ -14,12 +14,10 @@ from adapters.kafka.log_reader import KafkaLogReader
 from adapters.kafka.publisher import KafkaEventPublisher
 from adapters.memory import MemoryDeadLetterQueue, MemoryEventStore, MemoryLog, MemoryPublisher, MemorySource
 from adapters.postgres.erasures import PostgresErasures
-from adapters.postgres.event_log import (
-    PostgresDeadLetterQueue,
-    PostgresEventPublisher,
-    PostgresEventSource,
-    PostgresLogReader,
-)
+from adapters.postgres.event_log.dead_letter_queue import PostgresDeadLetterQueue
+from adapters.postgres.event_log.event_publisher import PostgresEventPublisher
+from adapters.postgres.event_log.event_source import PostgresEventSource
+from adapters.postgres.event_log.log_reader import PostgresLogReader
 from adapters.postgres.events.event_store import PostgresEventStore
 from application.audit import AuditRange
 from application.halted_partitions import HaltedPartitions

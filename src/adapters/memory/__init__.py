@@ -4,9 +4,8 @@ Each adapter has an attribute `outage`: while it holds an exception, every call 
 """
 
 from adapters.memory.dead_letter_queue import MemoryDeadLetterQueue, MemoryOversizeLetters
-from adapters.memory.erasures import MemoryErasures
 from adapters.memory.event_source import MemorySource
-from adapters.memory.event_store import MemoryEventStore
+from adapters.memory.event_store import MemoryErasures, MemoryEventStore
 from adapters.memory.log import MemoryLog, MemoryPublisher
 from adapters.memory.log_reader import MemoryLogReader
 from adapters.memory.partition_states import MemoryPartitionStates

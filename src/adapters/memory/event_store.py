@@ -1,7 +1,7 @@
-"""The table of events in memory."""
+"""The table of events in memory, and the register of those whose events were deleted."""
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -75,6 +75,17 @@ class MemoryEventStore(Outage):
         if standing is None:
             return None
         return Outcome.DUPLICATE if _content(standing) == _content(row) else Outcome.CONFLICT
+
+
+class MemoryErasures(Outage):
+    """An `Erasures`; `register` is written by whoever deletes rows."""
+
+    def __init__(self) -> None:
+        self.register: dict[str, datetime] = {}
+
+    async def erased_at(self, user_ids: Collection[str]) -> dict[str, datetime]:
+        await self._reach()
+        return {user_id: self.register[user_id] for user_id in user_ids if user_id in self.register}
 
 
 def _row(event: UserEvent, created_at: datetime) -> StoredEvent:

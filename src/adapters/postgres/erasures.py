@@ -5,8 +5,7 @@ from datetime import datetime
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from adapters.postgres.sessions import durability
-from adapters.postgres.sessions.transactions import reading
+from adapters.postgres.sessions import transactions
 
 _ERASED_AT = """
 SELECT user_id, erased_at, pg_is_in_recovery() AS is_on_standby FROM erased_users WHERE user_id = ANY($1::text[])
@@ -20,10 +19,10 @@ class PostgresErasures:
         self._engine = engine
 
     async def erased_at(self, user_ids: Collection[str]) -> Mapping[str, datetime]:
-        async with reading(self._engine) as connection:
+        async with transactions.reading(self._engine) as connection:
             rows = (await connection.exec_driver_sql(_ERASED_AT, (list(user_ids),))).all()
             if any(not row.is_on_standby for row in rows):
                 # Whoever is told that rows are missing on purpose must not meet them again after a failover.
-                await durability.rely_on_reads(connection)
-                await durability.commit(connection)
+                await transactions.rely_on_reads(connection)
+                await transactions.commit(connection)
             return {row.user_id: row.erased_at for row in rows}

@@ -7,8 +7,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from adapters.postgres.schema.tables import oversize_letters
-from adapters.postgres.sessions import durability
-from adapters.postgres.sessions.transactions import begin, reading
+from adapters.postgres.sessions import transactions
 from adapters.records import codec, dlq_headers
 from adapters.records.codec import Headers
 from domain.dead_letter import DeadLetter
@@ -32,12 +31,12 @@ class PostgresOversizeLetters:
             headers=codec.headers_as_json(dlq_headers.render(letter)),
             cause=cause,
         )
-        async with begin(self._engine) as connection:
+        async with transactions.begin(self._engine) as connection:
             kept = await connection.execute(row.on_conflict_do_nothing(constraint="oversize_letters_origin_key"))
             if not kept.rowcount:
-                await durability.rely_on_reads(connection)
+                await transactions.rely_on_reads(connection)
 
     async def headers(self) -> Sequence[Headers]:
-        async with reading(self._engine) as connection:
+        async with transactions.reading(self._engine) as connection:
             rows = await connection.execute(select(oversize_letters.c.headers))
             return [codec.headers_from_json(row.headers) for row in rows]

@@ -8,8 +8,7 @@ from uuid import uuid4
 from sqlalchemy import Row
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from adapters.postgres.sessions import durability
-from adapters.postgres.sessions.transactions import begin
+from adapters.postgres.sessions import transactions
 from application.ports import Halt, HaltKind, PartitionState, StaleGeneration
 
 # Rows are locked in the order of partitions by every statement, so that two consumers wait for each other instead of
@@ -133,16 +132,16 @@ class PostgresPartitionStates:
         return {row.partition: _halt(row) for row in rows}
 
     async def _run(self, statement: str, *parameters: object) -> Sequence[Row[Any]]:
-        async with begin(self._engine) as connection:
+        async with transactions.begin(self._engine) as connection:
             rows = await connection.exec_driver_sql(statement, (self._group, self._topic, *parameters))
             found = rows.all() if rows.returns_rows else []
             if not found and rows.rowcount <= 0:
                 # What was to be written may have been before, by a try of unknown outcome.
-                await durability.rely_on_reads(connection)
+                await transactions.rely_on_reads(connection)
             return found
 
     async def _read(self, statement: str) -> Sequence[Row[Any]]:
-        async with begin(self._engine) as connection:
+        async with transactions.begin(self._engine) as connection:
             return (await connection.exec_driver_sql(statement, (self._group, self._topic))).all()
 
 

@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from adapters.kafka.connection import Brokers
 from adapters.kafka.topics import ensure_topics
-from adapters.postgres.event_log import ensure_topic
+from adapters.postgres.event_log.topics import ensure_topic
 from adapters.postgres.schema.migrate import migrate, require_migrated
 from adapters.postgres.sessions.database import Database
 from adapters.postgres.sessions.requirements import durability_risks

@@ -2,12 +2,13 @@
 
 import asyncio
 from collections.abc import Sequence
+from itertools import compress
+from zlib import crc32
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from adapters.in_flight import InFlight
-from adapters.postgres.event_log.record_writer import LogWriter, NewRecord, partition_of
-from adapters.postgres.event_log.topics import partition_ids
+from adapters.postgres.event_log.record_writer import LogWriter, NewRecord
 from adapters.records import codec
 from application.ports import Receipt
 from domain.errors import Rejected, Unavailable, WrongDeployment
@@ -16,7 +17,7 @@ from domain.event import UserEvent
 _ASK_AGAIN_SECONDS = 0.2
 
 
-class PostgresEventPublisher:
+class PostgresEventPublisher(LogWriter):
     """`EventPublisher` over a topic of the embedded log; the events of a call stand together or not at all."""
 
     def __init__(
@@ -29,11 +30,9 @@ class PostgresEventPublisher:
         in_flight: InFlight | None = None,
     ) -> None:
         """`deadline`: after how many seconds a call ends with `Unavailable`; its events may yet appear."""
-        self._engine = engine
-        self._topic = topic
+        super().__init__(engine, topic, in_flight)
         self._max_record_bytes = max_record_bytes
         self._deadline = deadline
-        self._writer = LogWriter(engine, topic, in_flight)
         self._asking = asyncio.Lock()
         self._missing = ""
         """Why the topic has not been found yet."""
@@ -41,50 +40,37 @@ class PostgresEventPublisher:
     async def publish(
         self, events: Sequence[UserEvent], traceparent: bytes | None = None
     ) -> list[Receipt | Rejected | Unavailable]:
+        headers = codec.record_headers(traceparent)
         drafts = [(codec.encode_key(event), codec.encode(event)) for event in events]
         fits = [len(key) + len(value) <= self._max_record_bytes for key, value in drafts]
-        outcomes = iter(
-            await self._append(
-                [draft for draft, fit in zip(drafts, fits, strict=True) if fit], codec.record_headers(traceparent)
-            )
-        )
+        records = [NewRecord(crc32(key), key, value, headers) for key, value in compress(drafts, fits)]
+        outcomes = iter(await self._send(records))
         too_large = Rejected(f"the record is larger than {self._max_record_bytes} bytes")
         return [next(outcomes) if fit else too_large for fit in fits]
 
-    async def ping(self) -> None:
-        await partition_ids(self._engine, self._topic)
-
-    async def close(self) -> None:
-        """Return when every call has been answered."""
-        await self._writer.close()
-
-    async def _append(
-        self, drafts: Sequence[tuple[bytes, bytes]], headers: codec.Headers
-    ) -> Sequence[Receipt | Unavailable]:
-        if not drafts:
+    async def _send(self, records: Sequence[NewRecord]) -> Sequence[Receipt | Unavailable]:
+        if not records:
             return []
         try:
             async with asyncio.timeout(self._deadline):
-                partitions = await self._partitions()
-                return await self._writer.append(
-                    [NewRecord(partition_of(key, partitions), key, value, headers) for key, value in drafts]
-                )
+                await self._wait_for_topic()
+                return await self.append(records)
         except Unavailable as unavailable:
-            return [unavailable] * len(drafts)
+            return [unavailable] * len(records)
         except TimeoutError:
             cause = self._missing or f"event log: no acknowledgement within {self._deadline:g} s"
-            return [Unavailable(cause)] * len(drafts)
+            return [Unavailable(cause)] * len(records)
 
-    async def _partitions(self) -> int:
-        """Wait for the topic: in the first second of a process, the database or the topic may still be missing."""
+    async def _wait_for_topic(self) -> None:
+        """In the first second of a process, the database or the topic may still be missing."""
         # One call asks on behalf of all.
         async with self._asking:
             while True:
                 try:
-                    partitions = await self._writer.partitions()
+                    await self.find_topic()
                 except (Unavailable, WrongDeployment) as error:
                     self._missing = str(error)
                     await asyncio.sleep(_ASK_AGAIN_SECONDS)
                 else:
                     self._missing = ""
-                    return partitions
+                    return

@@ -8,8 +8,8 @@ from collections.abc import Collection, Mapping, Sequence
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from adapters.postgres.event_log.listener import listen
-from adapters.postgres.event_log.membership import MEMBERS_CHANNEL, Claim, Membership
-from adapters.postgres.event_log.positions import advance, is_alive, lag
+from adapters.postgres.event_log.membership import MEMBERS_CHANNEL, Membership
+from adapters.postgres.event_log.rebalances import Rebalances
 from adapters.postgres.event_log.record_reader import Place, read
 from adapters.postgres.event_log.record_writer import RECORDS_CHANNEL
 from adapters.postgres.event_log.retention import trim
@@ -48,18 +48,14 @@ class PostgresEventSource:
         on records of this topic are deleted once every group has committed them.
         """
         self._engine = engine
-        self._at_once = engine.execution_options(isolation_level="AUTOCOMMIT")
         self._topic = topic
-        self._listener: RebalanceListener | None = None
-        self._taken_over: set[Claim] = set()
-        """The claims whose partitions the listener has taken over."""
-        self._revoking: dict[Claim, asyncio.Task[None]] = {}
         self._membership = Membership(engine, topic, group, session=session, hand_over=hand_over)
         self._heartbeat = session / 3
         self._look = look
         self._retention = retention
         self._news = asyncio.Event()
         self._beat_due = asyncio.Event()
+        self._rebalances = Rebalances(self._membership, self._beat_due.set)
         self._closing = asyncio.Event()
         self._turn = 0
         self._trouble: Exception | None = None
@@ -67,7 +63,7 @@ class PostgresEventSource:
         self._tasks: list[asyncio.Task[None]] = []
 
     def subscribe(self, listener: RebalanceListener) -> None:
-        self._listener = listener
+        self._rebalances.listener = listener
 
     async def open(self) -> None:
         """Join the group; returns once this member counts in it. The partitions of others may follow later."""
@@ -84,9 +80,7 @@ class PostgresEventSource:
         if not self._tasks:
             return
         await self._stop()
-        if self._listener is not None and self._taken_over:
-            await self._listener.on_revoked([claim.partition for claim in self._taken_over])
-        self._taken_over.clear()
+        await self._rebalances.close()
         try:
             await self._membership.leave()
         except (Unavailable, WrongDeployment) as error:
@@ -108,15 +102,9 @@ class PostgresEventSource:
             await stopping.pause(min(left, self._look), self._news)
 
     async def commit(self, offsets: Mapping[int, int]) -> None:
-        held = [claim for claim in self._taken_over if claim.partition in offsets and self._holds(claim)]
-        positions = [offsets[claim.partition] for claim in held]
-        moved = await advance(self._at_once, self._membership, held, positions) if held else set()
-        for claim, position in zip(held, positions, strict=True):
-            if claim.partition_id in moved:
-                claim.committed = position
-            elif self._holds(claim):
-                del self._membership.claims[claim.partition]
-        if len(moved) < len(offsets):
+        held = self._rebalances.taken_over()
+        positions = {held[partition]: offset for partition, offset in offsets.items() if partition in held}
+        if await self._membership.commit(positions) < len(offsets):
             # The next poll tells the listener which claims are gone.
             self._news.set()
             raise StaleGeneration
@@ -137,71 +125,31 @@ class PostgresEventSource:
         return False
 
     async def lag(self) -> Mapping[int, int]:
-        found = await lag(self._at_once, self._membership)
-        return {partition: count for partition, count in found.items() if partition in self._membership.claims}
+        return await self._membership.lag()
 
     async def ping(self) -> None:
-        if not await is_alive(self._at_once, self._membership) or self._trouble is not None:
+        if not await self._membership.is_alive() or self._trouble is not None:
             raise Unavailable(f"event log: this member does not take part in its group: {self._trouble}")
 
     async def _read(self, limit: int, paused: Collection[int]) -> Mapping[int, Sequence[Record]]:
         """Read on from the position of each claim, those first whose last turn is longest ago."""
-        await self._tell_listener()
-        readable = [claim for claim in self._taken_over if self._is_readable(claim) and claim.partition not in paused]
-        claims = sorted(readable, key=lambda claim: claim.turn)
-        places = [Place(claim.partition, claim.partition_id, claim.position) for claim in claims]
-        records = await read(self._at_once, self._topic, places, limit)
+        await self._rebalances.update()
+        claims = sorted(self._rebalances.readable().values(), key=lambda claim: claim.turn)
+        places = [
+            Place(claim.partition, claim.partition_id, claim.position)
+            for claim in claims
+            if claim.partition not in paused
+        ]
+        records = await read(self._engine, self._topic, places, limit)
         # Meanwhile a claim may have been lost: its new owner reads these records.
-        valid = {claim.partition: claim for claim in claims if self._is_readable(claim)}
+        readable = self._rebalances.readable()
         self._turn += 1
         polled: dict[int, list[Record]] = defaultdict(list)
         for record in records:
-            if claim := valid.get(record.partition):
+            if claim := readable.get(record.partition):
                 claim.position, claim.turn = record.offset + 1, self._turn
                 polled[record.partition].append(record)
         return polled
-
-    async def _tell_listener(self) -> None:
-        """Tell the listener which claims are new, and which ones are gone."""
-        assert self._listener is not None
-        claims = set(self._membership.claims.values())
-        lost = self._taken_over - claims
-        self._taken_over -= lost
-        if lost:
-            await self._listener.on_lost([claim.partition for claim in lost])
-        if new := {claim for claim in claims - self._taken_over if claim.leaving_since is None}:
-            for claim in new:
-                claim.is_in_use = True
-            try:
-                await self._listener.on_assigned({claim.partition: claim.committed for claim in new})
-            except BaseException:
-                for claim in new:
-                    claim.is_in_use = False
-                raise
-            self._taken_over |= new
-
-    def _revoke_what_is_leaving(self) -> None:
-        """Have the listener finish with the partitions that another member waits for."""
-        for claim in self._taken_over - self._revoking.keys():
-            if claim.leaving_since is not None and self._holds(claim):
-                self._revoking[claim] = asyncio.create_task(self._revoke(claim))
-
-    async def _revoke(self, claim: Claim) -> None:
-        assert self._listener is not None
-        await self._listener.on_revoked([claim.partition])
-        self._taken_over.discard(claim)
-        # It may stay after all, and is assigned anew then.
-        claim.position = claim.committed
-        claim.is_in_use = False
-        del self._revoking[claim]
-        self._beat_due.set()
-
-    def _is_readable(self, claim: Claim) -> bool:
-        is_kept = claim.leaving_since is None and claim not in self._revoking
-        return is_kept and claim in self._taken_over and self._holds(claim)
-
-    def _holds(self, claim: Claim) -> bool:
-        return self._membership.claims.get(claim.partition) is claim
 
     async def _take_part(self) -> None:
         """Keep the heart beating until closed."""
@@ -214,7 +162,7 @@ class PostgresEventSource:
                 pause = min(self._heartbeat, _PAUSE_SECONDS)
             else:
                 self._trouble = None
-                self._revoke_what_is_leaving()
+                self._rebalances.revoke_what_is_leaving()
                 pause = min(self._heartbeat, self._membership.until_overdue())
             self._news.set()
             await stopping.pause(pause, self._beat_due)
@@ -236,4 +184,4 @@ class PostgresEventSource:
             self._listening.cancel()
             await asyncio.wait([self._listening])
         # Not cancelled: they may be in the middle of a transaction.
-        await asyncio.gather(*self._tasks, *self._revoking.values())
+        await asyncio.gather(*self._tasks)

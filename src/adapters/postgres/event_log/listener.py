@@ -2,19 +2,18 @@
 
 import asyncio
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import Any
 
 import asyncpg
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from adapters.postgres.sessions.transactions import reading
 from domain.errors import Unavailable, WrongDeployment
 
 _PAUSE_SECONDS = 1.0
-_NO_CONNECTION = (
-    *(Unavailable, WrongDeployment, OSError, TimeoutError, SQLAlchemyError),
-    *(asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError),
-)
+_NO_CONNECTION = (Unavailable, WrongDeployment, asyncpg.InterfaceError, SQLAlchemyError)
 
 
 async def listen(engine: AsyncEngine, topic: str, channels: Mapping[str, Callable[[], None]]) -> None:
@@ -29,25 +28,17 @@ async def listen(engine: AsyncEngine, topic: str, channels: Mapping[str, Callabl
             channels[channel]()
 
     while True:
-        try:
-            await _listen_once(engine, channels, hear)
-        except _NO_CONNECTION:
-            await asyncio.sleep(_PAUSE_SECONDS)
-
-
-async def _listen_once(
-    engine: AsyncEngine, channels: Mapping[str, Callable[[], None]], hear: Callable[[object, int, str, object], None]
-) -> None:
-    """Listen until the connection is lost."""
-    lost = asyncio.Event()
-    async with engine.connect() as connection:
-        try:
-            driver: Any = (await connection.get_raw_connection()).driver_connection
-            driver.add_termination_listener(lambda _connection: lost.set())
-            for channel, call in channels.items():
-                await driver.add_listener(channel, hear)
-                call()
-            await lost.wait()
-        finally:
-            # Closed rather than given back: the pool's next user did not ask for notices.
-            await connection.invalidate()
+        with suppress(*_NO_CONNECTION):
+            async with reading(engine) as connection:
+                try:
+                    driver: Any = (await connection.get_raw_connection()).driver_connection
+                    lost = asyncio.Event()
+                    driver.add_termination_listener(lambda _connection, lost=lost: lost.set())
+                    for channel, call in channels.items():
+                        await driver.add_listener(channel, hear)
+                        call()
+                    await lost.wait()
+                finally:
+                    # Closed rather than given back: the pool's next user did not ask for notices.
+                    await connection.invalidate()
+        await asyncio.sleep(_PAUSE_SECONDS)

@@ -7,7 +7,7 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from adapters.postgres.event_log.record_reader import Place, read
-from adapters.postgres.event_log.topics import partition_ids
+from adapters.postgres.event_log.topics import heads, partition_ids
 from adapters.postgres.schema.tables import log_claims, log_partitions
 from adapters.postgres.sessions.transactions import reading
 from application.ports import Span, Stretch
@@ -36,11 +36,9 @@ class PostgresLogReader:
         self._topic = topic
 
     async def spans(self) -> Mapping[int, Span]:
-        await partition_ids(self._engine, self._topic)
-        heads = select(log_partitions).where(log_partitions.c.topic == self._topic).order_by(log_partitions.c.partition)
-        async with reading(self._engine) as connection:
-            rows = await connection.execute(heads)
-            return {row.partition: Span(row.first_offset, row.next_offset) for row in rows}
+        return {
+            head.partition: Span(head.first_offset, head.next_offset) for head in await heads(self._engine, self._topic)
+        }
 
     async def offsets_at(self, moment: datetime) -> Mapping[int, int]:
         # Rounded up: a record has whole milliseconds.

@@ -4,7 +4,6 @@ import asyncio
 from collections.abc import Sequence
 from itertools import chain
 from typing import NamedTuple
-from zlib import crc32
 
 import msgspec
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -43,6 +42,7 @@ class NewRecord(NamedTuple):
     """A record that is to be appended."""
 
     partition: int
+    """Any number: the same one chooses the same partition."""
     key: bytes | None
     value: bytes | None
     headers: codec.Headers
@@ -55,7 +55,7 @@ class _Call(NamedTuple):
 
 
 class LogWriter:
-    """Appends to `topic`; calls that come while a transaction is under way share the next one."""
+    """Base of the ports that append to a topic; calls that come while a transaction is under way share the next one."""
 
     def __init__(self, engine: AsyncEngine, topic: str, in_flight: InFlight | None = None) -> None:
         """`in_flight` bounds what waits to be written or is being written, also where its caller has given up."""
@@ -63,16 +63,13 @@ class LogWriter:
         self._topic = topic
         self._in_flight = in_flight or InFlight()
         self._ids: list[int] = []
-        self._looking_up = asyncio.Lock()
         self._calls: list[_Call] = []
         self._writing: asyncio.Task[None] | None = None
 
-    async def partitions(self) -> int:
-        """Tell how many partitions the topic has; that never changes."""
-        async with self._looking_up:
-            if not self._ids:
-                self._ids = await partition_ids(self._engine, self._topic)
-        return len(self._ids)
+    async def find_topic(self) -> None:
+        """Look up the topic's partitions once, since they never change; raises where there is no such topic."""
+        if not self._ids:
+            self._ids = await partition_ids(self._engine, self._topic)
 
     async def append(self, records: Sequence[NewRecord]) -> list[Receipt]:
         """Append all of `records` in one transaction, or none; one receipt each, in order, once they are durable.
@@ -81,7 +78,7 @@ class LogWriter:
         """
         if not records:
             return []
-        await self.partitions()
+        await self.find_topic()
         call = _Call(records, [*map(size_of, records)], asyncio.get_running_loop().create_future())
         self._in_flight.add(call.sizes)
         self._calls.append(call)
@@ -89,8 +86,12 @@ class LogWriter:
             self._writing = asyncio.create_task(self._write_all())
         return await call.receipts
 
+    async def ping(self) -> None:
+        """Return when the topic is there."""
+        await partition_ids(self._engine, self._topic)
+
     async def close(self) -> None:
-        """Return when nothing is being written any more."""
+        """Return when every call has been answered."""
         if self._writing is not None:
             await self._writing
 
@@ -99,8 +100,8 @@ class LogWriter:
             calls, self._calls = self._calls, []
             # Whoever was cancelled while waiting has been told that the outcome is unknown.
             await self._answer([call for call in calls if not call.receipts.done()])
-            for size in chain.from_iterable(call.sizes for call in calls):
-                self._in_flight.remove(size)
+            for call in calls:
+                self._in_flight.remove(sum(call.sizes), len(call.sizes))
 
     async def _answer(self, calls: Sequence[_Call]) -> None:
         try:
@@ -118,7 +119,8 @@ class LogWriter:
     async def _write(self, records: Sequence[NewRecord]) -> list[Receipt]:
         if not records:
             return []
-        ids = [self._ids[record.partition] for record in records]
+        partitions = [record.partition % len(self._ids) for record in records]
+        ids = [self._ids[partition] for partition in partitions]
         async with begin(self._engine) as connection:
             heads = (await connection.exec_driver_sql(_LOCK, (sorted(set(ids)),))).all()
             following: dict[int, int] = {head.id: head.next_offset for head in heads}
@@ -142,9 +144,4 @@ class LogWriter:
                     self._topic,
                 ),
             )
-        return [Receipt(record.partition, offset) for record, offset in zip(records, offsets, strict=True)]
-
-
-def partition_of(key: bytes, partitions: int) -> int:
-    """Choose the partition of a key: always the same one."""
-    return crc32(key) % partitions
+        return [*map(Receipt, partitions, offsets)]

@@ -1,6 +1,9 @@
 """Topics of the embedded log."""
 
-from sqlalchemy import select
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import Row, select
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from adapters.postgres.schema.tables import log_partitions
@@ -33,12 +36,17 @@ async def ensure_topic(engine: AsyncEngine, topic: str, partitions: int | None =
     return standing
 
 
+async def heads(engine: AsyncEngine, topic: str) -> Sequence[Row[Any]]:
+    """Read the topic's rows of `log_partitions`, in the order of partitions."""
+    table = log_partitions.c
+    wanted = select(log_partitions).where(table.topic == topic).order_by(table.partition)
+    async with reading(engine) as connection:
+        rows = (await connection.execute(wanted)).all()
+    if not rows:
+        raise WrongDeployment(f"event log: there is no topic {topic}")
+    return rows
+
+
 async def partition_ids(engine: AsyncEngine, topic: str) -> list[int]:
     """List the keys of the topic's partitions, in the order of partitions."""
-    table = log_partitions.c
-    async with reading(engine) as connection:
-        rows = await connection.execute(select(table.id).where(table.topic == topic).order_by(table.partition))
-        ids = list(rows.scalars())
-    if not ids:
-        raise WrongDeployment(f"event log: there is no topic {topic}")
-    return ids
+    return [head.id for head in await heads(engine, topic)]

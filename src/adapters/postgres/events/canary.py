@@ -7,9 +7,9 @@ import asyncpg
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from adapters.postgres.events import event_statements as statements
-from adapters.postgres.events.printed_payloads import ROWS, LargePayloads
+from adapters.postgres.events.printed_payloads import ROWS, Printer
 from adapters.postgres.schema.tables import events
-from adapters.postgres.sessions import durability
+from adapters.postgres.sessions import transactions
 from adapters.postgres.sessions.lock_holders import holders_told
 from adapters.records.log_record import LogRecord
 from application.ports import Delivery, Outcome
@@ -30,14 +30,12 @@ async def store_canary(engine: AsyncEngine) -> None:
     try:
         await _store(engine, _canary("canary", EventType.LOGIN, b"{}"))
     except (Rejected, Declined, WrongDeployment):
-        async with holders_told(engine):
-            async with engine.connect() as connection:
-                found = (await connection.execute(_STORED)).all()
-                payload = await LargePayloads(connection).at(0, found) if found and found[0].large else None
-        if not found:
+        async with holders_told(engine), engine.connect() as connection:
+            found = (await connection.execute(_STORED)).all()
+            like = await Printer(connection).stored(0, found) if found else None
+        if like is None:
             raise
-        payload = payload or found[0].payload or "{}"
-        await _store(engine, _canary(found[0].user_id, EventType(found[0].event_type), payload.encode()))
+        await _store(engine, _canary(like.user_id, EventType(like.event_type), (like.payload or "{}").encode()))
 
 
 def _canary(user_id: str, event_type: EventType, payload: bytes) -> Delivery:
@@ -48,17 +46,16 @@ def _canary(user_id: str, event_type: EventType, payload: bytes) -> Delivery:
 
 
 async def _store(engine: AsyncEngine, canary: Delivery) -> None:
-    async with holders_told(engine, of_events=True):
-        async with engine.connect() as connection:
-            await statements.begin(connection)
-            await connection.exec_driver_sql("SAVEPOINT canary")
-            await _write(connection, canary)
-            if await statements.compare(connection, [canary]) != [Outcome.DUPLICATE]:
-                raise Declined("database: a trigger keeps every row out, or this role may not see it")
-            await connection.exec_driver_sql("SET CONSTRAINTS ALL IMMEDIATE")
-            # Nobody ever sees the row, but the commit is one of a transaction that has written.
-            await connection.exec_driver_sql("ROLLBACK TO SAVEPOINT canary")
-            await durability.commit(connection)
+    async with holders_told(engine, of_events=True), engine.connect() as connection:
+        await statements.begin(connection)
+        await connection.exec_driver_sql("SAVEPOINT canary")
+        await _write(connection, canary)
+        if await statements.compare(connection, [canary]) != [Outcome.DUPLICATE]:
+            raise Declined("database: a trigger keeps every row out, or this role may not see it")
+        await connection.exec_driver_sql("SET CONSTRAINTS ALL IMMEDIATE")
+        # Nobody ever sees the row, but the commit is one of a transaction that has written.
+        await connection.exec_driver_sql("ROLLBACK TO SAVEPOINT canary")
+        await transactions.commit(connection)
 
 
 async def _write(connection: AsyncConnection, canary: Delivery) -> None:

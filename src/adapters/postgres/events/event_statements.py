@@ -14,6 +14,7 @@ from application.ports import Delivery, Outcome
 _STATEMENT_BYTES = 32 * 1024 * 1024
 """From how many bytes of payload on a statement takes no more events; the server refuses messages of 1 GiB."""
 _COLUMNS = ("id", "user_id", "event_type", "payload", "occurred_at", "log_partition", "log_offset")
+_CONTENT_COLUMNS = 4
 _KNOWN = "SELECT id FROM events WHERE id = ANY($1::uuid[])"
 # Sorted by id, so that writers of the same ids wait for each other instead of deadlocking. The conflict target is
 # named: a violation of any other constraint must not pass for a duplicate.
@@ -128,53 +129,32 @@ async def known(connection: AsyncConnection, deliveries: Sequence[Delivery]) -> 
 
 async def insert(connection: AsyncConnection, deliveries: Sequence[Delivery]) -> list[UUID]:
     """Insert deliveries with distinct ids, sorted by id, where these are new; answer the new ones."""
-    return [each for part in _parts(deliveries) for each in await _insert(connection, part)]
+    new: list[UUID] = []
+    for columns in _parts(deliveries):
+        new += (await connection.exec_driver_sql(_INSERT, columns)).scalars()
+    return new
 
 
 async def compare(connection: AsyncConnection, deliveries: Sequence[Delivery]) -> list[Outcome | None]:
     """Tell duplicates, conflicts and what does not stand in the table, in order."""
-    return [each for part in _parts(deliveries) for each in await _compare(connection, part)]
+    outcomes: list[Outcome | None] = []
+    for columns in _parts(deliveries):
+        rows = await connection.exec_driver_sql(_COMPARE, columns[:_CONTENT_COLUMNS])
+        outcomes += [_OUTCOMES[same] for same in rows.scalars()]
+    return outcomes
 
 
 def _row(delivery: Delivery) -> tuple[object, ...]:
+    """Render the values of `_COLUMNS`."""
     record, (event_id, user_id, event_type, occurred_at, payload) = delivery
     return event_id, user_id, event_type, payload.decode(), occurred_at, record.partition, record.offset
 
 
-async def _insert(connection: AsyncConnection, deliveries: Sequence[Delivery]) -> Sequence[UUID]:
-    records = [delivery.record for delivery in deliveries]
-    rows = await connection.exec_driver_sql(
-        _INSERT,
-        (
-            *_contents(deliveries),
-            [delivery.event.occurred_at for delivery in deliveries],
-            [record.partition for record in records],
-            [record.offset for record in records],
-        ),
-    )
-    return rows.scalars().all()
-
-
-async def _compare(connection: AsyncConnection, deliveries: Sequence[Delivery]) -> list[Outcome | None]:
-    rows = await connection.exec_driver_sql(_COMPARE, _contents(deliveries))
-    return [_OUTCOMES[same] for same in rows.scalars()]
-
-
-def _parts(deliveries: Sequence[Delivery]) -> Iterator[Sequence[Delivery]]:
-    """Cut `deliveries` into as much as one statement takes."""
+def _parts(deliveries: Sequence[Delivery]) -> Iterator[tuple[list[object], ...]]:
+    """Cut `deliveries` into as much as one statement takes, an array of values for each of `_COLUMNS`."""
     start = size = 0
     for place, delivery in enumerate(deliveries, 1):
         size += len(delivery.event.payload)
         if size >= _STATEMENT_BYTES or place == len(deliveries):
-            yield deliveries[start:place]
+            yield tuple(map(list, zip(*map(_row, deliveries[start:place]), strict=True)))
             start, size = place, 0
-
-
-def _contents(deliveries: Sequence[Delivery]) -> tuple[list[object], ...]:
-    events_ = [delivery.event for delivery in deliveries]
-    return (
-        [event.id for event in events_],
-        [event.user_id for event in events_],
-        [event.event_type.value for event in events_],
-        [event.payload.decode() for event in events_],
-    )

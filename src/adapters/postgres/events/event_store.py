@@ -1,19 +1,18 @@
 """The table of events."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Sequence
-from contextlib import aclosing
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
 from sqlalchemy import Row, Select, literal, text, tuple_
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from adapters.postgres.events import event_statements as statements
 from adapters.postgres.events.canary import store_canary
 from adapters.postgres.events.event_writer import EventWriter
-from adapters.postgres.events.printed_payloads import ROWS, LargePayloads
+from adapters.postgres.events.printed_payloads import ROWS, Printer
 from adapters.postgres.schema.tables import events
 from adapters.postgres.sessions import times
 from adapters.postgres.sessions.errors import translated
@@ -35,17 +34,8 @@ WHERE datname = current_database() AND pid <> pg_backend_pid()
 """
 
 
-class PostgresEventStore:
-    """`EventStore` over the table `events`."""
-
-    def __init__(self, engine: AsyncEngine, *, settle: float) -> None:
-        """`settle`: within how many seconds every writer's transaction ends; `add` sees to it that its own does."""
-        self._engine = engine
-        self._settle = settle
-        self._writer = EventWriter(engine, settle=settle)
-
-    async def add(self, deliveries: Sequence[Delivery]) -> Sequence[Outcome]:
-        return await self._writer.add(deliveries)
+class PostgresEventStore(EventWriter):
+    """`EventStore` over the table `events`: what its base writes, and what is read here."""
 
     async def check(self, deliveries: Sequence[Delivery]) -> Sequence[Outcome | None]:
         async with reading(self._engine) as connection:
@@ -57,23 +47,19 @@ class PostgresEventStore:
         async with reading(self._engine) as connection:
             # One row more than fits, to tell whether there are more.
             found = await _found(connection, _listing(wanted, after), limit + 1)
-            large = LargePayloads(connection)
-            for place, row in enumerate(found):
+            printer = Printer(connection)
+            for place in range(len(found)):
                 if len(rows) == limit or size >= PAGE_PAYLOAD:
                     return Page(rows, Cursor(rows[-1].created_at, rows[-1].id))
-                payload = row.payload if row.large is None else await large.at(place, found)
-                if row.large is None or payload is not None:
-                    rows.append(_stored(row, payload))
-                    size += len(payload or "")
+                if (row := await printer.stored(place, found)) is not None:
+                    rows.append(row)
+                    size += len(row.payload or "")
         return Page(rows, None)
 
     async def get(self, event_id: UUID) -> StoredEvent | None:
         async with reading(self._engine) as connection:
             rows = (await connection.execute(ROWS.where(events.c.id == event_id))).all()
-            if not rows or rows[0].large is None:
-                return _stored(rows[0], rows[0].payload) if rows else None
-            payload = await LargePayloads(connection).at(0, rows)
-        return None if payload is None else _stored(rows[0], payload)
+            return await Printer(connection).stored(0, rows) if rows else None
 
     async def settled_until(self) -> datetime:
         async with reading(self._engine) as connection:
@@ -129,21 +115,12 @@ async def _found(connection: AsyncConnection, halves: Sequence[Select[Any]], lim
     rows: list[Row[Any]] = []
     size = 0
     for half in halves:
-        async with aclosing(_streamed(connection, half.limit(limit - len(rows)))) as found:
-            async for row in found:
-                rows.append(row)
-                if len(rows) == limit or size >= PAGE_PAYLOAD:
-                    return rows
-                size += len(row.payload or "")
+        part = half.limit(limit - len(rows)).execution_options(yield_per=_FETCH_ROWS)
+        async with connection.stream(part) as found:
+            async for fetched in found.partitions():
+                for row in fetched:
+                    rows.append(row)
+                    if len(rows) == limit or size >= PAGE_PAYLOAD:
+                        return rows
+                    size += len(row.payload or "")
     return rows
-
-
-async def _streamed(connection: AsyncConnection, listing: Select[Any]) -> AsyncGenerator[Row[Any], None]:
-    async with connection.stream(listing, execution_options={"yield_per": _FETCH_ROWS}) as found:
-        async for rows in found.partitions():
-            for row in rows:
-                yield row
-
-
-def _stored(row: Row[*tuple[Any, ...]], payload: str | None) -> StoredEvent:
-    return StoredEvent(row.id, row.user_id, row.event_type, payload, row.created_at, row.occurred_at)

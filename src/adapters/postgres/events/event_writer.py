@@ -8,7 +8,7 @@ from uuid import UUID
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from adapters.postgres.events import event_statements as statements
-from adapters.postgres.sessions import durability
+from adapters.postgres.sessions import transactions
 from adapters.postgres.sessions.lock_holders import holders_told
 from application.ports import Delivery, Outcome
 from domain.errors import Declined, Unavailable
@@ -20,7 +20,7 @@ class EventWriter:
     """Adds events as `EventStore.add` promises."""
 
     def __init__(self, engine: AsyncEngine, *, settle: float) -> None:
-        """`settle`: within how many seconds each transaction ends."""
+        """`settle`: within how many seconds every writer's transaction ends; `add` sees to it that its own does."""
         self._engine = engine
         self._settle = settle
         self._wary_for = 0
@@ -31,7 +31,6 @@ class EventWriter:
         """Whether the last batch could not be written: a COPY that was abandoned may stand in the way."""
 
     async def add(self, deliveries: Sequence[Delivery]) -> Sequence[Outcome]:
-        """Store what is new; see the port."""
         took_copies = self._takes_copies
         try:
             return await self._add(deliveries)
@@ -55,8 +54,8 @@ class EventWriter:
             rest = [delivery for place, delivery in enumerate(deliveries) if place not in new]
             compared = iter(await statements.compare(connection, rest))
             if not written:
-                await durability.rely_on_reads(connection)
-            await durability.commit(connection)
+                await transactions.rely_on_reads(connection)
+            await transactions.commit(connection)
         outcomes = [Outcome.STORED if place in new else next(compared) for place in range(len(deliveries))]
         if None in outcomes:
             raise Declined(
@@ -85,7 +84,7 @@ class EventWriter:
         try:
             async with self._session() as connection:
                 await statements.copy(connection, unique)
-                await durability.confirm(connection)
+                await transactions.confirm(connection)
         except statements.Taken:
             # One taken id costs a whole COPY, and seldom comes alone.
             self._wary_for = _WARY_BATCHES

@@ -14,7 +14,7 @@ from sqlalchemy import TEXT, Row, case, cast, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from adapters.postgres.schema.tables import events
-from application.listing import MAX_PRINTED_NUMBERS, omitted
+from application.listing import MAX_PRINTED_NUMBERS, StoredEvent, omitted
 
 _SMALL_BYTES = 2_000
 """Up to here a payload is printed along with its row. Larger ones may be compressed, to a hundredth of their size."""
@@ -85,20 +85,24 @@ ROWS = select(
 )
 
 
-class LargePayloads:
-    """Prints the payloads of rows from `ROWS` that these do not have, a group at a time."""
+class Printer:
+    """Renders rows from `ROWS`, and prints the payloads that these do not have, a group at a time."""
 
     def __init__(self, connection: AsyncConnection) -> None:
         self._connection = connection
         self._unchecked = _UNCHECKED_BYTES
         self._texts: dict[UUID, str] = {}
 
-    async def at(self, place: int, rows: Sequence[Row[*tuple[Any, ...]]]) -> str | None:
-        """Tell the payload of the row at a place, which is large; None where the row is no longer there."""
-        event_id = rows[place].id
-        if event_id not in self._texts:
-            self._texts = await self._print(rows[place : place + _GROUP_ROWS])
-        return self._texts.get(event_id)
+    async def stored(self, place: int, rows: Sequence[Row[*tuple[Any, ...]]]) -> StoredEvent | None:
+        """Render the row at a place; None where its payload is large, and the row no longer there."""
+        row = rows[place]
+        payload = row.payload
+        if row.large is not None:
+            if row.id not in self._texts:
+                self._texts = await self._print(rows[place : place + _GROUP_ROWS])
+            if (payload := self._texts.get(row.id)) is None:
+                return None
+        return StoredEvent(row.id, row.user_id, row.event_type, payload, row.created_at, row.occurred_at)
 
     async def _print(self, rows: Sequence[Row[*tuple[Any, ...]]]) -> dict[UUID, str]:
         large = [row for row in rows if row.large is not None]

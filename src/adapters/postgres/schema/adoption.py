@@ -1,7 +1,7 @@
 """Take over a table `events` that the predecessor made, or refuse what is none of its kind."""
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -28,6 +28,11 @@ _STANDS_ALREADY = {"23505", "42710", "42P07"}
 """By how far the other one is: in the catalogue's index only, with its type, or with its table."""
 _UTC_NAMES = {"UTC", "ETC/UTC", "UCT", "ETC/UCT", "ZULU", "ETC/ZULU", "UNIVERSAL", "ETC/UNIVERSAL", "GMT", "ETC/GMT"}
 
+_TIME_ZONE = """
+SELECT setting, source, quote_ident(current_database()) AS database, quote_ident(session_user) AS role
+FROM pg_settings WHERE name = 'TimeZone'
+"""
+
 
 def adopt(connection: Connection) -> bool:
     """Check a table `events` that stands already; False when there is none.
@@ -36,19 +41,16 @@ def adopt(connection: Connection) -> bool:
     the predecessor's, or holds local times.
     """
     inspector = inspect(connection)
+    local = _local_time(connection)
     if not inspector.has_table(EVENTS):
-        if local := _local_time(connection):
+        if local:
             logger.warning(
                 "the database's TimeZone is %s: the predecessor would write local times into our table. Before it "
                 "writes: %s",
                 *(local.zone, local.remedy),
             )
         return False
-    columns = {column["name"]: column for column in inspector.get_columns(EVENTS)}
-    problems = [
-        *_missing_or_wrong(columns),
-        *_unfillable(columns),
-    ]
+    problems = list(_problems({column["name"]: column for column in inspector.get_columns(EVENTS)}))
     if inspector.get_pk_constraint(EVENTS)["constrained_columns"] != ["id"]:
         problems.append("its primary key is not (id)")
     if problems:
@@ -56,7 +58,14 @@ def adopt(connection: Connection) -> bool:
             f"the table {EVENTS} is not the predecessor's and was left as it is: {'; '.join(problems)}. "
             "Rename it, or give DB_NAME another database"
         )
-    _require_utc(connection)
+    if local:
+        # `created_at` has no time zone: what it means is decided by the sessions that filled it.
+        raise WrongDeployment(
+            f"the database's TimeZone is {local.zone}, so that the rows of {EVENTS} are in its local time, while "
+            "created_at is read as UTC. Once only (again would shift the rows again) and with all writers stopped: "
+            f"BEGIN; ALTER TABLE {EVENTS} ALTER created_at TYPE timestamp USING created_at AT TIME ZONE "
+            f"'{local.zone}' AT TIME ZONE 'UTC'; {local.remedy}; COMMIT"
+        )
     return True
 
 
@@ -71,38 +80,17 @@ def may_be_overtaken() -> Iterator[None]:
         raise
 
 
-def _missing_or_wrong(columns: dict[str, ReflectedColumn]) -> list[str]:
-    problems = []
+def _problems(columns: Mapping[str, ReflectedColumn]) -> Iterator[str]:
     for name, accepted in _ACCEPTED.items():
         column = columns.get(name)
         if column is None:
-            problems.append(f"it has no column {name}")
+            yield f"it has no column {name}"
         elif not isinstance(column["type"], accepted) or getattr(column["type"], "timezone", False):
-            problems.append(f"its column {name} is of type {column['type']}")
-    return problems
-
-
-def _unfillable(columns: dict[str, ReflectedColumn]) -> list[str]:
-    return [
-        f"its column {name} must be filled, and we do not know with what"
-        for name, column in columns.items()
-        if name not in _ACCEPTED and not column["nullable"] and not _fills_itself(column)
-    ]
-
-
-def _fills_itself(column: ReflectedColumn) -> bool:
-    return column["default"] is not None or "identity" in column or "computed" in column
-
-
-def _require_utc(connection: Connection) -> None:
-    """`created_at` has no time zone: what it means is decided by the sessions that filled it."""
-    if local := _local_time(connection):
-        raise WrongDeployment(
-            f"the database's TimeZone is {local.zone}, so that the rows of {EVENTS} are in its local time, while "
-            "created_at is read as UTC. Once only (again would shift the rows again) and with all writers stopped: "
-            f"BEGIN; ALTER TABLE {EVENTS} ALTER created_at TYPE timestamp USING created_at AT TIME ZONE "
-            f"'{local.zone}' AT TIME ZONE 'UTC'; {local.remedy}; COMMIT"
-        )
+            yield f"its column {name} is of type {column['type']}"
+    for name, column in columns.items():
+        fills_itself = column["default"] is not None or "identity" in column or "computed" in column
+        if name not in _ACCEPTED and not column["nullable"] and not fills_itself:
+            yield f"its column {name} must be filled, and we do not know with what"
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,12 +98,6 @@ class _LocalTime:
     zone: str
     remedy: str
     """The statement that brings later sessions to UTC."""
-
-
-_TIME_ZONE = """
-SELECT setting, source, quote_ident(current_database()) AS database, quote_ident(session_user) AS role
-FROM pg_settings WHERE name = 'TimeZone'
-"""
 
 
 def _local_time(connection: Connection) -> _LocalTime | None:

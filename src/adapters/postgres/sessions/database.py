@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import asyncpg
 
 from adapters.postgres.sessions import times
-from adapters.postgres.sessions.errors import LOST, of_the_server
+from adapters.postgres.sessions.errors import LOST, domain_error
 from adapters.postgres.sessions.pooler import NoSession, session_expected
 from domain.errors import Unavailable
 
@@ -71,7 +71,7 @@ class Database:
                         raise
                     return session
         except asyncpg.PostgresError as error:
-            raise of_the_server(error, where=where) from error
+            raise domain_error(error, where=where) from error
         except LOST as error:
             text = str(error) or f"no session within {self.limits.connect:g} s"
             raise Unavailable(f"database: {type(error).__name__}: {text}{where}") from error

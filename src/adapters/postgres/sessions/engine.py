@@ -11,7 +11,7 @@ from sqlalchemy.exc import InvalidatePoolError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.pool import ConnectionPoolEntry
 
-from adapters.postgres.sessions import durability
+from adapters.postgres.sessions import transactions
 from adapters.postgres.sessions.database import Database, milliseconds
 from adapters.postgres.sessions.errors import may_be_the_session
 
@@ -41,7 +41,7 @@ def create_engine(database: Database, *, application_name: str, pool_size: int) 
         # An exception's text would otherwise hold the parameters: payloads.
         hide_parameters=True,
     )
-    durability.watch(engine)
+    transactions.watch(engine)
     _check_sessions(engine)
     return engine
 

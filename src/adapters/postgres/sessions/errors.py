@@ -42,7 +42,7 @@ def translated(*, of_events: bool = False) -> Iterator[None]:
     except (DBAPIError, asyncpg.PostgresError, PoolExhausted, *LOST) as error:
         cause = _driver_error(error)
         if isinstance(cause, asyncpg.PostgresError):
-            raise of_the_server(cause, of_events=of_events) from cause
+            raise domain_error(cause, of_events=of_events) from cause
         if not isinstance(cause, (PoolExhausted, *LOST)) and not getattr(error, "connection_invalidated", False):
             raise cause from None
         # A call that was given up since it took too long, or a connection that is lost or was never made.
@@ -65,7 +65,7 @@ def sqlstate(error: BaseException) -> str | None:
     return state if isinstance(state, str) else None
 
 
-def of_the_server(error: asyncpg.PostgresError, *, of_events: bool = False, where: str = "") -> Exception:
+def domain_error(error: asyncpg.PostgresError, *, of_events: bool = False, where: str = "") -> Exception:
     """Turn what the server has told into one of the domain's errors."""
     state = error.sqlstate
     text = f"database: SQLSTATE {state}: {error.message or type(error).__name__}{where}"

@@ -2,11 +2,9 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Any
 
-from sqlalchemy import Row
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
@@ -33,9 +31,15 @@ WHERE granted AND mode <> 'AccessShareLock' AND pid IS DISTINCT FROM pg_backend_
   AND coalesce(xact_start, '-infinity') < clock_timestamp() - interval '1 s'
 """
 # Of other roles' sessions only pid, user and application are visible, unless one may read all statistics.
-_SESSIONS = """
-SELECT holder.pid, application_name, usename, host(client_addr) AS address, state,
-       coalesce(xact_start, state_change, backend_start) AS since
+_NAMES = """
+SELECT CASE WHEN holder.pid = 0 THEN 'a prepared transaction (see pg_prepared_xacts)' ELSE format(
+    'pid %s (%s)', holder.pid, concat_ws(
+        ', ', 'application ' || coalesce(nullif(application_name, ''), 'unnamed'), 'user ' || usename,
+        'from ' || host(client_addr), state || ' since ' || to_char(
+            coalesce(xact_start, state_change, backend_start) AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS"+0000"'
+        )
+    )
+) END
 FROM unnest($1::int[]) AS holder (pid) LEFT JOIN pg_stat_activity AS activity USING (pid) ORDER BY pid
 """
 
@@ -99,18 +103,4 @@ async def waits_told(watching: AsyncConnection, pid: int, limit: float) -> Async
 
 async def _named(connection: AsyncConnection, query: str, parameter: object) -> str:
     pids = {pid or 0 for pid in (await connection.exec_driver_sql(query, (parameter,))).scalars()}
-    if not pids:
-        return ""
-    return "; ".join(map(_name, await connection.exec_driver_sql(_SESSIONS, (list(pids),))))
-
-
-def _name(holder: Row[Any]) -> str:
-    if not holder.pid:
-        return "a prepared transaction (see pg_prepared_xacts)"
-    shown: Iterable[str | None] = (
-        f"application {holder.application_name or 'unnamed'}",
-        holder.usename and f"user {holder.usename}",
-        holder.address and f"from {holder.address}",
-        holder.since and f"{holder.state} since {holder.since:%Y-%m-%d %H:%M:%S%z}",
-    )
-    return f"pid {holder.pid} ({', '.join(filter(None, shown))})"
+    return "; ".join((await connection.exec_driver_sql(_NAMES, (list(pids),))).scalars())

@@ -37,21 +37,15 @@ def session_expected() -> Iterator[None]:
         raise
 
 
-async def is_pooled(session: asyncpg.Connection) -> bool:
-    """Tell whether a pooler stands between: it told the driver a number of its own making for the server's process."""
-    told: int = session.get_server_pid()
-    return told != await _server_of(session)
-
-
 async def require_servers_of_their_own(one: asyncpg.Connection, other: asyncpg.Connection) -> None:
     """Raise `NoSession` where a pooler lends a server for a transaction only."""
     for _ in range(_LOOKS):
-        first, second, again = await _server_of(one), await _server_of(other), await _server_of(one)
+        first, second, again = await server_of(one), await server_of(other), await server_of(one)
         if first != again or first == second:
             raise NoSession("two sessions share the server's process")
 
 
-async def _server_of(session: asyncpg.Connection) -> int:
+async def server_of(session: asyncpg.Connection) -> int:
     """Tell which process of the database serves `session` at present."""
     async with session.transaction():
         pid: int = await session.fetchval(_PID)

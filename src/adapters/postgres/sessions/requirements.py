@@ -8,7 +8,7 @@ import asyncpg
 from adapters.postgres.schema.tables import VERSION_TABLE, metadata
 from adapters.postgres.sessions.database import Database, milliseconds
 from adapters.postgres.sessions.errors import translated
-from adapters.postgres.sessions.pooler import is_pooled, require_servers_of_their_own, session_expected
+from adapters.postgres.sessions.pooler import require_servers_of_their_own, server_of, session_expected
 from domain.errors import WrongDeployment
 
 _ENCODING = """
@@ -37,7 +37,8 @@ async def require_usable(database: Database) -> None:
     async with checking(database) as session:
         await _require_utf8(session)
         await _require_logged(session)
-        if await is_pooled(session):
+        # The driver was told a number of the pooler's making.
+        if session.get_server_pid() != await server_of(session):
             async with checking(database) as other:
                 await require_servers_of_their_own(session, other)
 

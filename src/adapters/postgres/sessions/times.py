@@ -5,15 +5,13 @@ a time zone, fails on what lies outside the years 1 to 9999, and takes longer.
 """
 
 from datetime import UTC, datetime, timedelta
-from struct import Struct
 
 import asyncpg
 
 FIRST, LAST = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
 _EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
 _TYPES = ("timestamptz", "timestamp")
-_MICROSECONDS = Struct(">q")
-_pack, _unpack = _MICROSECONDS.pack, _MICROSECONDS.unpack
 
 
 async def adapt(driver: asyncpg.Connection) -> None:
@@ -24,13 +22,12 @@ async def adapt(driver: asyncpg.Connection) -> None:
 
 def encode(moment: datetime) -> bytes:
     """Render an aware time in binary format."""
-    since = moment - _EPOCH
-    return _pack((since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds)
+    return ((moment - _EPOCH) // _MICROSECOND).to_bytes(8, "big", signed=True)
 
 
 def decode(data: bytes) -> datetime:
     """Read a time in binary format; beyond the calendar it is the calendar's first or last instant."""
-    (microseconds,) = _unpack(data)
+    microseconds = int.from_bytes(data, "big", signed=True)
     try:
         return _EPOCH + timedelta(microseconds=microseconds)
     except OverflowError:

@@ -20,7 +20,7 @@ def unhurried() -> Iterator[None]:
 def build(name: str, table: str, columns: str) -> None:
     """Make an index where it does not stand."""
     # A build that was interrupted leaves an invalid index, which IF NOT EXISTS would take for a good one.
-    if _is_invalid(name):
+    if _stands("FROM pg_index WHERE indexrelid = to_regclass(:name) AND NOT indisvalid", name):
         drop(name)
     op.execute(f"CREATE INDEX {_concurrently(table)} IF NOT EXISTS {name} ON {table} ({columns})")
 
@@ -32,14 +32,9 @@ def drop(name: str) -> None:
 
 def _concurrently(relation: str) -> str:
     """Block no writer, which a partitioned table does not know."""
-    found = op.get_bind().execute(
-        text("SELECT 1 FROM pg_class WHERE oid = to_regclass(:name) AND relkind IN ('p', 'I')"), {"name": relation}
-    )
-    return "CONCURRENTLY" if found.first() is None else ""
+    is_partitioned = _stands("FROM pg_class WHERE oid = to_regclass(:name) AND relkind IN ('p', 'I')", relation)
+    return "" if is_partitioned else "CONCURRENTLY"
 
 
-def _is_invalid(index: str) -> bool:
-    found = op.get_bind().execute(
-        text("SELECT 1 FROM pg_index WHERE indexrelid = to_regclass(:name) AND NOT indisvalid"), {"name": index}
-    )
-    return found.first() is not None
+def _stands(condition: str, name: str) -> bool:
+    return op.get_bind().execute(text(f"SELECT 1 {condition}"), {"name": name}).first() is not None
