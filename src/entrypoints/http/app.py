@@ -23,11 +23,10 @@ from entrypoints.http.requests.body import BodyReader
 from entrypoints.http.requests.parameters import reject_parameters
 from entrypoints.http.responses import Handler, HttpResponse
 from entrypoints.http.routes.batch import BATCH_MEDIA_TYPES, batch_handler
-from entrypoints.http.routes.docs import get_docs
+from entrypoints.http.routes.docs import get_docs, get_openapi
 from entrypoints.http.routes.generate import generate_handler
 from entrypoints.http.routes.health import alive, ready, ready_in_full
 from entrypoints.http.routes.listing import get_event, list_events
-from entrypoints.http.routes.openapi import get_openapi
 from entrypoints.http.routes.root import get_root
 
 _ALLOW = ((b"allow", b"OPTIONS, POST"),)

@@ -8,7 +8,7 @@ from html.parser import HTMLParser
 import pytest
 
 from entrypoints.http.openapi.document import document
-from entrypoints.http.routes.docs import page
+from entrypoints.http.openapi.page import page
 from tests.support.api import Api
 
 VOID = {"meta", "li"}

@@ -25,46 +25,46 @@ _EVERYWHERE = (400, 405, 408, 422, 431, 500, 501, 503, 505)
 """Any request may get these, from the server or because of a bug."""
 
 
-def header(schema_type: str, description: str, example: str | int) -> Schema:
-    """Describe a response's header."""
-    return {"description": description, "schema": {"type": schema_type}, "example": example}
+def header(description: str, example: str | int) -> Schema:
+    """Describe a response's header, which is a number if its example is one."""
+    schema = {"type": "string" if isinstance(example, str) else "integer"}
+    return {"description": description, "schema": schema, "example": example}
 
 
-RETRY_AFTER = {"retry-after": header("integer", "Seconds to wait before the next attempt", 5)}
+ALLOW = {"allow": header("The methods that the path supports", "GET, HEAD, OPTIONS")}
+RETRY_AFTER = {"retry-after": header("Seconds to wait before the next attempt", 5)}
 
 _PROBLEM_HEADERS: dict[HTTPStatus, Schema] = {
-    HTTPStatus.METHOD_NOT_ALLOWED: {
-        "allow": header("string", "The methods that the path supports", "GET, HEAD, OPTIONS")
-    },
+    HTTPStatus.METHOD_NOT_ALLOWED: ALLOW,
     HTTPStatus.UNSUPPORTED_MEDIA_TYPE: {
-        "accept": header("string", "The supported media types", "application/json"),
-        "accept-encoding": header("string", "The supported encodings", "gzip, deflate, zstd"),
+        "accept": header("The supported media types", "application/json"),
+        "accept-encoding": header("The supported encodings", "gzip, deflate, zstd"),
     },
     HTTPStatus.SERVICE_UNAVAILABLE: RETRY_AFTER,
 }
 
 
 HEADERS: Schema = {
-    "x-request-id": header("string", "The X-Request-ID of the request, or a new one", "0198f3c0"),
-    "x-content-type-options": header("string", "Clients must not guess the media type", "nosniff"),
-    "cache-control": header("string", "Caches must not store the response", "no-store"),
+    "x-request-id": header("The X-Request-ID of the request, or a new one", "0198f3c0"),
+    "x-content-type-options": header("Clients must not guess the media type", "nosniff"),
+    "cache-control": header("Caches must not store the response", "no-store"),
 }
 """The headers of every response."""
 
 
-def response(description: str, media_types: Schema | None = None, **headers: Schema) -> Schema:
+def response(description: str, media_types: Schema | None = None, headers: Schema | None = None) -> Schema:
     """Describe a response by the schemas of its media types (none if it has no content) and its headers."""
     content = {media_type: {"schema": schema} for media_type, schema in (media_types or {}).items()}
     described: Schema = {
         "description": description,
-        "headers": {**{name: ref_to("headers", name) for name in HEADERS}, **headers},
+        "headers": {**{name: ref_to("headers", name) for name in HEADERS}, **(headers or {})},
     }
     return {**described, "content": content} if content else described
 
 
 def error_responses(*statuses: int) -> dict[str, Schema]:
     """Refer to the error responses with `statuses`, and to those that any request may get."""
-    return {str(status): ref_to("responses", _name(HTTPStatus(status))) for status in sorted({*statuses, *_EVERYWHERE})}
+    return {str(status): ref_to("responses", _name(HTTPStatus(status))) for status in {*statuses, *_EVERYWHERE}}
 
 
 def _name(status: HTTPStatus) -> str:
@@ -72,7 +72,7 @@ def _name(status: HTTPStatus) -> str:
 
 
 ERROR_RESPONSES: Schema = {
-    _name(status): response(description, {MEDIA_TYPE: ref("Problem")}, **_PROBLEM_HEADERS.get(status, {}))
+    _name(status): response(description, {MEDIA_TYPE: ref("Problem")}, _PROBLEM_HEADERS.get(status))
     for status, description in _PROBLEMS.items()
 }
 
