@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from adapters.records import codec
 from domain.event import UserEvent
-from entrypoints.http.requests.batch_items import BatchSplitter, TooManyItems
+from entrypoints.http.problems import HttpProblem
+from entrypoints.http.requests.batch_items import BatchSplitter
 from entrypoints.http.requests.json_splitter import MalformedJson
 from tests.fuzz.damage import damaged
 from tests.fuzz.test_event_bodies import parsed
@@ -79,7 +80,7 @@ def test_any_body_splits_or_is_rejected(body: bytes) -> None:
     for split in (_splitter.array, _splitter.lines):
         try:
             found = taken_apart(split(body))
-        except (MalformedJson, TooManyItems):
+        except (MalformedJson, HttpProblem):
             continue
         assert len(found) <= _MAX_ITEMS
         if split == _splitter.array and (expected := parsed(body)) is not None:

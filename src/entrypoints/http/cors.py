@@ -10,6 +10,7 @@ from entrypoints.http.headers import HeaderFields, Headers, by_name
 from entrypoints.http.responses import JSON, HttpResponse
 
 ANY = b"*"
+_TEXT = b"text/plain"
 
 _EXPOSED: Final = (b"access-control-expose-headers", b"Link, Location, Retry-After, X-Request-ID")
 _VARY: Final = (b"vary", b"Origin")
@@ -42,7 +43,8 @@ class Cors:
             app = HttpResponse(HTTPStatus.NO_CONTENT, b"", _PREFLIGHT)
         elif is_allowed and _is_text(headers):
             scope["headers"] = [
-                (name, _as_json(value) if name == b"content-type" else value) for name, value in scope["headers"]
+                (name, value.lower().replace(_TEXT, JSON.encode(), 1) if name == b"content-type" else value)
+                for name, value in scope["headers"]
             ]
 
         def send_on(message: Message) -> Awaitable[None]:
@@ -60,9 +62,4 @@ class Cors:
 
 
 def _is_text(headers: Headers) -> bool:
-    return headers.get(b"content-type", b"").partition(b";")[0].strip().lower() == b"text/plain"
-
-
-def _as_json(value: bytes) -> bytes:
-    _, semicolon, parameters = value.partition(b";")
-    return JSON.encode() + semicolon + parameters
+    return headers.get(b"content-type", b"").partition(b";")[0].strip().lower() == _TEXT

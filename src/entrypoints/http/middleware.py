@@ -5,19 +5,17 @@ import time
 from collections.abc import Awaitable, Mapping, Sequence
 from contextvars import ContextVar
 from datetime import datetime
-from http import HTTPStatus
 from random import getrandbits
 from typing import Final
 
 import msgspec
 import structlog
-from litestar.enums import ScopeType
-from litestar.types import ASGIApp, HTTPScope, Message, Receive, Scope, Send
+from litestar.types import ASGIApp, Message, Receive, Scope, Send
 from structlog.contextvars import STRUCTLOG_KEY_PREFIX
 
 from adapters.observability.frequent_lines import FrequentLines
 from entrypoints.http.headers import Headers, by_name
-from entrypoints.http.problems import HttpProblem, problem_response, raw_path
+from entrypoints.http.problems import RETRY_SOON, problem_response, raw_path, unavailable
 
 HEALTH_PATHS = frozenset({b"/health", b"/health/ready"})
 
@@ -63,29 +61,35 @@ class RequestMiddleware:
         self._in_flight = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != ScopeType.HTTP:
-            await self.app(scope, receive, send)
-            return
         started = time.perf_counter_ns()
         request_id = request_id_of(by_name(scope["headers"]))
         scope.setdefault("state", {})["request_id"] = request_id
-        response = _ObservedSend(send, request_id)
+        status: int | None = None
+
+        def observed_send(message: Message) -> Awaitable[None]:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                # The framework sends members of `HTTPStatus`, which a log line would show by name.
+                status = int(message["status"])
+                message["headers"] = [*message["headers"], (b"x-request-id", request_id.encode())]
+            return send(message)
+
         is_health = scope["raw_path"] in HEALTH_PATHS
         is_admitted = is_health or self._in_flight < self._max_in_flight
         self._in_flight += is_admitted
         token = _request_id.set(request_id)
         try:
-            await (self.app if is_admitted else self._busy)(scope, receive, response)
+            await (self.app if is_admitted else self._busy)(scope, receive, observed_send)
         finally:
             self._in_flight -= is_admitted
-            _log(scope, response.status, started, is_health=is_health)
+            _log(scope, status, started, is_health=is_health)
             _request_id.reset(token)
 
 
-def _log(scope: HTTPScope, status: int | None, started: int, *, is_health: bool) -> None:
+def _log(scope: Scope, status: int | None, started: int, *, is_health: bool) -> None:
     state = scope["state"]
     duration_ms = (time.perf_counter_ns() - started) // 100_000 / 10
-    method, path = scope["method"], raw_path(scope)
+    method, path = str(scope.get("method")), raw_path(scope)
     reason, fields = state.get("problem", _NO_PROBLEM)
     if is_health and reason is msgspec.UNSET:
         logger.debug("request", method=method, path=path, status=status, duration_ms=duration_ms)
@@ -110,27 +114,9 @@ def _log(scope: HTTPScope, status: int | None, started: int, *, is_health: bool)
     )
 
 
-class _ObservedSend:
-    """Adds the request's id to the response, and remembers the status."""
-
-    def __init__(self, send: Send, request_id: str) -> None:
-        self._send = send
-        self._request_id = request_id
-        self.status: int | None = None
-
-    def __call__(self, message: Message) -> Awaitable[None]:
-        if message["type"] == "http.response.start":
-            # The framework sends members of `HTTPStatus`, which a log line would show by name.
-            self.status = int(message["status"])
-            message["headers"] = [*message["headers"], (b"x-request-id", self._request_id.encode())]
-        return self._send(message)
-
-
 async def respond_busy(scope: Scope, receive: Receive, send: Send) -> None:
     """Answer with a 503 and `Retry-After`."""
-    busy = HttpProblem(
-        HTTPStatus.SERVICE_UNAVAILABLE, "Too many requests are in flight.", headers=[(b"retry-after", b"1")]
-    )
+    busy = unavailable("Too many requests are in flight.", headers=RETRY_SOON)
     await problem_response(busy, scope)(scope, receive, send)
 
 

@@ -1,6 +1,7 @@
 """Errors as RFC 9457 problem documents, for all routes and for requests that reach none."""
 
 from collections.abc import Sequence
+from dataclasses import KW_ONLY, dataclass
 from http import HTTPStatus
 from typing import Any, NamedTuple
 from uuid import UUID
@@ -21,30 +22,25 @@ NOT_FOUND = "There is nothing at this path."
 METHOD_NOT_ALLOWED = "This path does not support this method."
 RETRY_AFTER: HeaderFields = ((b"retry-after", b"5"),)
 """Seconds to wait during an outage."""
+RETRY_SOON: HeaderFields = ((b"retry-after", b"1"),)
+"""The same while the service has too much to do."""
+_FRAMEWORK_DETAILS = {HTTPStatus.NOT_FOUND: NOT_FOUND, HTTPStatus.METHOD_NOT_ALLOWED: METHOD_NOT_ALLOWED}
 _MAX_LOGGED_FIELDS = 10
 _MAX_LOGGED_CHARS = 300
 
 logger: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
 
+@dataclass(eq=False)
 class HttpProblem(Exception):
     """An error response. `errors` names the invalid fields; `event_id` is the id to retry with."""
 
-    def __init__(
-        self,
-        status: HTTPStatus,
-        detail: str,
-        *,
-        errors: Sequence[Problem] = (),
-        event_id: UUID | None = None,
-        headers: HeaderFields = (),
-    ) -> None:
-        super().__init__(detail)
-        self.status = status
-        self.detail = detail
-        self.errors = errors
-        self.event_id = event_id
-        self.headers = headers
+    status: HTTPStatus
+    detail: str
+    _: KW_ONLY
+    errors: Sequence[Problem] = ()
+    event_id: UUID | None = None
+    headers: HeaderFields = ()
 
 
 class _Document(msgspec.Struct, rename="camel", kw_only=True):
@@ -124,9 +120,9 @@ def _problem_of(error: Exception) -> HttpProblem:
             return HttpProblem(HTTPStatus.INTERNAL_SERVER_ERROR, "An unexpected error occurred; it has been logged.")
 
 
-def unavailable(detail: str, *, event_id: UUID | None = None) -> HttpProblem:
+def unavailable(detail: str, *, event_id: UUID | None = None, headers: HeaderFields = RETRY_AFTER) -> HttpProblem:
     """Make a 503 with `Retry-After`."""
-    return HttpProblem(HTTPStatus.SERVICE_UNAVAILABLE, detail, event_id=event_id, headers=RETRY_AFTER)
+    return HttpProblem(HTTPStatus.SERVICE_UNAVAILABLE, detail, event_id=event_id, headers=headers)
 
 
 def malformed_body(reason: str) -> HttpProblem:
@@ -136,11 +132,6 @@ def malformed_body(reason: str) -> HttpProblem:
 
 def _framework_problem(error: HTTPException) -> HttpProblem:
     status = HTTPStatus(error.status_code)
-    if status is HTTPStatus.NOT_FOUND:
-        detail = NOT_FOUND
-    elif status is HTTPStatus.METHOD_NOT_ALLOWED:
-        detail = METHOD_NOT_ALLOWED
-    else:
-        detail = f"{error.detail}."
+    detail = _FRAMEWORK_DETAILS.get(status, f"{error.detail}.")
     headers = [(name.lower().encode(), value.encode()) for name, value in (error.headers or {}).items()]
     return HttpProblem(status, detail, headers=headers)

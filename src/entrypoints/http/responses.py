@@ -7,7 +7,6 @@ from http import HTTPStatus
 
 import structlog
 from litestar.types import Receive, Scope, Send
-from litestar.types.asgi_types import HTTPResponseBodyEvent, HTTPResponseStartEvent
 
 from domain.errors import Unavailable
 from entrypoints.http.headers import HeaderFields, Headers
@@ -28,18 +27,12 @@ class HttpResponse:
     media_type: str = JSON
 
     async def __call__(self, scope: Scope, _receive: Receive, send: Send) -> None:
-        await send(_start(self.status, self.all_headers()))
-        await send(_body(b"" if is_head(scope) else self.body, more=False))
-
-    def all_headers(self) -> HeaderFields:
-        """Return the headers with Content-Type and Content-Length, which a 204 does not have."""
-        if self.status == HTTPStatus.NO_CONTENT:
-            return self.headers
-        return [
-            (b"content-type", self.media_type.encode()),
-            (b"content-length", b"%d" % len(self.body)),
-            *self.headers,
-        ]
+        headers = [*self.headers]
+        if self.status != HTTPStatus.NO_CONTENT:
+            length = b"%d" % len(self.body)
+            headers = [(b"content-type", self.media_type.encode()), (b"content-length", length), *headers]
+        await send({"type": "http.response.start", "status": self.status, "headers": headers})
+        await send({"type": "http.response.body", "body": b"" if is_head(scope) else self.body, "more_body": False})
 
 
 Handler = Callable[[Scope, Receive, Headers], Awaitable[HttpResponse]]
@@ -60,22 +53,19 @@ class StreamedResponse:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         disconnected = asyncio.create_task(_wait_for_disconnect(receive))
         try:
-            await send(_start(200, self.headers))
-            if is_head(scope) or await self._send_chunks(send, disconnected):
-                await send(_body(b"", more=False))
+            await send({"type": "http.response.start", "status": 200, "headers": self.headers})
+            if not is_head(scope):
+                async for chunk in self.chunks:
+                    # `send` does not report that the client has disconnected.
+                    if disconnected.done():
+                        return
+                    await send({"type": "http.response.body", "body": chunk, "more_body": True})
+            await send({"type": "http.response.body", "body": b"", "more_body": False})
         except Unavailable as error:
             logger.warning("export aborted", error=type(error).__name__, cause=str(error))
         finally:
             disconnected.cancel()
             await self.chunks.aclose()
-
-    async def _send_chunks(self, send: Send, disconnected: asyncio.Task[None]) -> bool:
-        """Send all chunks; return False if the client disconnects, which `send` does not report."""
-        async for chunk in self.chunks:
-            if disconnected.done():
-                return False
-            await send(_body(chunk, more=True))
-        return True
 
 
 def is_head(scope: Scope) -> bool:
@@ -86,11 +76,3 @@ def is_head(scope: Scope) -> bool:
 async def _wait_for_disconnect(receive: Receive) -> None:
     while (await receive())["type"] != "http.disconnect":
         pass
-
-
-def _start(status: int, headers: HeaderFields) -> HTTPResponseStartEvent:
-    return {"type": "http.response.start", "status": int(status), "headers": [*headers]}
-
-
-def _body(body: bytes, *, more: bool) -> HTTPResponseBodyEvent:
-    return {"type": "http.response.body", "body": body, "more_body": more}

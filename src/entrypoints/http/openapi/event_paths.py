@@ -8,6 +8,8 @@ from entrypoints.http.routes.listing import DEFAULT_LIMIT, MAX_LIMIT
 from entrypoints.http.routes.rows import CSV, NDJSON_TYPES
 
 _COMPRESSION = "The body may be compressed by gzip, deflate or zstd (`Content-Encoding`); its limit counts inflated."
+_INPUT_LINES: Schema = {"schema": {**STRING, "description": "One EventInput in JSON per line; blank lines are ignored"}}
+_LINES: Schema = {**STRING, "description": "One Event in JSON per line"}
 
 
 def _query(name: str, schema: Schema, description: str) -> Schema:
@@ -50,10 +52,7 @@ EVENT_PATHS: Schema = {
             "required": True,
             "content": {
                 JSON: {"schema": {"type": "array", "items": ref("EventInput")}, "example": EVENTS},
-                **dict.fromkeys(
-                    NDJSON_TYPES,
-                    {"schema": {**STRING, "description": "One EventInput in JSON per line; blank lines are ignored"}},
-                ),
+                **dict.fromkeys(NDJSON_TYPES, _INPUT_LINES),
             },
         },
     ),
@@ -66,7 +65,7 @@ EVENT_PATHS: Schema = {
                 "The events",
                 {
                     JSON: {"type": "array", "items": ref("Event")},
-                    **dict.fromkeys(NDJSON_TYPES, {**STRING, "description": "One Event in JSON per line"}),
+                    **dict.fromkeys(NDJSON_TYPES, _LINES),
                     CSV: {**STRING, "description": "RFC 4180 with a header row, formulas escaped"},
                 },
                 {

@@ -61,12 +61,7 @@ def page(described: Schema) -> str:
 def _operation(path: str, method: str, operation: Schema, item: Schema) -> str:
     also = ", ".join(other.upper() for other in sorted(item) if other != method)
     parameters = [
-        (
-            f"<code>{parameter['name']}</code>",
-            f"{parameter['in']}{', required' * parameter.get('required', False)}",
-            _type(parameter["schema"]),
-            _text(parameter.get("description", "")),
-        )
+        _named(parameter["name"], parameter["schema"], parameter, is_required=parameter.get("required", False))
         for parameter in operation.get("parameters", ())
     ]
     responses = [
@@ -84,7 +79,7 @@ def _operation(path: str, method: str, operation: Schema, item: Schema) -> str:
         f'<article id="{operation["operationId"]}"><h3>{method.upper()} {escape(path)}</h3>'
         f"<p><strong>{_text(operation['summary'])}</strong></p><p>{_text(operation.get('description', ''))} "
         f"The path also supports {also}.</p><pre>{escape(_curl(path, operation))}</pre>"
-        + (_table(("Parameter", "In", "Type", "Meaning"), parameters) if parameters else "")
+        + (_table(("Parameter", "Type", "Meaning"), parameters) if parameters else "")
         + (f"<p>Body: {_content(body)}</p>" if body else "")
         + _table(("Response", "Meaning", "Content"), responses)
         + f"<p>Errors: {errors}</p></article>"
@@ -108,11 +103,7 @@ def _content(described: Schema) -> str:
 
 def _schema(name: str, schema: Schema) -> str:
     properties = [
-        (
-            f"<code>{key}</code>{', required' * (key in schema.get('required', ()))}",
-            _type(inner),
-            _text(inner.get("description", "")),
-        )
+        _named(key, inner, inner, is_required=key in schema.get("required", ()))
         for key, inner in schema.get("properties", {}).items()
     ]
     examples = [f"<pre>{escape(json.dumps(example, indent=2))}</pre>" for example in schema.get("examples", ())]
@@ -121,6 +112,12 @@ def _schema(name: str, schema: Schema) -> str:
         + (_table(("Key", "Type", "Meaning"), properties) if properties else f"<p>{_type(schema)}</p>")
         + f"{''.join(examples)}</article>"
     )
+
+
+def _named(name: str, schema: Schema, described: Schema, *, is_required: bool) -> Iterable[str]:
+    """Make the cells for a parameter or a property."""
+    required = ", required" if is_required else ""
+    return (f"<code>{name}</code>{required}", _type(schema), _text(described.get("description", "")))
 
 
 def _type(schema: Schema) -> str:

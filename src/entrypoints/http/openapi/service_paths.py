@@ -9,28 +9,26 @@ from entrypoints.http.routes.root import HTML
 
 _POLICY = "content-security-policy"
 
+
+def _health(schema: str, up: str, down: str) -> Schema:
+    return {
+        "200": response(up, {JSON: ref(schema)}),
+        "503": response(f"{down} (DOWN), or the server is busy", {JSON: ref(schema), MEDIA_TYPE: ref("Problem")}),
+    }
+
+
 SERVICE_PATHS: Schema = {
     "/health": get(
         "health",
         "alive",
         "Is the process alive?",
-        {
-            "200": response("It is", {JSON: ref("Liveness")}),
-            "503": response(
-                "It hangs (DOWN), or the server is busy", {JSON: ref("Liveness"), MEDIA_TYPE: ref("Problem")}
-            ),
-        },
+        _health("Liveness", "It is", "It hangs"),
     ),
     "/health/ready": get(
         "health",
         "ready",
         "Is the process ready for work, and its parts?",
-        {
-            "200": response("It is, in full (UP) or in part (DEGRADED)", {JSON: ref("Readiness")}),
-            "503": response(
-                "It is not (DOWN), or the server is busy", {JSON: ref("Readiness"), MEDIA_TYPE: ref("Problem")}
-            ),
-        },
+        _health("Readiness", "It is, in full (UP) or in part (DEGRADED)", "It is not"),
     ),
     "/": get(
         "documentation",

@@ -2,7 +2,9 @@
 
 import re
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any
+
+from litestar import Request
 
 _RANGE = re.compile(r"\s*([^\s/;,]+)/([^\s/;,]+)\s*((?:;[^,]*)?)")
 _QUALITY = re.compile(r";\s*q\s*=\s*(0?\.[0-9]{1,3}|0\.?|1(?:\.0{0,3})?)\s*(?:;|$)", re.IGNORECASE)
@@ -13,9 +15,9 @@ _MAX_ELEMENTS = 64
 """Per header; the rest is ignored, because comparing all of them would take too long."""
 
 
-class _Range(NamedTuple):
-    specificity: int
-    quality: float
+def all_values(request: Request[Any, Any, Any], name: str) -> str:
+    """Join the values of a repeated header."""
+    return ",".join(request.headers.getall(name, []))
 
 
 def negotiate(accept: str, offered: Sequence[str]) -> str | None:
@@ -49,15 +51,15 @@ def _elements(header: str) -> list[str]:
 
 def _quality(media_type: str, ranges: Sequence[tuple[str, ...]]) -> float:
     main, sub = media_type.split("/")
-    fitting = [
-        _Range((wanted_main != "*") + (wanted_sub != "*"), _q(parameters))
+    by_specificity = [
+        ((wanted_main != "*") + (wanted_sub != "*"), _q(parameters))
         for wanted_main, wanted_sub, parameters in ranges
         if (wanted_main, wanted_sub) in {(main, sub), (main, "*"), ("*", "*")}
     ]
-    return max(fitting, default=_Range(0, 0)).quality
+    _, quality = max(by_specificity, default=(0, 0.0))
+    return quality
 
 
 def _q(parameters: str) -> float:
-    if (stated := _QUALITY.search(parameters)) is None:
-        return 1.0
-    return float(stated[1])
+    stated = _QUALITY.search(parameters)
+    return float(stated[1]) if stated else 1.0

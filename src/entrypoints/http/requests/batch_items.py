@@ -5,9 +5,11 @@ The iterators also yield None, between items, so that the caller can let the eve
 
 import re
 from collections.abc import Iterator
+from http import HTTPStatus
 
 import msgspec
 
+from entrypoints.http.problems import HttpProblem
 from entrypoints.http.requests.json_splitter import WINDOW_BYTES, MalformedJson, split_json, strip_whitespace
 
 _AT_ONCE_BYTES = 4 * 1024 * 1024
@@ -16,12 +18,8 @@ _FIRST_ITEM = re.compile(rb'[ \t\r\n]{0,99}+\[[ \t\r\n]{0,99}+(\{[ \t\r\n]{0,99}
 _ABSENT = msgspec.Raw()
 
 
-class TooManyItems(Exception):
-    """The batch has more items than are allowed."""
-
-
 class BatchSplitter:
-    """Splits bodies of up to `max_items` items; raises `TooManyItems` for more."""
+    """Splits bodies of up to `max_items` items; raises `HttpProblem` with 413 for more."""
 
     def __init__(self, max_items: int) -> None:
         self._max_items = max_items
@@ -36,17 +34,17 @@ class BatchSplitter:
         for begin, array in _parts(body):
             if (items := self._decoded(array)) is None:
                 # Either an item is invalid, or `_parts` cut the array within an item.
-                yield from _bounded(split_json(body, b"[]", begin), left)
+                yield from self._bounded(split_json(body, b"[]", begin), left)
                 return
             left -= len(items)
             if left < 0:
-                raise TooManyItems
+                raise self._too_many()
             yield from items
             yield None
 
     def lines(self, body: bytes) -> Iterator[bytes | None]:
         """Split NDJSON at its line ends."""
-        return _bounded(_lines(body), self._max_items)
+        return self._bounded(_lines(body), self._max_items)
 
     def _decoded(self, array: bytes) -> list[bytes] | None:
         """Split with the decoder, which is much faster; None if it rejects the array."""
@@ -58,13 +56,16 @@ class BatchSplitter:
             return None
         return [bytes(item) for item in found if item is not _ABSENT]
 
+    def _bounded(self, items: Iterator[bytes | None], most: int) -> Iterator[bytes | None]:
+        for item in items:
+            most -= item is not None
+            if most < 0:
+                raise self._too_many()
+            yield item
 
-def _bounded(items: Iterator[bytes | None], most: int) -> Iterator[bytes | None]:
-    for item in items:
-        most -= item is not None
-        if most < 0:
-            raise TooManyItems
-        yield item
+    def _too_many(self) -> HttpProblem:
+        detail = f"A batch must not have more than {self._max_items} events."
+        return HttpProblem(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, detail)
 
 
 def _lines(body: bytes) -> Iterator[bytes | None]:

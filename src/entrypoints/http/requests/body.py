@@ -13,6 +13,9 @@ from entrypoints.http.requests.encodings import TooLarge, encoding_of, inflate
 from entrypoints.http.requests.memory_budget import Reserve
 from entrypoints.http.responses import JSON
 
+_BOM = "\ufeff".encode()
+"""The byte order mark that some editors and libraries write before a body."""
+
 
 @dataclass(frozen=True, slots=True)
 class BodyReader:
@@ -27,25 +30,28 @@ class BodyReader:
     async def read(
         self, scope: Scope, receive: Receive, headers: Headers, reserve: Reserve = lambda _: None
     ) -> tuple[str, bytes]:
-        """Return the media type and the whole body, decompressed. Raises `HttpProblem` with 400, 413 or 415.
+        """Return the media type and the whole body, decompressed and without a byte order mark.
 
-        Calls `reserve` for the bytes that it keeps.
+        Calls `reserve` for the bytes that it keeps. Raises `HttpProblem` with 400, 413 or 415.
         """
         media_type = _utf8_type(headers.get(b"content-type", b""))
         if media_type not in self.media_types:
-            raise self._wrong_type()
+            raise HttpProblem(
+                HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
+                f"The content type must be {' or '.join(self.media_types)} in UTF-8.",
+                headers=[(b"accept", ", ".join(self.media_types).encode())],
+            )
         encoding = encoding_of(scope["headers"]) if b"content-encoding" in headers else "identity"
         if int(headers.get(b"content-length", b"0")) > self.max_bytes:
             raise self._too_large()
         body = await self._collect(receive, reserve)
-        if encoding == "identity":
-            return media_type, body
-        try:
-            inflated = await inflate(body, encoding, self.max_bytes)
-        except TooLarge:
-            raise self._too_large(" once it is inflated") from None
-        reserve(len(inflated))
-        return media_type, inflated
+        if encoding != "identity":
+            try:
+                body = await inflate(body, encoding, self.max_bytes)
+            except TooLarge:
+                raise self._too_large(" once it is inflated") from None
+            reserve(len(body))
+        return media_type, body.removeprefix(_BOM)
 
     async def _collect(self, receive: Receive, reserve: Reserve) -> bytes:
         chunks: list[bytes] = []
@@ -66,13 +72,6 @@ class BodyReader:
     def _too_large(self, when: str = "") -> HttpProblem:
         return HttpProblem(
             HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"The body must not be larger than {self.max_bytes} bytes{when}."
-        )
-
-    def _wrong_type(self) -> HttpProblem:
-        return HttpProblem(
-            HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
-            f"The content type must be {' or '.join(self.media_types)} in UTF-8.",
-            headers=[(b"accept", ", ".join(self.media_types).encode())],
         )
 
 

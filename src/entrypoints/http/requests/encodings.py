@@ -3,6 +3,7 @@
 import asyncio
 import zlib
 from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from http import HTTPStatus
 
 import cramjam
@@ -18,8 +19,6 @@ _AT_ONCE_RATIO = 128
 """More than JSON compresses by. Limits the output buffer of a small body, which takes time to allocate."""
 _FULL = "failed to write whole buffer"
 """The library's only hint that the output does not fit."""
-
-_Inflate = Callable[[bytes, int], bytes]
 
 
 class TooLarge(Exception):
@@ -53,16 +52,6 @@ async def inflate(body: bytes, encoding: str, max_bytes: int) -> bytes:
     return await asyncio.to_thread(decode, body, max_bytes)
 
 
-def _gunzip(body: bytes, max_bytes: int) -> bytes:
-    # Takes linear time for any number of gzip members; `zlib` copies all remaining input after each member.
-    return _decompress(cramjam.gzip.decompress_into, "gzip", body, max_bytes)
-
-
-def _unzstd(body: bytes, max_bytes: int) -> bytes:
-    # A frame may declare a window of up to 128 MiB, but the library uses only as much of it as there is output.
-    return _decompress(cramjam.zstd.decompress_into, "zstd", body, max_bytes)
-
-
 def _decompress(decompress_into: Callable[[bytes, bytearray], int], name: str, body: bytes, max_bytes: int) -> bytes:
     output = bytearray(max_bytes)
     try:
@@ -92,4 +81,13 @@ def _undeflate(body: bytes, max_bytes: int) -> bytes:
     return inflated
 
 
-_INFLATE: Mapping[str, _Inflate] = {"gzip": _gunzip, "x-gzip": _gunzip, "deflate": _undeflate, "zstd": _unzstd}
+# Takes linear time for any number of gzip members; `zlib` copies all remaining input after each member.
+_gunzip = partial(_decompress, cramjam.gzip.decompress_into, "gzip")
+# A frame may declare a window of up to 128 MiB, but the library uses only as much of it as there is output.
+_unzstd = partial(_decompress, cramjam.zstd.decompress_into, "zstd")
+_INFLATE: Mapping[str, Callable[[bytes, int], bytes]] = {
+    "gzip": _gunzip,
+    "x-gzip": _gunzip,
+    "deflate": _undeflate,
+    "zstd": _unzstd,
+}

@@ -7,9 +7,6 @@ import msgspec
 from application.publish_event import Draft
 from entrypoints.http.requests.event_fields import parse_fields, payload_of
 
-BOM = "\ufeff".encode()
-"""The byte order mark that some editors and libraries write before a body."""
-
 
 class _Fields(msgspec.Struct, rename="camel"):
     """The fields of an event. The decoder creates no objects for unknown fields, wrong types or the payload.

@@ -98,17 +98,9 @@ def _members(body: bytes) -> dict[str, bytes]:
         if (member := _MEMBER.fullmatch(piece)) is None:
             raise MalformedJson("a member of an object is no pair of name and value")
         key, value = member.groups()
-        if (name := _name(key)) in _FIELDS:
-            found[name] = value
+        if (name := _text_of(key)) in _FIELDS:
+            found[str(name)] = value
     return found
-
-
-def _name(key: bytes) -> str | None:
-    try:
-        name: str | None = _text.decode(key)
-    except (msgspec.DecodeError, UnicodeDecodeError):
-        return None
-    return name
 
 
 def _flaw(text: bytes) -> str:
@@ -132,7 +124,7 @@ def _text_of(value: bytes | None) -> object:
         return None
     try:
         return _text.decode(value)
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, UnicodeDecodeError):
         return _NO_TEXT
 
 

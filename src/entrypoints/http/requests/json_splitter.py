@@ -27,6 +27,7 @@ _inside_string = re.compile(_INSIDE, re.DOTALL)
 _to_bracket = re.compile(_run_of(rb'"\[\]{}', _STRING, _FLAT), re.DOTALL)
 _to_bracket_or_comma = re.compile(_run_of(rb'"\[\]{},', _STRING, _FLAT), re.DOTALL)
 _QUOTE, _COMMA = b'",'
+_TRUNCATED = "Input data was truncated"
 
 
 class MalformedJson(Exception):
@@ -74,7 +75,7 @@ def _ends(text: bytes, at: int) -> Iterator[int | None]:
             yield None
             cost = 0
         if at == len(text):
-            raise _truncated()
+            raise MalformedJson(_TRUNCATED)
         token = text[at]
         if token == _QUOTE:
             # The string is longer than one search may scan.
@@ -95,7 +96,7 @@ def _end_of_string(text: bytes, at: int) -> Generator[None, None, int]:
     """Return the end of the string that contains position `at`."""
     while (end := _end(_inside_string, text, at)) == len(text) or text[end] != _QUOTE:
         if end == at:
-            raise _truncated()
+            raise MalformedJson(_TRUNCATED)
         at = end
         yield None
     return end
@@ -105,7 +106,3 @@ def _end(search: re.Pattern[bytes], text: bytes, at: int) -> int:
     found = search.match(text, at, at + WINDOW_BYTES)
     # The patterns also match nothing at all.
     return found.end() if found else at
-
-
-def _truncated() -> MalformedJson:
-    return MalformedJson("Input data was truncated")

@@ -2,9 +2,8 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from http import HTTPStatus
 
-from entrypoints.http.problems import HttpProblem
+from entrypoints.http.problems import RETRY_SOON, unavailable
 
 SMALL_BYTES = 64 * 1024
 """Up to this size a request may use the part of the budget that is reserved for small requests."""
@@ -35,11 +34,7 @@ class MemoryBudget:
             nonlocal own
             limit = self._max_bytes if own + size <= SMALL_BYTES else self._max_bytes_of_large
             if own < self._used and self._used + size > limit:
-                raise HttpProblem(
-                    HTTPStatus.SERVICE_UNAVAILABLE,
-                    "Too many large requests are in flight.",
-                    headers=[(b"retry-after", b"1")],
-                )
+                raise unavailable("Too many large requests are in flight.", headers=RETRY_SOON)
             own += size
             self._used += size
 

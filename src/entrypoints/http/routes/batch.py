@@ -15,10 +15,10 @@ from application.event_loop import in_turns
 from application.publish_event import Draft, NotPublished, Published, PublishEvent
 from domain.validation import Invalid, Problem, parse_id
 from entrypoints.http.headers import Headers, traceparent_of
-from entrypoints.http.problems import RETRY_AFTER, HttpProblem, malformed_body
-from entrypoints.http.requests.batch_items import BatchSplitter, TooManyItems
+from entrypoints.http.problems import RETRY_AFTER, malformed_body
+from entrypoints.http.requests.batch_items import BatchSplitter
 from entrypoints.http.requests.body import BodyReader
-from entrypoints.http.requests.event_body import BOM, parse
+from entrypoints.http.requests.event_body import parse
 from entrypoints.http.requests.event_fields import UnreadableFields
 from entrypoints.http.requests.json_splitter import MalformedJson
 from entrypoints.http.requests.memory_budget import MemoryBudget
@@ -60,7 +60,6 @@ def batch_handler(publish: PublishEvent, body_reader: BodyReader, *, max_events:
     budget = MemoryBudget(budget_bytes, reserved_for_small=_SMALL_BUDGET_BYTES)
 
     def split(media_type: str, text: bytes) -> Iterator[bytes | None]:
-        text = text.removeprefix(BOM)
         return splitter.array(text) if media_type == JSON else splitter.lines(text)
 
     async def batch(scope: Scope, receive: Receive, headers: Headers) -> HttpResponse:
@@ -71,10 +70,6 @@ def batch_handler(publish: PublishEvent, body_reader: BodyReader, *, max_events:
                 drafts = await in_turns(read, split(media_type, text), len)
             except MalformedJson as error:
                 raise malformed_body(str(error)) from None
-            except TooManyItems:
-                raise HttpProblem(
-                    HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"A batch must not have more than {max_events} events."
-                ) from None
             results = await _publish(drafts, publish, traceparent_of(headers))
         # `RequestMiddleware` logs it.
         scope["state"]["outcome"] = outcome = _count(results)

@@ -12,14 +12,13 @@ from entrypoints.http.headers import Headers, traceparent_of
 from entrypoints.http.prefix import Prefix
 from entrypoints.http.problems import HttpProblem, malformed_body, unavailable
 from entrypoints.http.requests.body import BodyReader
-from entrypoints.http.requests.event_body import BOM, parse
+from entrypoints.http.requests.event_body import parse
 from entrypoints.http.requests.json_splitter import MalformedJson
 from entrypoints.http.responses import Handler, HttpResponse
 
 UNCONFIRMED = (
     "The log did not confirm the event, which may yet appear. Retry with this eventId, so that it counts once."
 )
-
 
 logger: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
@@ -29,7 +28,6 @@ def generate_handler(publish: PublishEvent, body_reader: BodyReader, prefix: Pre
 
     async def generate(scope: Scope, receive: Receive, headers: Headers) -> HttpResponse:
         _, body = await body_reader.read(scope, receive, headers)
-        body = body.removeprefix(BOM)
         try:
             draft = parse(body) if len(body) <= LONG_BYTES else await in_thread(parse, body)
         except MalformedJson as error:
@@ -41,17 +39,11 @@ def generate_handler(publish: PublishEvent, body_reader: BodyReader, prefix: Pre
             raise Invalid(*outcome.problems)
         if isinstance(outcome, NotPublished):
             raise _problem_of(outcome)
-        return _created(str(outcome.event_id).encode(), prefix(scope))
+        event_id = str(outcome.event_id).encode()
+        created = b'{"message":"Event published successfully","eventId":"%s"}' % event_id
+        return HttpResponse(HTTPStatus.CREATED, created, [(b"location", prefix(scope) + b"/events/" + event_id)])
 
     return generate
-
-
-def _created(event_id: bytes, prefix: bytes) -> HttpResponse:
-    return HttpResponse(
-        HTTPStatus.CREATED,
-        b'{"message":"Event published successfully","eventId":"%s"}' % event_id,
-        [(b"location", prefix + b"/events/" + event_id)],
-    )
 
 
 def _problem_of(outcome: NotPublished) -> HttpProblem:

@@ -17,7 +17,7 @@ from entrypoints.http.headers import HeaderFields
 from entrypoints.http.prefix import Prefix
 from entrypoints.http.problems import HttpProblem
 from entrypoints.http.requests import query
-from entrypoints.http.requests.accept import negotiate, negotiate_coding
+from entrypoints.http.requests.accept import all_values, negotiate, negotiate_coding
 from entrypoints.http.requests.parameters import no_parameters
 from entrypoints.http.responses import JSON, HttpResponse, StreamedResponse
 from entrypoints.http.routes import rows
@@ -42,8 +42,8 @@ async def list_events(
     request: Request[Any, Any, Any], listing: NamedDependency[ListProcessed], prefix: NamedDependency[Prefix]
 ) -> ASGIApp:
     """List stored events in the media type and content coding that the client prefers."""
-    media_type = negotiate(_all(request, "accept"), MEDIA_TYPES)
-    coding = negotiate_coding(_all(request, "accept-encoding"), compression.CODINGS)
+    media_type = negotiate(all_values(request, "accept"), MEDIA_TYPES)
+    coding = negotiate_coding(all_values(request, "accept-encoding"), compression.CODINGS)
     query_string = request.scope["query_string"]
     if media_type is None:
         raise HttpProblem(HTTPStatus.NOT_ACCEPTABLE, f"This list comes as {', '.join(MEDIA_TYPES)} only.")
@@ -103,8 +103,3 @@ async def _render(
     yield first
     async for following in pages:
         yield render(following)
-
-
-def _all(request: Request[Any, Any, Any], name: str) -> str:
-    """Join the values of a repeated header."""
-    return ",".join(request.headers.getall(name, []))

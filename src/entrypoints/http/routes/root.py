@@ -11,7 +11,7 @@ from litestar import Request, route
 from litestar.types import ASGIApp
 
 from entrypoints.config.program import release
-from entrypoints.http.requests.accept import negotiate
+from entrypoints.http.requests.accept import all_values, negotiate
 from entrypoints.http.requests.parameters import no_parameters
 from entrypoints.http.responses import JSON, HttpResponse
 
@@ -31,8 +31,7 @@ _HEADERS = ((b"vary", b"Accept"), (b"content-security-policy", b"default-src 'no
 @route("/", http_method=["GET", "HEAD"], guards=[no_parameters])
 async def get_root(request: Request[Any, Any, Any]) -> ASGIApp:
     """Return the name, version and links of the service, as JSON or HTML."""
-    accept = ",".join(request.headers.getall("accept", []))
-    if negotiate(accept, (JSON, HTML)) == HTML:
+    if negotiate(all_values(request, "accept"), (JSON, HTML)) == HTML:
         return HttpResponse(HTTPStatus.OK, _page(), _HEADERS, f"{HTML}; charset=utf-8")
     return HttpResponse(HTTPStatus.OK, _object(), _HEADERS)
 

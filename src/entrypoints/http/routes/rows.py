@@ -36,18 +36,18 @@ _encoder = msgspec.json.Encoder()
 
 
 def to_json(rows: Sequence[StoredEvent]) -> bytes:
-    """Render an array; payloads stay as they are in the store."""
-    return _encoder.encode([_row(row, _payload(row)) for row in rows])
+    """Render an array."""
+    return _encoder.encode([*map(_row, rows)])
 
 
 def to_json_object(row: StoredEvent) -> bytes:
     """Render one row."""
-    return _encoder.encode(_row(row, _payload(row)))
+    return _encoder.encode(_row(row))
 
 
 def to_ndjson(rows: Iterable[StoredEvent]) -> bytes:
     """Render one line per row."""
-    return _encoder.encode_lines([_row(row, _on_one_line(_payload(row))) for row in rows])
+    return _encoder.encode_lines([*map(_row, rows)])
 
 
 def to_csv(rows: Iterable[StoredEvent]) -> bytes:
@@ -81,20 +81,14 @@ def _disarm(cell: str) -> str:
     return f"'{cell}" if cell.startswith(_ESCAPED_STARTS) else cell
 
 
-def _row(row: StoredEvent, payload: str) -> _Row:
+def _row(row: StoredEvent) -> _Row:
+    payload = "null" if row.payload is None else row.payload
+    if "\n" in payload or "\r" in payload:
+        # NDJSON has a row on each line.
+        payload = msgspec.json.format(payload, indent=-1)
     return _Row(
         row.id, row.user_id, row.event_type, msgspec.Raw(payload), _time(row.created_at), _time(row.occurred_at)
     )
-
-
-def _payload(row: StoredEvent) -> str:
-    return "null" if row.payload is None else row.payload
-
-
-def _on_one_line(payload: str) -> str:
-    if "\n" in payload or "\r" in payload:
-        return msgspec.json.format(payload, indent=-1)
-    return payload
 
 
 def _time(moment: datetime | None) -> str | None:

@@ -93,11 +93,8 @@ class HardenedProtocol(HttpToolsProtocol):
         if self._requests.content is not None and self.cycle.response_complete:
             self.cycle.body.clear()
             self._discarded_bytes = 0
-        if self.flow.is_blocked:
-            self.flow.is_blocked = False
-            self._read_requests()
-        else:
-            self._update_deadline()
+        self.flow.is_blocked = False
+        self._read_requests()
         self.flow.resume_reading()
 
     def shutdown(self) -> None:
@@ -198,7 +195,7 @@ class HardenedProtocol(HttpToolsProtocol):
     def _abandon_incomplete_request(self) -> bool:
         """Stop answering the newest request; return False if its response has already started."""
         if self.pipeline:
-            self.pipeline.popleft()[0].on_response = _ignore
+            self.pipeline.popleft()[0].on_response = lambda: None
         elif self._answering is None or self._answering.response_started:
             return False
         else:
@@ -228,7 +225,8 @@ class HardenedProtocol(HttpToolsProtocol):
             self._deadline.expect("discarded content")
             self._buffered.flush()
             self.transport.write_eof()
-            self.flow.unblock_reading()
+            self.flow.is_blocked = False
+            self.flow.resume_reading()
 
     def _close(self) -> None:
         self._buffered.flush()
@@ -247,9 +245,5 @@ class HardenedProtocol(HttpToolsProtocol):
 
     def _drop_pipelined(self) -> None:
         for cycle, _ in self.pipeline:
-            cycle.on_response = _ignore
+            cycle.on_response = lambda: None
         self.pipeline.clear()
-
-
-def _ignore() -> None:
-    """Replace `on_response_complete` for a request that is no longer answered."""

@@ -4,13 +4,12 @@ import logging
 import resource
 from collections.abc import MutableSet
 from dataclasses import dataclass
-from http import HTTPStatus
 from typing import Protocol
 
 import uvicorn
 
 from entrypoints.http.headers import HeaderFields
-from entrypoints.http.problems import HttpProblem
+from entrypoints.http.problems import HttpProblem, unavailable
 
 MAX_REJECTED = 64
 """Connections over the limit that wait for their 503 at one time. Any more are reset without a response."""
@@ -60,9 +59,7 @@ class ConnectionLimit:
         self._rejected.add(newest)
         if len(self._rejected) > MAX_REJECTED:
             newest.reset()
-        return HttpProblem(
-            HTTPStatus.SERVICE_UNAVAILABLE, "There are too many connections.", headers=[(b"retry-after", b"5")]
-        )
+        return unavailable("There are too many connections.")
 
     def forget(self, connection: Connection) -> None:
         """Stop counting a connection that is closed."""
@@ -72,14 +69,14 @@ class ConnectionLimit:
 def affordable_connections(wanted: int) -> int:
     """Return `wanted`, or fewer if the limit of open files requires it; the reduction is logged."""
     descriptors, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if descriptors == resource.RLIM_INFINITY or wanted <= descriptors - _OTHER_DESCRIPTORS - MAX_REJECTED:
+    affordable = max(1, descriptors - _OTHER_DESCRIPTORS - MAX_REJECTED)
+    if descriptors == resource.RLIM_INFINITY or wanted <= affordable:
         return wanted
-    affordable_connections = max(1, descriptors - _OTHER_DESCRIPTORS - MAX_REJECTED)
     logger.warning(
         "MAX_CONNECTIONS reduced: the limit of open files is low",
-        extra={"max_connections": affordable_connections, "descriptors": descriptors},
+        extra={"max_connections": affordable, "descriptors": descriptors},
     )
-    return affordable_connections
+    return affordable
 
 
 @dataclass(frozen=True, slots=True)

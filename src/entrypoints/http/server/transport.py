@@ -73,19 +73,14 @@ class BufferedTransport(asyncio.Transport):
 
 
 class ReadControl(FlowControl):
-    """Lets the protocol pause reading; until it resumes, responses cannot resume reading on their own."""
+    """Lets the protocol pause reading; while `is_blocked`, responses cannot resume reading on their own."""
 
     is_blocked = False
 
     def block_reading(self) -> None:
-        """Pause reading until `unblock_reading`."""
+        """Pause reading, and set `is_blocked`."""
         self.is_blocked = True
         self.pause_reading()
-
-    def unblock_reading(self) -> None:
-        """Resume reading."""
-        self.is_blocked = False
-        self.resume_reading()
 
     def resume_reading(self) -> None:
         if self.read_paused and not self.is_blocked:
