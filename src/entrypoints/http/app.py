@@ -3,7 +3,6 @@
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
-from types import MappingProxyType
 
 from litestar import Litestar
 from litestar.di import Provide
@@ -30,6 +29,7 @@ from entrypoints.http.routes.listing import get_event, list_events
 from entrypoints.http.routes.root import get_root
 
 _ALLOW = ((b"allow", b"OPTIONS, POST"),)
+_HEALTH_MAX_IN_FLIGHT = 16
 
 
 def create_app(
@@ -50,35 +50,31 @@ def create_app(
         "readiness": Provide(lambda: readiness, sync_to_thread=False),
         "prefix": Provide(lambda: prefix, sync_to_thread=False),
     }
-    direct_routes = {
-        "/events/generate": generate_handler(publish, BodyReader(max_body_bytes), prefix),
-        "/events/batch": batch_handler(
-            publish,
-            BodyReader(max_batch_bytes, BATCH_MEDIA_TYPES),
-            max_events=max_batch_events,
-            max_event_bytes=max_body_bytes,
-        ),
-    }
-    return _application(
-        [get_root, list_events, get_event, alive, ready, get_docs, get_openapi],
-        dependencies,
-        max_in_flight,
-        direct_routes,
-        cors_origins,
+    batch = batch_handler(
+        publish,
+        BodyReader(max_batch_bytes, BATCH_MEDIA_TYPES),
+        max_events=max_batch_events,
+        max_event_bytes=max_body_bytes,
     )
+    direct = {
+        b"/events/generate": _post_route(generate_handler(publish, BodyReader(max_body_bytes), prefix)),
+        b"/events/batch": _post_route(batch),
+    }
+    handlers = [get_root, list_events, get_event, alive, ready, get_docs, get_openapi]
+    return _application(handlers, dependencies, max_in_flight, direct, cors_origins)
 
 
-def health_app(readiness: Health, *, max_in_flight: int = 16) -> ASGIApp:
+def health_app(readiness: Health) -> ASGIApp:
     """Make the application for the consumer's port: health in full detail, for operators."""
     dependencies = {"readiness": Provide(lambda: readiness, sync_to_thread=False)}
-    return _application([alive, ready_in_full], dependencies, max_in_flight)
+    return _application([alive, ready_in_full], dependencies, _HEALTH_MAX_IN_FLIGHT, {})
 
 
 def _application(
     handlers: Sequence[BaseRouteHandler],
     dependencies: Mapping[str, Provide],
     max_in_flight: int,
-    direct_routes: Mapping[str, Handler] = MappingProxyType({}),
+    direct: Mapping[bytes, ASGIApp],
     cors_origins: Collection[str] = (),
 ) -> ASGIApp:
     framework = Litestar(
@@ -93,7 +89,6 @@ def _application(
         logging_config=None,
         debug=False,
     )
-    direct = {path.encode(): _post_route(handler) for path, handler in direct_routes.items()}
     app: ASGIApp = Dispatch(direct, framework)
     busy: ASGIApp = respond_busy
     # Litestar's own middleware runs behind its router, and so would miss responses with 404 or 405.

@@ -1,7 +1,7 @@
 """`POST /events/batch`: many events in one request, with a result for each."""
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from functools import partial
 from http import HTTPStatus
@@ -71,8 +71,10 @@ def batch_handler(publish: PublishEvent, body_reader: BodyReader, *, max_events:
             except MalformedJson as error:
                 raise malformed_body(str(error)) from None
             results = await _publish(drafts, publish, traceparent_of(headers))
+        kinds = Counter(map(type, results))
+        outcome = {"published": kinds[_Published], "rejected": kinds[_Rejected], "retry": kinds[_Retry]}
         # `RequestMiddleware` logs it.
-        scope["state"]["outcome"] = outcome = _count(results)
+        scope["state"]["outcome"] = outcome
         body = msgspec.json.encode({"results": results})
         return HttpResponse(HTTPStatus.OK, body, RETRY_AFTER if outcome["retry"] else ())
 
@@ -90,11 +92,6 @@ async def _publish(
     if causes:
         logger.warning("events not acknowledged", events=len(causes), cause=str(causes[0]))
     return results
-
-
-def _count(results: Sequence[_Result]) -> Mapping[str, int]:
-    kinds = Counter(map(type, results))
-    return {"published": kinds[_Published], "rejected": kinds[_Rejected], "retry": kinds[_Retry]}
 
 
 def _read(max_bytes: int, is_line: bool, item: bytes) -> Draft | _Rejected:

@@ -59,9 +59,7 @@ def parse_field_lines(section: bytes) -> list[tuple[bytes, bytes]]:
 def _parse(section: bytes, version: str) -> HeaderSection:
     is_1_0 = version == "1.0"
     fields = parse_field_lines(section)
-    by_name = dict(fields)
-    if len(by_name) < len(fields):
-        by_name = _joined(fields)
+    by_name = _joined(fields)
     # RFC 9112, section 3.2.
     host = by_name.get(b"host")
     if not (is_1_0 if host is None else is_host(host)):
@@ -91,7 +89,10 @@ _parse_cached = lru_cache(maxsize=256)(_parse)
 
 
 def _joined(fields: list[tuple[bytes, bytes]]) -> dict[bytes, bytes]:
-    """Join the values of repeated fields (RFC 9110, section 5.3). Raises `HttpProblem` if a singleton is repeated."""
+    """Map names to values; the values of repeated fields are joined (RFC 9110, section 5.3).
+
+    Raises `HttpProblem` if a singleton is repeated.
+    """
     by_name: dict[bytes, bytes] = {}
     for name, value in fields:
         if name in by_name and name in _SINGLETONS:
