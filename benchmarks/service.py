@@ -109,7 +109,7 @@ async def running(kind: Kind, folder: Path, settings: Mapping[str, str]) -> Asyn
         process = await asyncio.create_subprocess_exec(
             # It ends with the benchmarks even if they are killed.
             *(sys.executable, "-m", "entrypoints", kind, "--until-eof"),
-            # Nothing of the caller's environment, which may hold settings.
+            # Nothing of the caller's environment, which may have settings.
             env={
                 "PATH": os.environ["PATH"],
                 "PYTHONPATH": _SOURCES,

@@ -18,7 +18,7 @@ class ErasuresUnderTest(Protocol):
     def erasures(self) -> Erasures: ...
 
     async def note(self, user_id: str, erased_at: datetime) -> None:
-        """Write into it, as whoever deletes a user's rows does."""
+        """Write into it, as a person who deletes a user's rows does."""
         ...
 
 

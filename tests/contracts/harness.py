@@ -1,4 +1,4 @@
-"""What an adapter brings to be held to the contracts of the log's ports."""
+"""What an adapter provides to be tested by the contracts of the log's ports."""
 
 import asyncio
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -21,7 +21,7 @@ Polled = Mapping[int, Sequence[Record]]
 class LogUnderTest(Protocol):
     """A log that is fresh for each test: a topic of `PARTITIONS` partitions, a group on it, a dead-letter topic.
 
-    Publishers and members still open at the end of a test are closed by whoever provides the log.
+    Publishers and members still open at the end of a test are closed by the fixture that provides the log.
     """
 
     @property

@@ -173,7 +173,7 @@ class ListingContract:
         assert await table.store.get(uuid4()) is None
 
     async def test_nothing_appears_before_the_settled_time(self, table: StoreUnderTest) -> None:
-        """What was listed up to that time is complete, whoever was writing."""
+        """The list up to that time is complete, also beside writers."""
         store = table.store
         seen: list[tuple[datetime, Page]] = []
 

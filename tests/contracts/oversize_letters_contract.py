@@ -11,7 +11,7 @@ from msgspec import structs
 from adapters.records import dlq_headers
 from application.ports import OversizeLetters
 from domain.dead_letter import Record
-from tests.support.events import a_letter, a_record
+from tests.support.events import a_dead_letter, a_record
 
 
 class OversizeUnderTest(Protocol):
@@ -36,7 +36,7 @@ class OversizeLettersContract:
     async def test_dead_letter_is_kept_whole(self, oversize: OversizeUnderTest, value: bytes | None) -> None:
         """The record's origin, its bytes, and all headers in their order, whatever their names and values."""
         headers = (("trace", b"\x80"), ("none", None), ("a\0b", b"\0"), ("", b""), ("trace", b"2"))
-        letter = a_letter(a_record(value, partition=3, offset=7, headers=headers))
+        letter = a_dead_letter(a_record(value, partition=3, offset=7, headers=headers))
         await oversize.letters.keep(letter)
         (kept,) = await oversize.kept()
         assert (kept.topic, kept.partition, kept.offset) == ("events", 3, 7)
@@ -45,7 +45,7 @@ class OversizeLettersContract:
 
     async def test_dead_letter_is_kept_once_by_any_number_of_callers(self, oversize: OversizeUnderTest) -> None:
         """A crash before the commit keeps it again."""
-        letter = a_letter(a_record(b"bad"))
+        letter = a_dead_letter(a_record(b"bad"))
         await asyncio.gather(*(oversize.letters.keep(replace(letter, attempts=number)) for number in range(1, 6)))
         await oversize.letters.keep(letter)
         assert [record.value for record in await oversize.kept()] == [b"bad"]
@@ -54,13 +54,13 @@ class OversizeLettersContract:
         """Their offsets begin again; their times do not."""
         first = a_record(b"first")
         for record in (first, structs.replace(first, timestamp=first.timestamp + 1, value=b"second")):
-            await oversize.letters.keep(a_letter(record))
+            await oversize.letters.keep(a_dead_letter(record))
         assert {record.value for record in await oversize.kept()} == {b"first", b"second"}
 
     async def test_headers_of_all_dead_letters_can_be_read(self, oversize: OversizeUnderTest) -> None:
         """Whatever they were refused for."""
-        odd = a_letter(a_record(b"bad", headers=(("a\0b", b"\x80"), ("none", None))))
-        for letter, cause in ((odd, None), (a_letter(a_record(b"bad", offset=1)), "InvalidTimestampError")):
+        odd = a_dead_letter(a_record(b"bad", headers=(("a\0b", b"\x80"), ("none", None))))
+        for letter, cause in ((odd, None), (a_dead_letter(a_record(b"bad", offset=1)), "InvalidTimestampError")):
             await oversize.letters.keep(letter, cause)
         first, second = sorted(await oversize.letters.headers(), key=len, reverse=True)
         assert list(first) == dlq_headers.render(odd)

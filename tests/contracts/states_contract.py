@@ -110,7 +110,7 @@ class AttemptsContract(_StatesContract):
         assert [begun[partition].attempts for partition in range(4)] == [10] * 4
 
     async def test_groups_and_topics_do_not_see_each_other(self, table: StatesUnderTest) -> None:
-        """Neither attempts, nor deaths, nor halts."""
+        """Neither attempts, nor crashes, nor halts."""
         others = [table.states("events", "other"), table.states("other", "group")]
         states = table.states()
         await died_with(states, 0, 5)
@@ -129,14 +129,14 @@ class AttemptsContract(_StatesContract):
 class MarkerContract(_StatesContract):
     """Subclasses override the fixture `table`."""
 
-    async def test_each_consumer_that_dies_with_the_record_in_hand_is_a_death(self, states: PartitionStates) -> None:
+    async def test_each_consumer_that_dies_with_the_record_in_flight_is_a_crash(self, states: PartitionStates) -> None:
         """Reported to the next owner."""
-        deaths = []
+        crashes = []
         await states.begin({0: 5})
         for _ in range(3):
-            deaths.append(await states.mark(0, 5))
+            crashes.append(await states.mark(0, 5))
             await states.begin({0: 5})
-        assert [*deaths, await states.mark(0, 5)] == [0, 1, 2, 3]
+        assert [*crashes, await states.mark(0, 5)] == [0, 1, 2, 3]
 
     async def test_record_that_nobody_has_in_hand_dies_no_death(self, states: PartitionStates) -> None:
         """However many consumers end before they have come to it again."""
@@ -161,7 +161,7 @@ class MarkerContract(_StatesContract):
         assert await states.mark(0, 5) == 1
 
     async def test_record_that_did_no_harm_is_forgotten(self, states: PartitionStates) -> None:
-        """Its deaths were of another cause."""
+        """Its crashes had another cause."""
         await died_with(states, 0, 5)
         await states.mark(0, 5)
         await states.unmark(0)
@@ -207,7 +207,7 @@ class SleeperContract(_StatesContract):
 
     @pytest.mark.parametrize("deed", ["end", "unmark"])
     async def test_sleeper_leaves_the_new_owners_record_in_the_marker(self, table: StatesUnderTest, deed: str) -> None:
-        """With its deaths, to which the owner's own is added."""
+        """With its crashes, to which the owner's own is added."""
         sleeper, owner, successor = table.states(), table.states(), table.states()
         await died_with(sleeper, 0, 5)
         await owner.begin({0: 5})

@@ -1,4 +1,4 @@
-"""Apache Kafka, held to the contracts of the log's ports."""
+"""Apache Kafka, tested by the contracts of the log's ports."""
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
@@ -42,7 +42,7 @@ class KafkaLogUnderTest:
         self._brokers = Brokers(kafka.bootstrap)
         self._topics = Topics(kafka.bootstrap)
         self._topic = f"test-{uuid4().hex}"
-        self._letters_topic = f"{self._topic}-dlq"
+        self._dlq_topic = f"{self._topic}-dlq"
         self.group = f"{self._topic}-group"
         self._producers: list[Producer] = []
         self._sources: list[KafkaEventSource] = []
@@ -53,7 +53,7 @@ class KafkaLogUnderTest:
         """Make the topics, and connect what works past our adapters."""
         limit = str(MAX_RECORD_BYTES + LETTER_MARGIN_BYTES)
         await self._topics.make(self._topic, partitions=PARTITIONS)
-        await self._topics.make(self._letters_topic, max_message_bytes=limit)
+        await self._topics.make(self._dlq_topic, max_message_bytes=limit)
         await asyncio.gather(self._writer.start(), self._admin.start())
 
     async def publisher(self) -> KafkaEventPublisher:
@@ -102,11 +102,11 @@ class KafkaLogUnderTest:
         return {tp.partition: committed.offset for tp, committed in offsets.items()}
 
     async def dead_letters(self) -> KafkaDeadLetterQueue:
-        producer = await self._producer(self._letters_topic, MAX_RECORD_BYTES + LETTER_MARGIN_BYTES)
-        return KafkaDeadLetterQueue(producer, self._letters_topic, MemoryOversizeLetters())
+        producer = await self._producer(self._dlq_topic, MAX_RECORD_BYTES + LETTER_MARGIN_BYTES)
+        return KafkaDeadLetterQueue(producer, self._dlq_topic, MemoryOversizeLetters())
 
     async def read_dead_letters(self) -> Sequence[Record]:
-        return await self._topics.read(self._letters_topic)
+        return await self._topics.read(self._dlq_topic)
 
     async def close(self) -> None:
         """Close whatever is open."""

@@ -1,4 +1,4 @@
-"""The adapters in memory, held to every contract."""
+"""The adapters in memory, tested by every contract."""
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime

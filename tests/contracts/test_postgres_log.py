@@ -1,4 +1,4 @@
-"""The embedded event log, held to the contracts of the log's ports."""
+"""The embedded event log, tested by the contracts of the log's ports."""
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
@@ -36,7 +36,7 @@ DELETE FROM log_records USING head WHERE partition_id = head.id AND "offset" < $
 
 
 class PostgresLogUnderTest:
-    """A log in PostgreSQL, whose members are given up quickly."""
+    """A log in PostgreSQL, whose silent members lose their partitions quickly."""
 
     group = "group"
 

@@ -1,4 +1,4 @@
-"""What outlives a consumer, in PostgreSQL, held to the contract of its port."""
+"""What outlives a consumer, in PostgreSQL, tested by the contract of its port."""
 
 import asyncio
 

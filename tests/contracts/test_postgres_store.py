@@ -1,4 +1,4 @@
-"""The tables of events, of oversize letters and of erased users in PostgreSQL, held to the contracts of their ports."""
+"""The tables of events, oversize letters and erased users in PostgreSQL, tested by the contracts of their ports."""
 
 import json
 from base64 import b64decode

@@ -157,7 +157,7 @@ async def stage(
             await services.close()
             await nodes.heal()
             await processes.heal()
-            await made.topics.remove(made.topic, made.letters_topic)
+            await made.topics.remove(made.topic, made.dlq_topic)
 
 
 def _advertised(cluster: KafkaCluster) -> dict[int, int]:

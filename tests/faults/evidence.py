@@ -43,8 +43,8 @@ class Row(NamedTuple):
     committed_at: float
 
 
-class Letter(NamedTuple):
-    """A dead letter; `origin` is None where its headers do not tell."""
+class FoundDeadLetter(NamedTuple):
+    """A dead letter; `origin` is None where its headers name none."""
 
     record: ConsumerRecord
     headers: Mapping[str, bytes | None]
@@ -85,7 +85,7 @@ class Evidence:
     history: History
     records: Sequence[ConsumerRecord]
     rows: Sequence[Row]
-    letters: Sequence[Letter]
+    letters: Sequence[FoundDeadLetter]
     oversize: Mapping[Place, tuple[bytes | None, bytes | None]]
     """Key and value of the dead letters that the topic was too small for."""
     commits: Sequence[OffsetCommit]
@@ -113,7 +113,7 @@ async def read_rows(world: World) -> list[Row]:
     ]  # fmt: skip
 
 
-async def read_letters(world: World) -> list[Letter]:
+async def read_dead_letters(world: World) -> list[FoundDeadLetter]:
     """Read the dead-letter topic."""
     return [_letter(record) for record in await world.letters()]
 
@@ -150,11 +150,11 @@ def _offset_commit(partition: int, value: Encoded) -> OffsetCommit:
     return OffsetCommit(partition, offset, value.number("q") / 1000)
 
 
-def _letter(record: ConsumerRecord) -> Letter:
+def _letter(record: ConsumerRecord) -> FoundDeadLetter:
     headers = dict(record.headers)
     partition, offset = headers.get("dlq.partition"), headers.get("dlq.offset")
     origin = (int(partition), int(offset)) if partition and offset else None
-    return Letter(record, headers, origin, event_id_of(record.value))
+    return FoundDeadLetter(record, headers, origin, event_id_of(record.value))
 
 
 def event_id_of(value: bytes | None) -> UUID | None:

@@ -101,7 +101,7 @@ def ended_in_time(seen: Evidence) -> Broken:
             yield f"{each.process} ended with {each.code} after {each.seconds:.1f} s"
 
 
-def letters_are_whole(seen: Evidence) -> Broken:
+def dead_letters_are_whole(seen: Evidence) -> Broken:
     """H: each dead letter has its record's bytes and names its place."""
     records = {(record.partition, record.offset): record for record in seen.records}
     for letter in seen.letters:
@@ -151,7 +151,7 @@ PROMISES: Final[Mapping[str, Callable[[Evidence], Broken]]] = {
     "E": commits_follow_storing,
     "F": caught_up,
     "G": ended_in_time,
-    "H": letters_are_whole,
+    "H": dead_letters_are_whole,
     "I": bounded,
     "J": acknowledged_when_logged,
 }

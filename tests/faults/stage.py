@@ -15,7 +15,7 @@ from tests.faults.evidence import (
     Exit,
     Footprint,
     read_commits,
-    read_letters,
+    read_dead_letters,
     read_oversize,
     read_rows,
 )
@@ -57,7 +57,7 @@ class Stage(World):
     async def start(self, kind: Kind, **environment: str) -> Service:
         """Start a process behind the proxies; its port is free or given."""
         if not self.services.started:
-            # The brokers tell when they appended each record; a topic that the service makes has the client's time.
+            # The brokers stamp each record when they append it; a topic that the service makes has the client's time.
             await self.topics.make(self.topic, partitions=_PARTITIONS)
         proxies = {"KAFKA_BROKER": self.brokers.bootstrap, "DB_PORT": str(self.db.port)}
         return await super().start(kind, **proxies | environment)
@@ -147,7 +147,7 @@ class Stage(World):
             history=_together(loads),
             records=await self.records(),
             rows=await read_rows(self),
-            letters=await read_letters(self),
+            letters=await read_dead_letters(self),
             oversize=await read_oversize(self),
             commits=await read_commits(self.topics, self.group, self.topic),
             exits=[*self._exits, *(each for each in unasked if each.code is not None)],

@@ -12,7 +12,7 @@ from tests.support.waiting import eventually
 async def test_01_api_killed_mid_request(stage: Stage) -> None:
     """What it acknowledged is kept; what was in flight its clients send again, and it is stored once."""
     api, _consumer = await asyncio.gather(
-        # Past the proxies, so that only the api's requests are held and only its answers withheld.
+        # Past the proxies, so that they keep back only the api's requests and the answers to it.
         stage.run("api"),
         stage.run("consumer", KAFKA_BROKER=stage.topics.bootstrap),
     )

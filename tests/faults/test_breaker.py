@@ -7,7 +7,7 @@ from tests.faults.stage import Stage
 from tests.support.waiting import eventually
 
 _POISON = 250
-_LETTERS_IN_A_ROW = 100
+_DLQ_LIMIT = 100
 """The default of DLQ_MAX_CONSECUTIVE."""
 _HALTED = 3
 """How many of four partitions turn into poison."""
@@ -24,14 +24,14 @@ async def test_24_nothing_but_poison(stage: Stage) -> None:
             await others.append([b"{oops"] * _POISON, partition=partition)
         stage.struck_in_flight(load, "poison")
         load.pause = 0.25
-        await _halted_after(stage, _LETTERS_IN_A_ROW)
+        await _halted_after(stage, _DLQ_LIMIT)
         await stage.flows(_HALTED)
         await consumer.kill9()
         await stage.start("consumer")
         await stage.flows(_HALTED)
-        await _halted_after(stage, _LETTERS_IN_A_ROW)
+        await _halted_after(stage, _DLQ_LIMIT)
         await stage.resume()
-        await _halted_after(stage, 2 * _LETTERS_IN_A_ROW)
+        await _halted_after(stage, 2 * _DLQ_LIMIT)
         await stage.resume()
         stage.healed()
         load.pause = 0.0

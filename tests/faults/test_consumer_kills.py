@@ -1,4 +1,4 @@
-"""The consumer is killed at the worst moments; the request that matters is held until the state is reached."""
+"""The consumer is killed at the worst moments: a proxy keeps back the request that matters until then."""
 
 import pytest
 
@@ -6,7 +6,7 @@ from tests.faults.kafka_load import KafkaLoad
 from tests.faults.stage import Stage
 from tests.support.records import NewRecord
 
-_IDLE_DEATHS = 4
+_IDLE_KILLS = 4
 
 
 @pytest.mark.quick
@@ -75,10 +75,10 @@ async def test_40_consumer_killed_again_and_again_while_idle(stage: Stage) -> No
     async with stage.kafka_load(most=stage.events // 10) as load:
         await load.acknowledged(stage.events // 10)
     await stage.flows(0)
-    for _ in range(_IDLE_DEATHS):
+    for _ in range(_IDLE_KILLS):
         await consumer.kill9()
         consumer = await stage.run_again(consumer)
-    stage.struck("consumers killed while idle", _IDLE_DEATHS)
+    stage.struck("consumers killed while idle", _IDLE_KILLS)
     async with KafkaLoad(f"{stage.seed}/later", stage.topics.bootstrap, stage.topic) as later:
         await later.acknowledged(stage.events)
     stage.healed()

@@ -10,7 +10,7 @@ from tests.support.poison import POISON, REFUSED_USER
 
 _PLACES = (0, 0.5, 1)
 """The first of a batch, one in the middle, the last."""
-_LETTERS_AWAY_SECONDS = 6.0
+_DLQ_AWAY_SECONDS = 6.0
 _LARGE = b"{" + b"x" * 20_000
 
 
@@ -46,13 +46,13 @@ async def test_25_dead_letter_topic_is_missing_or_too_small(stage: Stage) -> Non
     consumer = await stage.run("consumer", PUBLISH_TIMEOUT_SECONDS="3")
     async with stage.kafka_load() as load, stage.blocks() as others:
         await load.acknowledged(stage.events // 2)
-        await stage.topics.remove(stage.letters_topic)
+        await stage.topics.remove(stage.dlq_topic)
         stage.struck_in_flight(load, "no topic for dead letters")
         load.pause = 0.25
         first = await others.append([*others.events(10), b"{oops", *others.events(10), _LARGE])
-        await asyncio.sleep(_LETTERS_AWAY_SECONDS)
+        await asyncio.sleep(_DLQ_AWAY_SECONDS)
         await stage.flows(1)
-        await stage.topics.make(stage.letters_topic, max_message_bytes="10000")
+        await stage.topics.make(stage.dlq_topic, max_message_bytes="10000")
         stage.healed()
         load.pause = 0.0
         await load.acknowledged(stage.events)

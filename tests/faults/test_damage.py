@@ -14,7 +14,7 @@ async def test_34_damaged_answer(stage: Stage) -> None:
     consumer = await stage.run("consumer")
     async with stage.kafka_load() as load:
         await load.acknowledged(stage.events // 2)
-        # So much waits for it meanwhile that the next answers hold records of all partitions.
+        # So much waits for it meanwhile that the next answers contain records of all partitions.
         consumer.signal(signal.SIGSTOP)
         await load.more(stage.events // 4)
         # One answer of each broker, beside those of the others; a record that is wrong each time it is

@@ -70,6 +70,6 @@ async def _commits_of(stage: Stage, successor: Service) -> None:
 
 
 def _assert_no_commit_went_back(seen: Evidence) -> None:
-    """Whoever lost a partition has not moved its offset behind the successor's back."""
+    """A member that lost a partition has not moved its offset afterwards."""
     for before, after in pairwise(sorted(seen.commits, key=lambda each: each.partition)):
         assert before.partition != after.partition or before.offset <= after.offset, (before, after)

@@ -11,7 +11,7 @@ _LATE_SECONDS = 12.0
 
 
 async def test_15_requests_of_the_api_vanish_on_their_way(stage: Stage) -> None:
-    """Clients are told to try again, the consumer goes on, and in the end each event is stored once."""
+    """Clients get a 503, the consumer goes on, and in the end each event is stored once."""
     api, consumer = await asyncio.gather(
         stage.run("api"),
         # Past the proxies: the network is broken for the api alone.

@@ -1,4 +1,4 @@
-"""Both processes are told to end under load, while all is well and while Kafka or PostgreSQL is not there."""
+"""Both processes get SIGTERM under load, while all is well and while Kafka or PostgreSQL is not there."""
 
 import pytest
 

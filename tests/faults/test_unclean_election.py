@@ -1,4 +1,4 @@
-"""What the service cannot promise: a cluster that is told to forget what it has acknowledged."""
+"""What the service cannot promise: a cluster that forgets acknowledged records."""
 
 import pytest
 

@@ -126,7 +126,7 @@ async def test_no_request_makes_a_5xx(api: Api, sent: list[bytes]) -> None:
 
 
 def check(answer: Answer) -> None:
-    """Check what holds for every answer."""
+    """Check what is true of every answer."""
     assert answer.status < 500 or answer.status in _NOT_SUPPORTED
     assert len(answer.fields[b"x-request-id"]) <= 128
     if answer.status >= 400 and answer.body:

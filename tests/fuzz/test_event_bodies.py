@@ -40,7 +40,7 @@ _NAMES = [*good_values]
 
 @st.composite
 def flawed(draw: st.DrawFn) -> tuple[bytes, set[str]]:
-    """Make an object with some flawed values, and the names of the fields that these stand in."""
+    """Make an object with some flawed values; return it with the names of their fields."""
     names = draw(st.lists(st.sampled_from(_NAMES), unique=True))
     at_fault = {name for name in names if draw(st.booleans())}
     space = draw(st.sampled_from([b"", b"", b" ", b"\r\n\t"]))

@@ -254,7 +254,7 @@ async def test_lock_of_another_only_puts_the_migration_off(
 async def test_index_waits_for_a_long_transaction_of_another_while_writers_go_on(
     empty_database: Database, legacy: asyncpg.Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """To give up a finished build and begin anew would go on for as long as a dump takes."""
+    """Otherwise finished builds would be dropped and repeated for as long as a dump takes."""
     monkeypatch.setattr("adapters.postgres.schema.migrate._LOCK_SECONDS", 0.2)
     async with snapshot(legacy):
         migrating = asyncio.create_task(migrate(empty_database))
@@ -267,7 +267,7 @@ async def test_index_waits_for_a_long_transaction_of_another_while_writers_go_on
 async def test_cancelled_index_build_ends_at_once_and_is_repeated(
     empty_database: Database, legacy: asyncpg.Connection
 ) -> None:
-    """As when the process is told to stop meanwhile."""
+    """As when the process gets SIGTERM meanwhile."""
     async with snapshot(legacy):
         migrating = asyncio.create_task(migrate(empty_database))
         await waits_for_a_lock(empty_database, "CREATE INDEX")

@@ -66,7 +66,7 @@ async def test_what_a_consumer_did_is_proved(world: World) -> None:
 
 
 async def test_row_deleted_by_hand_is_named(world: World) -> None:
-    """With exit code 1; in the range in which it stands and in no other."""
+    """With exit code 1; in the range of its place and in no other."""
     events = [an_event() for _ in range(6)]
     await consumed_world(world, *events)
     lost = events[4]
@@ -105,7 +105,7 @@ async def test_erased_and_expired_records_are_told_apart_from_missing_ones(world
 async def test_what_compaction_took_proves_nothing(world: World) -> None:
     """With exit code 1: acknowledged events may be among it. Transaction marks are no loss, here or elsewhere."""
     await world.topics.make(world.topic, cleanup_policy="compact", segment_ms="100", min_cleanable_dirty_ratio="0.001")
-    await world.topics.make(world.letters_topic)
+    await world.topics.make(world.dlq_topic)
     async with AIOKafkaProducer(bootstrap_servers=world.topics.bootstrap, transactional_id=world.topic) as producer:
         async with producer.transaction():
             await producer.send_and_wait(world.topic, codec.encode(an_event()), b"transaction")
@@ -130,7 +130,7 @@ async def test_what_compaction_took_proves_nothing(world: World) -> None:
 async def test_transaction_marks_are_no_loss(world: World) -> None:
     """Neither the ends of transactions nor what was aborted, at the edges of the range either."""
     await world.make_topic()
-    await world.topics.make(world.letters_topic)
+    await world.topics.make(world.dlq_topic)
     async with AIOKafkaProducer(bootstrap_servers=world.topics.bootstrap, transactional_id=world.topic) as producer:
         for is_wanted in (False, True, False):
             await producer.begin_transaction()
@@ -142,7 +142,7 @@ async def test_transaction_marks_are_no_loss(world: World) -> None:
 async def test_poison_that_was_never_dead_lettered_is_missing(world: World) -> None:
     """A committed offset alone proves nothing."""
     await consumed_world(world, an_event(), POISON)
-    await world.topics.delete(world.letters_topic, (await world.letters())[0].partition, before=1)
+    await world.topics.delete(world.dlq_topic, (await world.letters())[0].partition, before=1)
     result = result_of(await audit(world, "--json"), 1)
     assert result["counts"] == {"stored": 1, "missing": 1}
     assert result["missing"][0]["eventId"] is None

@@ -31,13 +31,13 @@ async def world(secured_kafka: SecuredKafka, services: Services, database: Datab
     """A world on that broker, with both topics."""
     world = World(services, database, secured_kafka.topics)
     await world.topics.make(world.topic, retention_ms="604800000")
-    await world.topics.make(world.letters_topic, retention_ms="-1", max_message_bytes="1200000")
+    await world.topics.make(world.dlq_topic, retention_ms="-1", max_message_bytes="1200000")
     return world
 
 
 async def all_rights(kafka: SecuredKafka, world: World) -> None:
     """Give the user what api and consumer need."""
-    for topic in (world.topic, world.letters_topic):
+    for topic in (world.topic, world.dlq_topic):
         await kafka.allow("topic", topic, "READ", "WRITE", "DESCRIBE", "DESCRIBE_CONFIGS")
     await kafka.allow("group", world.group, "READ")
 
@@ -149,7 +149,7 @@ async def test_api_is_not_ready_while_the_right_to_write_is_missing(world: World
 
 async def test_missing_rights_are_named(world: World, secured_kafka: SecuredKafka) -> None:
     """One after the other, until all are there."""
-    for topic in (world.topic, world.letters_topic):
+    for topic in (world.topic, world.dlq_topic):
         await secured_kafka.allow("topic", topic, "DESCRIBE")
     finished = await user_events("topics", environment=world.environment | secured_kafka.credentials)
     assert finished.exit_code == 0
@@ -161,7 +161,7 @@ async def test_missing_rights_are_named(world: World, secured_kafka: SecuredKafk
     await said(consumer, "progress", f"TopicAuthorizationFailedError: {world.topic}")
     await secured_kafka.allow("topic", world.topic, "READ")
     await said(consumer, "dead_letters", "AuthorizationFailed")
-    await secured_kafka.allow("topic", world.letters_topic, "WRITE")
+    await secured_kafka.allow("topic", world.dlq_topic, "WRITE")
     await consumer.ready()
     await world.consumed(1)
 

@@ -46,7 +46,7 @@ def test_dockerfile_passes_the_linter() -> None:
 
 
 def test_dockerignore_lets_through_what_is_copied() -> None:
-    """The context holds each source of a COPY, and nothing else."""
+    """The context has each source of a COPY, and nothing else."""
     ignored = (ROOT / ".dockerignore").read_text().splitlines()
     copied = {word for name, text in stage("build", DOCKERFILE) if name == "COPY" for word in text.split()[:-1]}
     assert "*" in ignored

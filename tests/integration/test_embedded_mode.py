@@ -33,7 +33,7 @@ async def letters(world: World) -> list[bytes]:
     """The values of the dead letters."""
     rows = await world.query(
         "SELECT value FROM log_records JOIN log_partitions ON partition_id = log_partitions.id WHERE topic = $1",
-        world.letters_topic,
+        world.dlq_topic,
     )
     return [row["value"] for row in rows]
 

@@ -61,7 +61,7 @@ async def listeners(engine: AsyncEngine) -> set[int]:
 
 
 async def test_topic_is_made_once_however_many_make_it(engine: AsyncEngine) -> None:
-    """And whoever names no number of partitions gets to know it."""
+    """A caller that names no number of partitions gets it."""
     assert await asyncio.gather(*(ensure_topic(engine, "events", 7) for _ in range(5))) == [7] * 5
     assert await ensure_topic(engine, "events") == 7
     assert await count(engine, "log_partitions") == 7
@@ -110,7 +110,7 @@ async def test_record_that_was_deleted_by_hand_is_no_gap_to_be_passed_over(engin
 
 
 async def test_notice_wakes_a_member_long_before_it_would_look_by_itself(engine: AsyncEngine) -> None:
-    """And so it does after the connection that hears of them was lost."""
+    """And so it does after the connection that listens was lost."""
     await ensure_topic(engine, "events")
     publisher = PostgresEventPublisher(engine, "events")
     async with member(engine, look=10 * PATIENCE) as source, asyncio.timeout(PATIENCE):
@@ -186,7 +186,7 @@ async def test_partition_that_stays_after_all_is_assigned_anew(engine: AsyncEngi
             await old.is_revoking.wait()
         (revoked,) = old.witness.revoked
         await append(engine, 2)
-        # The member learns meanwhile that it keeps what it is about to give up.
+        # The member learns meanwhile that it keeps what it is about to release.
         for _ in range(10):
             assert not (await old.source.poll(10, 0.1)).keys() & revoked
         await old.source.commit(dict.fromkeys(revoked, 2))
@@ -227,7 +227,7 @@ async def test_batch_of_large_records_is_short(engine: AsyncEngine) -> None:
 
 
 async def test_publish_that_waits_too_long_ends_with_an_unknown_outcome(engine: AsyncEngine) -> None:
-    """Here another session holds the partition; once it lets go, events are published as before."""
+    """Another session has locked the partition; once the lock is released, events are published as before."""
     await ensure_topic(engine, "events", 1)
     publisher = PostgresEventPublisher(engine, "events", deadline=0.2)
     async with engine.connect() as connection:
@@ -262,7 +262,7 @@ async def test_retention_forgets_only_what_is_old_and_committed_by_every_group(e
 
 
 async def test_retention_that_fails_is_tried_again(engine: AsyncEngine, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whatever it failed on: records would otherwise be kept for ever, and nobody told."""
+    """Whatever it failed on: otherwise records would be kept for ever, without a line in the log."""
     await ensure_topic(engine, "events", 1)
     tries, is_over = 0, asyncio.Event()
 

@@ -138,7 +138,7 @@ async def test_violation_of_another_constraint_is_no_duplicate(engine: AsyncEngi
 
 
 async def test_entry_that_is_too_large_for_an_index_exceeds_a_limit(engine: AsyncEngine) -> None:
-    """Whoever adds it has to see whether another event can be stored."""
+    """The caller has to see whether another event can be stored."""
     store, large = (
         PostgresEventStore(engine, settle=25.0),
         an_event(payload=b'{"a":"%s"}' % secrets.token_hex(10_000).encode()),

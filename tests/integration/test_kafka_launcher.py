@@ -34,7 +34,7 @@ def directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def cluster(directory: Path) -> Iterator[KafkaCluster]:
-    """One broker behind a port where a proxy could stand."""
+    """One broker behind a port where a proxy could be."""
     with running(KafkaCluster(directory, advertised_ports=probe.free_ports(1))) as started:
         yield started
 

@@ -168,7 +168,7 @@ async def test_a_member_that_kafkajs_leaves_out_waits_and_takes_over(node: str, 
 async def test_our_consumer_process_takes_its_share_of_a_live_kafkajs_group_and_then_all(
     node: str, kafka: KafkaServer, world: World
 ) -> None:
-    """As in the change-over: it stores what its own partitions hold, and everything once the last KafkaJS has left."""
+    """As in the change-over: it stores the records of its own partitions, and all once the last KafkaJS has left."""
     await world.make_topic(partitions=4)
     async with kafkajs_member(node, kafka, world.topic, world.group) as member:
         await member.until(lambda: member.partitions == ALL)

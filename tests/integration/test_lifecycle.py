@@ -16,7 +16,7 @@ from entrypoints.processes.lifecycle import Work, run_together
 from entrypoints.processes.preparation import Preparation, retry_while_unavailable
 from tests.support.waiting import PATIENCE
 
-# Works until it is told to stop, and then as long as the first argument says, or until a line comes. Something beside
+# Works until it is stopped, and then as long as the first argument says, or until a line comes. Something beside
 # it may fail.
 SCRIPT = """
 import asyncio

@@ -204,7 +204,7 @@ async def test_taken_port_is_replaced_by_a_free_one(tmp_path: Path) -> None:
 
 
 def test_fixed_port_that_is_taken_is_an_error(tmp_path: Path) -> None:
-    """A port that was asked for is not replaced; the message holds the server's own words."""
+    """A port that was asked for is not replaced; the message has the server's own words."""
     with socket.create_server(("127.0.0.1", 0)) as other:
         server = LocalPostgres(tmp_path, port=other.getsockname()[1])
         with pytest.raises(LocalPostgresError, match="could not bind"):

@@ -24,7 +24,7 @@ from adapters.postgres.sessions.database import Database, Limits
 from adapters.postgres.sessions.engine import create_engine
 from domain.errors import Unavailable
 from tests.support.command import user_events
-from tests.support.events import a_letter, a_record, an_event, delivered
+from tests.support.events import a_dead_letter, a_record, an_event, delivered
 from tests.support.legacy_service import TABLE, assert_ours, execute
 from tests.support.postgres import connect, environment_of
 from tests.support.waiting import eventually
@@ -55,7 +55,7 @@ async def _name_of(session: asyncpg.Connection, state: str) -> str:
     [([FORGOTTEN], "idle"), ([TABLE, "BEGIN", "LOCK TABLE events IN ACCESS SHARE MODE"], "idle in transaction")],
     ids=["the migration's lock", "a lock on the table"],
 )
-async def test_migrate_names_who_holds_the_lock_and_ends(empty_database: Database, held: list[str], state: str) -> None:
+async def test_migrate_names_who_has_the_lock_and_ends(empty_database: Database, held: list[str], state: str) -> None:
     """Exit code 1 when its patience is over, and another try does once the lock is free."""
     began = monotonic()
     async with _somebody(empty_database, *held) as session:
@@ -124,7 +124,7 @@ USES: dict[str, tuple[str, Callable[[AsyncEngine], Awaitable[object]]]] = {
     ),
     "keep an oversize letter": (
         "LOCK TABLE oversize_letters",
-        lambda engine: PostgresOversizeLetters(engine).keep(a_letter(a_record(b"{}"))),
+        lambda engine: PostgresOversizeLetters(engine).keep(a_dead_letter(a_record(b"{}"))),
     ),
     "make a topic of the embedded log": ("LOCK TABLE log_partitions", lambda engine: ensure_topic(engine, "others")),
     "append to it": (HEADS, lambda engine: LogWriter(engine, "events").append([NewRecord(0, None, b"{}", ())])),
@@ -135,7 +135,7 @@ USES: dict[str, tuple[str, Callable[[AsyncEngine], Awaitable[object]]]] = {
 
 
 @pytest.mark.parametrize("use", USES)
-async def test_whoever_waits_in_vain_names_the_holder(database: Database, use: str) -> None:
+async def test_waiting_process_names_the_session_with_the_lock(database: Database, use: str) -> None:
     """The line of the retry has it, too."""
     lock, work = USES[use]
     engine = create_engine(replace(database, limits=Limits(lock=1.5)), application_name="tests", pool_size=2)

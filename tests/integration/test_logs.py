@@ -112,7 +112,7 @@ def test_own_line_has_level_logger_time_and_fields(lines: dict[str, dict[str, An
 
 
 def test_line_of_a_library_has_the_same_shape(lines: dict[str, dict[str, Any]]) -> None:
-    """Its message is rendered, its extra fields and the context stand beside it."""
+    """Its message is rendered, its extra fields and the context are keys of the line."""
     line = lines["foreign line"]
     assert line.pop("timestamp").endswith("Z")
     assert line == {
@@ -141,7 +141,7 @@ def test_warnings_of_python_are_lines(lines: dict[str, dict[str, Any]]) -> None:
 
 
 def test_libraries_are_quiet_below_warnings(lines: dict[str, dict[str, Any]]) -> None:
-    """Their news at info are ours to tell, except for the Kafka client's."""
+    """Our own lines say what theirs at info would, except for the Kafka client's."""
     told = {text for text in lines if " says " in text}
     assert told == {
         "alembic.runtime.migration says warning",
@@ -233,7 +233,7 @@ def test_console_shows_characters_that_would_rule_the_terminal_as_what_they_are(
 
 
 def test_json_escapes_what_would_rule_a_terminal_or_break_a_line(output: str) -> None:
-    """It stands for the same text: nothing is lost."""
+    """It means the same text: nothing is lost."""
     assert not set(output) & HIDDEN
     escaped = r"\u001b]0;owned\u0007\u007f\u009b\u202e\u2028\u2029\udb40\udc01"
     assert output.count(escaped) == 4
@@ -283,7 +283,7 @@ def test_style_is_json_where_nobody_watches() -> None:
 
 
 def test_kafka_client_that_repeats_itself_is_heard_once_in_a_while() -> None:
-    """During an outage it would fill the log; how much was spared is told with the next line of the kind."""
+    """During an outage it would fill the log; the next line of the kind counts those left out."""
     sparing = logs._RepeatFilter()
     written = []
     for second, (name, text) in enumerate(

@@ -51,7 +51,7 @@ async def test_events_flow_through_sessions_of_pgbouncer(
 
 
 async def test_tables_are_migrated_and_taken_over_through_pgbouncer(empty_database: Database) -> None:
-    """Two sessions, of which one holds a lock."""
+    """Two sessions, of which one has a lock."""
     async with pgbouncer(empty_database, pool_mode="session") as database:
         await asyncio.gather(migrate(database), migrate(database))
     await assert_ours(empty_database)

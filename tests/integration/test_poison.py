@@ -131,7 +131,7 @@ async def test_a_dead_letter_too_large_for_its_topic_is_kept_whole_in_the_databa
     """The topic gets the headers alone, which point to the table, and the partition flows on."""
     value, event = b"{" + b"x" * 10_000, an_event()
     await world.make_topic()
-    await world.topics.make(world.letters_topic, max_message_bytes="2000")
+    await world.topics.make(world.dlq_topic, max_message_bytes="2000")
     await world.send(NewRecord(value, KEY, HEADERS), NewRecord(codec.encode(event)))
     await world.run("consumer")
     await world.consumed(2)
@@ -154,10 +154,10 @@ async def test_dead_letter_that_its_topic_refuses_is_kept_in_the_database(world:
     """A topic that was compacted meanwhile takes none without a key; one with a key finds its way there again."""
     keyless, event = b"{no key", an_event()
     await world.make_topic()
-    await world.topics.make(world.letters_topic)
+    await world.topics.make(world.dlq_topic)
     # A hundred dead letters in a row may be sent here before the producer is replaced, which would halt the partition.
     consumer = await world.run("consumer", DLQ_MAX_CONSECUTIVE="1000000")
-    await world.topics.configure(world.letters_topic, cleanup_policy="compact")
+    await world.topics.configure(world.dlq_topic, cleanup_policy="compact")
     await world.send(NewRecord(keyless, None, HEADERS), NewRecord(codec.encode(event)))
     await world.consumed(2)
     assert await world.ids() == {event.id}
@@ -181,7 +181,7 @@ async def test_dead_letters_that_are_refused_for_their_time_are_kept_in_the_data
     """As where the clocks of consumer and broker differ."""
     await world.make_topic()
     # A record is older than that when it arrives, but for one that does within the same millisecond.
-    await world.topics.make(world.letters_topic, message_timestamp_before_max_ms="0")
+    await world.topics.make(world.dlq_topic, message_timestamp_before_max_ms="0")
     await world.run("consumer")
     count = 0
 

@@ -7,7 +7,7 @@ from tests.support.world import World, as_records
 
 POISON = "user-poison"
 LOCK = 4711
-DEATHS = 7
+CRASHES = 7
 """Two in batches and one alone, by which time all before it is stored; then two in batches and two alone."""
 
 # A consumer that stores the record waits here for as long as the test has the lock, and is killed meanwhile.
@@ -35,23 +35,23 @@ async def test_a_poison_pill_is_dead_lettered_after_three_crashes(world: World) 
     await world.make_topic()
     await world.send(*as_records(events))
     consumer = await world.start("consumer")
-    deaths = 0
+    crashes = 0
 
     async def kill_in_the_trap() -> bool:
-        nonlocal consumer, deaths
+        nonlocal consumer, crashes
         if trapped := await world.query(IN_THE_TRAP):
             await consumer.kill9()
             # The server would notice only when the wait is over.
             await world.query("SELECT pg_terminate_backend($1, 5000)", trapped[0]["pid"])
-            deaths += 1
-            assert deaths <= DEATHS
+            crashes += 1
+            assert crashes <= CRASHES
             consumer = await world.start("consumer")
         return sum((await world.committed()).values()) == len(events)
 
     await eventually(kill_in_the_trap, "all committed", within=180)
     await holder.close()
 
-    assert deaths == DEATHS
+    assert crashes == CRASHES
     (letter,) = await world.letters()
     headers = dict(letter.headers)
     assert letter.value == as_records(events)[4].value

@@ -104,7 +104,7 @@ async def _use(world: World, api: Service) -> None:
 async def test_documented_rights_are_enough(world: World, rights: Rights, log: str) -> None:
     """For all that both processes and the commands do."""
     await _migrate(world, rights, log)
-    await world.topics.make(world.letters_topic, max_message_bytes=str(MOST_BYTES))
+    await world.topics.make(world.dlq_topic, max_message_bytes=str(MOST_BYTES))
     settings = {"EVENT_LOG": log, "DLQ_MAX_CONSECUTIVE": str(IN_A_ROW)}
     processes: list[Kind] = ["api", "consumer"]
     api, consumer = [await world.run(kind, **settings, **rights.environment(kind)) for kind in processes]

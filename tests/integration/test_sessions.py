@@ -106,7 +106,7 @@ async def test_session_that_the_server_has_ended_is_replaced(
 async def test_session_that_fails_when_asked_is_replaced(
     engine: AsyncEngine, pings: Pings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Where the network has not told that it is gone."""
+    """Where the network has not reported that it is gone."""
     first = await _use(engine)
     monkeypatch.setattr(pool, "_TRUSTED_SECONDS", 0.0)
     pings.fail = True
@@ -116,7 +116,7 @@ async def test_session_that_fails_when_asked_is_replaced(
 
 @pytest.mark.parametrize("use", USES)
 async def test_session_that_the_server_is_just_ending_counts_as_lost(database: Database, use: str) -> None:
-    """Its last word comes a moment before the end of the connection, which is when the driver knows."""
+    """Its last message comes a moment before the end of the connection, which is when the driver knows."""
     async with proxied(database.port, postgres_messages) as proxy:
         proxy.outlives_server = True
         engine = create_engine(replace(database, port=proxy.port), application_name="tests", pool_size=1)

@@ -23,7 +23,7 @@ from adapters.postgres.sessions.database import Database, Limits
 from adapters.postgres.sessions.engine import create_engine
 from application.ports import Halt, HaltKind, Outcome, Receipt
 from domain.errors import Unavailable
-from tests.support.events import a_letter, a_record, an_event, delivered
+from tests.support.events import a_dead_letter, a_record, an_event, delivered
 from tests.support.framing import postgres_messages
 from tests.support.legacy_service import fetch
 from tests.support.postgres import connect
@@ -32,7 +32,7 @@ from tests.support.standby import Replicated, replicated
 from tests.support.waiting import eventually
 
 IN_VAIN = Limits(connect=5.0, lock=0.5, statement=0.8, batch=1.0)
-"""For whoever waits for a standby that is not there."""
+"""For a session that waits for a standby that is not there."""
 EVENT = an_event()
 _WAITING = """
 SELECT pid, query_start FROM pg_stat_activity
@@ -51,7 +51,7 @@ async def _publish(engine: AsyncEngine) -> None:
 
 async def _park(engine: AsyncEngine) -> None:
     await ensure_topic(engine, "letters")
-    await PostgresDeadLetterQueue(engine, "letters").send([a_letter(a_record(b"bad"))])
+    await PostgresDeadLetterQueue(engine, "letters").send([a_dead_letter(a_record(b"bad"))])
 
 
 async def _erasures(engine: AsyncEngine) -> None:
@@ -63,7 +63,7 @@ async def _erasures(engine: AsyncEngine) -> None:
 USES: dict[str, Callable[[AsyncEngine], Awaitable[object]]] = {
     "event": lambda engine: PostgresEventStore(engine, settle=25.0).add(delivered(EVENT)),
     "canary": lambda engine: PostgresEventStore(engine, settle=25.0).probe(),
-    "oversize letter": lambda engine: PostgresOversizeLetters(engine).keep(a_letter(a_record(b"large"))),
+    "oversize letter": lambda engine: PostgresOversizeLetters(engine).keep(a_dead_letter(a_record(b"large"))),
     "begin": lambda engine: PostgresPartitionStates(engine, "events", "group").begin({0: 7}),
     "halt": lambda engine: PostgresPartitionStates(engine, "events", "group").halt(0, Halt(HaltKind.GAP, 7, "gone")),
     "resume": lambda engine: PostgresPartitionStates(engine, "events", "group").resume(),
@@ -146,7 +146,7 @@ async def test_success_after_a_cancelled_wait_is_not_believed(
     way: str,
     is_again: bool,
 ) -> None:
-    """The server says that all went well, beside a warning: it waits once more, and is held where that is cancelled."""
+    """The server reports success, with a warning: the service waits once more, and fails if that is cancelled."""
     if way == "publish":
         await ensure_topic(engine, "events")
     store = PostgresEventStore(engine, settle=25.0)

@@ -85,7 +85,7 @@ async def test_every_risk_of_an_existing_topic_is_logged(world: World) -> None:
         min_insync_replicas="2",
         message_timestamp_type="LogAppendTime",
     )
-    await world.topics.make(world.letters_topic, retention_ms="-1", retention_bytes="5000000", max_message_bytes="1000")
+    await world.topics.make(world.dlq_topic, retention_ms="-1", retention_bytes="5000000", max_message_bytes="1000")
     before = await world.topics.settings(world.topic)
     finished = await user_events("topics", environment=world.environment)
     assert finished.exit_code == 0, finished
@@ -102,12 +102,12 @@ async def test_every_risk_of_an_existing_topic_is_logged(world: World) -> None:
     assert await world.topics.settings(world.topic) == before
 
 
-@pytest.mark.parametrize("compacted", ["topic", "letters_topic"])
+@pytest.mark.parametrize("compacted", ["topic", "dlq_topic"])
 @pytest.mark.parametrize("creates", ["true", "false"])
 async def test_compacted_topic_is_refused_with_the_remedy(world: World, compacted: str, creates: str) -> None:
-    """By the command and at start, whoever makes topics; once it is mended both go on."""
+    """By the command and at start, also without the right to make topics; once it is mended both go on."""
     name: str = getattr(world, compacted)
-    for topic in (world.topic, world.letters_topic):
+    for topic in (world.topic, world.dlq_topic):
         await world.topics.make(topic, cleanup_policy="compact,delete" if topic == name else "delete")
     remedy = f"--entity-name {name} --add-config cleanup.policy=delete"
     finished = await user_events("topics", environment=world.environment)
@@ -133,7 +133,7 @@ async def test_topics_that_are_missing_are_not_made_where_that_is_off(world: Wor
     await consumer.logged("topic settings need attention")
     assert {line["topic"] for line in consumer.lines("topic settings need attention")} == {
         world.topic,
-        world.letters_topic,
+        world.dlq_topic,
     }
     assert await world.topics.partitions(world.topic) == {}
     assert await user_events("topics", environment=world.environment)

@@ -1,4 +1,4 @@
-"""The HTTP API over the adapters in memory; each answer to its client is held against the OpenAPI document."""
+"""The HTTP API over the adapters in memory; each answer to its client is checked against the OpenAPI document."""
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
@@ -31,7 +31,7 @@ Headers = Sequence[tuple[bytes, bytes]]
 
 @dataclass(frozen=True)
 class Api:
-    """An API, a client of it, and what stands behind it."""
+    """An API, a client of it, and the adapters behind it."""
 
     app: ASGIApp
     client: httpx.AsyncClient

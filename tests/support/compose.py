@@ -28,7 +28,7 @@ def find_compose() -> list[str] | None:
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """One service of a stack; `secrets` maps paths in its container to the files that stand there."""
+    """One service of a stack; `secrets` maps paths in its container to files."""
 
     name: str
     definition: dict[str, Any]

@@ -16,7 +16,7 @@ from application.ports import RebalanceListener
 from domain.event import UserEvent
 from tests.support.events import NOON, an_event
 from tests.support.waiting import PATIENCE
-from tests.support.watched import UNSTORABLE, WatchedLetters, WatchedStore
+from tests.support.watched import UNSTORABLE, WatchedDeadLetters, WatchedStore
 
 PACE = Pace(batch_size=100, poll_wait=0.01, backoff=Backoff(0.001, 0.005), look=0.01)
 LIMITS = DlqLimits(max_consecutive=20, max_ratio=0.5, ratio_min_records=200, ratio_window=60)
@@ -69,7 +69,7 @@ class ConsumerWorld:
         self.states: MemoryPartitionStates = MemoryPartitionStates("events", "group", table)
         self.source = WatchedSource(self.log)
         self.store: WatchedStore = WatchedStore() if before is None else before.store
-        self.letters: WatchedLetters = WatchedLetters() if before is None else before.letters
+        self.letters: WatchedDeadLetters = WatchedDeadLetters() if before is None else before.letters
         process = ProcessEvent(self.store, self.letters, self._clock)
         self.consumer = ConsumerLoop(
             self.source, process, self.states, codec.decode, self._clock, pace=pace, dlq_limits=LIMITS
@@ -135,7 +135,7 @@ class ConsumerWorld:
 
 
 async def until(condition: Callable[[], bool]) -> None:
-    """Let the others work until the condition holds."""
+    """Let the others work until the condition is true."""
     async with asyncio.timeout(PATIENCE):
         while not condition():
             await asyncio.sleep(0.001)

@@ -1,4 +1,4 @@
-"""Holds what the API answers against its OpenAPI document."""
+"""Checks what the API answers against its OpenAPI document."""
 
 import re
 from typing import Any

@@ -51,7 +51,7 @@ def readings_of(batch: Sequence[Record]) -> list[Reading]:
     return [Delivery(record, content) if isinstance(content, UserEvent) else content for record, content in contents]
 
 
-def a_letter(record: Record, reason: str = "the value is not JSON", attempts: int = 1) -> DeadLetter:
+def a_dead_letter(record: Record, reason: str = "the value is not JSON", attempts: int = 1) -> DeadLetter:
     """Make a dead letter about `record`."""
     failure = Failure(FailureKind.UNDECODABLE, reason, "DecodeError")
     return DeadLetter(record, failure, attempts, first_failed_at=NOON, failed_at=NOON)

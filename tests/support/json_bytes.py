@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from domain.payload_rules import MAX_DIGITS, MAX_PAYLOAD_DEPTH
 
-# What a string of JSON may hold, and what it may not; each next to any other makes yet another case.
+# What a string of JSON may contain, and what it may not; each next to any other makes yet another case.
 _GOOD_FRAGMENTS = [
     *[b"a", b"{", b"[", b"1e999999", b"\x7f", "é".encode(), "😀".encode(), "\u2028".encode(), "\uffff".encode()],
     *[b"\\\\", b'\\"', b"\\/", b"\\b", b"\\n", b"\\u0001", b"\\u00e9", b"\\uFFFF", b"u0000"],

@@ -51,7 +51,7 @@ class KafkaServer:
 
 
 async def broker_level(bootstrap: str) -> str:
-    """Say of which level a broker's metadata is, the nearest to a version that brokers tell; none with ZooKeeper."""
+    """Return the level of a broker's metadata, which is close to its version; None with ZooKeeper."""
     host, _, port = bootstrap.split(",", maxsplit=1)[0].rpartition(":")
     reader, writer = await asyncio.open_connection(host, int(port))
     try:

@@ -54,13 +54,13 @@ class FakeKafkaProducer:
         return self._on_their_way[partition]
 
     async def acknowledge(self, partition: int, offset: int = 0) -> None:
-        """Say where the first record of the batch on its way is in the log, and let all hear it."""
+        """Acknowledge the batch on its way: its first record is at this place in the log."""
         place = TopicPartition(TOPIC, partition)
         self._on_their_way.pop(partition).set_result(RecordMetadata(TOPIC, partition, place, offset, -1, 0, 0))
         await self.settle()
 
     async def fail(self, partition: int, error: KafkaError) -> None:
-        """Let the batch on its way fail, and let all hear it."""
+        """Let the batch on its way fail."""
         self._on_their_way.pop(partition).set_exception(error)
         await self.settle()
 

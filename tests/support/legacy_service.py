@@ -23,7 +23,7 @@ INSERT = "INSERT INTO events (id, user_id, event_type, payload) VALUES ($1, $2, 
 
 COLUMNS = "SELECT column_name FROM information_schema.columns WHERE table_name = 'events' ORDER BY ordinal_position"
 INDEXES = "SELECT indexrelid::regclass::text, indisvalid FROM pg_index WHERE indrelid = 'events'::regclass ORDER BY 1"
-# What stands there, and in which file: a table that was rewritten has another.
+# The rows, and the table's file: a table that was rewritten has another.
 RELATIONS = "SELECT relname, oid, relfilenode FROM pg_class WHERE relnamespace = 'public'::regnamespace ORDER BY 1"
 
 OUR_COLUMNS = ["id", "user_id", "event_type", "payload", "created_at", "occurred_at", "log_partition", "log_offset"]
@@ -60,7 +60,7 @@ async def fetch(database: Database, query: str) -> list[tuple[object, ...]]:
 
 
 async def assert_ours(database: Database) -> None:
-    """Check that the table has our columns and indexes, whoever made it."""
+    """Check that the table has our columns and indexes."""
     assert [name for (name,) in await fetch(database, COLUMNS)] == OUR_COLUMNS
     assert await fetch(database, INDEXES) == OUR_INDEXES
 

@@ -43,7 +43,7 @@ async def pgbouncer(database: Database, **settings: object) -> AsyncIterator[Dat
 
 
 def _start(program: str, folder: Path, database: Database, settings: Mapping[str, object]) -> subprocess.Popen[bytes]:
-    # It refuses root, and whoever it runs as instead has to read its files.
+    # It refuses root, and the user that it runs as instead has to read its files.
     folder.chmod(0o755)
     users, configuration = folder / "users", folder / "pgbouncer.ini"
     users.write_text(f'"{database.user}" "{database.password}"\n')

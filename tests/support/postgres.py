@@ -44,7 +44,7 @@ class PostgresServer:
         await self.execute(f"ALTER DATABASE \"{name}\" SET timezone TO 'UTC'")
 
     async def drop(self, name: str) -> None:
-        """Remove a database, with whoever is still connected to it."""
+        """Remove a database, with all sessions in it."""
         await self.execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
 
     async def execute(self, statement: str) -> None:

@@ -47,7 +47,7 @@ class Held:
 
 
 class Proxy:
-    """Stands before a server on loopback, at a port of its own; made by `proxied`."""
+    """A proxy before a server on loopback, at a port of its own; made by `proxied`."""
 
     def __init__(self, server_port: int, framing: Framing) -> None:
         self.port = 0
@@ -102,7 +102,7 @@ class Proxy:
         self.answers.block()
 
     def heal(self) -> None:
-        """Undo what was done to `requests` and `answers`, and let what is held pass; nothing was lost meanwhile."""
+        """Undo what was done to `requests` and `answers`, and pass on what was kept back; nothing was lost."""
         self.requests.heal()
         self.answers.heal()
         for held in self._held.values():
@@ -123,7 +123,7 @@ class Proxy:
         try:
             answers, server = await asyncio.open_connection("127.0.0.1", self.server_port)
         except OSError:
-            # The server is down: the client is told so by the end of its connection.
+            # The server is down: the client sees it by the end of its connection.
             return
         pumps = [
             asyncio.create_task(self.requests.carry(self._read_requests(reader), server)),

@@ -36,7 +36,7 @@ class Service:
         self.client = httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=PATIENCE)
         self.kind = kind
         self.end_was_wanted = False
-        """Whether it was told, or is waited for, to end."""
+        """Whether a test ended it, or waits for its end."""
         self._process = process
         self._log = log
 
@@ -167,7 +167,7 @@ class Services:
             process = await asyncio.create_subprocess_exec(
                 # It ends with these tests even where they are killed.
                 *(sys.executable, "-m", module, kind, "--until-eof"),
-                # Nothing of the caller's environment, which may hold settings.
+                # Nothing of the caller's environment, which may have settings.
                 env={"PATH": os.environ["PATH"], "PYTHONPATH": SOURCES, "HOST": "127.0.0.1"}
                 | {PORTS[kind]: str(port)}
                 | dict(environment),

@@ -43,7 +43,7 @@ class WatchedStore(MemoryEventStore):
         await super().probe()
 
 
-class WatchedLetters(MemoryDeadLetterQueue):
+class WatchedDeadLetters(MemoryDeadLetterQueue):
     """Dead letters as they were sent."""
 
     def __init__(self) -> None:

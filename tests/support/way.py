@@ -18,7 +18,7 @@ class Way:
         self.withheld = 0
         """How many bytes arrived while nothing passed."""
         self.damage: tuple[bytes, bytes] | None = None
-        """What the next chunk that holds the first is to hold instead, once, where it has it last."""
+        """The last occurrence of the first, in the next chunk that has one, becomes the second, once."""
         self.damaged = 0
         """How many chunks were damaged."""
         self._flows = asyncio.Event()

@@ -31,7 +31,7 @@ class World:
     topic: str = field(default_factory=lambda: f"test-{uuid4().hex}")
 
     @property
-    def letters_topic(self) -> str:
+    def dlq_topic(self) -> str:
         return f"{self.topic}-dlq"
 
     @property
@@ -44,7 +44,7 @@ class World:
         return {
             "KAFKA_BROKER": self.topics.bootstrap,
             "KAFKA_TOPIC": self.topic,
-            "KAFKA_DLQ_TOPIC": self.letters_topic,
+            "KAFKA_DLQ_TOPIC": self.dlq_topic,
             "KAFKA_CONSUMER_GROUP": self.group,
             "KAFKA_SESSION_TIMEOUT_SECONDS": str(SESSION_SECONDS),
         } | environment_of(self.database)
@@ -80,7 +80,7 @@ class World:
 
     async def letters(self) -> list[ConsumerRecord]:
         """All records of the dead-letter topic."""
-        return await self.topics.read(self.letters_topic)
+        return await self.topics.read(self.dlq_topic)
 
     async def committed(self) -> dict[int, int]:
         """The group's offsets, by partition."""

@@ -22,7 +22,7 @@ from application.audit import AuditRange, Fate, Finding, Missing
 from application.ports import Delivery, Outcome, Span, Stretch
 from domain.errors import Rejected, Unavailable
 from domain.event import UserEvent
-from tests.support.events import NOON, a_letter, an_event
+from tests.support.events import NOON, a_dead_letter, an_event
 
 HOUR = timedelta(hours=1)
 POISON = b"{oops"
@@ -59,7 +59,7 @@ class World:
     async def dead_lettered(self, content: UserEvent | bytes, headers: codec.Headers = ()) -> Delivery:
         """Append a record that a consumer has dead-lettered."""
         delivery = self.append(content, headers)
-        await self.letters.send([a_letter(delivery.record)])
+        await self.letters.send([a_dead_letter(delivery.record)])
         return delivery
 
     def commit(self, **positions: int) -> None:
@@ -184,7 +184,7 @@ async def test_only_a_dead_letter_that_names_the_very_record_proves_it(
 
 async def test_dead_letter_that_its_topic_refused_proves_its_record(world: World) -> None:
     """It is in the database alone."""
-    await world.kept.keep(a_letter(world.append(POISON).record), "InvalidTimestampError")
+    await world.kept.keep(a_dead_letter(world.append(POISON).record), "InvalidTimestampError")
     world.append(POISON)
     world.commit_all()
     assert await world.counts() == {Fate.DEAD: 1, Fate.MISSING: 1}
@@ -193,7 +193,7 @@ async def test_dead_letter_that_its_topic_refused_proves_its_record(world: World
 async def test_replayed_record_is_proved_by_the_dead_letter_about_the_replay_alone(world: World) -> None:
     """Although both dead letters name the record's first origin."""
     first = await world.dead_lettered(POISON)
-    told = dlq_headers.render(a_letter(first.record))
+    told = dlq_headers.render(a_dead_letter(first.record))
     replays = [
         tuple((name, number if name == "dlq.replays" else value) for name, value in told) for number in (b"1", b"2")
     ]
@@ -298,7 +298,7 @@ async def test_records_dead_lettered_during_the_audit_are_pending(world: World) 
     class DeadLetteredMeanwhile(MemoryLogReader):
         async def spans(self) -> dict[int, Span]:
             spans = await super().spans()
-            await world.letters.send([a_letter(delivery.record)])
+            await world.letters.send([a_dead_letter(delivery.record)])
             world.commit_all()
             return spans
 
@@ -341,7 +341,7 @@ async def test_retention_at_work_while_times_are_looked_up_shows(world: World) -
 async def test_range_is_bounded_by_times_and_what_retention_took_counts_as_expired(
     world: World, since: datetime | None, until: datetime | None, expected: dict[Fate, int]
 ) -> None:
-    """Where the log does not reach back to the beginning of the range, nobody can tell when its lost records came."""
+    """Where the log does not reach back to the beginning of the range, nobody knows when its lost records came."""
     for _ in range(8):
         await world.stored(an_event())
     world.commit_all()

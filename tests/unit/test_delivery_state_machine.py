@@ -38,7 +38,7 @@ from tests.support.events import NOON, an_event, readings_of
 
 T = TypeVar("T")
 
-TOPIC, LETTERS, GROUP = "events", "events-dlq", "group"
+TOPIC, DLQ, GROUP = "events", "events-dlq", "group"
 REFUSED, BUG, POISON = "refused", "bug", "poison"
 BATCH = 4
 REACH = 2 * BATCH
@@ -239,7 +239,7 @@ class Delivering(RuleBasedStateMachine):
         self.log = MemoryLog(partitions=2, clock=self.clock)
         self.publisher = MemoryPublisher(self.log, TOPIC)
         self.store = PickyStore(self.clock)
-        self.letters = MemoryDeadLetterQueue(self.log, LETTERS)
+        self.letters = MemoryDeadLetterQueue(self.log, DLQ)
         self.process = ProcessEvent(self.store, self.letters, self.clock)
         self.states: StateTable = {}
         self.crashes = Crashes()
@@ -457,7 +457,7 @@ class Delivering(RuleBasedStateMachine):
     def dead_lettered(self) -> list[tuple[int, int, LogRecord]]:
         """List the dead letters with the partition and offset that each names as its origin."""
         letters = []
-        for letter in self.log.records(LETTERS):
+        for letter in self.log.records(DLQ):
             headers = dict(letter.headers)
             letters.append((int(headers["dlq.partition"] or b""), int(headers["dlq.offset"] or b""), letter))
         return letters

@@ -7,7 +7,7 @@ import pytest
 
 from adapters.records import dlq_headers
 from domain.dead_letter import Origin
-from tests.support.events import a_letter, a_record
+from tests.support.events import a_dead_letter, a_record
 
 EVENT_ID = UUID("0198f3c0-1111-7abc-8def-0123456789ab")
 Headers = tuple[tuple[str, bytes | None], ...]
@@ -16,7 +16,7 @@ Headers = tuple[tuple[str, bytes | None], ...]
 def test_dead_letter_names_its_origin_and_its_reason() -> None:
     """After the original headers, which stay as they were, repeated names included."""
     record = a_record(b"{", partition=3, offset=7, headers=(("a", b"\xff"), ("b", None), ("a", b"2")))
-    letter = replace(a_letter(record, attempts=2), event_id=EVENT_ID)
+    letter = replace(a_dead_letter(record, attempts=2), event_id=EVENT_ID)
     assert dlq_headers.render(letter) == [
         ("a", b"\xff"),
         ("b", None),
@@ -38,18 +38,18 @@ def test_dead_letter_names_its_origin_and_its_reason() -> None:
 
 def test_long_reason_is_cut_and_any_character_can_be_told() -> None:
     """The headers stay within the bytes that the dead-letter topic leaves for them."""
-    headers = dict(dlq_headers.render(a_letter(a_record(b"{"), reason="\ud800" + "ä" * 10_000)))
+    headers = dict(dlq_headers.render(a_dead_letter(a_record(b"{"), reason="\ud800" + "ä" * 10_000)))
     assert headers["dlq.error.message"] == b"?" + "ä".encode() * (dlq_headers.MAX_REASON_CHARS - 1)
 
 
 def test_replays_keep_the_first_origin_tell_the_last_error_and_never_grow() -> None:
     """However often a record comes back."""
-    headers = dlq_headers.render(a_letter(a_record(b"{", offset=7, headers=(("a", b"1"),))))
+    headers = dlq_headers.render(a_dead_letter(a_record(b"{", offset=7, headers=(("a", b"1"),))))
     length = len(headers)
     for replay in range(1, 5):
         counted = [(name, b"%d" % replay if name == "dlq.replays" else value) for name, value in headers]
         again = a_record(b"{", offset=100 + replay, headers=tuple(counted))
-        headers = dlq_headers.render(a_letter(again, reason=f"reason {replay}", attempts=replay))
+        headers = dlq_headers.render(a_dead_letter(again, reason=f"reason {replay}", attempts=replay))
         told = dict(headers)
         assert told["dlq.offset"] == b"7"
         assert told["dlq.replays"] == b"%d" % replay
@@ -60,15 +60,15 @@ def test_replays_keep_the_first_origin_tell_the_last_error_and_never_grow() -> N
 @pytest.mark.parametrize("forged", [b"0", b"1", b"forged", None])
 def test_headers_that_a_producer_invented_do_not_pass_for_ours(forged: bytes | None) -> None:
     """The true origin is named once, and no header that only looks like ours is left."""
-    invented = tuple((name, b"forged") for name, _ in dlq_headers.render(a_letter(a_record(b"{"))))
+    invented = tuple((name, b"forged") for name, _ in dlq_headers.render(a_dead_letter(a_record(b"{"))))
     record = a_record(b"{", offset=7, headers=(*invented, ("dlq.event-id", b"forged"), ("dlq.replays", forged)))
-    headers = dlq_headers.render(a_letter(record))
-    assert headers == dlq_headers.render(a_letter(a_record(b"{", offset=7)))
+    headers = dlq_headers.render(a_dead_letter(record))
+    assert headers == dlq_headers.render(a_dead_letter(a_record(b"{", offset=7)))
 
 
 def a_replay(replays: bytes, offset: int = 100) -> Headers:
     """Make the headers of a record that was replayed out of a dead letter about `offset` 7, or claims to be."""
-    told = dlq_headers.render(a_letter(a_record(b"{", partition=2, offset=7)))
+    told = dlq_headers.render(a_dead_letter(a_record(b"{", partition=2, offset=7)))
     return tuple((name, replays if name == "dlq.replays" else value) for name, value in told)
 
 
@@ -85,7 +85,7 @@ def a_replay(replays: bytes, offset: int = 100) -> Headers:
 def test_record_has_the_origin_that_a_dead_letter_about_it_names(headers: Headers, expected: Origin) -> None:
     """So that a dead letter is found by its record's origin; one whose origin nobody can read has none."""
     record = a_record(b"{", partition=3, offset=9, headers=headers)
-    letter = a_record(b"{", headers=tuple(dlq_headers.render(a_letter(record))))
+    letter = a_record(b"{", headers=tuple(dlq_headers.render(a_dead_letter(record))))
     assert dlq_headers.origin(record) == expected
     assert dlq_headers.origins(letter.headers) == [expected]
 
@@ -115,18 +115,18 @@ def test_earlier_origin_that_cannot_be_true_is_not_believed(name: str, value: by
     """If one header is wrong or missing, the record's own place is named instead."""
     whole = a_replay(b"1")
     amiss = tuple((each, value if each == name else told) for each, told in whole)
-    own = dict(dlq_headers.render(a_letter(a_record(b"{", partition=3, offset=9))))
+    own = dict(dlq_headers.render(a_dead_letter(a_record(b"{", partition=3, offset=9))))
     for headers in (amiss, tuple(header for header in whole if header[0] != name), (*whole, (name, None))):
         record = a_record(b"{", partition=3, offset=9, headers=headers)
         assert dlq_headers.origin(record) == Origin("events", 3, 9)
-        assert dict(dlq_headers.render(a_letter(record))) == own
+        assert dict(dlq_headers.render(a_dead_letter(record))) == own
 
 
 @pytest.mark.parametrize("timestamp", [b"-1", b"9223372036854775807"])
 def test_any_timestamp_that_a_broker_keeps_is_believed(timestamp: bytes) -> None:
     """Also that of a record that has none."""
     told = tuple((name, timestamp if name == "dlq.timestamp" else value) for name, value in a_replay(b"1"))
-    headers = dict(dlq_headers.render(a_letter(a_record(b"{", partition=3, offset=9, headers=told))))
+    headers = dict(dlq_headers.render(a_dead_letter(a_record(b"{", partition=3, offset=9, headers=told))))
     assert (headers["dlq.timestamp"], headers["dlq.offset"]) == (timestamp, b"7")
 
 
@@ -166,7 +166,7 @@ def test_dead_letter_that_was_sent_several_times_names_every_origin() -> None:
         ("kafka_dlt-original-partition", b"\0\0\0\1"),
         ("kafka_dlt-original-offset", b"\0\0\0\0\0\0\0\5"),
     )
-    letter = a_record(b"{", headers=tuple(dlq_headers.render(a_letter(a_record(b"{", offset=8, headers=spring)))))
+    letter = a_record(b"{", headers=tuple(dlq_headers.render(a_dead_letter(a_record(b"{", offset=8, headers=spring)))))
     assert dlq_headers.origins(letter.headers) == [Origin("events", 0, 8), Origin("events", 1, 5)]
 
 

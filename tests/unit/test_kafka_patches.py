@@ -99,7 +99,7 @@ def test_method_with_other_parameters_ends_the_start(monkeypatch: pytest.MonkeyP
     """Also where the version does not say so."""
 
     def send(self: object, request: object) -> None:
-        """Stand for what a library has changed."""
+        """Put a changed function in the place of a library's own."""
 
     monkeypatch.setattr(patches, "METHODS", {send: ("self", "request", "expect_response")})
     with pytest.raises(WrongDeployment, match="send of aiokafka takes other parameters"):
@@ -230,7 +230,7 @@ def test_errors_have_no_names() -> None:
 
 
 def test_retried_error_is_only_logged(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Patch: errors. In the words of the client that is installed; told for its topic, and for a while."""
+    """Patch: errors. By the names of the installed client; reported for its topic, and for a while."""
     assert errors.MESSAGE in inspect.getsource(sender)
     assert "delivery_timeout_ms" not in inspect.signature(AIOKafkaProducer).parameters
     topic = f"topic-{uuid4().hex}"

@@ -52,7 +52,7 @@ def test_readme_names_the_version_of_kafka_that_the_tests_run_on() -> None:
 
 
 def test_our_package_names_belong_to_no_dependency(project: dict[str, Any]) -> None:
-    """The packages stand at the top level, where a dependency's would shadow them."""
+    """The packages are at the top level, where a dependency's would shadow them."""
     owners = packages_distributions()
     for package in ("domain", "application", "adapters", "entrypoints"):
         assert set(owners[package]) == {project["project"]["name"]}

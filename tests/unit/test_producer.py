@@ -29,7 +29,7 @@ request = ContextVar("request", default="")
 
 
 class Client:
-    """Stands for a `ProducerClient`; nothing of it is sent."""
+    """A stand-in for a `ProducerClient`; nothing of it is sent."""
 
     made: list["Client"]
     batch_bytes = 1_000

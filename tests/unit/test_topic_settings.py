@@ -7,7 +7,7 @@ import pytest
 from adapters.kafka.topic_settings import Topic
 
 EVENTS = Topic("events", None, None, None, 3_600_000, 1_048_576)
-LETTERS = Topic("letters", None, None, None, -1, 1_048_576, is_ordered=False)
+DLQ = Topic("dlq", None, None, None, -1, 1_048_576, is_ordered=False)
 FINE = {
     "cleanup.policy": "delete",
     "retention.ms": "3600000",
@@ -28,7 +28,7 @@ def warnings(topic: Topic = EVENTS, standing: Mapping[str, str] = FINE, replicat
 
 def test_topic_made_by_the_service_is_fine() -> None:
     """As are settings that an old broker does not know."""
-    for topic in (EVENTS, LETTERS):
+    for topic in (EVENTS, DLQ):
         assert topic.refusal(topic.configs, "kafka:9092") is None
         assert warnings(topic, topic.configs) == []
     assert warnings() == []
@@ -69,7 +69,7 @@ def test_each_risk_is_named(name: str, value: str, warning: str) -> None:
 
 def test_bounded_dead_letters_are_warned_about() -> None:
     """They are to stay for ever."""
-    assert warnings(LETTERS, FINE | {"retention.bytes": "9"}) == [
+    assert warnings(DLQ, FINE | {"retention.bytes": "9"}) == [
         "retention.ms is 3600000, wanted -1",
         "retention.bytes is 9: the oldest dead letters are deleted; wanted -1",
     ]

@@ -40,7 +40,7 @@ def nested(depth: int) -> bytes:
 
 
 def numbers(number: bytes, count: int) -> bytes:
-    """Make an object that holds a number so many times."""
+    """Make an object that has a number so many times."""
     return b'{"a":[' + b",".join([number] * count) + b"]}"
 
 

@@ -62,7 +62,7 @@ class Mutant:
 
 
 def main() -> int:
-    """Run the mistakes whose names hold one of the arguments, or all; return the exit code."""
+    """Run the mistakes whose names contain one of the arguments, or all; return the exit code."""
     patches = sorted(Path(__file__).parent.glob("*.patch"))
     wanted = [patch for patch in patches if not sys.argv[1:] or any(word in patch.stem for word in sys.argv[1:])]
     survivors = 0

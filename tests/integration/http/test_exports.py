@@ -12,7 +12,7 @@ from tests.support.server import connection, read_head, served
 
 
 async def test_outage_during_export_breaks_connection(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The client can tell that the export is incomplete."""
+    """The client can see that the export is incomplete."""
     fill(api, 2_500)
     read = api.store.page
 

@@ -23,7 +23,7 @@ async def test_chunked_body_is_published(api: Api) -> None:
 
 @pytest.mark.parametrize("closing", [b"", b"Connection: close\r\n"])
 async def test_response_to_head_is_sent_without_content(api: Api, closing: bytes) -> None:
-    """The server does not hold the headers back for content that never follows."""
+    """The server does not keep the headers back for content that never follows."""
     async with served(api.app, keep_alive=600) as port, connection(port) as (reader, writer):
         writer.write(b"HEAD /events/processed HTTP/1.1\r\nHost: api\r\n" + closing + b"\r\n")
         async with asyncio.timeout(PATIENCE):

@@ -51,7 +51,7 @@ async def test_missing_records_are_printed_first(capsys: pytest.CaptureFixture[s
 
 
 async def test_compacted_log_is_not_proved(capsys: pytest.CaptureFixture[str]) -> None:
-    """Acknowledged events may be among the deleted records; stdout holds data only."""
+    """Acknowledged events may be among the deleted records; stdout has data only."""
     compacted = Finding(0, Span(0, 4), {Fate.STORED: 1, Fate.COMPACTED: 3}, ())
     assert not await print_audit(each((compacted,)), as_json=True)
     printed = capsys.readouterr()

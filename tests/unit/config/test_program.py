@@ -22,7 +22,7 @@ def fresh(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 
 def test_commit_of_an_image_is_from_its_build(monkeypatch: pytest.MonkeyPatch) -> None:
-    """It holds neither a checkout nor git."""
+    """It has neither a checkout nor git."""
     monkeypatch.setenv(program.COMMIT_VARIABLE, "0123abcd")
     assert program.commit() == "0123abcd"
 

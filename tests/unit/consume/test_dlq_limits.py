@@ -37,7 +37,7 @@ def test_row_goes_on_across_batches() -> None:
 
 @pytest.mark.parametrize("good_at", range(3))
 def test_good_record_ends_the_row(good_at: int) -> None:
-    """Wherever it stands, only those behind it are in a row with what comes next."""
+    """Wherever it is, only those behind it are in a row with what comes next."""
     middle = [place == good_at for place in range(3)]
     breaker = after(LIMITS, (0, [DEAD] * 2), (0, [not is_good for is_good in middle]))
     assert isinstance(breaker, CircuitBreaker)

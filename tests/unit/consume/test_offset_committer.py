@@ -246,7 +246,7 @@ async def test_settled_waits_for_the_named_partitions_only(committing: Committin
 
 
 async def test_settled_ends_where_its_partitions_are_lost(committing: Committing) -> None:
-    """Nothing more can be committed of them; and who gives up waiting cancels no commit."""
+    """Nothing more can be committed of them; and a caller that stops waiting cancels no commit."""
     committer = committing.committer
     lost = committer.commit(0, 10, 10)
     with pytest.raises(TimeoutError):

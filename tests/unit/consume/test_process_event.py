@@ -16,7 +16,7 @@ from domain.errors import Declined, Rejected, Unavailable, WrongDeployment
 from domain.event import UserEvent
 from tests.support.events import NOON, a_record, an_event, delivered, readings_of
 from tests.support.time import LoopTime
-from tests.support.watched import UNSTORABLE, WatchedLetters, WatchedStore
+from tests.support.watched import UNSTORABLE, WatchedDeadLetters, WatchedStore
 
 FAILED_BEFORE = NOON - timedelta(minutes=1)
 FIRST = Attempt()
@@ -29,9 +29,9 @@ def store() -> WatchedStore:
 
 
 @pytest.fixture
-def letters() -> WatchedLetters:
+def letters() -> WatchedDeadLetters:
     """No dead letters yet."""
-    return WatchedLetters()
+    return WatchedDeadLetters()
 
 
 class Processing:
@@ -50,16 +50,16 @@ class Processing:
         return processed
 
     async def give_up(self, batch: Sequence[Record], attempt: Attempt) -> Processed:
-        """Dead-letter a batch whose retry budget is spent."""
+        """Dead-dead letter a batch whose retry budget is spent."""
         return await self._process.give_up(batch, readings_of(batch), self._breaker, attempt)
 
     async def condemn(self, batch: Sequence[Record]) -> Processed:
-        """Dead-letter a batch of poison pills."""
+        """Dead-dead letter a batch of poison pills."""
         return await self._process.condemn(batch, self._breaker, FIRST)
 
 
 @pytest.fixture
-def process(store: WatchedStore, letters: WatchedLetters) -> Processing:
+def process(store: WatchedStore, letters: WatchedDeadLetters) -> Processing:
     """The use case with its usual limits."""
     return Processing(store, letters)
 
@@ -75,7 +75,7 @@ def dead(count: int) -> Tally:
     return Tally(stored=0, duplicate=0, conflict=0, dead=count)
 
 
-def kinds(letters: WatchedLetters) -> list[tuple[int, FailureKind]]:
+def kinds(letters: WatchedDeadLetters) -> list[tuple[int, FailureKind]]:
     """Return which offsets were dead-lettered, and why."""
     return [(letter.record.offset, letter.failure.kind) for letter in letters.sent]
 
@@ -88,7 +88,7 @@ async def test_good_batch_is_stored_in_one_call(process: Processing, store: Watc
 
 
 async def test_each_record_is_counted_once_and_dead_ones_sent(
-    process: Processing, store: WatchedStore, letters: WatchedLetters
+    process: Processing, store: WatchedStore, letters: WatchedDeadLetters
 ) -> None:
     """A duplicate is only counted, a conflict is dead-lettered; a dead letter has its event's id if there is one."""
     stored, other = an_event(), an_event()
@@ -102,7 +102,7 @@ async def test_each_record_is_counted_once_and_dead_ones_sent(
     assert [letter.record for letter in letters.sent] == [batch[place] for place in (0, 2, 4)]
 
 
-async def test_dead_letter_names_the_attempts_and_times(process: Processing, letters: WatchedLetters) -> None:
+async def test_dead_letter_names_the_attempts_and_times(process: Processing, letters: WatchedDeadLetters) -> None:
     """Of the batch: a first failure is this one unless an outage came before."""
     bad = a_batch(b"{}")
     await process(bad)
@@ -113,7 +113,7 @@ async def test_dead_letter_names_the_attempts_and_times(process: Processing, let
 
 @pytest.mark.parametrize("place", range(8))
 async def test_refused_event_anywhere_is_dead_and_its_neighbours_stored(
-    process: Processing, store: WatchedStore, letters: WatchedLetters, place: int
+    process: Processing, store: WatchedStore, letters: WatchedDeadLetters, place: int
 ) -> None:
     """The first, the last and any between."""
     events = [an_event(payload=UNSTORABLE if number == place else b"{}") for number in range(8)]
@@ -126,7 +126,7 @@ async def test_refused_event_anywhere_is_dead_and_its_neighbours_stored(
 
 @pytest.mark.parametrize("culprits", [{0, 1}, {0, 9}, {2, 5, 7}, set(range(10))], ids=str)
 async def test_several_refused_events_are_all_found(
-    process: Processing, store: WatchedStore, letters: WatchedLetters, culprits: set[int]
+    process: Processing, store: WatchedStore, letters: WatchedDeadLetters, culprits: set[int]
 ) -> None:
     """Neighbours of each other or not, up to the whole batch; dead letters keep the order of offsets."""
     events = [an_event(payload=UNSTORABLE if number in culprits else b"{}") for number in range(10)]
@@ -155,9 +155,9 @@ async def test_halves_are_stored_in_the_order_of_offsets(process: Processing, st
 
 
 async def test_event_that_meets_a_bug_is_dead_lettered_alone(
-    process: Processing, store: WatchedStore, letters: WatchedLetters
+    process: Processing, store: WatchedStore, letters: WatchedDeadLetters
 ) -> None:
-    """Others can be written at that moment, so that it is the event's; the error's text may hold anything."""
+    """Others can be written at that moment, so that it is the event's; the error's text may contain anything."""
     events = [an_event() for _ in range(8)]
     store.bugs = {events[5].id}
     assert (await process(a_batch(*events))).tally == Tally(stored=7, duplicate=0, conflict=0, dead=1)
@@ -167,7 +167,7 @@ async def test_event_that_meets_a_bug_is_dead_lettered_alone(
 
 @pytest.mark.parametrize("outage", [Unavailable("read-only"), ZeroDivisionError("as well")], ids=repr)
 async def test_bug_while_nothing_can_be_written_is_an_outage(
-    process: Processing, store: WatchedStore, letters: WatchedLetters, outage: Exception
+    process: Processing, store: WatchedStore, letters: WatchedDeadLetters, outage: Exception
 ) -> None:
     """A dependency is down in an unforeseen way: the batch is retried."""
     events = [an_event() for _ in range(4)]
@@ -178,7 +178,7 @@ async def test_bug_while_nothing_can_be_written_is_an_outage(
 
 
 async def test_refusal_of_every_event_is_an_outage(
-    process: Processing, store: WatchedStore, letters: WatchedLetters
+    process: Processing, store: WatchedStore, letters: WatchedDeadLetters
 ) -> None:
     """As of a database that is out of transaction ids, whose code is that of an entry too large for an index, too."""
     events = [an_event() for _ in range(4)]
@@ -194,7 +194,7 @@ async def test_refusal_of_every_event_is_an_outage(
 
 @pytest.mark.parametrize("error", [Rejected("P0001"), WrongDeployment("42501"), ZeroDivisionError()], ids=repr)
 async def test_event_refused_for_a_moment_only_is_stored(
-    store: WatchedStore, letters: WatchedLetters, error: Exception
+    store: WatchedStore, letters: WatchedDeadLetters, error: Exception
 ) -> None:
     """It is tried once more after another could be written."""
 
@@ -210,7 +210,7 @@ async def test_event_refused_for_a_moment_only_is_stored(
 
 @pytest.mark.parametrize("error", [Rejected("P0001"), WrongDeployment("42501")], ids=repr)
 async def test_event_refused_alone_is_rejected_whatever_the_error(
-    process: Processing, store: WatchedStore, letters: WatchedLetters, error: Exception
+    process: Processing, store: WatchedStore, letters: WatchedDeadLetters, error: Exception
 ) -> None:
     """A trigger may say what is usually said of the whole table."""
     events = [an_event() for _ in range(4)]
@@ -220,7 +220,7 @@ async def test_event_refused_alone_is_rejected_whatever_the_error(
 
 
 async def test_event_declined_alone_is_rejected_after_the_patience(
-    store: WatchedStore, letters: WatchedLetters
+    store: WatchedStore, letters: WatchedDeadLetters
 ) -> None:
     """Not at once: a deadlock or a lock passes by itself."""
     process, patient = Processing(store, letters, patience=0), Processing(store, letters, patience=3600)
@@ -234,7 +234,7 @@ async def test_event_declined_alone_is_rejected_after_the_patience(
     assert letters.sent[0].failure == Failure(FailureKind.REJECTED, "40001", "Declined")
 
 
-async def test_declined_batch_is_not_halved(store: WatchedStore, letters: WatchedLetters) -> None:
+async def test_declined_batch_is_not_halved(store: WatchedStore, letters: WatchedDeadLetters) -> None:
     """A deadlock is the fault of no event: the batch is retried whole."""
     event, neighbour = an_event(), an_event()
     store.bugs, store.bug = {event.id}, Declined("40P01")
@@ -246,7 +246,7 @@ async def test_declined_batch_is_not_halved(store: WatchedStore, letters: Watche
 
 @pytest.mark.parametrize("between", ["stored", "down", "declined like all others"])
 async def test_interruption_starts_the_patience_anew(
-    store: WatchedStore, letters: WatchedLetters, between: str, monkeypatch: pytest.MonkeyPatch
+    store: WatchedStore, letters: WatchedDeadLetters, between: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """An outage in between says nothing of the event, nor does a success, behind which its partition was read anew."""
     process, time = Processing(store, letters), LoopTime(monkeypatch)
@@ -275,7 +275,7 @@ async def test_interruption_starts_the_patience_anew(
 
 @pytest.mark.parametrize("outage", [Declined("53100"), Unavailable("down"), Rejected("P0001")], ids=repr)
 async def test_event_declined_like_all_others_is_retried(
-    store: WatchedStore, letters: WatchedLetters, outage: Exception
+    store: WatchedStore, letters: WatchedDeadLetters, outage: Exception
 ) -> None:
     """However long that lasts."""
     process = Processing(store, letters, patience=0)
@@ -287,7 +287,7 @@ async def test_event_declined_like_all_others_is_retried(
 
 
 async def test_declined_records_of_two_partitions_are_timed_apart(
-    process: Processing, store: WatchedStore, letters: WatchedLetters, monkeypatch: pytest.MonkeyPatch
+    process: Processing, store: WatchedStore, letters: WatchedDeadLetters, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The one that comes later has the whole patience, and does not begin the other's anew."""
     time = LoopTime(monkeypatch)
@@ -306,7 +306,7 @@ async def test_declined_records_of_two_partitions_are_timed_apart(
     assert [letter.record.partition for letter in letters.sent] == [0]
 
 
-async def test_records_behind_a_hundred_refused_events_are_left(store: WatchedStore, letters: WatchedLetters) -> None:
+async def test_records_behind_100_refused_events_are_left(store: WatchedStore, letters: WatchedDeadLetters) -> None:
     """Each refused one takes several questions, and a batch of nothing else would last too long."""
     process = Processing(store, letters, DlqLimits(max_consecutive=10_000, ratio_min_records=10_000))
     good, late = an_event(), an_event()
@@ -322,7 +322,7 @@ async def test_records_behind_a_hundred_refused_events_are_left(store: WatchedSt
     assert await store.get(late.id) is not None
 
 
-async def test_refused_dead_letter_is_an_outage(process: Processing, letters: WatchedLetters) -> None:
+async def test_refused_dead_letter_is_an_outage(process: Processing, letters: WatchedDeadLetters) -> None:
     """There is no place behind the last one: a person has to see it, and the consumer lives on."""
     letters.outage = Rejected("too strange")
     with pytest.raises(Unavailable, match="too strange"):
@@ -331,7 +331,7 @@ async def test_refused_dead_letter_is_an_outage(process: Processing, letters: Wa
 
 @pytest.mark.parametrize("error", [Unavailable("down"), WrongDeployment("no table")], ids=repr)
 async def test_outage_is_raised_at_once(
-    process: Processing, store: WatchedStore, letters: WatchedLetters, error: Exception
+    process: Processing, store: WatchedStore, letters: WatchedDeadLetters, error: Exception
 ) -> None:
     """Neither halved nor dead-lettered."""
     store.outage = error
@@ -342,7 +342,7 @@ async def test_outage_is_raised_at_once(
 
 
 async def test_batch_fails_until_its_dead_letters_are_durable(
-    process: Processing, store: WatchedStore, letters: WatchedLetters
+    process: Processing, store: WatchedStore, letters: WatchedDeadLetters
 ) -> None:
     """Its events may be stored by then: the retry counts them as duplicates and sends the same dead letters."""
     letters.outage = Unavailable("no broker")
@@ -355,7 +355,7 @@ async def test_batch_fails_until_its_dead_letters_are_durable(
 
 
 async def test_batch_with_a_spent_retry_budget_is_dead_lettered_whole(
-    process: Processing, store: WatchedStore, letters: WatchedLetters
+    process: Processing, store: WatchedStore, letters: WatchedDeadLetters
 ) -> None:
     """As exhausted, with the outage as the reason; what never was an event keeps its own."""
     batch = a_batch(an_event(), b"{}")
@@ -367,7 +367,9 @@ async def test_batch_with_a_spent_retry_budget_is_dead_lettered_whole(
 
 
 @pytest.mark.parametrize("outcomes", [[], [Outcome.STORED] * 3], ids=len)
-async def test_store_that_judges_too_few_or_many_is_caught(letters: WatchedLetters, outcomes: list[Outcome]) -> None:
+async def test_store_with_too_few_or_many_outcomes_is_caught(
+    letters: WatchedDeadLetters, outcomes: list[Outcome]
+) -> None:
     """No offset may move past a record without an outcome."""
 
     class Careless(MemoryEventStore):
@@ -379,7 +381,7 @@ async def test_store_that_judges_too_few_or_many_is_caught(letters: WatchedLette
         await process(a_batch(an_event(), an_event()))
 
 
-async def test_dead_letters_are_sent_up_to_the_limit(letters: WatchedLetters, store: WatchedStore) -> None:
+async def test_dead_letters_are_sent_up_to_the_limit(letters: WatchedDeadLetters, store: WatchedStore) -> None:
     """The rest of the batch is left, and the halt says from where on."""
     process = Processing(store, letters, DlqLimits(max_consecutive=5))
     processed = await process(a_batch(an_event(), *[b"poison"] * 8, offset=40))
@@ -389,21 +391,21 @@ async def test_dead_letters_are_sent_up_to_the_limit(letters: WatchedLetters, st
     assert [letter.record.offset for letter in letters.sent] == list(range(41, 46))
 
 
-async def test_halt_is_behind_the_last_record_despite_gaps(letters: WatchedLetters, store: WatchedStore) -> None:
+async def test_halt_is_behind_the_last_record_despite_gaps(letters: WatchedDeadLetters, store: WatchedStore) -> None:
     """The log may have no record at the next offset."""
     process = Processing(store, letters, DlqLimits(max_consecutive=2))
     processed = await process([a_record(b"poison", offset=10 * place) for place in range(4)])
     assert processed.halt == Halt(HaltKind.DLQ_LIMIT, 11, "2 dead letters in a row")
 
 
-async def test_circuit_breaker_counts_across_batches(letters: WatchedLetters, store: WatchedStore) -> None:
+async def test_circuit_breaker_counts_across_batches(letters: WatchedDeadLetters, store: WatchedStore) -> None:
     """And begins anew once it has tripped: a person who resumes the partition grants the whole limit again."""
     process = Processing(store, letters, DlqLimits(max_consecutive=5))
     halted = [(await process(a_batch(b"poison", offset=offset))).halt is not None for offset in range(12)]
     assert [offset for offset, is_halted in enumerate(halted) if is_halted] == [4, 9]
 
 
-async def test_dead_letters_that_failed_are_not_counted_twice(letters: WatchedLetters, store: WatchedStore) -> None:
+async def test_dead_letters_that_failed_are_not_counted_twice(letters: WatchedDeadLetters, store: WatchedStore) -> None:
     """A batch that is tried again is the same few dead letters, not more of them in a row."""
     process = Processing(store, letters, DlqLimits(max_consecutive=5))
     letters.outage = Unavailable("no broker")
@@ -415,7 +417,7 @@ async def test_dead_letters_that_failed_are_not_counted_twice(letters: WatchedLe
     assert (await process(a_batch(b"poison", b"poison", offset=3))).halt is not None
 
 
-async def test_conflicts_do_not_trip_the_circuit_breaker(letters: WatchedLetters, store: WatchedStore) -> None:
+async def test_conflicts_do_not_trip_the_circuit_breaker(letters: WatchedDeadLetters, store: WatchedStore) -> None:
     """Someone reuses ids: that is news for a reader of the dead letters, but the events are sound."""
     process = Processing(store, letters, DlqLimits(max_consecutive=2))
     events = [an_event() for _ in range(9)]
@@ -432,7 +434,7 @@ async def test_conflicts_do_not_trip_the_circuit_breaker(letters: WatchedLetters
 )
 async def test_whatever_is_dead_counts_towards_the_limit(
     store: WatchedStore,
-    letters: WatchedLetters,
+    letters: WatchedDeadLetters,
     given_up: Callable[[Processing, Sequence[Record]], Awaitable[Processed]],
 ) -> None:
     """An outage drains no topic into the dead-letter queue."""
@@ -444,7 +446,7 @@ async def test_whatever_is_dead_counts_towards_the_limit(
 
 
 async def test_condemned_record_is_dead_lettered_unread(
-    process: Processing, store: WatchedStore, letters: WatchedLetters
+    process: Processing, store: WatchedStore, letters: WatchedDeadLetters
 ) -> None:
     """Whatever it is, nothing of ours looks into it again."""
     assert (await process.condemn(a_batch(an_event()))).tally == dead(1)

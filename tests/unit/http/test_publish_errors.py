@@ -63,7 +63,7 @@ async def test_json_other_than_object_gets_422(api: Api, value: bytes) -> None:
 
 @pytest.mark.parametrize("event_id", ["00000000-0000-0000-0000-000000000000", "f" * 32])
 async def test_nil_and_max_uuid_get_422(api: Api, event_id: str) -> None:
-    """They stand for a missing id."""
+    """They mean a missing id."""
     response = await api.post(body(eventId=event_id))
     assert response.status_code == 422
     assert [error["field"] for error in response.json()["errors"]] == ["eventId"]

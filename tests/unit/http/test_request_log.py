@@ -35,7 +35,7 @@ async def test_log_lines_within_request_have_request_id(api: Api, monkeypatch: p
 
 
 async def test_request_is_logged_once_without_query_and_body(api: Api) -> None:
-    """Both may hold personal data."""
+    """Both may contain personal data."""
     with capture_logs() as lines:
         responses = [await api.client.get(path) for path in ("/events/processed?userId=jane", "/nothing%0A")]
     for line, response in zip(lines, responses, strict=True):

@@ -19,7 +19,7 @@ LIMIT = 60.0
 
 
 class WatchedWorld(ConsumerWorld):
-    """A consumer with a watchdog over it, whose time passes and which looks when it is told to."""
+    """A consumer with a watchdog, whose clock and checks the test controls."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         super().__init__(replace(PACE, finish=0.1))

@@ -1,4 +1,4 @@
-"""What the adapters are told about the dependencies, TLS first of all."""
+"""The parameters that the adapters get from the settings, TLS first of all."""
 
 import ssl
 import subprocess
