@@ -1,4 +1,4 @@
-"""How many functions one event passes, from its `POST` to the answer of its `GET`."""
+"""How many functions one event passes, from its `POST` to the response to its `GET`."""
 
 import subprocess
 import sys

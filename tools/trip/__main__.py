@@ -1,4 +1,4 @@
-"""List the functions of src/ that one event passes, from its `POST` to the answer of its `GET`.
+"""List the functions of src/ that one event passes, from its `POST` to the response to its `GET`.
 
     python -m tools.trip [--count | --write]
 
@@ -32,7 +32,7 @@ _END_SECONDS: Final = 30.0
 _STAGES: Final = (
     "From `POST /events/generate` to the record",
     "From the record to the row",
-    "From `GET /events/{id}` to the answer",
+    "From `GET /events/{id}` to the response",
 )
 
 Functions = Mapping[CodeType, None]
@@ -91,7 +91,7 @@ async def _trip() -> Mapping[str, Sequence[CodeType]]:
 
 def _render(stages: Mapping[str, Sequence[CodeType]]) -> Iterator[str]:
     """Render a table a stage, a row for each file that is entered."""
-    yield f"{sum(map(len, stages.values()))} functions; each stands where it is called first.\n"
+    yield f"{sum(map(len, stages.values()))} functions; each is listed at its first call.\n"
     for stage, functions in stages.items():
         yield f"**{stage}**: {len(functions)}\n\n| file | functions |\n|---|---|"
         for file, calls in groupby(functions, lambda code: code.co_filename.removeprefix(_SOURCES)):
