@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import aclosing
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import NamedTuple
@@ -14,10 +15,9 @@ from domain.errors import Rejected
 from domain.event import UserEvent
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_MILLISECOND = timedelta(milliseconds=1)
 
 
-class Fate(StrEnum):
+class Disposition(StrEnum):
     """What became of one offset of the log."""
 
     STORED = "stored"
@@ -53,7 +53,7 @@ class Finding(NamedTuple):
 
     partition: int
     span: Span
-    counts: Mapping[Fate, int]
+    counts: Mapping[Disposition, int]
     missing: Sequence[Missing]
 
 
@@ -65,34 +65,23 @@ class _Suspect(NamedTuple):
     outcome: Outcome | None
 
 
+@dataclass(frozen=True, slots=True)
 class AuditRange:
-    """Reads a range of the topic again, and looks for each record in the table and among the dead letters."""
+    """Reads a range of the topic again, and looks for each record in the table and among the dead letters.
 
-    def __init__(
-        self,
-        log: LogReader,
-        letters: LogReader,
-        kept: OversizeLetters,
-        store: EventStore,
-        erasures: Erasures,
-        *,
-        topic: str,
-        group: str,
-        decode: Callable[[Record], UserEvent | Failure],
-        origin: Callable[[Record], Origin],
-        origins: Callable[[Sequence[tuple[str, bytes | None]]], Sequence[Origin]],
-    ) -> None:
-        """`origin`: which origin a letter about a record names; `origins`: which ones a letter's headers name."""
-        self._log = log
-        self._letters = letters
-        self._kept = kept
-        self._store = store
-        self._erasures = erasures
-        self._topic = topic
-        self._group = group
-        self._decode = decode
-        self._origin = origin
-        self._origins = origins
+    `origin` returns the origin that a letter about a record names, `origins` those that a letter's headers name.
+    """
+
+    log: LogReader
+    letters: LogReader
+    kept: OversizeLetters
+    store: EventStore
+    erasures: Erasures
+    topic: str
+    group: str
+    decode: Callable[[Record], UserEvent | Failure]
+    origin: Callable[[Record], Origin]
+    origins: Callable[[Sequence[tuple[str, bytes | None]]], Sequence[Origin]]
 
     async def __call__(self, since: datetime | None, until: datetime | None) -> AsyncGenerator[Finding, None]:
         """Audit what was accepted from `since` on (None: ever) and before `until` (None: up to now).
@@ -102,31 +91,29 @@ class AuditRange:
         """
         ranges = await self._ranges(since, until)
         # In this order: whatever is committed by now has its row or its letter by now.
-        committed = await self._log.committed(self._group)
+        committed = await self.log.committed(self.group)
         dead_lettered = await self._dead_lettered(ranges)
         for partition, span in ranges.items():
             position = span.start
-            async with aclosing(self._log.read(partition, *span)) as stretches:
+            async with aclosing(self.log.read(partition, *span)) as stretches:
                 async for stretch in stretches:
                     start, position = position, stretch.end
                     suspects, counts = await self._judge(stretch.records, committed.get(partition), dead_lettered)
                     missing = await self._missing(suspects)
-                    counts[Fate.MISSING] = len(missing)
-                    counts[Fate.ERASED] = len(suspects) - len(missing)
-                    counts[Fate.EXPIRED] = stretch.deleted
-                    counts[Fate.EMPTY] = stretch.transaction_marks
-                    counts[Fate.COMPACTED] = (
-                        position - start - stretch.deleted - len(stretch.records) - stretch.transaction_marks
-                    )
+                    counts[Disposition.MISSING] = len(missing)
+                    counts[Disposition.ERASED] = len(suspects) - len(missing)
+                    counts[Disposition.EXPIRED] = stretch.deleted
+                    counts[Disposition.EMPTY] = stretch.transaction_marks
+                    others = len(stretch.records) + stretch.deleted + stretch.transaction_marks
+                    counts[Disposition.COMPACTED] = position - start - others
                     yield _balanced(Finding(partition, Span(start, position), counts, missing))
 
     async def _ranges(self, since: datetime | None, until: datetime | None) -> Mapping[int, Span]:
-        starts = {} if since is None else await self._log.offsets_at(since)
-        ends = {} if until is None else await self._log.offsets_at(until)
-        # Last, so that what retention takes meanwhile shows.
-        spans = await self._log.spans()
+        starts = {} if since is None else await self.log.offsets_at(since)
+        ends = {} if until is None else await self.log.offsets_at(until)
         ranges = {}
-        for partition, span in spans.items():
+        # Last, so that what retention takes meanwhile shows.
+        for partition, span in (await self.log.spans()).items():
             start = starts.get(partition, 0)
             end = min(ends.get(partition, span.end), span.end)
             ranges[partition] = Span(0 if start <= span.start else min(start, end), end)
@@ -135,52 +122,47 @@ class AuditRange:
     async def _dead_lettered(self, ranges: Mapping[int, Span]) -> set[Origin]:
         """Read all dead letters, also those in the database; keep the origins that a record of the range may have."""
         found: set[Origin] = set()
-        for partition, span in (await self._letters.spans()).items():
-            async with aclosing(self._letters.read(partition, *span)) as stretches:
+        for partition, span in (await self.letters.spans()).items():
+            async with aclosing(self.letters.read(partition, *span)) as stretches:
                 async for stretch in stretches:
                     for letter in stretch.records:
-                        found.update(each for each in self._origins(letter.headers) if self._is_wanted(each, ranges))
-        for headers in await self._kept.headers():
-            found.update(each for each in self._origins(headers) if self._is_wanted(each, ranges))
+                        found.update(each for each in self.origins(letter.headers) if self._is_wanted(each, ranges))
+        for headers in await self.kept.headers():
+            found.update(each for each in self.origins(headers) if self._is_wanted(each, ranges))
         return found
 
     def _is_wanted(self, origin: Origin, ranges: Mapping[int, Span]) -> bool:
         span = ranges.get(origin.partition)
-        if origin.topic != self._topic or span is None:
+        if origin.topic != self.topic or span is None:
             return False
         # A replay stands elsewhere than the origin that it keeps.
         return origin.replays > 0 or span.start <= origin.offset < span.end
 
     async def _judge(
         self, records: Sequence[Record], committed: int | None, dead_lettered: set[Origin]
-    ) -> tuple[Sequence[_Suspect], Counter[Fate]]:
-        contents = [self._decode(record) for record in records]
-        deliveries = [
-            Delivery(record, content)
-            for record, content in zip(records, contents, strict=True)
-            if isinstance(content, UserEvent)
-        ]
-        outcomes = iter(await self._check(deliveries))
+    ) -> tuple[Sequence[_Suspect], Counter[Disposition]]:
+        contents = [self.decode(record) for record in records]
+        pairs = zip(records, contents, strict=True)
+        deliveries = [Delivery(record, content) for record, content in pairs if isinstance(content, UserEvent)]
+        outcomes = iter(await self._check(deliveries) if deliveries else ())
         suspects = []
-        counts: Counter[Fate] = Counter()
+        counts: Counter[Disposition] = Counter()
         for record, content in zip(records, contents, strict=True):
             outcome = next(outcomes) if isinstance(content, UserEvent) else None
             if outcome is Outcome.DUPLICATE:
-                counts[Fate.STORED] += 1
-            elif self._origin(record) in dead_lettered:
-                counts[Fate.DEAD] += 1
+                counts[Disposition.STORED] += 1
+            elif self.origin(record) in dead_lettered:
+                counts[Disposition.DEAD] += 1
             elif committed is None or record.offset >= committed:
-                counts[Fate.PENDING] += 1
+                counts[Disposition.PENDING] += 1
             else:
                 suspects.append(_Suspect(record, content, outcome))
         return suspects, counts
 
     async def _check(self, deliveries: Sequence[Delivery]) -> Sequence[Outcome | None]:
         """Compare with the table; an event that it refuses even to compare does not stand there."""
-        if not deliveries:
-            return []
         try:
-            return await self._store.check(deliveries)
+            return await self.store.check(deliveries)
         except Rejected:
             if len(deliveries) == 1:
                 return [None]
@@ -190,15 +172,13 @@ class AuditRange:
     async def _missing(self, suspects: Sequence[_Suspect]) -> Sequence[Missing]:
         """Tell the suspects whose user was not erased; asked after the table, from which an erasure may be taking."""
         users = {each.content.user_id for each in suspects if isinstance(each.content, UserEvent)}
-        erased_at = await self._erasures.erased_at(users) if users else {}
+        erased_at = await self.erasures.erased_at(users) if users else {}
         return [_named(each) for each in suspects if not _is_erased(each, erased_at)]
 
 
 def _is_erased(suspect: _Suspect, erased_at: Mapping[str, datetime]) -> bool:
-    if isinstance(suspect.content, Failure):
-        return False
-    moment = erased_at.get(suspect.content.user_id)
-    return moment is not None and (moment - _EPOCH) // _MILLISECOND >= suspect.record.timestamp
+    moment = erased_at.get(suspect.content.user_id) if isinstance(suspect.content, UserEvent) else None
+    return moment is not None and (moment - _EPOCH) // timedelta(milliseconds=1) >= suspect.record.timestamp
 
 
 def _named(suspect: _Suspect) -> Missing:

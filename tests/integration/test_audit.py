@@ -31,7 +31,7 @@ def result_of(finished: Finished, exit_code: int) -> dict[str, Any]:
     assert finished.exit_code == exit_code, finished
     result: dict[str, Any] = json.loads(finished.stdout)
     assert sum(result["counts"].values()) == result["offsets"]
-    result["counts"] = {fate: count for fate, count in result["counts"].items() if count}
+    result["counts"] = {disposition: count for disposition, count in result["counts"].items() if count}
     return result
 
 

@@ -18,7 +18,7 @@ from adapters.memory import (
     MemoryOversizeLetters,
 )
 from adapters.records import codec, dlq_headers
-from application.audit import AuditRange, Fate, Finding, Missing
+from application.audit import AuditRange, Disposition, Finding, Missing
 from application.ports import Delivery, Outcome, Span, Stretch
 from domain.errors import Rejected, Unavailable
 from domain.event import UserEvent
@@ -88,17 +88,17 @@ class World:
         )
         return [finding async for finding in audit(since, until)]
 
-    async def counts(self, since: datetime | None = None, until: datetime | None = None) -> dict[Fate, int]:
+    async def counts(self, since: datetime | None = None, until: datetime | None = None) -> dict[Disposition, int]:
         """Audit a range; return how many offsets there are of each kind."""
         return counts_of(await self.audit(since, until))
 
 
-def counts_of(findings: Sequence[Finding]) -> dict[Fate, int]:
+def counts_of(findings: Sequence[Finding]) -> dict[Disposition, int]:
     """Return how many offsets there are of each kind."""
-    counts: Counter[Fate] = Counter()
+    counts: Counter[Disposition] = Counter()
     for finding in findings:
         counts.update(finding.counts)
-    return {fate: count for fate, count in counts.items() if count}
+    return {disposition: count for disposition, count in counts.items() if count}
 
 
 def missing_of(findings: Sequence[Finding]) -> list[Missing]:
@@ -125,7 +125,7 @@ async def test_stored_and_dead_lettered_records_are_proved(world: World) -> None
     await world.dead_lettered(POISON)
     await world.dead_lettered(an_event())
     world.commit_all()
-    assert await world.counts() == {Fate.STORED: 2, Fate.DEAD: 2}
+    assert await world.counts() == {Disposition.STORED: 2, Disposition.DEAD: 2}
 
 
 async def test_record_with_neither_a_row_nor_a_dead_letter_is_named(world: World) -> None:
@@ -136,7 +136,7 @@ async def test_record_with_neither_a_row_nor_a_dead_letter_is_named(world: World
     world.append(POISON)
     world.commit_all()
     findings = await world.audit()
-    assert counts_of(findings) == {Fate.STORED: 1, Fate.MISSING: 2}
+    assert counts_of(findings) == {Disposition.STORED: 1, Disposition.MISSING: 2}
     lost, poison = missing_of(findings)
     noon = int(NOON.timestamp() * 1000)
     assert lost == Missing(0, 1, noon + 3_600_000, event.id, "it has no row, and no dead letter names it")
@@ -152,7 +152,7 @@ async def test_conflict_has_to_have_a_dead_letter(world: World) -> None:
     world.append(an_event(payload=b'{"n":3}', event_id=taken.event.id))
     world.commit_all()
     findings = await world.audit()
-    assert counts_of(findings) == {Fate.STORED: 1, Fate.DEAD: 1, Fate.MISSING: 1}
+    assert counts_of(findings) == {Disposition.STORED: 1, Disposition.DEAD: 1, Disposition.MISSING: 1}
     (missing,) = missing_of(findings)
     assert (missing.offset, missing.event_id) == (2, taken.event.id)
     assert missing.reason == "its eventId has a row with other contents, and no dead letter names it"
@@ -161,16 +161,16 @@ async def test_conflict_has_to_have_a_dead_letter(world: World) -> None:
 @pytest.mark.parametrize(
     ("topic", "partition", "offset", "expected"),
     [
-        (b"events", b"0", b"1", Fate.DEAD),
-        (b"others", b"0", b"1", Fate.MISSING),
-        (b"events", b"1", b"1", Fate.MISSING),
-        (b"events", b"7", b"1", Fate.MISSING),
-        (b"events", b"0", b"0", Fate.MISSING),
+        (b"events", b"0", b"1", Disposition.DEAD),
+        (b"others", b"0", b"1", Disposition.MISSING),
+        (b"events", b"1", b"1", Disposition.MISSING),
+        (b"events", b"7", b"1", Disposition.MISSING),
+        (b"events", b"0", b"0", Disposition.MISSING),
     ],
     ids=["itself", "another topic", "another partition", "no such partition", "another offset"],
 )
 async def test_only_a_dead_letter_that_names_the_very_record_proves_it(
-    world: World, topic: bytes, partition: bytes, offset: bytes, expected: Fate
+    world: World, topic: bytes, partition: bytes, offset: bytes, expected: Disposition
 ) -> None:
     """By whomever it was written: this is how Kafka Connect does it."""
     await world.stored(an_event())
@@ -179,7 +179,7 @@ async def test_only_a_dead_letter_that_names_the_very_record_proves_it(
     prefix = "__connect.errors."
     headers = ((f"{prefix}topic", topic), (f"{prefix}partition", partition), (f"{prefix}offset", offset))
     world.log.append("dlq", None, POISON, headers)
-    assert await world.counts() == {Fate.STORED: 1, expected: 1}
+    assert await world.counts() == {Disposition.STORED: 1, expected: 1}
 
 
 async def test_dead_letter_that_its_topic_refused_proves_its_record(world: World) -> None:
@@ -187,7 +187,7 @@ async def test_dead_letter_that_its_topic_refused_proves_its_record(world: World
     await world.kept.keep(a_dead_letter(world.append(POISON).record), "InvalidTimestampError")
     world.append(POISON)
     world.commit_all()
-    assert await world.counts() == {Fate.DEAD: 1, Fate.MISSING: 1}
+    assert await world.counts() == {Disposition.DEAD: 1, Disposition.MISSING: 1}
 
 
 async def test_replayed_record_is_proved_by_the_dead_letter_about_the_replay_alone(world: World) -> None:
@@ -201,22 +201,22 @@ async def test_replayed_record_is_proved_by_the_dead_letter_about_the_replay_alo
     world.append(POISON, replays[1])
     world.commit_all()
     findings = await world.audit()
-    assert counts_of(findings) == {Fate.DEAD: 2, Fate.MISSING: 1}
+    assert counts_of(findings) == {Disposition.DEAD: 2, Disposition.MISSING: 1}
     assert [missing.offset for missing in missing_of(findings)] == [2]
-    assert await world.counts(since=NOON + HOUR) == {Fate.DEAD: 1, Fate.MISSING: 1}
+    assert await world.counts(since=NOON + HOUR) == {Disposition.DEAD: 1, Disposition.MISSING: 1}
 
 
 @pytest.mark.parametrize(
     ("after", "expected"),
     [
-        (timedelta(days=1), Fate.ERASED),
-        (timedelta(0), Fate.ERASED),
-        (timedelta(milliseconds=-1), Fate.MISSING),
+        (timedelta(days=1), Disposition.ERASED),
+        (timedelta(0), Disposition.ERASED),
+        (timedelta(milliseconds=-1), Disposition.MISSING),
     ],
     ids=["later", "at that moment", "before"],
 )
 async def test_record_of_a_user_who_was_erased_since_is_not_missing(
-    world: World, after: timedelta, expected: Fate
+    world: World, after: timedelta, expected: Disposition
 ) -> None:
     """Records after the erasure must have their rows; so must other users' records."""
     world.append(an_event("erased"))
@@ -233,7 +233,7 @@ async def test_taken_id_of_an_erased_user_is_not_missing(world: World) -> None:
     await world.stored(an_event("other", event_id=event.id))
     world.commit_all()
     world.erasures.register["erased"] = NOON
-    assert await world.counts() == {Fate.ERASED: 1, Fate.STORED: 1}
+    assert await world.counts() == {Disposition.ERASED: 1, Disposition.STORED: 1}
 
 
 async def test_erasure_while_the_audit_is_at_work_is_not_missing(world: World) -> None:
@@ -248,7 +248,7 @@ async def test_erasure_while_the_audit_is_at_work_is_not_missing(world: World) -
             return outcomes
 
     world.store = ErasedMeanwhile(lambda: NOON)
-    assert await world.counts() == {Fate.ERASED: 1}
+    assert await world.counts() == {Disposition.ERASED: 1}
 
 
 async def test_record_behind_the_position_of_the_group_is_pending(world: World) -> None:
@@ -261,7 +261,12 @@ async def test_record_behind_the_position_of_the_group_is_pending(world: World) 
     world.erasures.register["erased"] = NOON + 9 * HOUR
     world.commit(p0=1)
     findings = await world.audit()
-    assert counts_of(findings) == {Fate.MISSING: 1, Fate.STORED: 1, Fate.DEAD: 1, Fate.PENDING: 2}
+    assert counts_of(findings) == {
+        Disposition.MISSING: 1,
+        Disposition.STORED: 1,
+        Disposition.DEAD: 1,
+        Disposition.PENDING: 2,
+    }
     assert [missing.offset for missing in missing_of(findings)] == [0]
 
 
@@ -270,7 +275,7 @@ async def test_everything_is_pending_for_a_group_without_a_position(world: World
     world.append(an_event())
     world.append(POISON, partition=1)
     world.commit(p0=0)
-    assert await world.counts() == {Fate.PENDING: 2}
+    assert await world.counts() == {Disposition.PENDING: 2}
 
 
 async def test_records_committed_while_the_audit_is_at_work_are_pending(world: World) -> None:
@@ -286,8 +291,8 @@ async def test_records_committed_while_the_audit_is_at_work_are_pending(world: W
             return outcomes
 
     world.store = CommittedMeanwhile(lambda: NOON)
-    assert await world.counts() == {Fate.PENDING: 1}
-    assert await world.counts() == {Fate.STORED: 1}
+    assert await world.counts() == {Disposition.PENDING: 1}
+    assert await world.counts() == {Disposition.STORED: 1}
 
 
 async def test_records_dead_lettered_during_the_audit_are_pending(world: World) -> None:
@@ -303,8 +308,8 @@ async def test_records_dead_lettered_during_the_audit_are_pending(world: World) 
             return spans
 
     world.letter_reader = DeadLetteredMeanwhile(world.log, "dlq")
-    assert await world.counts() == {Fate.PENDING: 1}
-    assert await world.counts() == {Fate.DEAD: 1}
+    assert await world.counts() == {Disposition.PENDING: 1}
+    assert await world.counts() == {Disposition.DEAD: 1}
 
 
 async def test_retention_at_work_while_times_are_looked_up_shows(world: World) -> None:
@@ -320,26 +325,26 @@ async def test_retention_at_work_while_times_are_looked_up_shows(world: World) -
             return found
 
     world.reader = ExpiringMeanwhile(world.log, "events")
-    assert await world.counts(since=NOON + HOUR) == {Fate.EXPIRED: 3, Fate.STORED: 1}
+    assert await world.counts(since=NOON + HOUR) == {Disposition.EXPIRED: 3, Disposition.STORED: 1}
 
 
 @pytest.mark.parametrize(
     ("since", "until", "expected"),
     [
-        (None, None, {Fate.EXPIRED: 4, Fate.STORED: 4}),
-        (NOON - HOUR, None, {Fate.EXPIRED: 4, Fate.STORED: 4}),
-        (NOON + 3 * HOUR, None, {Fate.EXPIRED: 4, Fate.STORED: 4}),
-        (NOON + 5 * HOUR, None, {Fate.STORED: 3}),
+        (None, None, {Disposition.EXPIRED: 4, Disposition.STORED: 4}),
+        (NOON - HOUR, None, {Disposition.EXPIRED: 4, Disposition.STORED: 4}),
+        (NOON + 3 * HOUR, None, {Disposition.EXPIRED: 4, Disposition.STORED: 4}),
+        (NOON + 5 * HOUR, None, {Disposition.STORED: 3}),
         (NOON + 9 * HOUR, None, {}),
-        (None, NOON + 6 * HOUR, {Fate.EXPIRED: 4, Fate.STORED: 2}),
-        (NOON + 5 * HOUR, NOON + 6 * HOUR, {Fate.STORED: 1}),
+        (None, NOON + 6 * HOUR, {Disposition.EXPIRED: 4, Disposition.STORED: 2}),
+        (NOON + 5 * HOUR, NOON + 6 * HOUR, {Disposition.STORED: 1}),
         (NOON + 5 * HOUR, NOON + 5 * HOUR, {}),
-        (NOON + 4 * HOUR + timedelta(microseconds=1), NOON + 9 * HOUR, {Fate.STORED: 3}),
+        (NOON + 4 * HOUR + timedelta(microseconds=1), NOON + 9 * HOUR, {Disposition.STORED: 3}),
     ],
     ids=str,
 )
 async def test_range_is_bounded_by_times_and_what_retention_took_counts_as_expired(
-    world: World, since: datetime | None, until: datetime | None, expected: dict[Fate, int]
+    world: World, since: datetime | None, until: datetime | None, expected: dict[Disposition, int]
 ) -> None:
     """Where the log does not reach back to the beginning of the range, nobody knows when its lost records came."""
     for _ in range(8):
@@ -363,7 +368,7 @@ async def test_transaction_marks_are_told_from_what_compaction_took(world: World
 
     world.reader = Gappy(world.log, "events")
     findings = await world.audit()
-    assert counts_of(findings) == {Fate.EMPTY: 2, Fate.COMPACTED: 1, Fate.STORED: 3}
+    assert counts_of(findings) == {Disposition.EMPTY: 2, Disposition.COMPACTED: 1, Disposition.STORED: 3}
     assert sum(finding.span.end - finding.span.start for finding in findings) == 6
 
 
@@ -385,7 +390,7 @@ async def test_event_that_the_table_refuses_to_compare_costs_the_others_nothing(
     world.append(an_event("refused"))
     world.commit_all()
     findings = await world.audit()
-    assert counts_of(findings) == {Fate.STORED: 3, Fate.DEAD: 1, Fate.MISSING: 1}
+    assert counts_of(findings) == {Disposition.STORED: 3, Disposition.DEAD: 1, Disposition.MISSING: 1}
     assert [missing.offset for missing in missing_of(findings)] == [4]
 
 
@@ -400,15 +405,15 @@ async def test_world_that_is_down_proves_nothing(world: World, part: str) -> Non
 
 
 SITUATIONS = {
-    "stored": Fate.STORED,
-    "delivered again": Fate.STORED,
-    "dead-lettered": Fate.DEAD,
-    "poison, dead-lettered": Fate.DEAD,
-    "conflict, dead-lettered": Fate.DEAD,
-    "erased": Fate.ERASED,
-    "lost": Fate.MISSING,
-    "poison, lost": Fate.MISSING,
-    "conflict, lost": Fate.MISSING,
+    "stored": Disposition.STORED,
+    "delivered again": Disposition.STORED,
+    "dead-lettered": Disposition.DEAD,
+    "poison, dead-lettered": Disposition.DEAD,
+    "conflict, dead-lettered": Disposition.DEAD,
+    "erased": Disposition.ERASED,
+    "lost": Disposition.MISSING,
+    "poison, lost": Disposition.MISSING,
+    "conflict, lost": Disposition.MISSING,
 }
 
 
@@ -431,14 +436,14 @@ async def test_every_offset_has_the_fate_that_its_record_had(
     expired = min(expired, len(situations))
     world.commit(p0=committed)
     world.log.expire("events", 0, before=expired)
-    expected: Counter[Fate] = Counter({Fate.EXPIRED: expired} if expired else {})
+    expected: Counter[Disposition] = Counter({Disposition.EXPIRED: expired} if expired else {})
     lost = []
     for offset, situation in enumerate(situations[expired:], expired):
-        fate = SITUATIONS[situation]
-        if offset >= committed and fate in {Fate.ERASED, Fate.MISSING}:
-            fate = Fate.PENDING
-        expected[fate] += 1
-        if fate is Fate.MISSING:
+        disposition = SITUATIONS[situation]
+        if offset >= committed and disposition in {Disposition.ERASED, Disposition.MISSING}:
+            disposition = Disposition.PENDING
+        expected[disposition] += 1
+        if disposition is Disposition.MISSING:
             lost.append((offset, names[offset]))
     findings = await world.audit()
     assert counts_of(findings) == expected

@@ -12,8 +12,8 @@ PATIENCE_SECONDS = 60.0
 _MOST_REFUSED = 100
 """Behind how many refused events the rest of a batch is left: each takes several questions, which may be far away."""
 
-Disposition = Outcome | Failure
-"""What became of an event: what the store says of it, or why it is given up."""
+Decision = Outcome | Failure
+"""What is decided on an event: what the store says of it, or why it is given up."""
 
 
 class Bisection:
@@ -28,14 +28,14 @@ class Bisection:
         self.asked = 0
         """How often the store was asked to add events."""
 
-    async def add(self, deliveries: Sequence[Delivery]) -> Sequence[Disposition]:
+    async def add(self, deliveries: Sequence[Delivery]) -> Sequence[Decision]:
         """Add events of one partition as `EventStore.add` does; none behind the hundredth refused event is answered.
 
         Raises `Declined` where fewer events had better be tried, `Unavailable` where no other event is taken either,
         and the store's `WrongDeployment`.
         """
         try:
-            dispositions = await self._add(deliveries, _MOST_REFUSED)
+            decisions = await self._add(deliveries, _MOST_REFUSED)
         except Declined:
             raise
         except Unavailable:
@@ -43,9 +43,9 @@ class Bisection:
             self._declined.pop(deliveries[0].record.partition, None)
             raise
         self._declined.pop(deliveries[0].record.partition, None)
-        return dispositions
+        return decisions
 
-    async def _add(self, deliveries: Sequence[Delivery], most_refused: int) -> Sequence[Disposition]:
+    async def _add(self, deliveries: Sequence[Delivery], most_refused: int) -> Sequence[Decision]:
         """Add `deliveries`; on a refusal halve them, in offset order, until the culprits stand alone.
 
         Behind the last of `most_refused` culprits none is tried, and the answer ends.
@@ -70,13 +70,13 @@ class Bisection:
         if len(deliveries) > 1:
             middle = len(deliveries) // 2
             first = await self._add(deliveries[:middle], most_refused)
-            most_refused -= sum(isinstance(disposition, Failure) for disposition in first)
+            most_refused -= sum(isinstance(decision, Failure) for decision in first)
             if most_refused <= 0:
                 return first
             return [*first, *await self._add(deliveries[middle:], most_refused)]
         return await self._blame(deliveries)
 
-    async def _blame(self, alone: Sequence[Delivery]) -> Sequence[Disposition]:
+    async def _blame(self, alone: Sequence[Delivery]) -> Sequence[Decision]:
         """Try an event that failed alone once more, when another could be written: then it is to blame."""
         await self._probe()
         try:

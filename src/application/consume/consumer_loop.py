@@ -46,27 +46,22 @@ class ConsumerLoop:
         dlq_limits: DlqLimits,
     ) -> None:
         self._source = source
-        self._process = process
         self._pace = pace
-        self._committer = OffsetCommitter(source, pace.backoff)
-        self._poison_pills = PoisonPills(states, reach=pace.records_in_flight)
-        self._slots = Slots(pace.batches_in_flight)
-        self._room = asyncio.Event()
-        self._tasks = asyncio.TaskGroup()
-        tools = Tools(
+        self._tools = Tools(
             process=process,
             states=states,
-            poison_pills=self._poison_pills,
-            committer=self._committer,
-            slots=self._slots,
-            room=self._room,
-            tasks=self._tasks,
+            # So many records of a partition may be decoded and not committed: in commit, in the store, and read ahead.
+            poison_pills=PoisonPills(states, reach=3 * pace.batch_size),
+            committer=OffsetCommitter(source, pace.backoff),
+            slots=Slots(pace.batches_in_flight),
+            room=asyncio.Event(),
+            tasks=asyncio.TaskGroup(),
             decode=decode,
             clock=clock,
             pace=pace,
             dlq_limits=dlq_limits,
         )
-        self.partitions = AssignedPartitions(source, tools)
+        self.partitions = AssignedPartitions(source, self._tools)
         self.poll_trouble: str | None = None
         """Why the log could not be read the last time; None where it could."""
         self._poll_failures = 0
@@ -78,20 +73,20 @@ class ConsumerLoop:
         """Why something does not move although no person has to resume it; None while all is well."""
         retries = [worker.status.retry for worker in self.partitions.workers.values()]
         causes = sorted({retry.cause or "" for retry in retries if retry is not None})
-        return self.poll_trouble or self._committer.trouble or "; ".join(causes) or None
+        return self.poll_trouble or self._tools.committer.trouble or "; ".join(causes) or None
 
     @property
     def waiting(self) -> Collection[int]:
         """The partitions of which nothing is to be expected: halted, or waiting for a dependency."""
         workers = self.partitions.workers.items()
         retrying = {partition for partition, worker in workers if worker.status.retry is not None}
-        uncommitted = self._committer.waiting if self._committer.trouble is not None else ()
+        uncommitted = self._tools.committer.waiting if self._tools.committer.trouble is not None else ()
         return {*self.partitions.halted, *retrying, *uncommitted}
 
     @property
     def pulse(self) -> Pulse:
         """What was done so far."""
-        return Pulse(self._turns, self._process.asked + self._committer.committed)
+        return Pulse(self._turns, self._tools.process.asked + self._tools.committer.committed)
 
     async def run(self, stop: asyncio.Event) -> None:
         """Work until `stop` is set; then finish what is in flight, within a limit. The rest will be read again."""
@@ -103,19 +98,19 @@ class ConsumerLoop:
                 raise
             logger.warning("shutdown timeout: abandoning in-flight batches", extra={"seconds": self._pace.finish})
         finally:
-            unfinished = self.partitions.in_flight + self._committer.uncommitted
+            unfinished = self.partitions.in_flight + self._tools.committer.uncommitted
             level = logging.WARNING if unfinished else logging.INFO
-            logger.log(level, "drained", extra={"committed": self._committer.committed, "unfinished": unfinished})
+            logger.log(level, "drained", extra={"committed": self._tools.committer.committed, "unfinished": unfinished})
 
     async def release(self) -> None:
         """Take back the attempts at all partitions before this process ends, although something may be in flight."""
-        await self._poison_pills.release(self._poison_pills.forget(self.partitions.workers.keys()))
+        await self._tools.poison_pills.release(self._tools.poison_pills.forget(self.partitions.workers.keys()))
 
     async def _run(self, stop: asyncio.Event) -> None:
         try:
-            async with self._tasks as tasks:
+            async with self._tools.tasks as tasks:
                 background = [
-                    tasks.create_task(self._committer.run(), name="offset committer"),
+                    tasks.create_task(self._tools.committer.run(), name="offset committer"),
                     tasks.create_task(self.partitions.watch_halts(), name="halt watch"),
                 ]
                 # A poll may last, and no worker may begin a batch meanwhile.
@@ -158,12 +153,12 @@ class ConsumerLoop:
         """Poll the partitions whose queues have room."""
         workers, full = self.partitions.workers, self._full()
         if full and len(full) == len(workers):
-            self._room.clear()
-            await pause(self._pace.poll_wait, self._room)
+            self._tools.room.clear()
+            await pause(self._pace.poll_wait, self._tools.room)
             full = self._full()
         # Polled even so: the group takes a member that does not poll for hung.
         may_have_room_soon = any(not workers[partition].status.is_waiting for partition in full)
-        limit = self._pace.small_poll if self._is_crowded else self._pace.batch_size
+        limit = max(1, self._pace.batch_size // 10) if self._is_crowded else self._pace.batch_size
         wait = _BUSY_WAIT_SECONDS if may_have_room_soon else self._pace.poll_wait
         return await self._source.poll(limit, wait, paused=full)
 
@@ -173,11 +168,11 @@ class ConsumerLoop:
         try:
             async with asyncio.timeout(self._pace.poll_wait):
                 for worker in [self.partitions.workers[partition] for partition in self.partitions.suspected]:
-                    await worker.idle()
+                    await worker.idle.wait()
         except TimeoutError:
             # Polled even so: the group takes a member that does not poll for hung.
             wait = 0.0
-        async with self._slots.one:
+        async with self._tools.slots.one:
             polled = await self._source.poll(_SUSPECT_POLL_RECORDS, wait, paused=self._full())
         if not polled:
             await self.partitions.trust_caught_up()

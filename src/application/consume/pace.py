@@ -52,16 +52,6 @@ class Pace:
     look: float = 2.0
     """How often to look whether a person has resumed what is halted."""
 
-    @property
-    def small_poll(self) -> int:
-        """How many records are polled at once while many are queued already."""
-        return max(1, self.batch_size // 10)
-
-    @property
-    def records_in_flight(self) -> int:
-        """How many records of a partition may be decoded and not committed: in commit, in the store, and read ahead."""
-        return 3 * self.batch_size
-
 
 class BatchSize:
     """How many records of a partition are stored at once: fewer after a time-out, more again after quick successes."""

@@ -3,7 +3,6 @@
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TypeVar
@@ -60,10 +59,6 @@ class Tools:
     dlq_limits: DlqLimits
 
 
-class _Drained(Exception):
-    """A batch that failed is not tried again, since the worker is told to end."""
-
-
 class PartitionWorker:
     """Takes the records of one partition in order: durable first, then committed; retries in place."""
 
@@ -83,7 +78,8 @@ class PartitionWorker:
         """Whether a try is under way, whose end is worth waiting for."""
         self._is_draining = False
         self._committing: asyncio.Future[None] | None = None
-        self._idle = asyncio.Event()
+        self.idle = asyncio.Event()
+        """Set while it has nothing to do at once: its queue is empty, or it waits for a dependency or a person."""
         self.task = tools.tasks.create_task(self._run(), name=f"partition {partition}")
         """Ends when the worker is drained; to be cancelled to break off what is in flight."""
 
@@ -92,10 +88,6 @@ class PartitionWorker:
         self._is_draining = True
         if not self._is_busy:
             self.task.cancel()
-
-    async def idle(self) -> None:
-        """Return when it has nothing to do at once: its queue is empty, or it waits for a dependency or a person."""
-        await self._idle.wait()
 
     def resume(self) -> None:
         """Read on: a person has looked."""
@@ -109,17 +101,16 @@ class PartitionWorker:
             logger.info("reading in batches again", extra={"partition": self.partition})
 
     async def _run(self) -> None:
-        with suppress(_Drained):
-            while not self._is_draining:
-                await self._take(await self._next())
+        while not self._is_draining:
+            await self._take(await self._next())
 
     async def _next(self) -> Sequence[Record]:
         """Wait until there are records to work on; return those that are to be taken at once."""
         if not self._resumed.is_set() or len(self.queue) == 0:
-            self._idle.set()
+            self.idle.set()
         await self._resumed.wait()
         (first,) = await self.queue.beyond(0, 1)
-        self._idle.clear()
+        self.idle.clear()
         if self.status.suspect_until is not None and first.offset >= self.status.suspect_until:
             self.trust()
         return await self.queue.beyond(0, self._tools.pace.batch_size if self.status.suspect_until is None else 1)
@@ -183,7 +174,7 @@ class PartitionWorker:
             await self._committing
 
     async def _retried(self, step: Callable[[Attempt], Awaitable[T]]) -> T:
-        """Take `step` until it succeeds, with backoff. Raises `_Drained` where it fails and this worker is to end."""
+        """Take `step` until it succeeds, with backoff. Is cancelled where it fails and this worker is to end."""
         attempt = Attempt()
         while True:
             try:
@@ -202,7 +193,7 @@ class PartitionWorker:
             self.status.retry = attempt
             self._is_busy = False
             if self._is_draining:
-                raise _Drained
-            self._idle.set()
+                self.task.cancel()
+            self.idle.set()
             await asyncio.sleep(self._tools.pace.backoff.after(attempt.number - 1))
-            self._idle.clear()
+            self.idle.clear()

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import NamedTuple
 
-from application.consume.bisection import PATIENCE_SECONDS, Bisection, Disposition
+from application.consume.bisection import PATIENCE_SECONDS, Bisection, Decision
 from application.consume.dlq_limits import CircuitBreaker, Trip
 from application.ports import DeadLetterQueue, Delivery, EventStore, Halt, HaltKind, Outcome
 from domain.dead_letter import DeadLetter, Failure, FailureKind, Record
@@ -99,16 +99,16 @@ class ProcessEvent:
             untried = deliveries[len(added)]
             readings = readings[: next(place for place, reading in enumerate(readings) if reading is untried)]
         outcomes = iter(added)
-        dispositions = [next(outcomes) if isinstance(reading, Delivery) else reading for reading in readings]
-        return await self._settle(batch, readings, dispositions, breaker, attempt)
+        decisions = [next(outcomes) if isinstance(reading, Delivery) else reading for reading in readings]
+        return await self._settle(batch, readings, decisions, breaker, attempt)
 
     async def give_up(
         self, batch: Sequence[Record], readings: Sequence[Reading], breaker: CircuitBreaker, attempt: Attempt
     ) -> Processed:
         """Dead-letter the whole batch as `exhausted`: only for those who set a retry budget."""
         exhausted = Failure(FailureKind.EXHAUSTED, attempt.cause or "", "Unavailable")
-        dispositions = [reading if isinstance(reading, Failure) else exhausted for reading in readings]
-        return await self._settle(batch, readings, dispositions, breaker, attempt)
+        decisions = [reading if isinstance(reading, Failure) else exhausted for reading in readings]
+        return await self._settle(batch, readings, decisions, breaker, attempt)
 
     async def condemn(self, batch: Sequence[Record], breaker: CircuitBreaker, attempt: Attempt) -> Processed:
         """Dead-letter the whole batch unread, as records that kill the process."""
@@ -119,32 +119,30 @@ class ProcessEvent:
         self,
         batch: Sequence[Record],
         readings: Sequence[Reading],
-        dispositions: Sequence[Disposition],
+        decisions: Sequence[Decision],
         breaker: CircuitBreaker,
         attempt: Attempt,
     ) -> Processed:
         """Send what is dead to the dead-letter queue, up to where the circuit breaker trips."""
         halt = None
-        after = breaker.after(
-            [isinstance(disposition, Failure) for disposition in dispositions], self._clock().timestamp()
-        )
+        after = breaker.after([isinstance(decision, Failure) for decision in decisions], self._clock().timestamp())
         if isinstance(after, Trip):
-            dispositions = dispositions[: after.records]
+            decisions = decisions[: after.records]
             halt = Halt(HaltKind.DLQ_LIMIT, batch[after.records - 1].offset + 1, after.reason)
             after = CircuitBreaker(breaker.limits)
         dead = [
-            (record, reading, disposition if isinstance(disposition, Failure) else _CONFLICT)
-            for record, reading, disposition in zip(batch, readings, dispositions, strict=False)
-            if isinstance(disposition, Failure) or disposition is Outcome.CONFLICT
+            (record, reading, decision if isinstance(decision, Failure) else _CONFLICT)
+            for record, reading, decision in zip(batch, readings, decisions, strict=False)
+            if isinstance(decision, Failure) or decision is Outcome.CONFLICT
         ]
         if dead:
             await self._send(dead, attempt)
-        stored, duplicate, conflict = map(dispositions.count, (Outcome.STORED, Outcome.DUPLICATE, Outcome.CONFLICT))
+        stored, duplicate, conflict = map(decisions.count, (Outcome.STORED, Outcome.DUPLICATE, Outcome.CONFLICT))
         tally = Tally(stored, duplicate, conflict, dead=len(dead) - conflict)
-        if sum(tally) != len(dispositions):
+        if sum(tally) != len(decisions):
             # The ledger: no offset moves past a record that is unaccounted for.
-            raise AssertionError(f"{len(dispositions)} records were processed but these are accounted for: {tally}")
-        return Processed(len(dispositions), tally, after, halt)
+            raise AssertionError(f"{len(decisions)} records were processed but these are accounted for: {tally}")
+        return Processed(len(decisions), tally, after, halt)
 
     async def _send(self, dead: Sequence[tuple[Record, Reading, Failure]], attempt: Attempt) -> None:
         now = self._clock()

@@ -11,7 +11,7 @@ from time import monotonic
 import typer
 
 from adapters.records import codec
-from application.audit import Fate, Finding, Missing
+from application.audit import Disposition, Finding, Missing
 from entrypoints.cli.run import FAILED, read_target, run
 from entrypoints.container import assembled
 
@@ -36,7 +36,7 @@ def audit(since: datetime | None, until: datetime | None, *, as_json: bool) -> N
 async def print_audit(findings: AsyncGenerator[Finding, None], *, as_json: bool) -> bool:
     """Print the missing records and the counts to stdout, the progress to stderr; return whether nothing is missing."""
     printer = _JsonPrinter() if as_json else _TextPrinter()
-    counts: Counter[Fate] = Counter()
+    counts: Counter[Disposition] = Counter()
     printed_at = monotonic()
     async with aclosing(findings):
         async for finding in findings:
@@ -46,14 +46,14 @@ async def print_audit(findings: AsyncGenerator[Finding, None], *, as_json: bool)
             if monotonic() - printed_at >= _PROGRESS_SECONDS:
                 printed_at = monotonic()
                 typer.echo(f"partition {finding.partition}: audited up to offset {finding.span.end}", err=True)
-    printer.end({fate: counts[fate] for fate in Fate})
-    if counts[Fate.COMPACTED]:
+    printer.end({disposition: counts[disposition] for disposition in Disposition})
+    if counts[Disposition.COMPACTED]:
         typer.echo(
-            f"{counts[Fate.COMPACTED]} records were deleted by compaction: acknowledged events may be among them "
-            "(`user-events topics` names the remedy)",
+            f"{counts[Disposition.COMPACTED]} records were deleted by compaction: acknowledged events may be among "
+            "them (`user-events topics` names the remedy)",
             err=True,
         )
-    return counts[Fate.MISSING] == counts[Fate.COMPACTED] == 0
+    return counts[Disposition.MISSING] == counts[Disposition.COMPACTED] == 0
 
 
 class _TextPrinter:
@@ -68,9 +68,9 @@ class _TextPrinter:
         }
         typer.echo(f"missing: {' '.join(f'{name}={value}' for name, value in named.items())}: {missing.reason}")
 
-    def end(self, counts: dict[Fate, int]) -> None:
-        for fate, count in counts.items():
-            typer.echo(f"{fate:<9} {count}")
+    def end(self, counts: dict[Disposition, int]) -> None:
+        for disposition, count in counts.items():
+            typer.echo(f"{disposition:<9} {count}")
         typer.echo(f"{'offsets':<9} {sum(counts.values())}")
 
 
@@ -87,8 +87,8 @@ class _JsonPrinter:
         typer.echo(self._before + json.dumps(rendered), nl=False)
         self._before = ",\n"
 
-    def end(self, counts: dict[Fate, int]) -> None:
-        opening = "" if counts[Fate.MISSING] else self._before
+    def end(self, counts: dict[Disposition, int]) -> None:
+        opening = "" if counts[Disposition.MISSING] else self._before
         typer.echo(f'{opening}], "counts": {json.dumps(counts)}, "offsets": {sum(counts.values())}}}')
 
 

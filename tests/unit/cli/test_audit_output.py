@@ -6,7 +6,7 @@ from uuid import UUID
 
 import pytest
 
-from application.audit import Fate, Finding, Missing
+from application.audit import Disposition, Finding, Missing
 from application.ports import Span
 from entrypoints.cli import audit
 from entrypoints.cli.audit import print_audit
@@ -15,13 +15,13 @@ EVENT_ID = UUID("0198f3c0-1111-7abc-8def-0123456789ab")
 LOST = Missing(0, 7, 1_795_348_800_000, EVENT_ID, "it has no row")
 UNREADABLE = Missing(1, 2, -1, None, 'undecodable ("), gone')
 CLEAN = (
-    Finding(0, Span(0, 7), {Fate.STORED: 5, Fate.EXPIRED: 2, Fate.MISSING: 0}, ()),
-    Finding(1, Span(0, 3), {Fate.DEAD: 1, Fate.PENDING: 2}, ()),
+    Finding(0, Span(0, 7), {Disposition.STORED: 5, Disposition.EXPIRED: 2, Disposition.MISSING: 0}, ()),
+    Finding(1, Span(0, 3), {Disposition.DEAD: 1, Disposition.PENDING: 2}, ()),
 )
 LOSSY = (
     *CLEAN,
-    Finding(0, Span(7, 9), {Fate.MISSING: 1, Fate.ERASED: 1}, (LOST,)),
-    Finding(1, Span(3, 5), {Fate.MISSING: 1, Fate.EMPTY: 1}, (UNREADABLE,)),
+    Finding(0, Span(7, 9), {Disposition.MISSING: 1, Disposition.ERASED: 1}, (LOST,)),
+    Finding(1, Span(3, 5), {Disposition.MISSING: 1, Disposition.EMPTY: 1}, (UNREADABLE,)),
 )
 COUNTS = {"stored": 5, "dead": 1, "pending": 2, "erased": 0, "expired": 2, "empty": 0, "compacted": 0, "missing": 0}
 
@@ -36,7 +36,7 @@ async def test_clean_audit_prints_counts(capsys: pytest.CaptureFixture[str]) -> 
     """All of them, zeros included, and their sum."""
     assert await print_audit(each(CLEAN), as_json=False)
     lines = [line.split() for line in capsys.readouterr().out.splitlines()]
-    assert lines == [*([fate, str(count)] for fate, count in COUNTS.items()), ["offsets", "10"]]
+    assert lines == [*([disposition, str(count)] for disposition, count in COUNTS.items()), ["offsets", "10"]]
 
 
 async def test_missing_records_are_printed_first(capsys: pytest.CaptureFixture[str]) -> None:
@@ -52,7 +52,7 @@ async def test_missing_records_are_printed_first(capsys: pytest.CaptureFixture[s
 
 async def test_compacted_log_is_not_proved(capsys: pytest.CaptureFixture[str]) -> None:
     """Acknowledged events may be among the deleted records; stdout has data only."""
-    compacted = Finding(0, Span(0, 4), {Fate.STORED: 1, Fate.COMPACTED: 3}, ())
+    compacted = Finding(0, Span(0, 4), {Disposition.STORED: 1, Disposition.COMPACTED: 3}, ())
     assert not await print_audit(each((compacted,)), as_json=True)
     printed = capsys.readouterr()
     assert json.loads(printed.out)["counts"]["compacted"] == 3

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from adapters.memory import MemorySource
 from application.consume.pace import Backoff, Pace
-from application.ports import Delivery, Outcome
+from application.ports import Delivery, Outcome, StaleGeneration
 from domain.dead_letter import DeadLetter
 from domain.errors import Unavailable
 from tests.support.consumer_world import ConsumerWorld
@@ -39,12 +39,24 @@ class Chaos:
         if self._random.random() < self._failures.setdefault(step, self._random.choice((0, 0.1, 0.6))):
             raise Unavailable(step)
 
-    def around(self, owner: object, step: str, check: Callable[..., None] | None = None) -> None:
-        """Strike before a method; with a `check` of its arguments also behind it: its answer may get lost."""
+    def around(
+        self,
+        owner: object,
+        step: str,
+        check: Callable[..., None] | None = None,
+        generation: Callable[[], object] = lambda: None,
+    ) -> None:
+        """Strike before a method; with a `check` of its arguments also behind it: its answer may get lost.
+
+        A call that is delayed beyond its `generation` is fenced.
+        """
         method = getattr(owner, step)
 
         async def struck(*arguments: Any, **options: Any) -> Any:
+            before = generation()
             await self.strike(step)
+            if generation() != before:
+                raise StaleGeneration
             answer = await method(*arguments, **options)
             if check is not None:
                 check(*arguments)
@@ -101,7 +113,7 @@ async def play(random: Random) -> None:
     """Have a consumer work through what comes while everything goes wrong, and then to the end."""
     world, chaos, promises = ConsumerWorld(PACE), Chaos(random), Promises()
     chaos.around(world.source, "poll")
-    chaos.around(world.source, "commit", promises.commit)
+    chaos.around(world.source, "commit", promises.commit, lambda: dict(world.consumer.partitions.workers))
     add = world.store.add
 
     async def add_somehow(deliveries: Sequence[Delivery]) -> Sequence[Outcome]:

@@ -37,7 +37,7 @@ async def test_third_attempt_takes_records_one_by_one(world: ConsumerWorld) -> N
 async def test_suspicion_ends_beyond_what_was_in_flight(world: ConsumerWorld) -> None:
     """From there on batches are as large as ever."""
     await world.crash_before(0, times=2)
-    reach = PACE.records_in_flight
+    reach = 3 * PACE.batch_size
     world.append(reach + 2 * PACE.batch_size)
     async with world.running():
         await until(lambda: world.committed() == {0: reach + 2 * PACE.batch_size})
