@@ -22,7 +22,7 @@ async def test_21_rebalance_storm(stage: Stage) -> None:
         load.pause = 0.25
         guest = await stage.start("consumer")
         for number in range(_GUESTS):
-            await guest.logged("prepared")
+            await guest.logged("schema and topics are ready")
             await asyncio.sleep(_STAY_SECONDS)
             successor = await stage.start("consumer")
             await load.busy()

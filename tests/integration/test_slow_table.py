@@ -91,7 +91,7 @@ async def test_slow_partition_leaves_the_size_of_others_alone(engine: AsyncEngin
 
 
 @pytest.mark.parametrize("log", ["kafka", "postgres"])
-async def test_consumer_that_advances_by_small_batches_is_not_hung(world: World, log: str) -> None:
+async def test_consumer_that_advances_by_small_batches_makes_progress(world: World, log: str) -> None:
     """The watchdog sees it move for longer than its limit."""
     environment = {
         "EVENT_LOG": log,
@@ -113,5 +113,5 @@ async def test_consumer_that_advances_by_small_batches_is_not_hung(world: World,
     await world.stored({event.id for event in events}, within=90)
     assert await consumer.is_ready()
     assert consumer.lines("trying smaller batches")
-    assert consumer.lines("hung") == []
+    assert consumer.lines("no progress") == []
     assert consumer.exit_code is None

@@ -48,9 +48,9 @@ async def test_a_consumer_that_hangs_fails_its_health_and_ends_in_order(world: W
             healths.add((await consumer.client.get("/health")).status_code)
     assert 503 in healths
     assert await ending == 1
-    assert [line["level"] for line in consumer.lines("hung")] == ["error"]
+    assert [line["level"] for line in consumer.lines("no progress")] == ["error"]
     assert [line["unfinished"] for line in consumer.lines("drained")] == [1]
-    assert consumer.lines()[-1]["event"].startswith("ended: hung: ")
+    assert consumer.lines()[-1]["event"].startswith("ended: no progress: ")
     assert "by force" not in consumer.text
     assert (await attempts(world), await world.committed()) == ([0], {})
     await world.run("consumer")

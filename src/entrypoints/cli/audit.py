@@ -21,15 +21,12 @@ _PROGRESS_SECONDS = 5.0
 def audit(since: datetime | None, until: datetime | None, *, as_json: bool) -> None:
     """Audit the records of this time range; exit with 1 where one is missing or may be."""
     settings = read_target()
-    is_complete = False
 
-    async def work() -> None:
-        nonlocal is_complete
+    async def work() -> bool:
         async with assembled(settings, lambda container: container.audit()) as audit_range:
-            is_complete = await print_audit(audit_range(since, until), as_json=as_json)
+            return await print_audit(audit_range(since, until), as_json=as_json)
 
-    run(work())
-    if not is_complete:
+    if not run(work()):
         sys.exit(FAILED)
 
 

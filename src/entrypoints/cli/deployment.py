@@ -2,7 +2,6 @@
 
 import json
 from dataclasses import asdict
-from functools import partial
 
 import typer
 
@@ -21,27 +20,24 @@ def migrate() -> None:
     settings = read_target()
 
     async def work() -> None:
-        await retry_while_unavailable(
-            partial(migrate_database, parameters.database(settings)), patience=_PATIENCE_SECONDS
-        )
+        await migrate_database(parameters.database(settings))
 
-    run(work())
+    run(retry_while_unavailable(work, patience=_PATIENCE_SECONDS))
     typer.echo(f"the schema of {settings.db_name} on {settings.db_host} is up to date", err=True)
 
 
 def topics(*, as_json: bool) -> None:
     """Create the missing topics in Kafka, check the others, and print them all."""
     settings = read_target()
-    reports: list[TopicReport] = []
 
-    async def ensure() -> None:
+    async def work() -> list[TopicReport]:
+        if settings.event_log == "postgres":
+            typer.echo("nothing to do: EVENT_LOG is postgres, whose topics the service creates itself", err=True)
+            return []
         apply_patches()
-        reports[:] = await ensure_topics(parameters.brokers(settings), parameters.topics(settings))
+        return await ensure_topics(parameters.brokers(settings), parameters.topics(settings))
 
-    if settings.event_log == "postgres":
-        typer.echo("nothing to do: EVENT_LOG is postgres, whose topics the service creates itself", err=True)
-    else:
-        run(retry_while_unavailable(ensure, patience=_PATIENCE_SECONDS))
+    reports = run(retry_while_unavailable(work, patience=_PATIENCE_SECONDS))
     if as_json:
         typer.echo(json.dumps([asdict(report) for report in reports]))
         return

@@ -19,26 +19,18 @@ def resume(partitions: Collection[int] | None, *, yes: bool, dry_run: bool, as_j
 
     async def work() -> None:
         async with assembled(settings, lambda container: container.halted_partitions()) as halted:
-            await list_and_resume(
-                halted, partitions, yes=yes, dry_run=dry_run, can_ask=sys.stdin.isatty(), as_json=as_json
-            )
+            await list_and_resume(halted, partitions, yes=yes, dry_run=dry_run, as_json=as_json)
 
     run(work())
 
 
 async def list_and_resume(
-    halted: HaltedPartitions,
-    partitions: Collection[int] | None,
-    *,
-    yes: bool,
-    dry_run: bool,
-    can_ask: bool,
-    as_json: bool,
+    halted: HaltedPartitions, partitions: Collection[int] | None, *, yes: bool, dry_run: bool, as_json: bool
 ) -> None:
     """Print the halted ones of `partitions`, or all, and resume them with a person's consent.
 
-    `can_ask`: whether there is a terminal to ask on. Raises `UsageError` where one of `partitions` is not halted or
-    nobody can be asked, `typer.Abort` where the answer was no.
+    Raises `UsageError` where one of `partitions` is not halted or there is no terminal to ask on, `typer.Abort` where
+    the answer was no.
     """
     try:
         found = await halted.find(partitions)
@@ -49,7 +41,7 @@ async def list_and_resume(
         typer.echo(f"nothing is halted: {halted}", err=True)
     elif dry_run:
         typer.echo("nothing was resumed: this was a dry run", err=True)
-    elif not yes and not can_ask:
+    elif not yes and not sys.stdin.isatty():
         raise UsageError("nothing was resumed: there is no terminal to ask on; --yes resumes without asking")
     else:
         if not yes:

@@ -6,7 +6,7 @@ import os
 import sys
 from collections.abc import Coroutine, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any, TextIO
+from typing import Any, TextIO, TypeVar
 
 import typer
 import uvloop
@@ -19,6 +19,8 @@ from entrypoints.config.program import command
 from entrypoints.config.settings import Settings
 from entrypoints.dev.instance import target_of
 from entrypoints.processes.logs import configure_logging
+
+_ResultT = TypeVar("_ResultT")
 
 logger = logging.getLogger(__name__)
 
@@ -44,10 +46,10 @@ def exit_codes() -> Iterator[None]:
         sys.exit(FAILED)
 
 
-def run(work: Coroutine[Any, Any, None]) -> None:
-    """Run a coroutine to its end; its errors become exit codes."""
+def run(work: Coroutine[Any, Any, _ResultT]) -> _ResultT:
+    """Run a coroutine to its end and return its result; its errors become exit codes."""
     with exit_codes(), event_loop() as runner:
-        runner.run(work)
+        return runner.run(work)
 
 
 def event_loop() -> asyncio.Runner:
@@ -74,6 +76,6 @@ def read_settings(environment: Mapping[str, str], logs_to: TextIO) -> Settings:
     if old_names := old_names_in(os.environ):
         names = ", ".join(f"{old} is now {new}" for old, new in old_names.items())
         logger.warning("settings have old names, which the next release ignores", extra={"names": names})
-    for variable, meant in misspelt(environment):
+    for variable, meant in misspelt(environment).items():
         logger.warning("unknown environment variable", extra={"variable": variable, "did_you_mean": meant})
     return settings

@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
+from pydantic import BaseModel, Field, ValidationInfo, field_validator
 
 from entrypoints.config.database_settings import BATCH_PER_STATEMENT
 from entrypoints.config.value_types import Count, Seconds
@@ -10,10 +10,8 @@ from entrypoints.config.value_types import Count, Seconds
 _LEAST_WATCHDOG = f"PUBLISH_TIMEOUT_SECONDS + {BATCH_PER_STATEMENT} * DB_STATEMENT_TIMEOUT_SECONDS"
 
 
-class ConsumerSettings(BaseModel):
+class ConsumerSettings(BaseModel, defer_build=True):
     """How the consumer works, and when it gives up."""
-
-    model_config = ConfigDict(defer_build=True)
 
     batch_size: Annotated[int, Field(ge=1, le=50_000)] = Field(
         5_000, description="Most records that the consumer stores in one transaction."

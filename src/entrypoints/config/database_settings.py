@@ -1,20 +1,19 @@
 """Settings of PostgreSQL."""
 
-from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, FilePath, SecretStr, ValidationInfo, field_validator
+from pydantic import BaseModel, Field, FilePath, SecretStr, ValidationInfo, field_validator
 
-from entrypoints.config.value_types import Name, Port, Seconds, refuse_without_tls, require_certificate
+from entrypoints.config.value_types import Name, Port, Seconds, needs_certificate, needs_tls
 
 BATCH_PER_STATEMENT = 1.25
 """The time limit of a batch as a multiple of that of a statement."""
 
+_TlsFile = Annotated[FilePath | None, needs_tls("db_sslmode")]
 
-class DatabaseSettings(BaseModel):
+
+class DatabaseSettings(BaseModel, defer_build=True):
     """Where the database is, and how long it may take."""
-
-    model_config = ConfigDict(defer_build=True)
 
     db_host: Name = Field("postgres", description="Host of PostgreSQL.")
     db_port: Port = Field(5432, description="Port of PostgreSQL.")
@@ -24,27 +23,17 @@ class DatabaseSettings(BaseModel):
     db_sslmode: Literal["disable", "require", "verify-ca", "verify-full"] = Field(
         "disable", description="TLS to PostgreSQL, with the meaning that libpq gives to these modes."
     )
-    db_sslrootcert: FilePath | None = Field(
+    db_sslrootcert: _TlsFile = Field(
         None, description="CA certificates in PEM. Unset: the system's; `require` then checks nothing."
     )
-    db_sslcert: FilePath | None = Field(None, description="Client certificate in PEM.")
-    db_sslkey: FilePath | None = Field(None, description="Client key in PEM.")
+    db_sslcert: _TlsFile = Field(None, description="Client certificate in PEM.")
+    db_sslkey: Annotated[_TlsFile, needs_certificate("db_sslcert")] = Field(None, description="Client key in PEM.")
     db_pool_size: Annotated[int, Field(ge=4, le=200)] = Field(10, description="Most connections of one process.")
     db_statement_timeout_seconds: Seconds = Field(10, description="Longest that one statement may take.")
     db_lock_timeout_seconds: Seconds = Field(
         5, description="Longest that a statement may wait for a lock; below the limit of a statement."
     )
     db_migrate: bool = Field(True, description="Bring the schema up to date at start.")
-
-    @field_validator("db_sslrootcert", "db_sslcert", "db_sslkey")
-    @classmethod
-    def _database_file_given_for_tls(cls, value: Path | None, info: ValidationInfo) -> Path | None:
-        return refuse_without_tls(value, info, "db_sslmode")
-
-    @field_validator("db_sslkey")
-    @classmethod
-    def _database_key_has_certificate(cls, value: Path | None, info: ValidationInfo) -> Path | None:
-        return require_certificate(value, info, "db_sslcert")
 
     @field_validator("db_lock_timeout_seconds")
     @classmethod

@@ -1,9 +1,8 @@
 """Settings of the event log: Kafka, or the embedded log in PostgreSQL."""
 
-from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, FilePath, SecretStr, ValidationInfo, field_validator
+from pydantic import BaseModel, Field, FilePath, SecretStr, ValidationInfo, field_validator
 
 from entrypoints.config.value_types import (
     Addresses,
@@ -11,20 +10,19 @@ from entrypoints.config.value_types import (
     Name,
     Replicas,
     TopicName,
-    refuse_without_tls,
-    require_certificate,
+    needs_certificate,
+    needs_tls,
 )
 
 MAX_BYTES = 256 * 1024 * 1024
 """PostgreSQL refuses a larger payload, and the memory does not hold a batch of them."""
 
 AssignorName = Literal["range", "roundrobin", "sticky", "kafkajs"]
+_TlsFile = Annotated[FilePath | None, needs_tls("kafka_security_protocol")]
 
 
-class EventLogSettings(BaseModel):
+class EventLogSettings(BaseModel, defer_build=True):
     """Where events wait for the consumer."""
-
-    model_config = ConfigDict(defer_build=True)
 
     event_log: Literal["kafka", "postgres"] = Field(
         "kafka", description="Where events wait for the consumer: Kafka, or a log kept in PostgreSQL (embedded mode)."
@@ -70,9 +68,11 @@ class EventLogSettings(BaseModel):
     )
     kafka_sasl_username: Name | None = Field(None, description="User name for SASL.")
     kafka_sasl_password: SecretStr | None = Field(None, description="Password for SASL.")
-    kafka_ssl_cafile: FilePath | None = Field(None, description="CA certificates in PEM. Unset: the system's.")
-    kafka_ssl_certfile: FilePath | None = Field(None, description="Client certificate in PEM.")
-    kafka_ssl_keyfile: FilePath | None = Field(None, description="Client key in PEM.")
+    kafka_ssl_cafile: _TlsFile = Field(None, description="CA certificates in PEM. Unset: the system's.")
+    kafka_ssl_certfile: _TlsFile = Field(None, description="Client certificate in PEM.")
+    kafka_ssl_keyfile: Annotated[_TlsFile, needs_certificate("kafka_ssl_certfile")] = Field(
+        None, description="Client key in PEM."
+    )
     kafka_ssl_check_hostname: bool = Field(True, description="Whether a broker's certificate must bear its name.")
 
     @field_validator("kafka_dlq_topic")
@@ -98,13 +98,3 @@ class EventLogSettings(BaseModel):
             verb = "is needed" if value is None else "would be ignored"
             raise ValueError(f"{verb}, since KAFKA_SECURITY_PROTOCOL is {protocol}")
         return value
-
-    @field_validator("kafka_ssl_cafile", "kafka_ssl_certfile", "kafka_ssl_keyfile")
-    @classmethod
-    def _kafka_file_given_for_tls(cls, value: Path | None, info: ValidationInfo) -> Path | None:
-        return refuse_without_tls(value, info, "kafka_security_protocol")
-
-    @field_validator("kafka_ssl_keyfile")
-    @classmethod
-    def _kafka_key_has_certificate(cls, value: Path | None, info: ValidationInfo) -> Path | None:
-        return require_certificate(value, info, "kafka_ssl_certfile")

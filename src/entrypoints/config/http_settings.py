@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
+from pydantic import BaseModel, Field, ValidationInfo, field_validator
 
 from entrypoints.config.event_log_settings import MAX_BYTES
 from entrypoints.config.value_types import Count, Name, Networks, Origins, PathPrefix, Port, Seconds
@@ -11,10 +11,8 @@ ENVELOPE_BYTES = 16 * 1024
 """Most bytes of a record beside the request's body: user id as key, event id, timestamp, headers, batch header."""
 
 
-class HttpSettings(BaseModel):
+class HttpSettings(BaseModel, defer_build=True):
     """Where the processes listen, and which requests they accept."""
-
-    model_config = ConfigDict(defer_build=True)
 
     host: Name = Field("0.0.0.0", description="Address that the api and the consumer's health port listen on.")  # noqa: S104 - as in the legacy service; a container has no other
     port: Port = Field(3000, description="Port of the api.")

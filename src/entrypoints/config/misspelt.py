@@ -1,8 +1,7 @@
 """Environment variables that resemble a setting but are none: a misspelt one has no effect."""
 
 import difflib
-from collections.abc import Iterator, Mapping
-from typing import NamedTuple
+from collections.abc import Mapping
 
 from entrypoints.config.environment import OLD_NAMES
 from entrypoints.config.settings import variables
@@ -32,22 +31,17 @@ _SERVICE_LINK = "tcp://"
 """The start of variables by which Kubernetes and Docker announce a service, such as DB_PORT for a service `db`."""
 
 
-class Misspelt(NamedTuple):
-    """A variable without effect, and the setting that it resembles."""
-
-    variable: str
-    meant: str
-
-
-def misspelt(environ: Mapping[str, str]) -> Iterator[Misspelt]:
-    """Find the variables that are no settings but resemble one that is not set."""
+def misspelt(environ: Mapping[str, str]) -> dict[str, str]:
+    """Find the variables that are no settings but resemble one that is not set; return each with that setting."""
+    found = {}
     for variable in sorted(environ):
         is_known = variable in variables() or variable in OLD_NAMES or variable.startswith(_FOREIGN_PREFIXES)
         if is_known or not environ[variable] or environ[variable].startswith(_SERVICE_LINK):
             continue
         meant = _OTHER_NAMES.get(variable) or _nearest(variable.upper())
         if meant is not None and not any(environ.get(each) for each in (meant, f"{meant}_FILE")):
-            yield Misspelt(variable, meant)
+            found[variable] = meant
+    return found
 
 
 def _nearest(variable: str) -> str | None:

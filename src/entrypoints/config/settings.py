@@ -24,12 +24,10 @@ _LEAST_GRACE = (
 
 
 # The last base comes first in the order of the fields; a rule sees only the fields before its own.
-class Settings(ConsumerSettings, HttpSettings, DatabaseSettings, EventLogSettings):
+class Settings(ConsumerSettings, HttpSettings, DatabaseSettings, EventLogSettings, defer_build=False):
     """Every setting of the service; immutable."""
 
-    model_config = ConfigDict(
-        defer_build=False, frozen=True, extra="forbid", validate_default=True, allow_inf_nan=False
-    )
+    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True, allow_inf_nan=False)
 
     shutdown_grace_seconds: Seconds = Field(
         25,

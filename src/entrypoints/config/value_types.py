@@ -44,12 +44,8 @@ def _is_address(text: str) -> bool:
     match = _ADDRESS.fullmatch(text)
     if match is None or not 1 <= int(match["port"]) <= _MAX_PORT:
         return False
-    return match["ipv6"] is None or _is_ipv6(match["ipv6"])
-
-
-def _is_ipv6(text: str) -> bool:
     try:
-        IPv6Address(text)
+        IPv6Address(match["ipv6"] or "::")
     except AddressValueError:
         return False
     return True
@@ -93,15 +89,23 @@ PathPrefix = Annotated[str, AfterValidator(path_prefix)]
 Networks = Annotated[str, AfterValidator(_check_networks)]
 
 
-def refuse_without_tls(value: Path | None, info: ValidationInfo, switch: str) -> Path | None:
-    """Return a file's path; raises `ValueError` where the setting `switch` makes connections without TLS."""
-    if value is not None and info.data.get(switch) in _WITHOUT_TLS:
-        raise ValueError(f"would be ignored, since {switch.upper()} is {info.data[switch]}")
-    return value
+def needs_tls(switch: str) -> AfterValidator:
+    """Make the rule of a file that is refused where the setting `switch` makes connections without TLS."""
+
+    def check(value: Path | None, info: ValidationInfo) -> Path | None:
+        if value is not None and info.data.get(switch) in _WITHOUT_TLS:
+            raise ValueError(f"would be ignored, since {switch.upper()} is {info.data[switch]}")
+        return value
+
+    return AfterValidator(check)
 
 
-def require_certificate(value: Path | None, info: ValidationInfo, certificate: str) -> Path | None:
-    """Return a key's path; raises `ValueError` where the key or the setting `certificate` lacks the other."""
-    if certificate in info.data and (value is None) != (info.data[certificate] is None):
-        raise ValueError(f"goes together with {certificate.upper()}")
-    return value
+def needs_certificate(certificate: str) -> AfterValidator:
+    """Make the rule of a key that is refused where it or the setting `certificate` lacks the other."""
+
+    def check(value: Path | None, info: ValidationInfo) -> Path | None:
+        if certificate in info.data and (value is None) != (info.data[certificate] is None):
+            raise ValueError(f"goes together with {certificate.upper()}")
+        return value
+
+    return AfterValidator(check)

@@ -83,8 +83,7 @@ class _Children:
     def __init__(self, settings: Settings, environment: Mapping[str, str], postgres: LocalPostgres | None) -> None:
         self._settings = settings
         # The parent has already warned about misspelt variables.
-        misspelt_names = {variable for variable, _meant in misspelt(environment)}
-        self._child_environment = {name: value for name, value in environment.items() if name not in misspelt_names}
+        self._child_environment = {name: environment[name] for name in environment.keys() - misspelt(environment)}
         self._postgres = postgres
 
     async def run(self, stop: asyncio.Event) -> None:

@@ -2,7 +2,6 @@
 
 import asyncio
 from functools import partial
-from socket import socket
 
 from application.list_processed import ListProcessed
 from application.publish_event import PublishEvent
@@ -45,21 +44,17 @@ class Api:
     async def run(self, stop: asyncio.Event) -> None:
         """Serve until `stop`. The server accepts events at once, also while the database is still down."""
         with listen(self._settings.host, self._settings.port, "PORT") as listener:
-            serving = partial(self._serve, listener)
-            readiness = (self._readiness.drain_on, self._readiness.watch)
-            await run_together(stop, self._preparation.run, serving, *readiness)
-
-    async def _serve(self, listener: socket, stop: asyncio.Event) -> None:
-        # Long enough for a response to every request that waits for an acknowledgement; a body gets no more time.
-        await serve(
-            self._app,
-            listener,
-            stop,
-            drain=self._settings.publish_timeout_seconds + 1,
-            limits=Limits(
-                connections=ConnectionLimit(affordable_connections(self._settings.max_connections)),
-                keep_alive=self._settings.keep_alive_seconds,
-                content_idle=self._settings.body_silence_seconds,
-                content_total=self._settings.body_timeout_seconds,
-            ),
-        )
+            serving = partial(
+                serve,
+                self._app,
+                listener,
+                # Long enough for a response to every request that waits for an acknowledgement; a body gets no more.
+                drain=self._settings.publish_timeout_seconds + 1,
+                limits=Limits(
+                    connections=ConnectionLimit(affordable_connections(self._settings.max_connections)),
+                    keep_alive=self._settings.keep_alive_seconds,
+                    content_idle=self._settings.body_silence_seconds,
+                    content_total=self._settings.body_timeout_seconds,
+                ),
+            )
+            await run_together(stop, self._preparation.run, serving, self._readiness.watch)

@@ -2,7 +2,6 @@
 
 import asyncio
 from functools import partial
-from socket import socket
 
 from application.consume.consumer_loop import ConsumerLoop
 from entrypoints.config.settings import Settings
@@ -20,7 +19,7 @@ _HEALTH_CONNECTIONS = 64
 
 
 class Consumer:
-    """The pipeline, its watchdog and the health server."""
+    """The consumer loop, its watchdog and the health server."""
 
     def __init__(
         self,
@@ -39,24 +38,20 @@ class Consumer:
     async def run(self, stop: asyncio.Event) -> None:
         """Consume until `stop`, after the preparation."""
         with listen(self._settings.host, self._settings.consumer_port, "CONSUMER_PORT") as listener:
-            serving = partial(self._serve, listener)
-            readiness = (self._readiness.drain_on, self._readiness.watch)
-            await run_together(stop, self._work, serving, *readiness, self._watchdog.run)
+            serving = partial(
+                serve,
+                health_app(self._readiness),
+                listener,
+                drain=_HEALTH_DRAIN_SECONDS,
+                limits=Limits(
+                    connections=ConnectionLimit(_HEALTH_CONNECTIONS, evicts_idle=True),
+                    keep_alive=self._settings.keep_alive_seconds,
+                    content_idle=self._settings.body_silence_seconds,
+                    content_total=self._settings.body_timeout_seconds,
+                ),
+            )
+            await run_together(stop, self._work, serving, self._readiness.watch, self._watchdog.run)
 
     async def _work(self, stop: asyncio.Event) -> None:
         await self._preparation.run(stop)
         await self._consumer_loop.run(stop)
-
-    async def _serve(self, listener: socket, stop: asyncio.Event) -> None:
-        await serve(
-            health_app(self._readiness),
-            listener,
-            stop,
-            drain=_HEALTH_DRAIN_SECONDS,
-            limits=Limits(
-                connections=ConnectionLimit(_HEALTH_CONNECTIONS, evicts_idle=True),
-                keep_alive=self._settings.keep_alive_seconds,
-                content_idle=self._settings.body_silence_seconds,
-                content_total=self._settings.body_timeout_seconds,
-            ),
-        )

@@ -49,13 +49,12 @@ class Check:
 
 
 class Readiness(Health):
-    """Checks all parts at once; set `draining` as the first step of a shutdown, so that no new work arrives."""
+    """Checks all parts at once."""
 
     def __init__(
         self, checks: Mapping[str, Check], *, timeout: float = 2.0, clock: Callable[[], datetime] = utc_now
     ) -> None:
         """`timeout`: seconds that one check may take; then its part is DOWN."""
-        self.draining = False
         self._checks = checks
         self._timeout = timeout
         self._clock = clock
@@ -63,14 +62,14 @@ class Readiness(Health):
         self._pings: dict[str, asyncio.Future[object]] = {}
         """The last ping of each part."""
         self._round: asyncio.Task[Report] | None = None
-
-    async def drain_on(self, stop: asyncio.Event) -> None:
-        """Answer DOWN from the moment that `stop` is set."""
-        await stop.wait()
-        self.draining = True
+        self._stop = asyncio.Event()
 
     async def watch(self, stop: asyncio.Event) -> None:
-        """Check the parts at intervals until `stop`, and log each change of state."""
+        """Check the parts at intervals until `stop`, and log each change of state.
+
+        From the moment that `stop` is set the process is DOWN, so that no new work arrives.
+        """
+        self._stop = stop
         logged: dict[str, Part] = {}
         while True:
             await pause(_CHECK_INTERVAL_SECONDS, stop)
@@ -82,7 +81,7 @@ class Readiness(Health):
 
     async def report(self) -> Report:
         """Return the states of all parts within `timeout` seconds; concurrent callers share one round of pings."""
-        if self.draining:
+        if self._stop.is_set():
             return self._ending("draining", "in-flight work is finished, then the process exits")
         if self.failure is not None:
             return self._ending(self.failure, "the process exits unless it makes progress")

@@ -63,24 +63,19 @@ class _Stop(asyncio.Event):
 
     def __init__(self, grace: float) -> None:
         super().__init__()
-        self._grace = grace
+        # A thread, since the event loop itself may hang.
+        self._timer = threading.Timer(grace, _exit, [grace])
+        self._timer.daemon = True
 
     def set(self) -> None:
         if not self.is_set():
-            _exit_after(self._grace)
+            self._timer.start()
         super().set()
 
 
-def _exit_after(seconds: float) -> None:
-    """Bound the shutdown by a thread, since the event loop itself may hang."""
-
-    def end() -> None:
-        logger.error("shutdown timeout: exiting by force", extra={"seconds": seconds})
-        os._exit(1)
-
-    timer = threading.Timer(seconds, end)
-    timer.daemon = True
-    timer.start()
+def _exit(seconds: float) -> None:
+    logger.error("shutdown timeout: exiting by force", extra={"seconds": seconds})
+    os._exit(1)
 
 
 async def run_together(stop: asyncio.Event, *works: Work) -> None:

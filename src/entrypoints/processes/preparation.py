@@ -5,6 +5,7 @@ import logging
 import math
 from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
+from typing import TypeVar
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
@@ -14,6 +15,7 @@ from adapters.postgres.event_log.topics import ensure_topic
 from adapters.postgres.schema.migrate import migrate, require_migrated
 from adapters.postgres.sessions.database import Database
 from adapters.postgres.sessions.requirements import durability_risks
+from application.stopping import finishing
 from domain.errors import Unavailable
 from entrypoints.config.settings import Settings
 from entrypoints.processes.parameters import topics
@@ -22,6 +24,8 @@ logger = logging.getLogger(__name__)
 
 _FIRST_BACKOFF_SECONDS = 0.1
 _MAX_BACKOFF_SECONDS = 5.0
+
+_ResultT = TypeVar("_ResultT")
 
 Step = Callable[[], Awaitable[object]]
 """An action done once; it raises `Unavailable` where it has to be tried again."""
@@ -36,25 +40,20 @@ class Preparation:
 
     async def run(self, stop: asyncio.Event) -> None:
         """Take the steps in order; `stop` cancels the current one. Raises `WrongDeployment`."""
-        taking = asyncio.ensure_future(self._take_all())
-        stopping = asyncio.ensure_future(stop.wait())
-        await asyncio.wait([taking, stopping], return_when=asyncio.FIRST_COMPLETED)
-        stopping.cancel()
-        taking.cancel()
-        await asyncio.wait([taking])
-        if not taking.cancelled():
-            taking.result()
+        try:
+            async with finishing(stop, within=0) as limit:
+                for step in self._steps:
+                    await retry_while_unavailable(partial(self._take, step))
+                self._missing = ""
+                logger.info("schema and topics are ready")
+        except TimeoutError:
+            if not limit.expired():
+                raise
 
     async def ping(self) -> None:
         """Return once all steps are done; until then raise `Unavailable` with the cause."""
         if self._missing:
             raise Unavailable(self._missing)
-
-    async def _take_all(self) -> None:
-        for step in self._steps:
-            await retry_while_unavailable(partial(self._take, step))
-        self._missing = ""
-        logger.info("prepared")
 
     async def _take(self, step: Step) -> None:
         try:
@@ -64,8 +63,8 @@ class Preparation:
             raise
 
 
-async def retry_while_unavailable(step: Step, *, patience: float = math.inf) -> None:
-    """Take `step`, again and again while it raises `Unavailable`.
+async def retry_while_unavailable(step: Callable[[], Awaitable[_ResultT]], *, patience: float = math.inf) -> _ResultT:
+    """Take `step`, again and again while it raises `Unavailable`; return its result.
 
     Raises the last `Unavailable` when no further attempt fits into `patience` seconds. No attempt is cancelled.
     """
@@ -75,7 +74,7 @@ async def retry_while_unavailable(step: Step, *, patience: float = math.inf) -> 
     while True:
         began = clock()
         try:
-            await step()
+            return await step()
         except Unavailable as unavailable:
             # The next attempt may take as long as this one.
             if 2 * clock() - began + backoff >= deadline:
@@ -83,8 +82,6 @@ async def retry_while_unavailable(step: Step, *, patience: float = math.inf) -> 
             if str(unavailable) != logged:
                 logger.warning("waiting for dependencies", extra={"cause": str(unavailable)})
             logged = str(unavailable)
-        else:
-            return
         await asyncio.sleep(backoff)
         backoff = min(2 * backoff, _MAX_BACKOFF_SECONDS)
 

@@ -17,7 +17,7 @@ logger = logging.getLogger(__name__)
 _MAX_INTERVAL_SECONDS = 5.0
 
 
-class Hung(CannotRun):
+class NoProgress(CannotRun):
     """The consumer makes no progress although it could; the message says how that was noticed."""
 
 
@@ -33,7 +33,7 @@ class ConsumerWatchdog:
         self._stuck_detector = StuckDetector(limit, monotonic)
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Check the consumer until `stop`. A check that finds it hung fails its health, the next one raises `Hung`."""
+        """Check the consumer until `stop`. Without progress a check fails its health, the next one raises `NoProgress`."""
         interval = min(_MAX_INTERVAL_SECONDS, self._limit / 4)
         try:
             while not stop.is_set():
@@ -49,11 +49,11 @@ class ConsumerWatchdog:
         if symptom is None:
             self._health.failure = None
         elif self._health.failure is None:
-            logger.error("hung", extra={"seen": symptom})
+            logger.error("no progress", extra={"seen": symptom})
             self._health.failure = symptom
         else:
             await self._consumer_loop.release()
-            raise Hung(f"hung: {symptom}")
+            raise NoProgress(f"no progress: {symptom}")
 
     async def _lag(self) -> int | None:
         """Count the records that the consumer could process; None where the log cannot be asked, or read now."""

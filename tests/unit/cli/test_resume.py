@@ -2,8 +2,10 @@
 
 import asyncio
 import json
+import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
+from unittest.mock import patch
 
 import pytest
 import typer
@@ -119,8 +121,8 @@ def test_dry_run_of_resume_only_lists(halted: _Halted) -> None:
 def test_resume_asks_on_a_terminal(halted: _Halted, answer: str, left: set[int]) -> None:
     """The question goes to stderr; any answer but yes changes nothing."""
     with CliRunner().isolation(input=answer) as (stdout, stderr, _):
-        with suppress(typer.Abort):
-            asyncio.run(list_and_resume(halted.partitions, None, yes=False, dry_run=False, can_ask=True, as_json=True))
+        with suppress(typer.Abort), patch.object(sys.stdin, "isatty", return_value=True):
+            asyncio.run(list_and_resume(halted.partitions, None, yes=False, dry_run=False, as_json=True))
         assert [each["partition"] for each in json.loads(stdout.getvalue().splitlines()[0])] == [0, 2]
         assert b"Resume these partitions?" in stderr.getvalue()
     assert halted.left() == left

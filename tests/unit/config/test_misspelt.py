@@ -28,7 +28,7 @@ from entrypoints.config.misspelt import misspelt
 )
 def test_variable_that_resembles_a_setting_is_found(variable: str, meant: str) -> None:
     """By a typing error, or by the name that another program gives to it."""
-    assert list(misspelt({"PATH": "/bin", variable: "x"})) == [(variable, meant)]
+    assert misspelt({"PATH": "/bin", variable: "x"}) == {variable: meant}
 
 
 @pytest.mark.parametrize(
@@ -62,4 +62,4 @@ def test_variable_that_resembles_a_setting_is_found(variable: str, meant: str) -
 )
 def test_foreign_and_known_variables_are_not_reported(environ: dict[str, str]) -> None:
     """Nor is a misspelt one beside the right one."""
-    assert list(misspelt(environ)) == []
+    assert misspelt(environ) == {}

@@ -170,7 +170,9 @@ async def test_late_check_does_not_delay_report() -> None:
 async def test_draining_process_is_not_ready_and_checks_nothing(api: Api) -> None:
     """The dependencies may be closed already."""
     api.store.outage = Unavailable("closed")
-    api.readiness.draining = True
+    stop = asyncio.Event()
+    stop.set()
+    await api.readiness.watch(stop)
     response = await api.client.get("/health/ready")
     assert response.status_code == 503
     assert response.json()["status"] == "DOWN"

@@ -11,7 +11,7 @@ import pytest
 
 from domain.errors import Unavailable
 from entrypoints.processes.health import Readiness
-from entrypoints.processes.watchdog import ConsumerWatchdog, Hung
+from entrypoints.processes.watchdog import ConsumerWatchdog, NoProgress
 from tests.support.consumer_world import PACE, ConsumerWorld, until
 from tests.support.waiting import PATIENCE
 
@@ -100,11 +100,11 @@ async def test_consumer_that_hangs_fails_its_health_and_is_then_ended(
         await world.hang()
         assert world.attempts() == 1
         assert not watching.done()
-        with pytest.raises(Hung, match=r"nothing was done for|has not come round for"):
+        with pytest.raises(NoProgress, match=r"nothing was done for|has not come round for"):
             await world.last_look(watching)
         assert world.attempts() == 0
         world.store.gate.set()
-    assert [record.levelno for record in caplog.records if record.getMessage() == "hung"] == [logging.ERROR]
+    assert [record.levelno for record in caplog.records if record.getMessage() == "no progress"] == [logging.ERROR]
 
 
 async def test_hang_that_resolves_in_time_is_forgiven(world: WatchedWorld) -> None:
@@ -164,7 +164,7 @@ async def test_source_that_delivers_nothing_of_what_the_log_has_is_a_hang(
         await world.turn()
         await world.look(after=LIMIT)
         await world.turn()
-        with pytest.raises(Hung, match="nothing was done for 60 s although 3 records wait"):
+        with pytest.raises(NoProgress, match="nothing was done for 60 s although 3 records wait"):
             await world.last_look(watching)
 
 
