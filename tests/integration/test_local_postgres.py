@@ -17,10 +17,11 @@ import asyncpg
 import pytest
 
 from entrypoints.dev import local_postgres
-from entrypoints.dev.cluster import LocalPostgresError
+from entrypoints.dev.cluster import LocalPostgresError, program
 from entrypoints.dev.local_postgres import LocalPostgres
 from entrypoints.dev.postmaster import is_ready, stop_orphan
 from entrypoints.dev.unprivileged import Account, account_for, launch_for
+from tests.support.postgres import kill
 from tests.support.waiting import eventually
 
 # Starts a server, says which, and waits to be killed or for its input to end. Where nothing has the kernel stop the
@@ -120,10 +121,16 @@ def owners_and_modes(folder: Path) -> dict[Path, tuple[int, int]]:
     return {path: (path.stat().st_uid, path.stat().st_mode) for path in paths}
 
 
+def version_of_the_wheel() -> str:
+    """Ask its server program, which answers such as `postgres (PostgreSQL) 18.6`."""
+    printed = subprocess.run([program("postgres"), "--version"], capture_output=True, text=True, check=True)
+    return printed.stdout.split()[-1]
+
+
 async def test_first_start_makes_a_utf8_cluster_in_utc(tmp_path: Path) -> None:
     """A missing folder becomes a cluster of the wheel's version with the agreed settings."""
     with LocalPostgres(tmp_path / "new" / "data") as server:
-        assert str(await query(server, "SHOW server_version")) == server.version
+        assert str(await query(server, "SHOW server_version")) == version_of_the_wheel()
         assert await query(server, "SHOW server_encoding") == "UTF8"
         assert await query(server, "SELECT datlocale FROM pg_database WHERE datname = 'template1'") == "C.UTF-8"
         assert await query(server, "SHOW timezone") == await query(server, "SHOW log_timezone") == "UTC"
@@ -232,7 +239,7 @@ async def test_start_after_any_stop_recovers_on_the_same_port(tmp_path: Path, ho
 
         match how:
             case "kill":
-                server.kill()
+                kill(server)
             case "from outside":
                 os.kill(pid_of(server), signal.SIGKILL)
                 # Gone for the system is not yet gone for the launcher, whose thread has to learn of it.
@@ -296,7 +303,7 @@ def test_pid_file_that_was_never_written_whole_is_no_obstacle(tmp_path: Path, co
     with LocalPostgres(tmp_path) as server:
         pid_file = server.cluster / "postmaster.pid"
         killed = pid_of(server)
-        server.kill()
+        kill(server)
         pid_file.write_text(content.format(pid=killed))
         assert not is_ready(server.cluster, killed)
         server.start()

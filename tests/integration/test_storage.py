@@ -17,7 +17,7 @@ from domain.errors import WrongDeployment
 from entrypoints.dev.local_postgres import LocalPostgres
 from tests.support.events import an_event, delivered
 from tests.support.legacy_service import execute, fetch
-from tests.support.postgres import PostgresServer
+from tests.support.postgres import PostgresServer, kill
 from tests.support.service import Kind
 from tests.support.world import World
 
@@ -67,7 +67,7 @@ async def test_killed_server_loses_nothing_although_it_need_not_wait_for_its_dis
     await migrate(database)
     engine = create_engine(database, application_name="tests", pool_size=1)
     await PostgresEventStore(engine, settle=25.0).add(delivered(*(an_event() for _ in range(EVENTS))))
-    await asyncio.to_thread(careless.kill)
+    await asyncio.to_thread(kill, careless)
     await engine.dispose()
     await asyncio.to_thread(careless.start)
     assert await fetch(replace(database, port=careless.port), "SELECT count(*) FROM events") == [(EVENTS,)]

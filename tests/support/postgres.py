@@ -56,6 +56,13 @@ class PostgresServer:
             await connection.close()
 
 
+def kill(server: LocalPostgres) -> None:
+    """Kill it like the kernel when memory runs out."""
+    assert server.process is not None
+    server.process.kill()
+    server.process.wait()
+
+
 def environment_of(database: Database) -> dict[str, str]:
     """The settings that name a database."""
     return {

@@ -12,7 +12,7 @@ from pathlib import Path
 from adapters.postgres.sessions.database import Database
 from entrypoints.dev.cluster import program
 from entrypoints.dev.local_postgres import LocalPostgres
-from tests.support.postgres import PostgresServer, connect
+from tests.support.postgres import PostgresServer, connect, kill
 from tests.support.waiting import eventually
 
 _NAME = "standby"
@@ -49,7 +49,7 @@ class Replicated:
 
     async def promote(self) -> None:
         """Lose the primary for good, and make the standby the primary, whether it runs or not."""
-        await asyncio.to_thread(self.primary.kill)
+        await asyncio.to_thread(kill, self.primary)
         await asyncio.to_thread(self.standby.start)
         connection = await connect(_database(self.standby))
         try:

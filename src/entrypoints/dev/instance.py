@@ -30,15 +30,22 @@ class Target(NamedTuple):
 @contextmanager
 def announced(data_dir: Path, environment: Mapping[str, str]) -> Iterator[None]:
     """Let commands find this instance, which has these settings, and its PostgreSQL in `data_dir`."""
-    file, unfinished = data_dir / _FILE, data_dir / f"{_FILE}.new"
+    file = data_dir / _FILE
     published = {name: environment[name] for name in _published_variables() if environment.get(name)}
-    unfinished.touch(mode=0o600)
-    unfinished.write_text(json.dumps(published, indent=2))
-    unfinished.replace(file)
+    write_private(file, json.dumps(published, indent=2))
     try:
         yield
     finally:
         file.unlink(missing_ok=True)
+
+
+def write_private(file: Path, text: str) -> None:
+    """Write a file that only this user can read; atomically, since others may read it at any moment."""
+    unfinished = file.with_name(f"{file.name}.new")
+    unfinished.unlink(missing_ok=True)
+    unfinished.touch(mode=0o600)
+    unfinished.write_text(text)
+    unfinished.replace(file)
 
 
 def target_of(environ: Mapping[str, str]) -> Target:

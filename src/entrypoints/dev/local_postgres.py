@@ -10,12 +10,11 @@ import secrets
 import subprocess
 import time
 from collections.abc import Mapping
-from functools import cached_property
 from pathlib import Path
-from types import TracebackType
 from typing import Self
 
 from entrypoints.dev.cluster import LocalPostgresError, create_cluster, launch_below, program
+from entrypoints.dev.instance import write_private
 from entrypoints.dev.postmaster import POLL, end, is_ready, stop_orphan
 from entrypoints.dev.unprivileged import Launch
 
@@ -64,9 +63,7 @@ class LocalPostgres:
         self.start()
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         """Stop."""
         self.stop()
 
@@ -84,12 +81,6 @@ class LocalPostgres:
     def is_running(self) -> bool:
         """Whether the server was started here and has not ended."""
         return self.process is not None and self.process.poll() is None
-
-    @cached_property
-    def version(self) -> str:
-        """The server's version, such as 18.6."""
-        printed = subprocess.run([program("postgres"), "--version"], capture_output=True, text=True, check=True)
-        return printed.stdout.split()[-1]
 
     def start(self) -> None:
         """Start the server, with a new cluster if there is none, and return once it accepts connections."""
@@ -112,25 +103,12 @@ class LocalPostgres:
         """End all sessions and stop; with `immediate` as in a crash, from which the next start recovers."""
         if process := self.process:
             end(process.send_signal, lambda: process.poll() is not None, immediate=immediate)
-        self._release_lock()
-
-    def kill(self) -> None:
-        """Kill the server, like the kernel when memory runs out."""
-        if self.process:
-            self.process.kill()
-            self.process.wait()
-        self._release_lock()
+        if self._lock is not None:
+            os.close(self._lock)
+            self._lock = None
 
     def _beside(self, suffix: str) -> Path:
         return self.data_dir / f"postgres.{suffix}"
-
-    def _write(self, suffix: str, text: str) -> None:
-        """Write a file atomically, since others may read it at any moment."""
-        unfinished = self._beside(f"{suffix}.new")
-        unfinished.unlink(missing_ok=True)
-        unfinished.touch(mode=0o600)
-        unfinished.write_text(text)
-        unfinished.replace(self._beside(suffix))
 
     def _last_port(self) -> int:
         try:
@@ -148,16 +126,11 @@ class LocalPostgres:
             message = f"Another process runs PostgreSQL in {self.data_dir}: stop it or set another DATA_DIR"
             raise LocalPostgresError(message) from error
 
-    def _release_lock(self) -> None:
-        if self._lock is not None:
-            os.close(self._lock)
-            self._lock = None
-
     def _prepare(self) -> Launch:
         """Create the cluster where there is none, and return the way to run its server."""
         account, launch = launch_below(self.data_dir, self.cluster)
         if not self.cluster.exists():
-            self._write("password", secrets.token_urlsafe(24))
+            write_private(self.password_file, secrets.token_urlsafe(24))
             create_cluster(self.cluster, self.user, self.password_file, account, launch)
         return launch
 
@@ -174,7 +147,7 @@ class LocalPostgres:
             if is_taken:
                 self.port = secrets.choice(PORTS)
             time.sleep(POLL)
-        self._write("port", str(self.port))
+        write_private(self._beside("port"), str(self.port))
 
     def _attempt(self, launch: Launch, deadline: float) -> str | None:
         """Start once; return None when connections are accepted, otherwise the lines that the server logged."""

@@ -13,6 +13,7 @@ import urllib.request
 from asyncio.subprocess import PIPE, Process
 from collections.abc import Coroutine, Mapping
 from contextlib import ExitStack
+from dataclasses import dataclass
 
 from entrypoints.config.environment import with_new_names
 from entrypoints.config.errors import CannotRun, SettingsError
@@ -37,8 +38,9 @@ class ChildFailed(CannotRun):
 
 def dev_environment(environ: Mapping[str, str]) -> dict[str, str]:
     """Return `environ` with defaults for a single machine: loopback, and the embedded log where no broker is given."""
-    embedded = {} if environ.get("KAFKA_BROKER") else {"EVENT_LOG": "postgres"}
-    return {"HOST": "127.0.0.1", **embedded, **{name: value for name, value in environ.items() if value}}
+    given = {name: value for name, value in with_new_names(environ).items() if value}
+    embedded = {} if "KAFKA_BROKER" in given else {"EVENT_LOG": "postgres"}
+    return {"HOST": "127.0.0.1", **embedded, **given}
 
 
 def run_dev(settings: Settings, environment: Mapping[str, str], runner: asyncio.Runner) -> None:
@@ -46,7 +48,6 @@ def run_dev(settings: Settings, environment: Mapping[str, str], runner: asyncio.
 
     Raises `SettingsError`, `CannotListen`, `LocalPostgresError`, and `ChildFailed` when a child ends unasked.
     """
-    environment = with_new_names(environment)
     if settings.port == settings.consumer_port:
         raise SettingsError([f"CONSUMER_PORT: must be another port than PORT (it is {settings.port})"])
     for port, variable in ((settings.port, "PORT"), (settings.consumer_port, "CONSUMER_PORT")):
@@ -56,19 +57,18 @@ def run_dev(settings: Settings, environment: Mapping[str, str], runner: asyncio.
         if "DB_HOST" not in environment:
             logger.info("starting PostgreSQL", extra={"data": str(settings.data_dir)})
             postgres = stack.enter_context(LocalPostgres(settings.data_dir))
-            environment = {**_without_database(environment), **_database_of(postgres)}
+            environment = _with_database(environment, postgres)
             stack.enter_context(announced(settings.data_dir, environment))
         grace = len(_PROCESSES) * (settings.shutdown_grace_seconds + _STOP_MARGIN_SECONDS)
-        children = _Children(settings, environment, postgres)
+        # The parent has already warned about misspelt variables.
+        own = {name: environment[name] for name in environment.keys() - misspelt(environment)}
+        children = _Children(settings, own, postgres)
         runner.run(run_until_signal(children.run, grace=grace, until_eof=False))
 
 
-def _without_database(environment: Mapping[str, str]) -> dict[str, str]:
-    return {name: value for name, value in environment.items() if not name.startswith("DB_PASSWORD")}
-
-
-def _database_of(postgres: LocalPostgres) -> dict[str, str]:
+def _with_database(environment: Mapping[str, str], postgres: LocalPostgres) -> dict[str, str]:
     return {
+        **{name: value for name, value in environment.items() if not name.startswith("DB_PASSWORD")},
         "DB_HOST": postgres.host,
         "DB_PORT": str(postgres.port),
         "DB_USER": postgres.user,
@@ -77,14 +77,13 @@ def _database_of(postgres: LocalPostgres) -> dict[str, str]:
     }
 
 
+@dataclass(frozen=True, slots=True)
 class _Children:
     """The api and the consumer as child processes. The caller starts and stops PostgreSQL."""
 
-    def __init__(self, settings: Settings, environment: Mapping[str, str], postgres: LocalPostgres | None) -> None:
-        self._settings = settings
-        # The parent has already warned about misspelt variables.
-        self._child_environment = {name: environment[name] for name in environment.keys() - misspelt(environment)}
-        self._postgres = postgres
+    settings: Settings
+    environment: Mapping[str, str]
+    postgres: LocalPostgres | None
 
     async def run(self, stop: asyncio.Event) -> None:
         """Start the children, wait until `stop` is set or one of them ends, and stop the others in order."""
@@ -106,18 +105,18 @@ class _Children:
         """List the processes that have ended, PostgreSQL first, since the others depend on it."""
         ended = {name: child.returncode for name, child in children.items() if child.returncode is not None}
         failures = [f"the {name} ended by itself {_describe_exit(code)}" for name, code in ended.items()]
-        if self._postgres and not self._postgres.is_running:
-            return [f"PostgreSQL ended by itself, see {self._postgres.log}", *failures]
+        if self.postgres and not self.postgres.is_running:
+            return [f"PostgreSQL ended by itself, see {self.postgres.log}", *failures]
         return failures
 
     async def _until_postgres_ends(self) -> None:
-        while self._postgres is None or self._postgres.is_running:
+        while self.postgres is None or self.postgres.is_running:
             await asyncio.sleep(_POLL_SECONDS)
 
     async def _start(self, name: str) -> Process:
         return await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", "entrypoints", name, "--until-eof"),
-            env=self._child_environment,
+            env=self.environment,
             stdin=PIPE,
             # Outside the terminal's process group: Ctrl-C signals the parent alone.
             start_new_session=True,
@@ -128,15 +127,14 @@ class _Children:
             return
         child.terminate()
         try:
-            async with asyncio.timeout(self._settings.shutdown_grace_seconds + _STOP_MARGIN_SECONDS):
-                await child.wait()
+            await asyncio.wait_for(child.wait(), self.settings.shutdown_grace_seconds + _STOP_MARGIN_SECONDS)
         except TimeoutError:
             child.kill()
             await child.wait()
 
     async def _announce(self) -> None:
         """Log the address of the api once both processes are ready."""
-        settings = self._settings
+        settings = self.settings
         for port in (settings.port, settings.consumer_port):
             while not await asyncio.to_thread(_is_ready, f"{_address(settings.host, port)}/health/ready"):
                 await asyncio.sleep(_POLL_SECONDS)

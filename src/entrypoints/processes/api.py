@@ -1,6 +1,7 @@
 """The api process: it publishes events from HTTP requests to the log, and lists stored ones."""
 
 import asyncio
+from dataclasses import dataclass
 from functools import partial
 
 from application.list_processed import ListProcessed
@@ -15,24 +16,23 @@ from entrypoints.processes.lifecycle import run_together
 from entrypoints.processes.preparation import Preparation
 
 
+@dataclass(frozen=True, slots=True)
 class Api:
     """The HTTP server and its background tasks."""
 
-    def __init__(
-        self,
-        settings: Settings,
-        publish: PublishEvent,
-        listing: ListProcessed,
-        readiness: Readiness,
-        preparation: Preparation,
-    ) -> None:
-        self._settings = settings
-        self._preparation = preparation
-        self._readiness = readiness
-        self._app = create_app(
-            publish,
-            listing,
-            readiness,
+    settings: Settings
+    publish: PublishEvent
+    listing: ListProcessed
+    readiness: Readiness
+    preparation: Preparation
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Serve until `stop`. The server accepts events at once, also while the database is still down."""
+        settings = self.settings
+        app = create_app(
+            self.publish,
+            self.listing,
+            self.readiness,
             max_body_bytes=settings.max_body_bytes,
             max_batch_bytes=settings.max_batch_bytes,
             max_batch_events=settings.max_batch_events,
@@ -40,21 +40,14 @@ class Api:
             cors_origins=settings.cors_origins.split(",") if settings.cors_origins else (),
             prefix=Prefix(settings.root_path, settings.trusted_proxies),
         )
-
-    async def run(self, stop: asyncio.Event) -> None:
-        """Serve until `stop`. The server accepts events at once, also while the database is still down."""
-        with listen(self._settings.host, self._settings.port, "PORT") as listener:
-            serving = partial(
-                serve,
-                self._app,
-                listener,
-                # Long enough for a response to every request that waits for an acknowledgement; a body gets no more.
-                drain=self._settings.publish_timeout_seconds + 1,
-                limits=Limits(
-                    connections=ConnectionLimit(affordable_connections(self._settings.max_connections)),
-                    keep_alive=self._settings.keep_alive_seconds,
-                    content_idle=self._settings.body_silence_seconds,
-                    content_total=self._settings.body_timeout_seconds,
-                ),
-            )
-            await run_together(stop, self._preparation.run, serving, self._readiness.watch)
+        limits = Limits(
+            connections=ConnectionLimit(affordable_connections(settings.max_connections)),
+            keep_alive=settings.keep_alive_seconds,
+            content_idle=settings.body_silence_seconds,
+            content_total=settings.body_timeout_seconds,
+        )
+        # Long enough for a response to every request that waits for an acknowledgement; a body gets no more time.
+        drain = settings.publish_timeout_seconds + 1
+        with listen(settings.host, settings.port, "PORT") as listener:
+            serving = partial(serve, app, listener, drain=drain, limits=limits)
+            await run_together(stop, self.preparation.run, serving, self.readiness.watch)

@@ -1,6 +1,7 @@
 """The consumer process: it moves events from the log into the table, and serves its health on a small port."""
 
 import asyncio
+from dataclasses import dataclass
 from functools import partial
 
 from application.consume.consumer_loop import ConsumerLoop
@@ -18,40 +19,30 @@ _HEALTH_CONNECTIONS = 64
 """A health check closes an idle connection where all are taken."""
 
 
+@dataclass(frozen=True, slots=True)
 class Consumer:
     """The consumer loop, its watchdog and the health server."""
 
-    def __init__(
-        self,
-        settings: Settings,
-        consumer_loop: ConsumerLoop,
-        readiness: Readiness,
-        preparation: Preparation,
-        watchdog: ConsumerWatchdog,
-    ) -> None:
-        self._settings = settings
-        self._consumer_loop = consumer_loop
-        self._preparation = preparation
-        self._readiness = readiness
-        self._watchdog = watchdog
+    settings: Settings
+    consumer_loop: ConsumerLoop
+    readiness: Readiness
+    preparation: Preparation
+    watchdog: ConsumerWatchdog
 
     async def run(self, stop: asyncio.Event) -> None:
         """Consume until `stop`, after the preparation."""
-        with listen(self._settings.host, self._settings.consumer_port, "CONSUMER_PORT") as listener:
-            serving = partial(
-                serve,
-                health_app(self._readiness),
-                listener,
-                drain=_HEALTH_DRAIN_SECONDS,
-                limits=Limits(
-                    connections=ConnectionLimit(_HEALTH_CONNECTIONS, evicts_idle=True),
-                    keep_alive=self._settings.keep_alive_seconds,
-                    content_idle=self._settings.body_silence_seconds,
-                    content_total=self._settings.body_timeout_seconds,
-                ),
-            )
-            await run_together(stop, self._work, serving, self._readiness.watch, self._watchdog.run)
+        settings = self.settings
+        limits = Limits(
+            connections=ConnectionLimit(_HEALTH_CONNECTIONS, evicts_idle=True),
+            keep_alive=settings.keep_alive_seconds,
+            content_idle=settings.body_silence_seconds,
+            content_total=settings.body_timeout_seconds,
+        )
+        app = health_app(self.readiness)
+        with listen(settings.host, settings.consumer_port, "CONSUMER_PORT") as listener:
+            serving = partial(serve, app, listener, drain=_HEALTH_DRAIN_SECONDS, limits=limits)
+            await run_together(stop, self._work, serving, self.readiness.watch, self.watchdog.run)
 
     async def _work(self, stop: asyncio.Event) -> None:
-        await self._preparation.run(stop)
-        await self._consumer_loop.run(stop)
+        await self.preparation.run(stop)
+        await self.consumer_loop.run(stop)

@@ -18,8 +18,6 @@ from entrypoints.http.health_report import Health, Part, Report, Status
 
 logger = logging.getLogger(__name__)
 
-Ping = Callable[[], Awaitable[object]]
-
 _CHECK_INTERVAL_SECONDS = 5.0
 """How often the parts are checked when no request asks for them, so that `since` and the log are right."""
 
@@ -41,7 +39,7 @@ class Degraded(Exception):
 class Check:
     """How to check one part, and the consequence when the check fails."""
 
-    ping: Ping
+    ping: Callable[[], Awaitable[object]]
     action: str
     """How the process deals with the failure, or which work goes on without the part."""
     is_required: bool = True
@@ -91,7 +89,7 @@ class Readiness(Health):
         return await asyncio.shield(self._round)
 
     def _ending(self, error: str, action: str) -> Report:
-        return Report("DOWN", {"process": self._note("process", "DOWN", error=error, action=action)})
+        return Report("DOWN", {"process": self._note("process", "DOWN", error, action=action)})
 
     async def _check_all(self) -> Report:
         parts = dict(zip(self._checks, await asyncio.gather(*map(self._check, self._checks)), strict=True))
@@ -105,21 +103,16 @@ class Readiness(Health):
         try:
             await self._ping(name)
         except TimeoutError:
-            return self._note(name, "DOWN", error=f"no answer within {self._timeout:g} s", action=check.action)
+            return self._note(name, "DOWN", f"no answer within {self._timeout:g} s", action=check.action)
         except Degraded as degraded:
             return self._note(
-                name,
-                "DEGRADED",
-                error=degraded.error,
-                detail=str(degraded),
-                action=degraded.action,
-                since=degraded.since,
+                name, "DEGRADED", degraded.error, str(degraded), action=degraded.action, since=degraded.since
             )
         except (Unavailable, WrongDeployment) as error:
             kind = "unavailable" if isinstance(error, Unavailable) else "incompatible deployment"
-            return self._note(name, "DOWN", error=kind, detail=str(error), action=check.action)
+            return self._note(name, "DOWN", kind, str(error), action=check.action)
         except Exception as error:  # noqa: BLE001 - any error means DOWN; the text of a foreign one may hold secrets
-            return self._note(name, "DOWN", error=type(error).__name__, action=check.action)
+            return self._note(name, "DOWN", type(error).__name__, action=check.action)
         return self._note(name, "UP")
 
     async def _ping(self, name: str) -> None:
@@ -141,9 +134,9 @@ class Readiness(Health):
         self,
         name: str,
         status: Status,
-        *,
         error: str | None = None,
         detail: str | None = None,
+        *,
         action: str | None = None,
         since: datetime | None = None,
     ) -> Part:

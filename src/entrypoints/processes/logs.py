@@ -11,30 +11,24 @@ from typing import Any, Literal, TextIO
 
 import msgspec
 import structlog
+from structlog.stdlib import ProcessorFormatter
 from structlog.tracebacks import ExceptionDictTransformer
 from structlog.typing import EventDict, ExcInfo, Processor, WrappedLogger
 
 from adapters.escapes import escape, escape_json
 from adapters.observability.frequent_lines import PROCESS
 
-_FORMAT_ON_TERMINAL = {True: "console", False: "json"}
+Style = Literal["auto", "json", "console"]
+
 _QUIET = ("alembic", "asyncpg", "sqlalchemy", "uvicorn")
 """Libraries whose INFO lines repeat our own."""
 _CAPPED = ("aiokafka",)
 """Libraries that log keys and values at DEBUG, and repeat a line many times a second during an outage."""
 _REPEAT_SECONDS = 10.0
 _PROGRAM = "user-events"
-_OPERATOR_LEVELS = {"warning", "error", "critical"}
-"""The levels of lines that may name a command to run."""
 
 
-def configure_logging(
-    level: str,
-    style: Literal["auto", "json", "console"],
-    stream: TextIO | None = None,
-    *,
-    program: str = _PROGRAM,
-) -> None:
+def configure_logging(level: str, style: Style, stream: TextIO | None = None, *, program: str = _PROGRAM) -> None:
     """Send our own logs and those of libraries through one formatter to `stream`, which is stdout by default.
 
     `program` is the command `user-events` as it is called on this machine, for lines that name a command to run.
@@ -43,9 +37,6 @@ def configure_logging(
     if isinstance(stream, TextIOWrapper):
         # A lone surrogate has no UTF-8; the line would be lost.
         stream.reconfigure(errors="backslashreplace")
-    chosen = _FORMAT_ON_TERMINAL[stream.isatty()] if style == "auto" else style
-    # See https://no-color.org. Files get no colours either.
-    colors = stream.isatty() and not os.environ.get("NO_COLOR")
     shared: list[Processor] = [
         structlog.contextvars.merge_contextvars,
         _name_process,
@@ -56,32 +47,16 @@ def configure_logging(
     ]
     if program != _PROGRAM:
         shared.append(partial(_name_program, program))
-    # By default both renderers print the local variables of a traceback: passwords, payloads.
-    last: list[Processor] = (
-        [_escape_texts, structlog.dev.ConsoleRenderer(colors=colors, exception_formatter=_print_traceback)]
-        if chosen == "console"
-        else [
-            structlog.processors.ExceptionRenderer(ExceptionDictTransformer(show_locals=False)),
-            structlog.processors.JSONRenderer(_json, ensure_ascii=False, separators=(",", ":")),
-        ]
-    )
     structlog.configure(
-        processors=[
-            structlog.stdlib.filter_by_level,
-            *shared,
-            structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
-        ],
+        processors=[structlog.stdlib.filter_by_level, *shared, ProcessorFormatter.wrap_for_formatter],
         logger_factory=structlog.stdlib.LoggerFactory(),
         wrapper_class=structlog.stdlib.BoundLogger,
         cache_logger_on_first_use=True,
     )
+    renderers = [ProcessorFormatter.remove_processors_meta, *_renderers(style, is_terminal=stream.isatty())]
     handler = logging.StreamHandler(stream)
-    handler.setFormatter(
-        structlog.stdlib.ProcessorFormatter(
-            foreign_pre_chain=shared,
-            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *last],
-        )
-    )
+    handler.setFormatter(ProcessorFormatter(foreign_pre_chain=shared, processors=renderers))
+    handler.addFilter(_RepeatFilter())
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(level.upper())
@@ -89,8 +64,19 @@ def configure_logging(
         logging.getLogger(name).setLevel(max(logging.WARNING, root.level))
     for name in _CAPPED:
         logging.getLogger(name).setLevel(max(logging.INFO, root.level))
-    handler.addFilter(_RepeatFilter())
     logging.captureWarnings(capture=True)
+
+
+def _renderers(style: Style, *, is_terminal: bool) -> list[Processor]:
+    # By default both renderers print the local variables of a traceback: passwords, payloads.
+    if style == "console" or (style == "auto" and is_terminal):
+        # See https://no-color.org. Files get no colours either.
+        colors = is_terminal and not os.environ.get("NO_COLOR")
+        return [_escape_texts, structlog.dev.ConsoleRenderer(colors=colors, exception_formatter=_print_traceback)]
+    return [
+        structlog.processors.ExceptionRenderer(ExceptionDictTransformer(show_locals=False)),
+        structlog.processors.JSONRenderer(_json, ensure_ascii=False, separators=(",", ":")),
+    ]
 
 
 def _name_process(_logger: WrappedLogger, _method: str, event_dict: EventDict) -> EventDict:
@@ -100,8 +86,6 @@ def _name_process(_logger: WrappedLogger, _method: str, event_dict: EventDict) -
 
 
 def _name_program(program: str, _logger: WrappedLogger, _method: str, event_dict: EventDict) -> EventDict:
-    if event_dict.get("level") not in _OPERATOR_LEVELS:
-        return event_dict
     ours, here = f"`{_PROGRAM} ", f"`{program} "
     return {name: value.replace(ours, here) if isinstance(value, str) else value for name, value in event_dict.items()}
 

@@ -8,6 +8,8 @@ from typing import ParamSpec, Protocol, TypeVar
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from adapters.kafka.producer import Producer
+
 logger = logging.getLogger(__name__)
 
 _CLOSING_SECONDS = 9.0
@@ -20,21 +22,16 @@ class _Closable(Protocol):
     async def close(self) -> None: ...
 
 
-class _Openable(_Closable, Protocol):
-    async def open(self) -> None: ...
-
-
 _P = ParamSpec("_P")
-_OpenableT = TypeVar("_OpenableT", bound=_Openable)
 _ClosableT = TypeVar("_ClosableT", bound=_Closable)
 
 
 @asynccontextmanager
-async def opened(make: Callable[_P, _OpenableT], *args: _P.args, **kwargs: _P.kwargs) -> AsyncIterator[_OpenableT]:
-    """Make a resource and open it; close it in the end."""
-    async with closed(make, *args, **kwargs) as resource:
-        await resource.open()
-        yield resource
+async def opened(make: Callable[_P, Producer], *args: _P.args, **kwargs: _P.kwargs) -> AsyncIterator[Producer]:
+    """Make a producer and open it; close it in the end."""
+    async with closed(make, *args, **kwargs) as producer:
+        await producer.open()
+        yield producer
 
 
 @asynccontextmanager

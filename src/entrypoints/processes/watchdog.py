@@ -33,7 +33,7 @@ class ConsumerWatchdog:
         self._stuck_detector = StuckDetector(limit, monotonic)
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Check the consumer until `stop`. Without progress a check fails its health, the next one raises `NoProgress`."""
+        """Check it until `stop`: a check that sees no progress fails its health, the next one raises `NoProgress`."""
         interval = min(_MAX_INTERVAL_SECONDS, self._limit / 4)
         try:
             while not stop.is_set():
