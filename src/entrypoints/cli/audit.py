@@ -57,13 +57,8 @@ class _TextPrinter:
     """Lines for people."""
 
     def missing(self, missing: Missing) -> None:
-        named = {
-            "partition": missing.partition,
-            "offset": missing.offset,
-            "timestamp": _time(missing),
-            "eventId": missing.event_id or "unknown",
-        }
-        typer.echo(f"missing: {' '.join(f'{name}={value}' for name, value in named.items())}: {missing.reason}")
+        position = f"partition={missing.partition} offset={missing.offset} timestamp={_time(missing)}"
+        typer.echo(f"missing: {position} eventId={missing.event_id or 'unknown'}: {missing.reason}")
 
     def end(self, counts: dict[Disposition, int]) -> None:
         for disposition, count in counts.items():

@@ -48,13 +48,8 @@ def exit_codes() -> Iterator[None]:
 
 def run(work: Coroutine[Any, Any, _ResultT]) -> _ResultT:
     """Run a coroutine to its end and return its result; its errors become exit codes."""
-    with exit_codes(), event_loop() as runner:
+    with exit_codes(), asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         return runner.run(work)
-
-
-def event_loop() -> asyncio.Runner:
-    """Create the event loop of a process."""
-    return asyncio.Runner(loop_factory=uvloop.new_event_loop)
 
 
 def read_target() -> Settings:

@@ -6,7 +6,7 @@ import sys
 from typing import Literal
 
 from adapters.observability.frequent_lines import PROCESS
-from entrypoints.cli.run import event_loop, exit_codes, read_settings, run
+from entrypoints.cli.run import exit_codes, read_settings, run
 from entrypoints.config.program import commit, release
 from entrypoints.container import Container, assembled
 from entrypoints.dev.supervisor import dev_environment, run_dev
@@ -39,8 +39,8 @@ def run_on_this_machine() -> None:
     environment = dev_environment(os.environ)
     settings = read_settings(environment, logs_to=sys.stdout)
     _log_start()
-    with exit_codes(), event_loop() as runner:
-        run_dev(settings, environment, runner)
+    with exit_codes():
+        run_dev(settings, environment, run)
 
 
 def _log_start() -> None:

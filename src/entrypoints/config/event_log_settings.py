@@ -4,15 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, Field, FilePath, SecretStr, ValidationInfo, field_validator
 
-from entrypoints.config.value_types import (
-    Addresses,
-    Hours,
-    Name,
-    Replicas,
-    TopicName,
-    needs_certificate,
-    needs_tls,
-)
+from entrypoints.config.value_types import Addresses, Hours, Name, Replicas, TopicName, needs_certificate, needs_tls
 
 MAX_BYTES = 256 * 1024 * 1024
 """PostgreSQL refuses a larger payload, and the memory does not hold a batch of them."""

@@ -11,7 +11,6 @@ from pathlib import Path
 
 from entrypoints.config.settings import Settings
 
-DISTRIBUTION = "user-activity-events"
 COMMIT_VARIABLE = "USER_EVENTS_COMMIT"
 """Set when the image is built, which holds no checkout."""
 _CHECKOUT = Path(__file__).parents[3]
@@ -20,7 +19,7 @@ _GIT_SECONDS = 2.0
 
 def release() -> str:
     """Return the version of the installed distribution."""
-    return version(DISTRIBUTION)
+    return version("user-activity-events")
 
 
 @cache

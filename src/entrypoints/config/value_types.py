@@ -1,7 +1,7 @@
 """Types of settings, bounded numbers and checked texts, and the rules that several settings share."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from ipaddress import AddressValueError, IPv4Network, IPv6Address, IPv6Network, ip_network
 from pathlib import Path
 from typing import Annotated
@@ -32,12 +32,16 @@ def _check_networks(text: str) -> str:
     return text
 
 
-def _check_addresses(text: str) -> str:
-    """Return a comma list of host:port without spaces."""
-    addresses = [address.strip() for address in text.split(",")]
-    if not all(map(_is_address, addresses)):
-        raise ValueError("must be a comma list of host:port, such as kafka:9092 or [::1]:9092")
-    return ",".join(addresses)
+def _comma_list(is_item: Callable[[str], bool], description: str) -> AfterValidator:
+    """Make the rule of a comma list, which is returned without spaces."""
+
+    def check(text: str) -> str:
+        items = [item.strip() for item in text.split(",")]
+        if not all(map(is_item, items)):
+            raise ValueError(f"must be {description}")
+        return ",".join(items)
+
+    return AfterValidator(check)
 
 
 def _is_address(text: str) -> bool:
@@ -51,19 +55,8 @@ def _is_address(text: str) -> bool:
     return True
 
 
-def _check_origins(text: str) -> str:
-    """Return a comma list of origins of web pages without spaces."""
-    origins = [origin.strip() for origin in text.split(",")]
-    if not all(origin == "*" or _is_origin(origin) for origin in origins):
-        raise ValueError(
-            "must be * or a comma list of origins as browsers send them, in lower case, without a path and without the "
-            "scheme's own port, such as https://app.example.com"
-        )
-    return ",".join(origins)
-
-
 def _is_origin(text: str) -> bool:
-    return _ORIGIN.fullmatch(text) is not None and _DEFAULT_PORT.fullmatch(text) is None
+    return text == "*" or (_ORIGIN.fullmatch(text) is not None and _DEFAULT_PORT.fullmatch(text) is None)
 
 
 def path_prefix(text: str) -> str:
@@ -83,8 +76,15 @@ Replicas = Annotated[int, Field(ge=1, le=32_767)]
 """Kafka counts replicas in 16 bits."""
 Name = Annotated[str, Field(min_length=1)]
 TopicName = Annotated[str, Field(pattern=r"^[a-zA-Z0-9._-]{1,249}$")]
-Addresses = Annotated[str, AfterValidator(_check_addresses)]
-Origins = Annotated[str, AfterValidator(_check_origins)]
+Addresses = Annotated[str, _comma_list(_is_address, "a comma list of host:port, such as kafka:9092 or [::1]:9092")]
+Origins = Annotated[
+    str,
+    _comma_list(
+        _is_origin,
+        "* or a comma list of origins as browsers send them, in lower case, without a path and without the scheme's "
+        "own port, such as https://app.example.com",
+    ),
+]
 PathPrefix = Annotated[str, AfterValidator(path_prefix)]
 Networks = Annotated[str, AfterValidator(_check_networks)]
 

@@ -16,8 +16,8 @@ from entrypoints.config.settings import Settings, is_secret
 from entrypoints.dev.postmaster import is_served
 
 _FILE = "instance.json"
-_OWN_PREFIXES = ("LOG_",)
-"""Prefixes of settings that each command takes from its own environment."""
+_OWN_PREFIX = "log_"
+"""The prefix of settings that each command takes from its own environment."""
 
 
 class Target(NamedTuple):
@@ -31,7 +31,9 @@ class Target(NamedTuple):
 def announced(data_dir: Path, environment: Mapping[str, str]) -> Iterator[None]:
     """Let commands find this instance, which has these settings, and its PostgreSQL in `data_dir`."""
     file = data_dir / _FILE
-    published = {name: environment[name] for name in _published_variables() if environment.get(name)}
+    fields = [field for field in Settings.model_fields if not field.startswith(_OWN_PREFIX)]
+    names = [f"{field}_file".upper() if is_secret(field) else field.upper() for field in fields]
+    published = {name: environment[name] for name in names if environment.get(name)}
     write_private(file, json.dumps(published, indent=2))
     try:
         yield
@@ -67,10 +69,3 @@ def target_of(environ: Mapping[str, str]) -> Target:
         raise SettingsError([f"DATA_DIR: the instance in {data_dir} cannot be read: {error}"]) from error
     own = {name: value for name, value in given.items() if not name.startswith("DB_")}
     return Target({**with_new_names(instance), **own}, f"the instance in {data_dir}")
-
-
-def _published_variables() -> Iterator[str]:
-    for field in Settings.model_fields:
-        name = field.upper()
-        if not name.startswith(_OWN_PREFIXES):
-            yield f"{name}_FILE" if is_secret(field) else name

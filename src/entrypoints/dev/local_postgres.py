@@ -47,24 +47,21 @@ class LocalPostgres:
     user = "postgres"
     database = "postgres"
 
-    def __init__(self, data_dir: Path, *, port: int | None = None, options: Mapping[str, str] | None = None) -> None:
-        """Describe the server of this folder; `options` are server settings. By default it keeps its last port."""
+    def __init__(self, data_dir: Path, *, options: Mapping[str, str] | None = None) -> None:
+        """Describe the server of this folder; `options` are server settings. It keeps its last port if that is free."""
         self.data_dir = data_dir.resolve()
         self.cluster = self.data_dir / "postgres"
         self.log = self._beside("log")
-        self.port = port or self._last_port()
+        self.port = self._last_port()
         self.process: subprocess.Popen[bytes] | None = None
-        self._port_may_change = port is None
         self._settings = SETTINGS | dict(options or {})
         self._lock: int | None = None
 
     def __enter__(self) -> Self:
-        """Start."""
         self.start()
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Stop."""
         self.stop()
 
     @property
@@ -139,7 +136,7 @@ class LocalPostgres:
             self.log.replace(self._beside("log.old"))
         deadline = time.monotonic() + START_LIMIT
         while (failure := self._attempt(launch, deadline)) is not None:
-            is_taken = self._port_may_change and "could not bind" in failure
+            is_taken = "could not bind" in failure
             is_temporary = any(message in failure for message in TEMPORARY_FAILURES)
             if time.monotonic() > deadline or not (is_taken or is_temporary):
                 message = f"PostgreSQL did not start, see {self.log}:\n{failure}"

@@ -8,10 +8,9 @@ import asyncio
 import logging
 import signal
 import sys
-import urllib.error
 import urllib.request
 from asyncio.subprocess import PIPE, Process
-from collections.abc import Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 
@@ -23,6 +22,8 @@ from entrypoints.dev.instance import announced
 from entrypoints.dev.local_postgres import LocalPostgres
 from entrypoints.http.server.serve import listen
 from entrypoints.processes.lifecycle import run_until_signal
+
+_Work = Coroutine[object, object, None]
 
 logger = logging.getLogger(__name__)
 
@@ -43,8 +44,8 @@ def dev_environment(environ: Mapping[str, str]) -> dict[str, str]:
     return {"HOST": "127.0.0.1", **embedded, **given}
 
 
-def run_dev(settings: Settings, environment: Mapping[str, str], runner: asyncio.Runner) -> None:
-    """Run until SIGINT, SIGTERM or SIGHUP.
+def run_dev(settings: Settings, environment: Mapping[str, str], run: Callable[[_Work], None]) -> None:
+    """Run until SIGINT, SIGTERM or SIGHUP; `run` runs a coroutine to its end.
 
     Raises `SettingsError`, `CannotListen`, `LocalPostgresError`, and `ChildFailed` when a child ends unasked.
     """
@@ -63,7 +64,7 @@ def run_dev(settings: Settings, environment: Mapping[str, str], runner: asyncio.
         # The parent has already warned about misspelt variables.
         own = {name: environment[name] for name in environment.keys() - misspelt(environment)}
         children = _Children(settings, own, postgres)
-        runner.run(run_until_signal(children.run, grace=grace, until_eof=False))
+        run(run_until_signal(children.run, grace=grace, until_eof=False))
 
 
 def _with_database(environment: Mapping[str, str], postgres: LocalPostgres) -> dict[str, str]:
@@ -153,5 +154,5 @@ def _is_ready(address: str) -> bool:
     try:
         with urllib.request.urlopen(address, timeout=1):  # noqa: S310 - an address of our own making
             return True
-    except (urllib.error.URLError, OSError):
+    except OSError:
         return False

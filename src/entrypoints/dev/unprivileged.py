@@ -5,7 +5,7 @@ import pwd
 import shutil
 import subprocess
 import threading
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from pathlib import Path
@@ -95,9 +95,8 @@ def account_for(data: Path) -> Account | None:
     return None
 
 
-def launch_for(account: Account, paths: Iterable[Path]) -> Launch | None:
+def launch_for(account: Account, paths: Sequence[Path]) -> Launch | None:
     """Return the least privileged way to run as the account and reach all paths; None if there is none."""
-    paths = list(paths)
     return next((way for way in _ways(account) if all(map(way.reaches, paths))), None)
 
 

@@ -89,7 +89,7 @@ class Readiness(Health):
         return await asyncio.shield(self._round)
 
     def _ending(self, error: str, action: str) -> Report:
-        return Report("DOWN", {"process": self._note("process", "DOWN", error, action=action)})
+        return Report("DOWN", {"process": self._note("process", "DOWN", error, None, action)})
 
     async def _check_all(self) -> Report:
         parts = dict(zip(self._checks, await asyncio.gather(*map(self._check, self._checks)), strict=True))
@@ -103,16 +103,14 @@ class Readiness(Health):
         try:
             await self._ping(name)
         except TimeoutError:
-            return self._note(name, "DOWN", f"no answer within {self._timeout:g} s", action=check.action)
+            return self._note(name, "DOWN", f"no answer within {self._timeout:g} s", None, check.action)
         except Degraded as degraded:
-            return self._note(
-                name, "DEGRADED", degraded.error, str(degraded), action=degraded.action, since=degraded.since
-            )
+            return self._note(name, "DEGRADED", degraded.error, str(degraded), degraded.action, since=degraded.since)
         except (Unavailable, WrongDeployment) as error:
             kind = "unavailable" if isinstance(error, Unavailable) else "incompatible deployment"
-            return self._note(name, "DOWN", kind, str(error), action=check.action)
+            return self._note(name, "DOWN", kind, str(error), check.action)
         except Exception as error:  # noqa: BLE001 - any error means DOWN; the text of a foreign one may hold secrets
-            return self._note(name, "DOWN", type(error).__name__, action=check.action)
+            return self._note(name, "DOWN", type(error).__name__, None, check.action)
         return self._note(name, "UP")
 
     async def _ping(self, name: str) -> None:
@@ -130,19 +128,11 @@ class Readiness(Health):
         finally:
             ping.cancel()
 
-    def _note(
-        self,
-        name: str,
-        status: Status,
-        error: str | None = None,
-        detail: str | None = None,
-        *,
-        action: str | None = None,
-        since: datetime | None = None,
-    ) -> Part:
+    def _note(self, name: str, status: Status, *problem: str | None, since: datetime | None = None) -> Part:
+        """Keep and return the state of a part; `problem` is its error, detail and action."""
         last = self._parts.get(name)
         seen = last.since if last is not None and last.status == status else self._clock()
-        self._parts[name] = part = Part(status, since or seen, error, detail, action)
+        self._parts[name] = part = Part(status, since or seen, *problem)
         return part
 
 

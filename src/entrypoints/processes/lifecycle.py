@@ -46,16 +46,12 @@ async def run_until_signal(work: Work, *, grace: float, until_eof: bool) -> None
             loop.add_signal_handler(number, request, number.name)
     if until_eof:
         loop.add_reader(sys.stdin.fileno(), watch_stdin)
-    _spare_the_garbage_collector()
-    await work(stop)
-    logger.info("stopped")
-
-
-def _spare_the_garbage_collector() -> None:
-    """Exempt all objects made so far, mainly modules: a walk through them stops the process for a tenth of a second."""
+    # Exempt all objects made so far, mainly modules: a walk through them stops the process for a tenth of a second.
     gc.collect()
     gc.freeze()
     gc.set_threshold(_GC_THRESHOLD)
+    await work(stop)
+    logger.info("stopped")
 
 
 class _Stop(asyncio.Event):
