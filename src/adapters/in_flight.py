@@ -1,20 +1,8 @@
-"""A bound on what waits for a log's word."""
+"""A bound on the records that wait for a log's acknowledgement."""
 
 from collections.abc import Sequence
-from typing import Protocol
 
 from domain.errors import Unavailable
-
-
-class Measurable(Protocol):
-    """A record on its way into a log."""
-
-    @property
-    def key(self) -> bytes | None: ...
-    @property
-    def value(self) -> bytes | None: ...
-    @property
-    def headers(self) -> Sequence[tuple[str, bytes | None]]: ...
 
 
 class InFlight:
@@ -45,9 +33,9 @@ class InFlight:
         self._bytes -= size
 
 
-def size_of(record: Measurable) -> int:
+def size_of(key: bytes | None, value: bytes | None, headers: Sequence[tuple[str, bytes | None]]) -> int:
     """Measure a record in bytes, without what its frame takes."""
-    size = len(record.key or b"") + len(record.value or b"")
-    for name, value in record.headers:
-        size += len(name.encode()) + len(value or b"")
+    size = len(key or b"") + len(value or b"")
+    for name, content in headers:
+        size += len(name.encode()) + len(content or b"")
     return size

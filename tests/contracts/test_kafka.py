@@ -78,8 +78,8 @@ class KafkaLogUnderTest:
 
     async def crash(self, source: EventSource) -> None:
         assert isinstance(source, KafkaEventSource)
-        assert source._consumer is not None
-        coordinator = source._consumer._coordinator
+        assert source._member is not None
+        coordinator = source._member.consumer._coordinator
         for task in (coordinator._coordination_task, coordinator._heartbeat_task):
             task.cancel()
             await asyncio.wait([task])

@@ -8,7 +8,7 @@ from uuid import uuid4
 import pytest
 
 from adapters.kafka.connection import Brokers
-from adapters.kafka.consumer import event_source as source_module
+from adapters.kafka.consumer import membership
 from adapters.kafka.consumer.event_source import KafkaEventSource
 from adapters.kafka.producer import Producer, ProducerRecord, client_replacement
 from application.ports import Receipt
@@ -27,7 +27,7 @@ async def test_a_consumer_whose_fetching_ended_is_made_anew(
     kafka: KafkaServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Heartbeats go on without it, so nobody else would notice that the partition is not read."""
-    monkeypatch.setattr(source_module, "_SILENCE_SECONDS", 0.5)
+    monkeypatch.setattr(membership, "_SILENCE_SECONDS", 0.5)
     topic = await kafka.new_topic()
     source = KafkaEventSource(Brokers(kafka.bootstrap), topic=topic, group=topic, assignor="range", session_timeout=6)
     source.subscribe(Witness())
@@ -43,8 +43,8 @@ async def test_a_consumer_whose_fetching_ended_is_made_anew(
         async with asyncio.timeout(PATIENCE):
             while read != [b"before"]:
                 await poll()
-            assert source._consumer is not None
-            source._consumer._fetcher._fetch_task.cancel()
+            assert source._member is not None
+            source._member.consumer._fetcher._fetch_task.cancel()
             await _send(kafka, topic, b"behind")
             while read != [b"before", b"behind"]:
                 await poll()
@@ -220,7 +220,7 @@ async def test_next_client_knows_the_topics_before_it_takes_over(
         producer._clients.replace()
         await eventually(is_replaced, "another client")
         assert producer._clients.current is not None
-        assert producer._clients.current.partitions.knows(topic)
+        assert producer._clients.current.knows(topic)
     finally:
         await producer.close()
 

@@ -6,7 +6,7 @@ from uuid import UUID, uuid4
 import pytest
 
 from adapters.kafka.connection import Brokers
-from adapters.kafka.consumer import event_source as source_module
+from adapters.kafka.consumer import membership
 from adapters.kafka.consumer.event_source import KafkaEventSource
 from tests.contracts.harness import ends, size
 from tests.integration.test_watchdog import LIMITS
@@ -56,7 +56,7 @@ async def test_throttled_consumer_whose_fetching_ended_is_made_anew(
     kafka: KafkaServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Its throttle ends, and then its silence is one."""
-    monkeypatch.setattr(source_module, "_SILENCE_SECONDS", 0.5)
+    monkeypatch.setattr(membership, "_SILENCE_SECONDS", 0.5)
     topics, topic = Topics(kafka.bootstrap), await kafka.new_topic(partitions=PARTITIONS)
     records = [NewRecord(PAYLOAD, partition=number % PARTITIONS) for number in range(BYTES // len(PAYLOAD))]
     brokers = Brokers(kafka.bootstrap, client_id=f"throttled-{uuid4().hex}")
@@ -78,10 +78,10 @@ async def test_throttled_consumer_whose_fetching_ended_is_made_anew(
             async with asyncio.timeout(60):
                 while not source.is_throttled:
                     await poll()
-                assert source._consumer is not None
-                first = source._consumer
-                first._fetcher._fetch_task.cancel()
-                while source._consumer is first:
+                first = source._member
+                assert first is not None
+                first.consumer._fetcher._fetch_task.cancel()
+                while source._member is first:
                     await poll()
         async with asyncio.timeout(60):
             while read < len(records):

@@ -54,6 +54,11 @@ class Client:
     async def end_offsets(self, partitions: Iterable[TopicPartition]) -> dict[TopicPartition, int]:
         return dict.fromkeys(partitions, 20)
 
+    def last_stable_offset(self, _partition: TopicPartition) -> None:
+        """No transaction has been seen."""
+
+    highwater = last_stable_offset
+
     async def getmany(self, *_: object, **__: object) -> dict[TopicPartition, list[object]]:
         self.polls += 1
         if self.is_paused:
@@ -73,10 +78,10 @@ async def taken_over(client: Client, witness: Witness) -> Assignment:
 def test_what_is_wrong_again_soon_is_looked_for_one_by_one(seconds: float, singles: int) -> None:
     """The first time it is only read again, since that costs next to nothing."""
     assignment = Assignment(None, "events", Witness())
-    assignment.doubt(CorruptRecordException(), LIMIT, 100)
-    assert assignment.single_fetches == 0
-    assignment.doubt(CorruptRecordException(), LIMIT, 100 + seconds)
-    assert assignment.single_fetches == singles
+    assignment.fetching.doubt(CorruptRecordException(), LIMIT, 100)
+    assert assignment.fetching.single_fetches == 0
+    assignment.fetching.doubt(CorruptRecordException(), LIMIT, 100 + seconds)
+    assert assignment.fetching.single_fetches == singles
 
 
 async def test_record_that_cannot_be_read_alone_halts_its_partition() -> None:
@@ -84,10 +89,10 @@ async def test_record_that_cannot_be_read_alone_halts_its_partition() -> None:
     client = Client()
     assignment = await taken_over(client, Witness())
     assignment.advance({WHERE: [a_record(b"", offset=offset) for offset in range(3, 7)]})
-    assignment.single_fetches = LIMIT
+    assignment.fetching.single_fetches = LIMIT
     assert await assignment.getmany(0, LIMIT, ()) == {}
     assert {at: (halt.kind, halt.offset) for at, halt in assignment.halted.items()} == {0: (HaltKind.UNREADABLE, 7)}
-    assert assignment.single_fetches == 0
+    assert assignment.fetching.single_fetches == 0
     assignment.skip(0)
     await assignment.find_positions()
     await assignment.position()

@@ -12,9 +12,9 @@ from aiokafka.errors import KafkaError
 from adapters.in_flight import InFlight
 from adapters.kafka.connection import Brokers
 from adapters.kafka.producer import Producer, ProducerRecord, PublishOutcome, client_replacement
+from adapters.kafka.producer import client as client_module
 from adapters.kafka.producer import producer as producer_module
-from adapters.kafka.producer.partitions import PartitionSenders
-from adapters.kafka.producer.record_batches import RecordBatch
+from adapters.kafka.producer.client import ProducerClient
 from adapters.kafka.producer.refused_sizes import RefusedSizes
 from adapters.kafka.refusals import InvalidRecordError
 from application.ports import Receipt
@@ -28,24 +28,19 @@ FIRST, SECOND = ProducerRecord(b"0", b"{", ()), ProducerRecord(b"1", b"{", ())
 request = ContextVar("request", default="")
 
 
-class Client:
-    """A stand-in for a `ProducerClient`; nothing of it is sent."""
+class Client(ProducerClient):
+    """Sends nothing."""
 
     made: list["Client"]
-    batch_bytes = 1_000
     throttled_until = float("-inf")
 
     def __init__(
-        self, _brokers: Brokers, max_record_bytes: int, in_flight: InFlight, sizes: RefusedSizes, _batch_bytes: int
+        self, brokers: Brokers, max_record_bytes: int, in_flight: InFlight, sizes: RefusedSizes, batch_bytes: int
     ) -> None:
-        self.kafka = FakeKafkaProducer(partitions={0, 1}, led={0, 1}, batch_bytes=self.batch_bytes)
-        self.partitions = PartitionSenders(self.kafka, max_record_bytes, in_flight, sizes)
-        self.late: set[RecordBatch] = set()
+        super().__init__(brokers, max_record_bytes, in_flight, sizes, batch_bytes)
+        self.kafka: FakeKafkaProducer = self._producer
         self.request = ""
         self.made.append(self)
-
-    def time(self) -> float:
-        return asyncio.get_running_loop().time()
 
     async def start(self, topics: Collection[str]) -> None:
         """Be there at once."""
@@ -64,13 +59,18 @@ class Client:
 
     def partition(self, record: ProducerRecord) -> int:
         """Return a record's partition."""
-        return self.partitions._sender(TOPIC, record.key).number
+        return self._sender(TOPIC, record.key).number
 
 
 @pytest.fixture
 def clients(monkeypatch: pytest.MonkeyPatch) -> list[Client]:
     """Those that were made, in order."""
     monkeypatch.setattr(producer_module, "ProducerClient", Client)
+    monkeypatch.setattr(
+        client_module,
+        "AIOKafkaProducer",
+        lambda **options: FakeKafkaProducer(partitions={0, 1}, led={0, 1}, batch_bytes=options["max_batch_size"]),
+    )
     monkeypatch.setattr(client_replacement, "_REPLACE_PAUSE_SECONDS", 0.0)
     Client.made = []
     return Client.made
@@ -102,7 +102,7 @@ def is_being_replaced(producer: Producer) -> bool:
 
 async def is_replaced_eventually(producer: Producer, first: Client) -> None:
     async def is_replaced() -> bool:
-        return producer._clients.current is not first  # type: ignore[comparison-overlap]
+        return producer._clients.current is not first
 
     await eventually(is_replaced, "another client")
 
@@ -191,12 +191,12 @@ async def test_refused_batch_replaces_the_client(clients: list[Client]) -> None:
 async def test_refused_batch_replaces_the_client_while_another_is_late_under_a_throttle(clients: list[Client]) -> None:
     """Even where every later call brings another late one."""
     producer = await opened(clients)
-    clients[0].throttled_until = clients[0].time() + 3_600
+    clients[0].throttled_until = asyncio.get_running_loop().time() + 3_600
     sending = await begun(producer, clients[0], FIRST, SECOND)
     await clients[0].fail(FIRST, InvalidRecordError())
     await sending
     for _ in range(3):
-        if producer._clients.current is not clients[0]:  # type: ignore[comparison-overlap]
+        if producer._clients.current is not clients[0]:
             break
         if clients[0].late:
             await clients[0].acknowledge(SECOND)
@@ -207,7 +207,7 @@ async def test_refused_batch_replaces_the_client_while_another_is_late_under_a_t
 async def test_client_with_only_late_batches_under_a_throttle_stays(clients: list[Client]) -> None:
     """It is slow, and nothing else."""
     producer = await opened(clients)
-    clients[0].throttled_until = clients[0].time() + 3_600
+    clients[0].throttled_until = asyncio.get_running_loop().time() + 3_600
     await producer.send(TOPIC, [FIRST, SECOND])
     assert not is_being_replaced(producer)
     assert len(clients[0].late) == 2

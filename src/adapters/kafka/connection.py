@@ -26,8 +26,6 @@ class Brokers:
     sasl_username: str | None = None
     sasl_password: Callable[[], str] | None = field(default=None, repr=False)
     """Asked for each connection, since the password may change. An `OSError` that it raises is an outage."""
-    request_timeout: float = 10.0
-    """Seconds; short, since one lock guards the connecting to all brokers."""
 
     def options(self) -> dict[str, Any]:
         """Render the arguments for any aiokafka client, once `apply_patches` was called."""
@@ -39,7 +37,8 @@ class Brokers:
             "sasl_mechanism": self.sasl_mechanism or "PLAIN",
             "sasl_plain_username": self.sasl_username,
             "sasl_plain_password": self.sasl_password,
-            "request_timeout_ms": round(self.request_timeout * 1000),
+            # Short, since one lock guards the connecting to all brokers.
+            "request_timeout_ms": 10_000,
             # So that new partitions are read within half a minute: to join the group for them takes some more.
             "metadata_max_age_ms": 20_000,
         }

@@ -9,7 +9,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import OffsetOutOfRangeError
 
 from adapters.kafka.connection import Brokers, translated
-from adapters.kafka.consumer.assignment import is_unreadable
+from adapters.kafka.consumer.fetching import is_unreadable
 from adapters.kafka.patches import NotePassedOver, committed_offsets, stop_consumer, throttled_until
 from adapters.kafka.topics import partition_numbers
 from application.ports import Span, Stretch
@@ -143,15 +143,11 @@ class _Reading:
                     fetched = await self._consumer.getmany(self._at, timeout_ms=_LOOK_MS, max_records=self._limit)
                     self.position = min(await self._consumer.position(self._at), self._end)
                     # A throttle is no silence.
-                    limit.reschedule(max(limit.when() or 0.0, self._throttled_until + _SILENCE_SECONDS))
+                    limit.reschedule(max(limit.when() or 0.0, throttled_until(self._consumer) + _SILENCE_SECONDS))
         except TimeoutError:
             raise Unavailable(f"kafka: {self._place}: nothing came within {_SILENCE_SECONDS:g} s") from None
         records: Sequence[Record] = fetched.get(self._at, ())
         return records
-
-    @property
-    def _throttled_until(self) -> float:
-        return throttled_until(self._consumer)
 
     def _go_to(self, position: int) -> None:
         self.position = position

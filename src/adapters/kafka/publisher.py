@@ -1,7 +1,6 @@
 """Publish events to a topic."""
 
-from collections.abc import Coroutine, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 from adapters.kafka.producer import Producer, ProducerRecord, PublishOutcome
 from adapters.records import codec
@@ -15,13 +14,10 @@ class KafkaEventPublisher:
         self._producer = producer
         self._topic = topic
 
-    def publish(
-        self, events: Sequence[UserEvent], traceparent: bytes | None = None
-    ) -> Coroutine[Any, Any, Sequence[PublishOutcome]]:
+    async def publish(self, events: Sequence[UserEvent], traceparent: bytes | None = None) -> Sequence[PublishOutcome]:
         headers = codec.record_headers(traceparent)
-        return self._producer.send(
-            self._topic, [ProducerRecord(codec.encode_key(event), codec.encode(event), headers) for event in events]
-        )
+        records = [ProducerRecord(codec.encode_key(event), codec.encode(event), headers) for event in events]
+        return await self._producer.send(self._topic, records)
 
     async def ping(self) -> None:
         await self._producer.ping(self._topic)

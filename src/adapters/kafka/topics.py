@@ -1,7 +1,8 @@
 """Make the topics, or check the ones that stand."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -42,14 +43,9 @@ async def ensure_topics(brokers: Brokers, topics: Sequence[Topic], *, creates: b
     Raises `WrongDeployment` when a topic is compacted, which loses events, or when the number of partitions was asked
     for and is another: keys would move.
     """
-    admin = AIOKafkaAdminClient(**brokers.options())
     refusals: list[str] = []
-    with translated():
-        try:
-            await admin.start()
-            reports = [await _ensure(admin, topic, brokers.bootstrap, refusals, creates=creates) for topic in topics]
-        finally:
-            await admin.close()
+    async with _admin_client(brokers) as admin:
+        reports = [await _ensure(admin, topic, brokers.bootstrap, refusals, creates=creates) for topic in topics]
     if refusals:
         raise WrongDeployment(f"kafka: {'; '.join(refusals)}")
     return reports
@@ -57,16 +53,22 @@ async def ensure_topics(brokers: Brokers, topics: Sequence[Topic], *, creates: b
 
 async def partition_numbers(brokers: Brokers, name: str) -> list[int]:
     """List the partitions of a topic. Raises `WrongDeployment` where there is no such topic."""
+    async with _admin_client(brokers) as admin:
+        partitions = await _describe(admin, name)
+    if not partitions:
+        raise WrongDeployment(f"kafka: there is no topic {name}")
+    return sorted(partition["partition"] for partition in partitions)
+
+
+@asynccontextmanager
+async def _admin_client(brokers: Brokers) -> AsyncIterator[AIOKafkaAdminClient]:
     admin = AIOKafkaAdminClient(**brokers.options())
     with translated():
         try:
             await admin.start()
-            partitions = await _describe(admin, name)
+            yield admin
         finally:
             await admin.close()
-    if not partitions:
-        raise WrongDeployment(f"kafka: there is no topic {name}")
-    return sorted(partition["partition"] for partition in partitions)
 
 
 async def _ensure(

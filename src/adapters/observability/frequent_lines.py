@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import nullcontext, suppress
 from datetime import UTC, datetime
 from itertools import islice
@@ -46,8 +46,6 @@ class FrequentLines:
         self._name = name
         self._logger: structlog.stdlib.BoundLogger = structlog.get_logger(name)
         self._level = logging.getLogger(name)
-        self._waiting: list[msgspec.Struct] = []
-        """Single lines of this turn of the event loop."""
 
     @property
     def are_wanted(self) -> bool:
@@ -59,15 +57,11 @@ class FrequentLines:
         return PROCESS.name, self._name, "info", datetime.now(UTC)
 
     def info(self, line: msgspec.Struct) -> None:
-        """Log one line; those of one turn of the event loop are one write, to where the first of them belongs."""
-        if self._waiting:
-            # Where they go was found for the turn's first.
-            self._waiting.append(line)
-        elif (handler := _json_handler()) is None:
+        """Log one line."""
+        if (handler := _json_handler()) is None:
             self._log(line)
         elif self.are_wanted:
-            asyncio.get_running_loop().call_soon(self._write_waiting, handler)
-            self._waiting.append(line)
+            _write(handler, [line])
 
     def info_many(self, lines: Iterator[msgspec.Struct]) -> None:
         """Log lines that are made and written by portions in the next turns of the event loop.
@@ -83,12 +77,8 @@ class FrequentLines:
 
     def _write_portion(self, handler: logging.StreamHandler[TextIO], lines: Iterator[msgspec.Struct]) -> None:
         if portion := list(islice(lines, _LINES_A_WRITE)):
-            _write(handler, _encoder.encode_lines(portion).decode())
+            _write(handler, portion)
             asyncio.get_running_loop().call_soon(self._write_portion, handler, lines)
-
-    def _write_waiting(self, handler: logging.StreamHandler[TextIO]) -> None:
-        lines, self._waiting = self._waiting, []
-        _write(handler, _encoder.encode_lines(lines).decode())
 
     def _log(self, line: msgspec.Struct) -> None:
         fields = msgspec.to_builtins(line)
@@ -96,8 +86,9 @@ class FrequentLines:
         self._logger.info(own.pop("event"), **own)
 
 
-def _write(handler: logging.StreamHandler[TextIO], text: str) -> None:
+def _write(handler: logging.StreamHandler[TextIO], lines: Sequence[msgspec.Struct]) -> None:
     """Write lines; where they cannot be written other lines tell of it, and the work goes on."""
+    text = _encoder.encode_lines(lines).decode()
     with handler.lock or nullcontext(), suppress(OSError, ValueError):
         handler.stream.write(escape_json(text))
         handler.flush()

@@ -1,6 +1,6 @@
 """Decorators that log what passes through a port: ids and outcomes, never payloads."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID
 
@@ -44,7 +44,20 @@ class LoggedEventStore:
     async def add(self, deliveries: Sequence[Delivery]) -> Sequence[Outcome]:
         outcomes = await self._store.add(deliveries)
         if lines.are_wanted:
-            lines.info_many(_told(deliveries, outcomes))
+            common = lines.common()
+            lines.info_many(
+                _EventLine(
+                    event.id,
+                    event.user_id,
+                    event.event_type,
+                    record.topic,
+                    record.partition,
+                    record.offset,
+                    "event stored" if outcome is Outcome.STORED else _OTHER_EVENTS[outcome],
+                    *common,
+                )
+                for (record, event), outcome in zip(deliveries, outcomes, strict=True)
+            )
         return outcomes
 
     async def check(self, deliveries: Sequence[Delivery]) -> Sequence[Outcome | None]:
@@ -66,31 +79,8 @@ class LoggedEventStore:
         await self._store.probe()
 
 
-def _told(deliveries: Sequence[Delivery], outcomes: Sequence[Outcome]) -> Iterator["_EventLine"]:
-    process, logger_, level, timestamp = lines.common()
-    # Looked up once, as looking up an enumeration's member is slow in Python 3.11.
-    stored = Outcome.STORED
-    return (
-        _EventLine(
-            event.id,
-            event.user_id,
-            event.event_type,
-            record.topic,
-            record.partition,
-            record.offset,
-            # An enumeration's members are slow keys.
-            "event stored" if outcome is stored else _OTHER_EVENTS[outcome],
-            process,
-            logger_,
-            level,
-            timestamp,
-        )
-        for (record, event), outcome in zip(deliveries, outcomes, strict=True)
-    )
-
-
 class LoggedDeadLetterQueue:
-    """`DeadLetterQueue` that log one line for each letter, once it is durable."""
+    """`DeadLetterQueue` that logs one line for each letter, once it is durable."""
 
     def __init__(self, dead_letters: DeadLetterQueue) -> None:
         self._dead_letters = dead_letters

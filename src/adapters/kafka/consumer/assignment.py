@@ -6,36 +6,16 @@ raises. So the read position (the cursor) is kept here, and the client is told w
 
 import asyncio
 import logging
-import struct
-import zlib
 from collections.abc import Collection, Mapping, Sequence
 
-import cramjam
 from aiokafka import AIOKafkaConsumer, OffsetAndMetadata, TopicPartition
-from aiokafka.errors import CorruptRecordException, UnsupportedCodecError
 
+from adapters.kafka.consumer.fetching import Fetched, Fetching
 from adapters.kafka.consumer.open_transactions import OpenTransactions
 from adapters.kafka.patches import committed_offsets
 from application.ports import Halt, HaltKind, RebalanceListener
 from domain.dead_letter import Record
 from domain.errors import Unavailable
-
-_UNREADABLE = (
-    CorruptRecordException,
-    UnsupportedCodecError,
-    cramjam.DecompressionError,
-    zlib.error,
-    EOFError,
-    struct.error,
-    UnicodeDecodeError,
-    IndexError,
-)
-
-_PORTION_RECORDS = 200
-_DOUBT_SECONDS = 60.0
-"""Within which a record that cannot be read is met a second time, unlike one that was damaged on its way."""
-
-Fetched = Mapping[TopicPartition, list[Record]]
 
 logger = logging.getLogger(__name__)
 
@@ -60,9 +40,7 @@ class Assignment:
         self.is_positioned = False
         """Whether the client reads from the cursor."""
         self.is_revoking = False
-        self.single_fetches = 0
-        """How many more times to read one by one, to find the record that could not be read."""
-        self._doubted_at = float("-inf")
+        self.fetching = Fetching(consumer, self._halt_at_unreadable)
 
     @property
     def is_taken_over(self) -> bool:
@@ -185,25 +163,10 @@ class Assignment:
             elif cursor > end:
                 self._halt(tp, HaltKind.GAP, f"the log ends at {end} already: it was truncated or made anew")
 
-    def doubt(self, error: Exception, limit: int, now: float) -> None:
-        """Read again what the client has failed on; the second time soon after, read one by one to find the culprit.
-
-        `limit` is that of the poll that failed, `now` in seconds.
-        """
-        if now - self._doubted_at < _DOUBT_SECONDS:
-            logger.warning("bisecting for an undecodable record", extra={"cause": repr(error)})
-            # The culprit stands among the records of one poll.
-            self.single_fetches = limit
-        else:
-            logger.warning("reading again what could not be read", extra={"cause": repr(error)})
-        self._doubted_at = now
-
     async def getmany(self, timeout_ms: int, max_records: int, paused: Collection[int]) -> Fetched:
-        """Read as the client does, or one record of each partition while `single_fetches` are left.
-
-        The client drops what it has read beside a record that it fails on. Read one by one, that record is found, and
-        its partition halted.
-        """
+        """Read on in the partitions that are neither halted nor `paused`."""
+        if self.is_positioned:
+            await self.transactions.look(asyncio.get_running_loop().time())
         readable = self._readable(paused)
         if not readable:
             # Asked all the same: the group takes a member that does not poll for hung.
@@ -212,36 +175,7 @@ class Assignment:
             return nothing
         # Those that are not asked for keep what was fetched of them, which the client drops when they are paused.
         self._consumer.resume(*self._consumer.paused())
-        if self.single_fetches == 0:
-            return await self._getmany_by_portions(readable, timeout_ms, max_records)
-        self.single_fetches -= 1
-        singles: dict[TopicPartition, list[Record]] = {}
-        for tp in readable:
-            try:
-                singles |= await self._consumer.getmany(tp, timeout_ms=timeout_ms // len(readable), max_records=1)
-            except _UNREADABLE as error:
-                self._halt(tp, HaltKind.UNREADABLE, f"the record cannot be read: {error!r}")
-                self.is_positioned = False
-                self.single_fetches = 0
-        return singles
-
-    async def _getmany_by_portions(
-        self, readable: Sequence[TopicPartition], timeout_ms: int, max_records: int
-    ) -> Fetched:
-        """Read as the client does, which parses records without a pause, and let others work in between."""
-        fetched: dict[TopicPartition, list[Record]] = {}
-        left = max_records
-        while left > 0:
-            portion: Fetched = await self._consumer.getmany(
-                *readable, timeout_ms=0 if fetched else timeout_ms, max_records=min(left, _PORTION_RECORDS)
-            )
-            if not portion:
-                break
-            for tp, records in portion.items():
-                fetched.setdefault(tp, []).extend(records)
-                left -= len(records)
-            await asyncio.sleep(0)
-        return fetched
+        return await self.fetching.getmany(readable, timeout_ms, max_records)
 
     def _readable(self, paused: Collection[int]) -> Sequence[TopicPartition]:
         """Name what may be read: neither paused nor halted."""
@@ -254,13 +188,12 @@ class Assignment:
         self.halted[tp.partition] = halt
         logger.error("partition halted", extra={"partition": tp.partition, **halt._asdict()})
 
+    def _halt_at_unreadable(self, tp: TopicPartition, error: Exception) -> None:
+        self._halt(tp, HaltKind.UNREADABLE, f"the record cannot be read: {error!r}")
+        self.is_positioned = False
+
     def _begin_at(self, partition: int, offset: int) -> None:
         self._cursor[partition] = self._committed[partition] = offset
 
     def _at(self, partition: int) -> TopicPartition:
         return TopicPartition(self._topic, partition)
-
-
-def is_unreadable(error: Exception) -> bool:
-    """Tell whether the client failed on a record's bytes: their checksum, their compression, or in its parser."""
-    return isinstance(error, _UNREADABLE)

@@ -1,17 +1,24 @@
-"""The edges of a consumer's membership in its group: rebalances, and the end."""
+"""One client as a member of the group: what it is assigned, and whether it still reads."""
 
-from collections.abc import Awaitable, Callable, Collection
+import asyncio
+from collections.abc import Collection
 from typing import Any
 
-from aiokafka import ConsumerRebalanceListener, TopicPartition
+from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
 
+from adapters.kafka.consumer.assignment import Assignment
 from adapters.kafka.consumer.assignor import AssignorName, assignor_for
+from adapters.kafka.patches import stop_consumer, throttled_until
+from application.ports import RebalanceListener
 
+CALL_LIMIT_SECONDS = 15.0
 _FETCH_BYTES = 1536 * 1024
 """Of one partition at a time: three full batches of ordinary events from four partitions."""
 _FETCH_WAIT_SECONDS = 0.2
 """How long a broker waits for records: what else it is asked, such as where the log ends, waits behind that."""
 _REBALANCE_TIMEOUT_SECONDS = 60.0
+_SILENCE_SECONDS = 10.0
+"""After how long without a record the log is asked whether there should have been one."""
 
 
 def membership_options(group: str, assignor: AssignorName, session_timeout: float) -> dict[str, Any]:
@@ -31,18 +38,84 @@ def membership_options(group: str, assignor: AssignorName, session_timeout: floa
     }
 
 
-class GroupListener(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka publishes no types
-    """Calls functions when the group takes partitions back and when it gives them.
+class Membership(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka publishes no types
+    """A client from its joining to its leaving; the group's callbacks change its assignment."""
 
-    The client waits for the first, and only logs what either of them raises.
-    """
+    def __init__(self, consumer: AIOKafkaConsumer, topic: str, listener: RebalanceListener) -> None:
+        self.consumer = consumer
+        self.assignment: Assignment | None = None
+        """None while the group shares its partitions anew."""
+        self._topic = topic
+        self._listener = listener
+        self._heard_at = 0.0
+        """When a record last came, or the log last had none, by the loop's clock."""
 
-    def __init__(self, on_revoked: Callable[[], Awaitable[None]], on_assigned: Callable[[], None]) -> None:
-        self._on_revoked = on_revoked
-        self._on_assigned = on_assigned
+    async def join(self) -> None:
+        """Connect, and join the group in the background. Raises the client's errors."""
+        try:
+            async with asyncio.timeout(CALL_LIMIT_SECONDS):
+                await self.consumer.start()
+        except BaseException:
+            await stop_consumer(self.consumer)
+            raise
+        self.consumer.subscribe([self._topic], listener=self)
+
+    async def leave(self) -> None:
+        """Drop what is assigned, and close the client. Raises nothing."""
+        assignment = self.assignment
+        self._assign(None)
+        if assignment is not None:
+            await assignment.lose()
+        await stop_consumer(self.consumer)
+
+    async def renounce(self, assignment: Assignment) -> None:
+        """Drop an assignment whose generation is gone; until the group shares anew, its partitions begin anew."""
+        if self.assignment is assignment:
+            # In a revocation the group is about to assign partitions itself.
+            self._assign(None if assignment.is_revoking else self._new_assignment())
+            await assignment.lose()
 
     async def on_partitions_revoked(self, _revoked: Collection[TopicPartition]) -> None:
-        await self._on_revoked()
+        """Let the batches in flight be committed before the group shares anew: the client waits for this."""
+        assignment = self.assignment
+        if assignment is not None:
+            await assignment.revoke()
+            if self.assignment is assignment:
+                self._assign(None)
 
     async def on_partitions_assigned(self, _assigned: Collection[TopicPartition]) -> None:
-        self._on_assigned()
+        """Begin anew with what the group gives."""
+        self._assign(self._new_assignment())
+
+    @property
+    def throttled_until(self) -> float:
+        """Until when brokers throttle the client, in the event loop's time."""
+        return throttled_until(self.consumer)
+
+    def note_records(self) -> None:
+        """Remember that records came just now."""
+        self._heard_at = asyncio.get_running_loop().time()
+
+    async def is_hung(self, paused: Collection[int]) -> bool:
+        """Tell, after a long silence, whether there is something to read in a partition that is not `paused`.
+
+        The client's background task for fetching may have ended on an error of its own, while heartbeats go on. While
+        a quota throttles it, silence says nothing.
+        """
+        now = asyncio.get_running_loop().time()
+        assignment = self.assignment
+        if assignment is None or not assignment.is_positioned:
+            return False
+        if now - max(self._heard_at, self.throttled_until) < _SILENCE_SECONDS:
+            return False
+        self._heard_at = now
+        async with asyncio.timeout(CALL_LIMIT_SECONDS):
+            return await assignment.is_behind(paused)
+
+    def _assign(self, assignment: Assignment | None) -> None:
+        """Begin anew: whatever is in flight was read under another assignment."""
+        self.assignment = assignment
+        self.note_records()
+
+    def _new_assignment(self) -> Assignment:
+        return Assignment(self.consumer, self._topic, self._listener)

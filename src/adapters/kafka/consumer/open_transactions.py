@@ -14,7 +14,6 @@ logger = logging.getLogger(__name__)
 
 _PATIENCE_SECONDS: Final = 10.0
 """How long a transaction may take before it is worth a word."""
-_LOOK_SECONDS: Final = 1.0
 
 
 class OpenTransactions:
@@ -24,15 +23,11 @@ class OpenTransactions:
         self._consumer = consumer
         self._seen: dict[TopicPartition, tuple[int, float]] = {}
         """At which offset a partition waits, and since when by the loop's clock."""
-        self._looked_at = float("-inf")
         self.waiting: Mapping[int, int] = {}
         """At which offsets partitions have been waiting for longer than transactions should take."""
 
     async def look(self, now: float) -> None:
-        """Look now and then, however often this is called, and log what has changed; `now` in seconds."""
-        if now - self._looked_at < _LOOK_SECONDS:
-            return
-        self._looked_at = now
+        """Look, and log what has changed; `now` in seconds."""
         found = {tp: await self._open_at(tp) for tp in self._consumer.assignment() - self._consumer.paused()}
         self._seen = {
             tp: self._seen[tp] if tp in self._seen and self._seen[tp][0] == offset else (offset, now)

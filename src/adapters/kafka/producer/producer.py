@@ -9,7 +9,6 @@ import asyncio
 import logging
 from collections.abc import Iterable, Sequence
 from functools import partial
-from itertools import compress
 
 from aiokafka.errors import KafkaError
 
@@ -39,24 +38,18 @@ class Refused(Unavailable):
     """The brokers refuse the record, or another one of its batch, for another reason than its size."""
 
 
+class _Late(Unavailable):
+    """There is no acknowledgement yet."""
+
+
 class Producer:
     """Sends records with acks=all; once opened, it connects and reconnects by itself."""
 
-    def __init__(
-        self,
-        brokers: Brokers,
-        *,
-        max_record_bytes: int,
-        deadline: float,
-        drain_limit: float,
-        in_flight: InFlight | None = None,
-    ) -> None:
-        """Make a producer whose sends return within `deadline` seconds, and which closes within about `drain_limit`.
-
-        `in_flight` bounds the records of all its clients: the current one and those that are being drained.
-        """
+    def __init__(self, brokers: Brokers, *, max_record_bytes: int, deadline: float, drain_limit: float) -> None:
+        """Make a producer whose sends return within `deadline` seconds, and which closes within about `drain_limit`."""
         self._deadline = deadline
-        self._in_flight = in_flight or InFlight()
+        self._in_flight = InFlight()
+        """Bounds the records of all clients: the current one and those that are being drained."""
         self._refused_sizes = RefusedSizes()
         make_client = partial(ProducerClient, brokers, max_record_bytes, self._in_flight, self._refused_sizes)
         self._clients = ClientReplacement(make_client, drain_limit)
@@ -107,16 +100,16 @@ class Producer:
             return [self._current_error or Unavailable(NOT_CONNECTED) for _ in records]
         if client.late and self._has_late_batches(client):
             return [Unavailable(_THROTTLED) for _ in records]
-        sizes = [*map(size_of, records)]
+        sizes = [size_of(each.key, each.value, each.headers) for each in records]
         try:
-            if not client.partitions.knows(topic):
+            if not client.knows(topic):
                 await client.fetch_metadata(topic, end)
             self._clients.topics.add(topic)
             self._in_flight.add(sizes)
         except Unavailable as unavailable:
             return [unavailable for _ in records]
         # No await before this returns: no other call's records come between.
-        appended = client.partitions.append(topic, records, sizes)
+        appended = client.append(topic, records, sizes)
         batches = {each[0] for each in appended if isinstance(each, tuple)}
         for waiter in [batch.wait(end) for batch in batches]:
             await waiter
@@ -126,12 +119,8 @@ class Producer:
             is_throttled = bool(late) and client.throttled_until >= end - self._deadline
             if is_throttled:
                 client.late |= late
-            if is_throttled or has_waited:
-                # Late batches are throttled, or had little time left: they are no reason to replace the client.
-                on_time = [not (isinstance(each, tuple) and each[0] in late) for each in appended]
-                self._check_client(batches - late, [*compress(outcomes, on_time)])
-            else:
-                self._check_client(batches, outcomes)
+            # After a wait for the connection there was little time left for an acknowledgement.
+            self._check_client(batches, outcomes, may_be_late=is_throttled or has_waited)
         return outcomes
 
     async def _first_client(self, end: float) -> ProducerClient | None:
@@ -146,7 +135,7 @@ class Producer:
         If the throttle is over for longer than the deadline, replace the client.
         """
         client.late = {batch for batch in client.late if not batch.is_answered}
-        is_overdue = client.time() > client.throttled_until + self._deadline
+        is_overdue = asyncio.get_running_loop().time() > client.throttled_until + self._deadline
         if client.late and client is self._clients.current and is_overdue:
             self._clients.error = f"no acknowledgement within {self._deadline:g} s after a throttle"
             self._clients.replace()
@@ -161,7 +150,7 @@ class Producer:
             return Receipt(batch.ack.partition, first + index if first >= 0 else None)
         if batch.error is None:
             silence = f"no acknowledgement within {self._deadline:g} s: {retried_error(topic)}".rstrip(": ")
-            return Unavailable(describe(TimeoutError(silence)))
+            return _Late(describe(TimeoutError(silence)))
         if not isinstance(batch.error, TOO_LARGE):
             return _not_taken(batch.error)
         if batch.records == 1:
@@ -171,13 +160,17 @@ class Producer:
         self._clients.batch_bytes = min(self._clients.batch_bytes, client.batch_bytes // _SHRINKAGE)
         return Unavailable(f"{describe(batch.error)}: batches become smaller")
 
-    def _check_client(self, batches: Iterable[RecordBatch], outcomes: Sequence[PublishOutcome]) -> None:
+    def _check_client(
+        self, batches: Iterable[RecordBatch], outcomes: Sequence[PublishOutcome], *, may_be_late: bool
+    ) -> None:
         """Remember the first error, and replace the client if a batch has failed or is late."""
         failures = [outcome for outcome in outcomes if not isinstance(outcome, Receipt)]
         if len(failures) < len(outcomes):
             self._send_error = None
         if not failures:
             return
+        if may_be_late:
+            failures = [failure for failure in failures if not isinstance(failure, _Late)]
         lost = [failure for failure in failures if isinstance(failure, Unavailable)]
         if lost:
             self._send_error = self._send_error or lost[0]

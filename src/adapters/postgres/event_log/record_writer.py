@@ -79,7 +79,8 @@ class LogWriter:
         if not records:
             return []
         await self.find_topic()
-        call = _Call(records, [*map(size_of, records)], asyncio.get_running_loop().create_future())
+        sizes = [size_of(each.key, each.value, each.headers) for each in records]
+        call = _Call(records, sizes, asyncio.get_running_loop().create_future())
         self._in_flight.add(call.sizes)
         self._calls.append(call)
         if self._writing is None or self._writing.done():
