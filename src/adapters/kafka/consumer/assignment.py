@@ -40,7 +40,9 @@ class Assignment:
         self.is_positioned = False
         """Whether the client reads from the cursor."""
         self.is_revoking = False
-        self.fetching = Fetching(consumer, self._halt_at_unreadable)
+        self.fetching = Fetching(consumer, self._meet_unreadable)
+        self._unreadable: dict[int, int] = {}
+        """By partition, the offset of the last record that could not be read alone."""
 
     @property
     def is_taken_over(self) -> bool:
@@ -53,7 +55,7 @@ class Assignment:
         positions = await committed_offsets(self._consumer, new)
         positions |= await self._consumer.beginning_offsets([tp for tp in new if tp not in positions])
         for tp, position in positions.items():
-            self._begin_at(tp.partition, position)
+            self._cursor[tp.partition] = self._committed[tp.partition] = position
         skipping = list(self._skipping.items())
         gaps = [self._at(partition) for partition, halt in skipping if halt.kind is not HaltKind.UNREADABLE]
         beginnings = await self._consumer.beginning_offsets(gaps)
@@ -61,7 +63,7 @@ class Assignment:
             del self._skipping[partition]
             place = beginnings.get(self._at(partition), halt.offset + 1)
             logger.warning("records skipped", extra={"partition": partition, "offset": halt.offset, "behind": place})
-            self._begin_at(partition, place)
+            self._cursor[partition] = self._committed[partition] = place
 
     async def position(self) -> None:
         """Tell the client to read on from the cursor, once the listener has taken over what is new."""
@@ -188,12 +190,15 @@ class Assignment:
         self.halted[tp.partition] = halt
         logger.error("partition halted", extra={"partition": tp.partition, **halt._asdict()})
 
-    def _halt_at_unreadable(self, tp: TopicPartition, error: Exception) -> None:
-        self._halt(tp, HaltKind.UNREADABLE, f"the record cannot be read: {error!r}")
+    def _meet_unreadable(self, tp: TopicPartition, error: Exception) -> None:
+        """Halt `tp` if its next record cannot be read alone, twice: the first time its answer may be damaged."""
         self.is_positioned = False
-
-    def _begin_at(self, partition: int, offset: int) -> None:
-        self._cursor[partition] = self._committed[partition] = offset
+        offset = self._cursor[tp.partition]
+        if self._unreadable.get(tp.partition) != offset:
+            self._unreadable[tp.partition] = offset
+            return
+        self._halt(tp, HaltKind.UNREADABLE, f"the record cannot be read: {error!r}")
+        self.fetching.single_fetches = 0
 
     def _at(self, partition: int) -> TopicPartition:
         return TopicPartition(self._topic, partition)

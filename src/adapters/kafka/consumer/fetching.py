@@ -74,7 +74,6 @@ class Fetching:
                 singles |= await self._consumer.getmany(tp, timeout_ms=timeout_ms // len(partitions), max_records=1)
             except _UNREADABLE as error:
                 self._on_unreadable(tp, error)
-                self.single_fetches = 0
         return singles
 
     async def _by_portions(self, partitions: Sequence[TopicPartition], timeout_ms: int, max_records: int) -> Fetched:
