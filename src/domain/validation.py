@@ -50,7 +50,7 @@ def validate(event_id: object, user_id: object, event_type: object, timestamp: o
         return UserEvent(
             parse_id(event_id),
             parse_user_id(user_id),
-            _parse_event_type(event_type),
+            parse_event_type(event_type),
             None if timestamp is None else parse_time(timestamp),
             check_payload(payload),
         )
@@ -64,7 +64,7 @@ def _problems(
     checks: tuple[tuple[str, Callable[[Any], object], object], ...] = (
         ("eventId", parse_id, event_id),
         ("userId", parse_user_id, user_id),
-        ("eventType", _parse_event_type, event_type),
+        ("eventType", parse_event_type, event_type),
         ("timestamp", lambda value: value is None or parse_time(value), timestamp),
         ("payload", check_payload, payload),
     )
@@ -102,7 +102,8 @@ def parse_user_id(value: object) -> str:
     return value
 
 
-def _parse_event_type(value: object) -> EventType:
+def parse_event_type(value: object) -> EventType:
+    """Read an event's type. Raises `ValueError` with what a person should mend."""
     if isinstance(value, EventType):
         return value
     found = _EVENT_TYPES.get(value) if isinstance(value, str) else None

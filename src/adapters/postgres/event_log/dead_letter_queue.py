@@ -1,4 +1,4 @@
-"""Parks dead letters in the embedded log."""
+"""Sends dead letters to the embedded log."""
 
 from collections.abc import Sequence
 

@@ -7,9 +7,8 @@ from urllib.parse import urlencode
 
 from adapters.records.codec import render_time
 from application.listing import Cursor, EventFilter
-from domain.event import EventType
 from domain.times import parse_time
-from domain.validation import parse_user_id
+from domain.validation import parse_event_type, parse_user_id
 from entrypoints.http.requests import cursor
 from entrypoints.http.requests.parameters import Parameters
 
@@ -54,7 +53,7 @@ def parse(query_string: bytes, max_limit: int | None) -> Query:
     """Parse a query string. Raises `Invalid` with all problems, including unknown parameters."""
     parameters = Parameters(query_string, _NAMES)
     stated_user_id = parameters.read("userId", parse_user_id)
-    event_type = parameters.read("eventType", _event_type)
+    event_type = parameters.read("eventType", parse_event_type)
     since = parameters.read("since", _time)
     until = parameters.read("until", _time)
     after, user_id = parameters.read("cursor", lambda text: _cursor(text, stated_user_id)) or (None, stated_user_id)
@@ -92,10 +91,3 @@ def _time(text: str) -> datetime:
     except ValueError as error:
         hint = "; a plus sign is sent as %2B" if _LOST_PLUS.search(text) else ""
         raise ValueError(f"{error}{hint}") from None
-
-
-def _event_type(text: str) -> EventType:
-    try:
-        return EventType(text)
-    except ValueError:
-        raise ValueError(f"must be one of {', '.join(EventType)}") from None
