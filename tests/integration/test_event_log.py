@@ -97,6 +97,15 @@ async def test_publish_waits_for_a_topic_that_is_about_to_be_made(engine: AsyncE
     assert {outcome for [outcome] in outcomes} == {Receipt(0, offset) for offset in range(3)}
 
 
+async def test_commit_of_what_is_not_held_is_stale_even_in_an_outage() -> None:
+    """It needs no database to know that."""
+    database = Database(host="127.0.0.1", port=1, user="", password="", name="")
+    nowhere = create_engine(database, application_name="test", pool_size=4)
+    source = subscribed(PostgresEventSource(nowhere, "events", "group"))
+    with pytest.raises(StaleGeneration):
+        await source.commit({0: 1})
+
+
 async def test_record_that_was_deleted_by_hand_is_no_gap_to_be_passed_over(engine: AsyncEngine) -> None:
     """Offsets have none: a reader names the place, having read the records before it."""
     await ensure_topic(engine, "events", 1)

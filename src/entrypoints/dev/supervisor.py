@@ -128,7 +128,8 @@ class _Children:
             return
         child.terminate()
         try:
-            await asyncio.wait_for(child.wait(), self.settings.shutdown_grace_seconds + _STOP_MARGIN_SECONDS)
+            async with asyncio.timeout(self.settings.shutdown_grace_seconds + _STOP_MARGIN_SECONDS):
+                await child.wait()
         except TimeoutError:
             child.kill()
             await child.wait()

@@ -50,11 +50,11 @@ class Processing:
         return processed
 
     async def give_up(self, batch: Sequence[Record], attempt: Attempt) -> Processed:
-        """Dead-dead letter a batch whose retry budget is spent."""
+        """Dead-letter a batch whose retry budget is spent."""
         return await self._process.give_up(batch, readings_of(batch), self._breaker, attempt)
 
     async def condemn(self, batch: Sequence[Record]) -> Processed:
-        """Dead-dead letter a batch of poison pills."""
+        """Dead-letter a batch of poison pills."""
         return await self._process.condemn(batch, self._breaker, FIRST)
 
 

@@ -112,6 +112,8 @@ class Membership:
 
     async def commit(self, positions: Mapping[Claim, int]) -> int:
         """Move the group's position in each claim's partition; count those that are moved, and drop the others."""
+        if not positions:
+            return 0
         ids, epochs = [claim.partition_id for claim in positions], [claim.epoch for claim in positions]
         parameters = (self._id, self._group, ids, epochs, list(positions.values()))
         async with reading(self._at_once) as connection:
