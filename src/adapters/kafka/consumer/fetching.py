@@ -68,13 +68,23 @@ class Fetching:
         if self.single_fetches == 0:
             return await self._by_portions(partitions, timeout_ms, max_records)
         self.single_fetches -= 1
+        # A wait for each partition in turn only where none has records, or the others would crawl.
+        for wait_ms in (0, timeout_ms // len(partitions)):
+            if (singles := await self._singles(partitions, wait_ms)) is not None:
+                return singles
+        return {}
+
+    async def _singles(self, partitions: Sequence[TopicPartition], timeout_ms: int) -> Fetched | None:
+        """Read one record of each partition; return None where there is none and nothing has failed."""
         singles: dict[TopicPartition, list[Record]] = {}
+        has_failed = False
         for tp in partitions:
             try:
-                singles |= await self._consumer.getmany(tp, timeout_ms=timeout_ms // len(partitions), max_records=1)
+                singles |= await self._consumer.getmany(tp, timeout_ms=timeout_ms, max_records=1)
             except _UNREADABLE as error:
+                has_failed = True
                 self._on_unreadable(tp, error)
-        return singles
+        return singles if singles or has_failed else None
 
     async def _by_portions(self, partitions: Sequence[TopicPartition], timeout_ms: int, max_records: int) -> Fetched:
         """Read as the client does, which parses records without a pause, and let others work in between."""
