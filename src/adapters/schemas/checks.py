@@ -1,0 +1,92 @@
+"""Finds everything that is wrong with a schema before it is compiled."""
+
+import difflib
+from collections.abc import Iterator
+
+from adapters.schemas.documents import Document, References
+from adapters.schemas.engine import compile_schema, pattern_flaw
+from adapters.schemas.folder import SchemaProblem
+from adapters.schemas.json_text import Json, join
+from adapters.schemas.keywords import (
+    DIALECT,
+    EXTENSION,
+    FORMATS,
+    KNOWN,
+    ON_VIOLATION,
+    REFUSED,
+    inner_schemas,
+    without_inner_schemas,
+)
+
+_TYPES = "array, boolean, integer, null, number, object, string"
+_meta_schema = compile_schema({"$ref": DIALECT})
+
+
+def check_document(document: Document, references: References) -> Iterator[SchemaProblem]:
+    """Yield the problems of one file in the order of its schemas."""
+    for pointer, schema in document.schemas.items():
+        if isinstance(schema, dict):
+            for inner, reason in _check(schema, document, references, is_root=not pointer):
+                yield document.problem(pointer + inner, reason)
+
+
+def _check(
+    schema: dict[str, Json], document: Document, references: References, *, is_root: bool
+) -> Iterator[tuple[str, str]]:
+    for keyword, value in schema.items():
+        if reason := _keyword_flaw(keyword, value, is_root=is_root):
+            yield join("", keyword), reason
+    yield from _meta_flaws(schema)
+    yield from _pattern_flaws(schema)
+    reference = schema.get("$ref")
+    if isinstance(reference, str):
+        try:
+            references.target(document, reference)
+        except ValueError as error:
+            yield "/$ref", str(error)
+
+
+def _keyword_flaw(keyword: str, value: Json, *, is_root: bool) -> str:
+    if keyword in REFUSED:
+        return REFUSED[keyword]
+    if keyword in (ON_VIOLATION, "$id") and not is_root:
+        return "must be at the top of the file"
+    if keyword == ON_VIOLATION:
+        return "" if value in ("reject", "accept") else "must be reject or accept"
+    if keyword not in KNOWN and not keyword.startswith(EXTENSION):
+        meant = difflib.get_close_matches(keyword, KNOWN, n=1)
+        hint = f"did you mean {meant[0]}?" if meant else f"begin it with {EXTENSION} if it is meant for other tools"
+        return f"is no keyword of JSON Schema 2020-12: {hint}"
+    return _name_flaw(keyword, value) if isinstance(value, str) else ""
+
+
+def _name_flaw(keyword: str, value: str) -> str:
+    if keyword == "$schema" and value.rstrip("#") != DIALECT:
+        return f"must be {DIALECT}: other dialects are not supported"
+    if keyword == "format" and value not in FORMATS:
+        return f"must be one of {', '.join(sorted(FORMATS))}: an unknown format would check nothing"
+    return ""
+
+
+def _meta_flaws(schema: dict[str, Json]) -> Iterator[tuple[str, str]]:
+    # Without the inner schemas, which are checked one by one: the library repeats a flaw for each level above it.
+    outer = without_inner_schemas(schema)
+    if _meta_schema.is_valid(outer):
+        return
+    found: dict[str, str] = {}
+    for error in _meta_schema.iter_errors(outer):
+        pointer = ""
+        for token in error.instance_path:
+            pointer = join(pointer, str(token))
+        reason = f"must be one of {_TYPES}" if pointer.startswith("/type") else error.message
+        found.setdefault(pointer, reason)
+    yield from found.items()
+
+
+def _pattern_flaws(schema: dict[str, Json]) -> Iterator[tuple[str, str]]:
+    pattern = schema.get("pattern")
+    if isinstance(pattern, str) and (reason := pattern_flaw(pattern)):
+        yield "/pattern", reason
+    for inner in inner_schemas(schema):
+        if inner.keyword == "patternProperties" and (reason := pattern_flaw(inner.name)):
+            yield inner.pointer, reason

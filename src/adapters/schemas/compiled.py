@@ -1,0 +1,45 @@
+"""A compiled schema of one event type."""
+
+from collections.abc import Sequence
+
+from adapters.schemas.cost import Cost
+from adapters.schemas.explanation import Engine, explain
+from adapters.schemas.payload_size import SizeLimit
+from adapters.schemas.payload_text import UNREADABLE, decode_payload
+from domain.event_types import EventType
+from domain.payload_schema import Violation
+
+_UNREADABLE = (Violation("", "type", "must be an object whose strings hold no lone surrogate"),)
+
+
+class CompiledSchema:
+    """Implements `PayloadSchema` with jsonschema-rs; threads may share it.
+
+    A valid payload of ten members takes 5 µs, 1 µs of which decodes it. jsonschema-rs holds the interpreter's lock, so
+    a thread would not free the event loop: instead `payload_size` bounds what one payload may cost to 8 ms, and
+    `explanation` bounds the time to say what is wrong.
+    """
+
+    def __init__(
+        self, event_type: EventType, text: bytes, place: str, engine: Engine, cost: Cost, *, rejects: bool
+    ) -> None:
+        self.type = event_type
+        self.text = text
+        """The schema as it is in its file: UTF-8 JSON."""
+        self.rejects = rejects
+        self.limit = SizeLimit(cost)
+        self._place = place
+        self._engine = engine
+        self._is_valid = engine.compile(place).is_valid
+
+    def violations(self, payload: bytes) -> Sequence[Violation]:
+        """Return what is wrong with a payload; see `PayloadSchema`."""
+        too_large = self.limit.violation(payload)
+        if too_large is not None:
+            return (too_large,)
+        decoded = decode_payload(payload)
+        if decoded is UNREADABLE:
+            return _UNREADABLE
+        if self._is_valid(decoded):
+            return ()
+        return explain(self._engine, self._place, decoded)

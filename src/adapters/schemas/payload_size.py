@@ -1,0 +1,83 @@
+"""Bounds what checking a payload may cost.
+
+A check holds up everything else in its process. What it would cost at most is known from the schema (`cost`) and from
+the payload's size before it begins; a payload that could take longer than `BUDGET_NS` is refused unchecked, as one that
+is too large for its schema.
+"""
+
+import re
+from itertools import accumulate
+from typing import Final
+
+from adapters.schemas.cost import Cost
+from domain.payload_rules import MAX_PAYLOAD_DEPTH
+from domain.payload_schema import Violation
+
+BUDGET_NS = 8_000_000.0
+MIN_VALUES = 200
+"""A schema that leaves a payload fewer values than these is refused itself."""
+KEYWORD: Final = "x-size"
+"""In place of a keyword of JSON Schema, which has none for this."""
+
+_COMPARED_LONG_NS = 10_000.0
+"""For two numbers of over 17 digits."""
+_ALIKE = bytes.maketrans(b"123456789E", b"000000000e")
+_LONG_NUMBER = b"0" * 18
+_LONG_EXPONENT = b"0e000"
+_LONG = re.compile(rb"([0-9.]{18,})(?:[eE][+-]?0*([0-9]*))?|[0-9.]+[eE][+-]?0*([0-9]{3,})")
+_STEPS = bytes.maketrans(b"[{]}", b"\x01\x01\xff\xff")
+_NO_BRACKETS = bytes(byte for byte in range(256) if byte not in b"[{]}")
+
+
+class SizeLimit:
+    """How large a payload may be for one schema."""
+
+    def __init__(self, cost: Cost) -> None:
+        self._cost = cost
+        self.max_values = int(BUDGET_NS / cost.value)
+        """If it has few bytes and no long numbers."""
+        self.max_bytes = int(BUDGET_NS / cost.byte) if cost.byte else None
+        """If it has few values; None where the schema searches in no string."""
+        # A value takes two bytes at least.
+        self._surely_small = int(BUDGET_NS / ((cost.value + cost.level * MAX_PAYLOAD_DEPTH) / 2 + cost.byte))
+
+    def violation(self, payload: bytes) -> Violation | None:
+        """Return a violation of the whole payload if it is too large to be checked."""
+        alike = payload.translate(_ALIKE, b".+-")
+        has_long_numbers = alike.find(_LONG_NUMBER) >= 0 or alike.find(_LONG_EXPONENT) >= 0
+        if not has_long_numbers:
+            if len(payload) <= self._surely_small:
+                return None
+            openings = payload.count(b"[") + payload.count(b"{")
+            if self._nanoseconds(payload, openings, min(openings, MAX_PAYLOAD_DEPTH)) <= BUDGET_NS:
+                return None
+        # Of strings only the bytes count; to find them takes longer than most checks.
+        tokens = b"".join(payload.replace(b"\\\\", b"").replace(b'\\"', b"").split(b'"')[::2])
+        openings = tokens.count(b"[") + tokens.count(b"{")
+        cost = self._nanoseconds(tokens, openings, _depth(tokens) if self._cost.level else 0)
+        cost += self._cost.byte * (len(payload) - len(tokens))
+        if cost <= BUDGET_NS and has_long_numbers:
+            cost += self._nanoseconds_of_long_numbers(tokens)
+        return None if cost <= BUDGET_NS else Violation("", KEYWORD, self._expected())
+
+    def _nanoseconds(self, text: bytes, openings: int, depth: int) -> float:
+        values = 1 + text.count(b",") + openings
+        return (self._cost.value + self._cost.level * depth) * values + self._cost.byte * len(text)
+
+    def _nanoseconds_of_long_numbers(self, tokens: bytes) -> float:
+        digits = [len(match[1] or b"") + int((match[2] or match[3] or b"0")[:5]) for match in _LONG.finditer(tokens)]
+        alone = self._cost.digits * sum(count * count for count in digits)
+        compared = len(digits) ** 2 if self._cost.level else 0
+        return alone + _COMPARED_LONG_NS * compared
+
+    def _expected(self) -> str:
+        of_bytes = "" if self.max_bytes is None else f" or {self.max_bytes:,} bytes"
+        return (
+            f"must be smaller: this type's schema allows at most {self.max_values:,} values{of_bytes}, fewer where "
+            "numbers have over 17 digits or arrays are nested deep"
+        )
+
+
+def _depth(tokens: bytes) -> int:
+    steps = memoryview(tokens.translate(_STEPS, _NO_BRACKETS)).cast("b")
+    return max(accumulate(steps), default=0)

@@ -1,0 +1,52 @@
+"""What the schema of an event type says about a payload."""
+
+from collections.abc import Sequence
+from typing import NamedTuple, Protocol
+from urllib.parse import quote
+
+MAX_VIOLATIONS = 20
+"""No payload has more violations than these: the first ones suffice to mend it."""
+MAX_POINTER_CHARS = 256
+MAX_EXPECTED_CHARS = 200
+_PAYLOAD = "#/payload"
+_UNRESERVED = "/~!$&'()*+,;=:@"
+"""What RFC 3986 allows in a fragment beside letters, digits and -._~, as far as RFC 6901 uses it."""
+
+
+class Violation(NamedTuple):
+    """One rule of a schema that a payload breaks; it holds names of members, but no value of the payload.
+
+    `pointer` is the JSON pointer (RFC 6901) of the value inside the payload, empty for the payload itself; a pointer
+    that would be longer than `MAX_POINTER_CHARS` ends at an enclosing value. `keyword` is the keyword of JSON Schema.
+    `expected` reads on from the value's name, as in "must be at least 0".
+    """
+
+    pointer: str
+    keyword: str
+    expected: str
+
+    @property
+    def message(self) -> str:
+        """Return one line for a problem of the field `payload`, which needs no pointer beside it."""
+        return f"{self.pointer} {self.expected}" if self.pointer else self.expected
+
+    @property
+    def fragment(self) -> str:
+        """Return the pointer as RFC 9457 shows it in `errors[]`: a URI fragment within the event, `#/payload/price`."""
+        return _PAYLOAD + quote(self.pointer, safe=_UNRESERVED)
+
+
+class PayloadSchema(Protocol):
+    """The compiled schema of one event type. Its methods may be called by several threads at the same time."""
+
+    @property
+    def rejects(self) -> bool:
+        """Whether an event whose payload has violations is refused (`x-on-violation: reject`) or only counted."""
+        ...
+
+    def violations(self, payload: bytes) -> Sequence[Violation]:
+        """Return what is wrong with a payload, at most `MAX_VIOLATIONS`; nothing if it is valid.
+
+        `payload` has passed `check_payload`. Raises nothing, whatever the payload holds.
+        """
+        ...
