@@ -2,9 +2,10 @@
 
 from collections.abc import Sequence
 
-from adapters.schemas.cost import Cost
-from adapters.schemas.explanation import Engine, explain
-from adapters.schemas.payload_size import SizeLimit
+from adapters.schemas.compiled_parts import CompiledParts
+from adapters.schemas.explanation import explain
+from adapters.schemas.limits.cost import Cost
+from adapters.schemas.limits.payload_size import SizeLimit
 from adapters.schemas.payload_text import UNREADABLE, decode_payload
 from domain.event_types import EventType
 from domain.payload_schema import Violation
@@ -21,7 +22,7 @@ class CompiledSchema:
     """
 
     def __init__(
-        self, event_type: EventType, text: bytes, place: str, engine: Engine, cost: Cost, *, rejects: bool
+        self, event_type: EventType, text: bytes, place: str, parts: CompiledParts, cost: Cost, *, rejects: bool
     ) -> None:
         self.type = event_type
         self.text = text
@@ -29,8 +30,8 @@ class CompiledSchema:
         self.rejects = rejects
         self.limit = SizeLimit(cost)
         self._place = place
-        self._engine = engine
-        self._is_valid = engine.compile(place).is_valid
+        self._parts = parts
+        self._is_valid = parts.compile(place).is_valid
 
     def violations(self, payload: bytes) -> Sequence[Violation]:
         """Return what is wrong with a payload; see `PayloadSchema`."""
@@ -42,4 +43,4 @@ class CompiledSchema:
             return _UNREADABLE
         if self._is_valid(decoded):
             return ()
-        return explain(self._engine, self._place, decoded)
+        return explain(self._parts, self._place, decoded)

@@ -4,8 +4,9 @@ import re
 from typing import Any
 
 import jsonschema_rs
+from jsonschema_rs import canonical
 
-from adapters.schemas.json_text import Json
+from adapters.schemas.files.json_text import Json
 
 _LINEAR = jsonschema_rs.RegexOptions()
 """The engine without back-tracking: it refuses lookaround, back-references and patterns of over 10 MB compiled."""
@@ -30,3 +31,25 @@ def pattern_flaw(pattern: str) -> str:
             return "must be a pattern without lookaround and back-references, which take unbounded time"
         return "must be a regular expression of ECMA-262, and no huge one"
     return ""
+
+
+def contains_all(
+    wide: Json, wide_registry: jsonschema_rs.Registry, narrow: Json, narrow_registry: jsonschema_rs.Registry
+) -> canonical.Containment:
+    """Decide whether a schema accepts all that another one accepts; UNKNOWN where that cannot be decided."""
+    try:
+        return _canonical(wide, wide_registry).covers(_canonical(narrow, narrow_registry))
+    except (canonical.CanonicalizationError, jsonschema_rs.ReferencingError, jsonschema_rs.ValidationError):
+        return canonical.Containment.UNKNOWN
+
+
+def _canonical(schema: Json, registry: jsonschema_rs.Registry) -> jsonschema_rs.CanonicalSchema:
+    wanted: Any = schema
+    return jsonschema_rs.canonicalize(
+        wanted,
+        draft=jsonschema_rs.Draft202012,
+        validate_formats=True,
+        pattern_options=_LINEAR,
+        registry=registry,
+        offline=True,
+    )

@@ -4,7 +4,7 @@ import json
 from collections.abc import Callable, Mapping
 from decimal import Decimal
 
-from adapters.schemas.json_text import Json
+from adapters.schemas.files.json_text import Json
 from domain.payload_schema import MAX_EXPECTED_CHARS
 
 
@@ -15,7 +15,8 @@ def expectation(keyword: str, argument: Json) -> str:
     return text if len(text) <= MAX_EXPECTED_CHARS else text[: MAX_EXPECTED_CHARS - 1] + "…"
 
 
-def _shown(value: Json) -> str:
+def shown(value: Json) -> str:
+    """Write a value of a schema as JSON."""
     return json.dumps(value, ensure_ascii=False, default=_number)
 
 
@@ -32,7 +33,7 @@ def _type(argument: Json) -> str:
 
 
 def _enum(argument: Json) -> str:
-    return "must be one of " + ", ".join(map(_shown, argument if isinstance(argument, list) else ()))
+    return "must be one of " + ", ".join(map(shown, argument if isinstance(argument, list) else ()))
 
 
 def _count(argument: Json) -> int:
@@ -50,7 +51,7 @@ def _count_phrase(words: str, things: str) -> Callable[[Json], str]:
 _PHRASES: Mapping[str, Callable[[Json], str]] = {
     "type": _type,
     "enum": _enum,
-    "const": lambda argument: f"must be {_shown(argument)}",
+    "const": lambda argument: f"must be {shown(argument)}",
     "multipleOf": _number_phrase("a multiple of"),
     "maximum": _number_phrase("at most"),
     "exclusiveMaximum": _number_phrase("less than"),
@@ -66,8 +67,8 @@ _PHRASES: Mapping[str, Callable[[Json], str]] = {
     "contains": lambda _: "must hold as many items of a certain kind as its schema says",
     "maxProperties": _count_phrase("at most", "member"),
     "minProperties": _count_phrase("at least", "member"),
-    "required": lambda argument: f"must have the member {_shown(argument)}",
-    "dependentRequired": lambda argument: f"must have the member {_shown(argument)} beside its others",
+    "required": lambda argument: f"must have the member {shown(argument)}",
+    "dependentRequired": lambda argument: f"must have the member {shown(argument)} beside its others",
     "propertyNames": lambda _: "must have members whose names match a schema",
     "anyOf": lambda argument: f"must match at least one of {_count(argument)} schemas",
     "oneOf": lambda argument: f"must match exactly one of {_count(argument)} schemas",

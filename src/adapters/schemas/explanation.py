@@ -5,22 +5,20 @@ references recurse 15 levels deep. Here only values that the engine calls invali
 schema's keywords, until there are enough violations or the time is over; then the enclosing value is named instead.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from time import perf_counter
+from collections.abc import Callable, Iterable, Iterator
+from time import thread_time
 from typing import NamedTuple, TypeVar
 from urllib.parse import quote
 
-import jsonschema_rs
-
-from adapters.schemas.engine import compile_schema
+from adapters.schemas.compiled_parts import CompiledParts
 from adapters.schemas.expectations import expectation
-from adapters.schemas.json_text import Json, join
+from adapters.schemas.files.json_text import Json, join
 from domain.payload_schema import MAX_POINTER_CHARS, MAX_VIOLATIONS, Violation
 
 _ValueT = TypeVar("_ValueT")
 
 MAX_SECONDS = 0.004
-"""For one payload; a last question to the engine may take as long as the check itself (`payload_size`)."""
+"""Of the processor, for one payload; a last question to the engine may take as long as the check itself."""
 _MAX_STEPS = 150
 """Downwards, through schemas and values: each takes some calls of Python."""
 _DIRECT = frozenset(
@@ -36,47 +34,11 @@ _BY_EXCLUSION = ("unevaluatedProperties", "unevaluatedItems")
 _BY_NAME = frozenset({"properties", "dependentSchemas", "dependentRequired"})
 """Their arguments are read by the names of the value's members."""
 _GENERAL = expectation("", None)
-_TOGETHER = {"contains": ("minContains", "maxContains")}
 
 
-class Engine:
-    """Compiles parts of the schemas of a folder when they are first asked for, and keeps them.
-
-    Threads may share it: at worst two compile the same part.
-    """
-
-    def __init__(self, schemas: Mapping[str, Json], registry: jsonschema_rs.Registry) -> None:
-        self.schemas = schemas
-        self._registry = registry
-        self._compiled: dict[tuple[str, str], jsonschema_rs.Validator] = {}
-
-    def compile(self, place: str) -> jsonschema_rs.Validator:
-        """Return the compiled schema of a place."""
-        return self._part(place, "", {"$ref": place})
-
-    def is_valid(self, place: str, value: object) -> bool:
-        """Check a value against the schema of a place."""
-        return self.compile(place).is_valid(value)
-
-    def obeys(self, place: str, schema: dict[str, Json], keyword: str, value: object) -> bool:
-        """Check a value against one keyword of a schema."""
-        part = {each: schema[each] for each in (keyword, *_TOGETHER.get(keyword, ())) if each in schema}
-        return self._part(place, keyword, part).is_valid(value)
-
-    def matches(self, pattern: str, name: str) -> bool:
-        """Search a pattern in the name of a member."""
-        return self._part(pattern, "pattern", {"pattern": pattern}).is_valid(name)
-
-    def _part(self, place: str, keyword: str, schema: Json) -> jsonschema_rs.Validator:
-        compiled = self._compiled.get((place, keyword))
-        if compiled is None:
-            compiled = self._compiled[place, keyword] = compile_schema(schema, self._registry)
-        return compiled
-
-
-def explain(engine: Engine, place: str, payload: object) -> list[Violation]:
+def explain(parts: CompiledParts, place: str, payload: object) -> list[Violation]:
     """Return the first violations of an invalid payload, one at least."""
-    explanation = _Explanation(engine)
+    explanation = _Explanation(parts)
     explanation.look_into(_Point(place, None, "schema", (), 0), payload)
     return explanation.violations
 
@@ -96,15 +58,17 @@ class _Point(NamedTuple):
 
 
 class _Explanation:
-    def __init__(self, engine: Engine) -> None:
-        self._engine = engine
-        self._ends = perf_counter() + MAX_SECONDS
+    def __init__(self, parts: CompiledParts) -> None:
+        self._parts = parts
+        self._ends = thread_time() + MAX_SECONDS
         self.violations: list[Violation] = []
+        self._found = 0
+        """How many were found; those behind a pointer that was cut may be alike."""
 
     def look_into(self, point: _Point, value: object) -> None:
         """Add the violations of a value that breaks the schema at this point."""
-        schema = self._engine.schemas[point.place]
-        before = len(self.violations)
+        schema = self._parts.schemas[point.place]
+        before = self._found
         if schema is False:
             self._add(point.path, point.keyword, expectation("false", None))
         elif isinstance(schema, dict) and point.steps < _MAX_STEPS:
@@ -113,18 +77,18 @@ class _Explanation:
                 if self._is_over:
                     break
                 self._look_at(keyword, schema, point, value)
-        if len(self.violations) == before and before < MAX_VIOLATIONS:
+        if self._found == before:
             rest = [each for each in _BY_EXCLUSION if isinstance(schema, dict) and each in schema]
             self._add(point.path, *((rest[0], expectation(rest[0], None)) if rest else (point.keyword, _GENERAL)))
 
     @property
     def _is_over(self) -> bool:
-        return len(self.violations) >= MAX_VIOLATIONS or perf_counter() > self._ends
+        return len(self.violations) >= MAX_VIOLATIONS or thread_time() > self._ends
 
     def _look_at(self, keyword: str, schema: dict[str, Json], point: _Point, value: object) -> None:
         argument = schema[keyword]
         if keyword in _DIRECT:
-            if not self._engine.obeys(point.place, schema, keyword, value):
+            if not self._parts.obeys(point.place, schema, keyword, value):
                 self._add(point.path, keyword, expectation(keyword, argument))
         elif keyword == "$ref":
             self._try(point._replace(place=str(argument), keyword=keyword, steps=point.steps + 1), value)
@@ -132,7 +96,7 @@ class _Explanation:
             for index in range(_length(argument)):
                 self._try(point.inside(f"/allOf/{index}", keyword), value)
         elif keyword == "if":
-            branch = "then" if self._engine.is_valid(f"{point.place}/if", value) else "else"
+            branch = "then" if self._parts.is_valid(f"{point.place}/if", value) else "else"
             if branch in schema:
                 self._try(point.inside(f"/{branch}", branch), value)
         elif isinstance(value, dict):
@@ -171,7 +135,7 @@ class _Explanation:
     ) -> None:
         for pattern in patterns:
             for name, member in self._until_over(value.items()):
-                if self._engine.matches(pattern, name):
+                if self._parts.matches(pattern, name):
                     self._try(point.inside(_named_place(keyword, pattern), keyword, name), member)
 
     def _look_at_array(self, keyword: str, schema: dict[str, Json], point: _Point, value: list[object]) -> None:
@@ -190,7 +154,7 @@ class _Explanation:
                 self._add(point.path, keyword, expectation(keyword, name))
 
     def _try(self, point: _Point, value: object) -> None:
-        if not self._is_over and not self._engine.is_valid(point.place, value):
+        if not self._is_over and not self._parts.is_valid(point.place, value):
             self.look_into(point, value)
 
     def _until_over(self, values: Iterable[_ValueT]) -> Iterator[_ValueT]:
@@ -204,9 +168,10 @@ class _Explanation:
         names, patterns = schema.get("properties"), schema.get("patternProperties")
         known = names if isinstance(names, dict) else {}
         searched = patterns if isinstance(patterns, dict) else {}
-        return lambda name: name in known or any(self._engine.matches(pattern, name) for pattern in searched)
+        return lambda name: name in known or any(self._parts.matches(pattern, name) for pattern in searched)
 
     def _add(self, path: tuple[str, ...], keyword: str, expected: str) -> None:
+        self._found += 1
         if len(self.violations) < MAX_VIOLATIONS:
             pointer = ""
             for name in path:

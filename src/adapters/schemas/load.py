@@ -6,15 +6,15 @@ from typing import cast
 
 import jsonschema_rs
 
-from adapters.schemas.checks import check_document
 from adapters.schemas.compiled import CompiledSchema
-from adapters.schemas.cost import Costs, Endless
-from adapters.schemas.documents import Document, References, decode_files
-from adapters.schemas.explanation import Engine
-from adapters.schemas.folder import SchemaProblem, read_folder
-from adapters.schemas.json_text import Json
-from adapters.schemas.keywords import ON_VIOLATION
-from adapters.schemas.payload_size import MIN_VALUES
+from adapters.schemas.compiled_parts import CompiledParts
+from adapters.schemas.files.checks import check_document
+from adapters.schemas.files.documents import Document, References, decode_files
+from adapters.schemas.files.folder import SchemaProblem, read_folder
+from adapters.schemas.files.json_text import Json
+from adapters.schemas.files.keywords import ON_VIOLATION
+from adapters.schemas.limits.cost import Costs, Endless
+from adapters.schemas.limits.payload_size import MIN_VALUES
 from domain.errors import WrongDeployment
 from domain.event_types import EventType
 
@@ -30,7 +30,7 @@ class InvalidSchemas(WrongDeployment):
 def load_schemas(folder: Path) -> Mapping[EventType, CompiledSchema]:
     """Compile the schemas of a folder, in the order of their files' names. Raises `InvalidSchemas`."""
     documents, schemas = read_schemas(folder)
-    engine = Engine(schemas, jsonschema_rs.Registry([(document.uri, document.root) for document in documents]))
+    parts = CompiledParts(schemas, jsonschema_rs.Registry([(document.uri, document.root) for document in documents]))
     problems: list[SchemaProblem] = []
     compiled: dict[EventType, CompiledSchema] = {}
     costs = Costs(schemas)
@@ -40,7 +40,7 @@ def load_schemas(folder: Path) -> Mapping[EventType, CompiledSchema]:
         try:
             cost = costs.of(document.place(""))
             rejects = not isinstance(document.root, dict) or document.root.get(ON_VIOLATION) != "accept"
-            made = CompiledSchema(event_type, document.file.text, document.place(""), engine, cost, rejects=rejects)
+            made = CompiledSchema(event_type, document.file.text, document.place(""), parts, cost, rejects=rejects)
         except Endless as error:
             problems.append(document.problem("", str(error)))
         except jsonschema_rs.ValidationError as error:

@@ -20,7 +20,7 @@ def decode_payload(payload: bytes) -> object:
     """
     try:
         decoded: object = _decoder.decode(payload)
-    except (msgspec.DecodeError, RecursionError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return _decode_slowly(payload)
     return decoded
 

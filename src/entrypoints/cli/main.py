@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from domain.times import parse_time
+from entrypoints.cli.types_commands import commands as types_commands
 from entrypoints.config.program import commit, release
 
 cli = typer.Typer(
@@ -19,6 +20,7 @@ cli = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
+cli.add_typer(types_commands, name="types")
 
 
 def _parse_moment(text: str) -> datetime:

@@ -9,12 +9,12 @@ import re
 from itertools import accumulate
 from typing import Final
 
-from adapters.schemas.cost import Cost
+from adapters.schemas.limits.cost import Cost
 from domain.payload_rules import MAX_PAYLOAD_DEPTH
 from domain.payload_schema import Violation
 
 BUDGET_NS = 8_000_000.0
-MIN_VALUES = 200
+MIN_VALUES = 100
 """A schema that leaves a payload fewer values than these is refused itself."""
 KEYWORD: Final = "x-size"
 """In place of a keyword of JSON Schema, which has none for this."""

@@ -10,9 +10,9 @@ from decimal import Decimal
 from operator import add
 from typing import NamedTuple
 
-from adapters.schemas.json_text import Json
-from adapters.schemas.keywords import IN_PLACE, Inner, inner_schemas
-from adapters.schemas.pattern_cost import ns_per_byte
+from adapters.schemas.files.json_text import Json
+from adapters.schemas.files.keywords import IN_PLACE, Inner, inner_schemas
+from adapters.schemas.limits.pattern_cost import ns_per_byte
 
 MAX_NESTING = 200
 """How many schemas may stand inside each other, or refer on, on the way to the last one."""
@@ -27,8 +27,7 @@ _NUMBER_NS = 2_500.0
 _BOUND_NS = 1_300.0
 _FORMAT_NS_PER_BYTE = 25.0
 _MEMBER_OF_PATTERNS_NS = 15.0
-_REQUIRED_NS = 25.0
-_DEPENDENT_NS = 100.0
+_REQUIRED_NS = 50.0
 _SQUARE_OF_DIGITS_NS = 0.11
 _SQUARE_OF_TYPE_NS = 0.025
 _SQUARE_OF_EQUALITY_NS = 0.08
@@ -175,10 +174,8 @@ def _keyword_cost(keyword: str, argument: Json) -> Cost:
             cost = _comparison_cost([argument])
         case "enum", list():
             cost = _comparison_cost(argument)
-        case "required", list():
-            cost = Cost(_REQUIRED_NS * len(argument))
-        case "dependentRequired", dict():
-            cost = Cost(_DEPENDENT_NS * sum(1 + len(names) for names in argument.values() if isinstance(names, list)))
+        case (("required" | "dependentRequired"), _):
+            cost = Cost(_REQUIRED_NS * _size(argument))
         case "pattern", str():
             cost = Cost(_KEYWORD_NS, ns_per_byte(argument))
         case "format", _:

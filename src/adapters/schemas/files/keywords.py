@@ -1,10 +1,10 @@
 """The keywords of JSON Schema 2020-12, and which of them hold schemas."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import NamedTuple
 from urllib.parse import quote
 
-from adapters.schemas.json_text import Json, join
+from adapters.schemas.files.json_text import Json, join
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 ON_VIOLATION = "x-on-violation"
@@ -95,22 +95,19 @@ def inner_schemas(schema: dict[str, Json]) -> Iterator[Inner]:
             yield Inner(keyword, "", pointer, value)
 
 
-def without_inner_schemas(schema: dict[str, Json]) -> dict[str, Json]:
-    """Replace the schemas that a schema holds directly by `true`, and leave out patterns, which are checked apart."""
-    outer: dict[str, Json] = {}
+def with_inner_schemas(schema: dict[str, Json], change: Callable[[Json], Json]) -> dict[str, Json]:
+    """Copy a schema with the schemas that it holds directly changed; a keyword of a wrong shape stays as it is."""
+    copied: dict[str, Json] = {}
     for keyword, value in schema.items():
         if keyword in _MAPS and isinstance(value, dict):
-            shown = {name: True if _is_schema(inner) else inner for name, inner in value.items()}
-            if keyword == "patternProperties":
-                shown = {name: inner for name, inner in shown.items() if inner is not True}
-            outer[keyword] = shown
+            copied[keyword] = {name: change(inner) if _is_schema(inner) else inner for name, inner in value.items()}
         elif keyword in _LISTS and isinstance(value, list):
-            outer[keyword] = [True if _is_schema(inner) else inner for inner in value]
+            copied[keyword] = [change(inner) if _is_schema(inner) else inner for inner in value]
         elif keyword in _HOLDING_SCHEMAS and _is_schema(value):
-            outer[keyword] = True
-        elif keyword != "pattern" or not isinstance(value, str):
-            outer[keyword] = value
-    return outer
+            copied[keyword] = change(value)
+        else:
+            copied[keyword] = value
+    return copied
 
 
 def _is_schema(value: Json) -> bool:

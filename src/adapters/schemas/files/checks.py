@@ -3,11 +3,11 @@
 import difflib
 from collections.abc import Iterator
 
-from adapters.schemas.documents import Document, References
 from adapters.schemas.engine import compile_schema, pattern_flaw
-from adapters.schemas.folder import SchemaProblem
-from adapters.schemas.json_text import Json, join
-from adapters.schemas.keywords import (
+from adapters.schemas.files.documents import Document, References
+from adapters.schemas.files.folder import SchemaProblem
+from adapters.schemas.files.json_text import Json, join
+from adapters.schemas.files.keywords import (
     DIALECT,
     EXTENSION,
     FORMATS,
@@ -15,7 +15,7 @@ from adapters.schemas.keywords import (
     ON_VIOLATION,
     REFUSED,
     inner_schemas,
-    without_inner_schemas,
+    with_inner_schemas,
 )
 
 _TYPES = "array, boolean, integer, null, number, object, string"
@@ -70,7 +70,7 @@ def _name_flaw(keyword: str, value: str) -> str:
 
 def _meta_flaws(schema: dict[str, Json]) -> Iterator[tuple[str, str]]:
     # Without the inner schemas, which are checked one by one: the library repeats a flaw for each level above it.
-    outer = without_inner_schemas(schema)
+    outer = with_inner_schemas(schema, lambda _: True)
     if _meta_schema.is_valid(outer):
         return
     found: dict[str, str] = {}
@@ -80,7 +80,8 @@ def _meta_flaws(schema: dict[str, Json]) -> Iterator[tuple[str, str]]:
             pointer = join(pointer, str(token))
         reason = f"must be one of {_TYPES}" if pointer.startswith("/type") else error.message
         found.setdefault(pointer, reason)
-    yield from found.items()
+    # Patterns are checked apart, with a better reason.
+    yield from ((pointer, reason) for pointer, reason in found.items() if not _is_of_pattern(pointer, schema))
 
 
 def _pattern_flaws(schema: dict[str, Json]) -> Iterator[tuple[str, str]]:
@@ -90,3 +91,9 @@ def _pattern_flaws(schema: dict[str, Json]) -> Iterator[tuple[str, str]]:
     for inner in inner_schemas(schema):
         if inner.keyword == "patternProperties" and (reason := pattern_flaw(inner.name)):
             yield inner.pointer, reason
+
+
+def _is_of_pattern(pointer: str, schema: dict[str, Json]) -> bool:
+    if pointer == "/pattern":
+        return isinstance(schema["pattern"], str)
+    return pointer == "/patternProperties" and isinstance(schema["patternProperties"], dict)

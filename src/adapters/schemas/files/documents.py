@@ -4,9 +4,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 from urllib.parse import quote, unquote, urldefrag, urljoin
 
-from adapters.schemas.folder import SchemaFile, SchemaProblem
-from adapters.schemas.json_text import REPEATED, Json, decode_schema, flaws
-from adapters.schemas.keywords import inner_schemas
+from adapters.schemas.files.folder import SchemaFile, SchemaProblem
+from adapters.schemas.files.json_text import REPEATED, Json, decode_schema, flaws
+from adapters.schemas.files.keywords import inner_schemas
 
 _BASE = "https://schemas.invalid/"
 """Stands for the folder in the URI of a file; a name that no resolver knows (RFC 6761)."""

@@ -1,0 +1,65 @@
+"""Makes one document of a schema and of all definitions that it refers to, for readers who do not have the folder."""
+
+from collections.abc import Mapping
+from urllib.parse import unquote
+
+import msgspec
+
+from adapters.schemas.files.json_text import Json
+from adapters.schemas.files.keywords import with_inner_schemas
+
+_encoder = msgspec.json.Encoder(decimal_format="number")
+
+
+def bundle(place: str, schemas: Mapping[str, Json], at: str = "#") -> Json:
+    """Return the schema of a place with all it refers to in its `$defs`; `at` is where the result will stand.
+
+    `schemas` are those of a folder by place, their `$ref` the place of its target. `at` is a pointer as a URI fragment,
+    for instance `#/components/schemas/LOGIN`. Numbers that are not integral are `Decimal`.
+    """
+    bundled = _Bundle(place, schemas, at)
+    root = bundled.copied(schemas[place])
+    definitions: dict[str, Json] = {}
+    # A copied definition may refer to further ones.
+    while len(definitions) < len(bundled.names):
+        target, name = list(bundled.names.items())[len(definitions)]
+        definitions[name] = bundled.copied(schemas[target])
+    return {**root, "$defs": definitions} if definitions and isinstance(root, dict) else root
+
+
+def encode(schema: Json) -> bytes:
+    """Write a schema as JSON; a `Decimal` keeps its digits."""
+    return _encoder.encode(schema)
+
+
+class _Bundle:
+    def __init__(self, place: str, schemas: Mapping[str, Json], at: str) -> None:
+        self._place = place
+        self._schemas = schemas
+        self._at = at
+        self.names: dict[str, str] = {}
+        """Of the definitions by place, in the order in which they were met."""
+
+    def copied(self, schema: Json) -> Json:
+        if not isinstance(schema, dict):
+            return schema
+        copied = with_inner_schemas(schema, self.copied)
+        for keyword in ("$defs", "definitions"):
+            copied.pop(keyword, None)
+        if isinstance(target := copied.get("$ref"), str):
+            copied["$ref"] = self._at if target == self._place else f"{self._at}/$defs/{self._name(target)}"
+        return copied
+
+    def _name(self, target: str) -> str:
+        """Name a definition after the end of its pointer, or after its file."""
+        if target not in self.names:
+            uri, _, pointer = target.partition("#")
+            plain = unquote((pointer or uri).rpartition("/")[2].removesuffix(".json"))
+            wanted = "".join(letter if letter.isalnum() and letter.isascii() else "_" for letter in plain)
+            taken = set(self.names.values())
+            number = 2
+            name = wanted
+            while name in taken:
+                name, number = f"{wanted}_{number}", number + 1
+            self.names[target] = name
+        return self.names[target]

@@ -1,0 +1,159 @@
+"""`user-events types`: list, check, test and compare event types and their schemas before they are switched on."""
+
+import json
+import sys
+from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
+from contextlib import aclosing
+from datetime import datetime
+from pathlib import Path
+
+import typer
+
+from adapters.schemas.compatibility import narrowings
+from adapters.schemas.compiled import CompiledSchema
+from adapters.schemas.load import InvalidSchemas, load_schemas
+from application.ports import LogReader
+from domain.event_types import EventType, EventTypes
+from entrypoints.cli.run import FAILED, exit_codes, read_target, run
+from entrypoints.cli.types_trial import Trial
+from entrypoints.config.errors import UsageError
+from entrypoints.container import Container, assembled
+
+_STDIN = Path("-")
+
+
+def list_types(types: EventTypes, folder: Path | None, *, as_json: bool) -> None:
+    """Print each accepted type with what is known about its schema."""
+    schemas = _load(folder)
+    accepted = types.including(schemas)
+    if as_json:
+        rows = [_as_json(name, schemas.get(name)) for name in accepted.names]
+        typer.echo(json.dumps({"any": accepted.accepts_any, "types": rows}))
+        return
+    for name in accepted.names:
+        typer.echo(_as_text(name, schemas.get(name)))
+    if accepted.accepts_any:
+        typer.echo("*: any other type, without a schema")
+
+
+def check(folder: Path, *, as_json: bool) -> None:
+    """Print all mistakes in a folder; exit with 1 if there is one."""
+    try:
+        count = len(load_schemas(folder))
+    except InvalidSchemas as error:
+        if as_json:
+            typer.echo(json.dumps([problem._asdict() for problem in error.problems]))
+        else:
+            typer.echo(str(error))
+        sys.exit(FAILED)
+    if as_json:
+        typer.echo("[]")
+    typer.echo(f"{folder}: {count} schemas are right", err=True)
+
+
+def diff(old: Path, new: Path, *, as_json: bool) -> None:
+    """Print what `new` may no longer accept; exit with 1 if there is anything."""
+    with exit_codes():
+        try:
+            found = list(narrowings(old, new))
+        except InvalidSchemas as error:
+            raise UsageError(str(error)) from error
+    if as_json:
+        typer.echo(json.dumps([narrowing._asdict() for narrowing in found]))
+    else:
+        for narrowing in found:
+            typer.echo(str(narrowing))
+    if found:
+        sys.exit(FAILED)
+    typer.echo("all that the old schemas accept is still accepted", err=True)
+
+
+def try_files(files: Sequence[Path], types: EventTypes, folder: Path | None, *, as_json: bool) -> None:
+    """Test the events of NDJSON files; exit with 1 on a violation."""
+    schemas = _load(folder)
+    trial = Trial(types.including(schemas), schemas)
+    with exit_codes():
+        for file in files:
+            for line in _lines(file):
+                trial.add(line)
+    _print(trial, as_json=as_json)
+
+
+def try_log(since: datetime, until: datetime | None, types: EventTypes, folder: Path | None, *, as_json: bool) -> None:
+    """Test the events that the log accepted in a time range; exit with 1 on a violation."""
+    schemas = _load(folder)
+    settings = read_target()
+    trial = Trial(types.including(schemas), schemas)
+
+    async def work() -> None:
+        async with assembled(settings, _log_reader) as reader:
+            async for value in record_values(reader, since, until):
+                trial.add(value)
+
+    run(work())
+    _print(trial, as_json=as_json)
+
+
+async def record_values(reader: LogReader, since: datetime, until: datetime | None) -> AsyncGenerator[bytes, None]:
+    """Read the values of the records that were accepted in a time range, up to now if it has no end."""
+    starts = await reader.offsets_at(since)
+    ends = {} if until is None else await reader.offsets_at(until)
+    for partition, span in (await reader.spans()).items():
+        start, end = max(span.start, starts.get(partition, span.end)), min(span.end, ends.get(partition, span.end))
+        if start >= end:
+            continue
+        async with aclosing(reader.read(partition, start, end)) as stretches:
+            async for stretch in stretches:
+                for record in stretch.records:
+                    yield record.value or b""
+
+
+def _load(folder: Path | None) -> Mapping[EventType, CompiledSchema]:
+    with exit_codes():
+        try:
+            return {} if folder is None else load_schemas(folder)
+        except InvalidSchemas as error:
+            raise UsageError(str(error)) from error
+
+
+def _lines(path: Path) -> Iterator[bytes]:
+    try:
+        with sys.stdin.buffer if path == _STDIN else path.open("rb") as file:
+            yield from (line for line in file if line.strip())
+    except OSError as error:
+        raise UsageError(f"{path}: cannot be read: {error.strerror}") from error
+
+
+def _print(trial: Trial, *, as_json: bool) -> None:
+    if as_json:
+        typer.echo(json.dumps(trial.as_json()))
+    else:
+        for line in trial.lines():
+            typer.echo(line)
+    if trial.has_findings:
+        sys.exit(FAILED)
+
+
+def _as_json(name: EventType, schema: CompiledSchema | None) -> dict[str, object]:
+    if schema is None:
+        return {"type": name, "schema": False}
+    return {
+        "type": name,
+        "schema": True,
+        "onViolation": "reject" if schema.rejects else "accept",
+        "maxValues": schema.limit.max_values,
+        "maxBytes": schema.limit.max_bytes,
+    }
+
+
+def _as_text(name: EventType, schema: CompiledSchema | None) -> str:
+    if schema is None:
+        return f"{name}: any payload"
+    limit = schema.limit
+    most = f"{limit.max_values} values" + ("" if limit.max_bytes is None else f" or {limit.max_bytes} bytes")
+    return f"{name}: payloads have a schema, {'reject' if schema.rejects else 'accept'} on violation, at most {most}"
+
+
+def _log_reader(container: Container) -> LogReader:
+    reader: LogReader = container.log_reader()
+    return reader

@@ -1,0 +1,95 @@
+"""Which files of a schema folder are read."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from adapters.schemas.files import folder as folder_module
+from adapters.schemas.load import load_schemas
+from tests.support.schema_folders import mistakes, write
+
+
+def test_types_are_the_names_of_files(tmp_path: Path) -> None:
+    """In their order; definitions are no types."""
+    write(tmp_path, {"b.json": {}, "A.json": {}, "shop:order.created.json": True, "_x.json": {}, "defs/c.json": {}})
+    assert list(load_schemas(tmp_path)) == ["A", "b", "shop:order.created"]
+
+
+def test_config_map_of_kubernetes_is_read(tmp_path: Path) -> None:
+    """Its files are links to a hidden folder beside them, which is a link, too."""
+    write(tmp_path, {"..2026_11_30/A.json": {"type": "object"}})
+    (tmp_path / "..data").symlink_to("..2026_11_30")
+    (tmp_path / "A.json").symlink_to("..data/A.json")
+    assert list(load_schemas(tmp_path)) == ["A"]
+
+
+def test_documentation_beside_is_passed_over(tmp_path: Path) -> None:
+    """So are hidden files."""
+    assert mistakes(write(tmp_path, {"README.md": "# x", ".gitkeep": "", "A.json": {}})) == []
+
+
+def test_links_that_leave_the_folder_are_refused(tmp_path: Path) -> None:
+    """Of a file, of a folder, and one that leads to nothing."""
+    write(tmp_path / "outside", {"A.json": {}})
+    inside = write(tmp_path / "inside", {"ok.json": {}})
+    (inside / "A.json").symlink_to("../outside/A.json")
+    (inside / "defs").symlink_to(tmp_path / "outside")
+    (inside / "gone.json").symlink_to("nothing.json")
+    assert mistakes(inside) == [
+        "A.json: must not be a link that leaves the folder",
+        "defs: must be a file .json",
+        "gone.json: must be a regular file",
+    ]
+
+
+def test_pipe_is_refused_without_waiting(tmp_path: Path) -> None:
+    """It has no end."""
+    os.mkfifo(tmp_path / "A.json")
+    assert mistakes(tmp_path) == ["A.json: must be a regular file"]
+
+
+def test_wrong_files_are_all_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By name and reason."""
+    monkeypatch.setattr(folder_module, "MAX_FILE_BYTES", 20)
+    write(
+        tmp_path,
+        {
+            "1st.json": {},
+            "A.jsn": {},
+            "B.json": " \n",
+            "C.json": b'{"title":"\xff"}',
+            "D.json": '{"type":',
+            "E.json": "[1]",
+            "F.json": " " * 21,
+            "G.json": "NaN",
+            "H.json": '{"a":' * 2_000,
+        },
+    )
+    found = dict(line.split(": ", 1) for line in mistakes(tmp_path))
+    assert list(found) == [*("1st.json", "A.jsn"), *(f"{letter}.json" for letter in "BCDEFGH")]
+    assert found["1st.json"].startswith("must be named after an event type, which must begin with a letter")
+    assert found["A.jsn"] == "must be a file .json"
+    assert found["B.json"] == "must not be empty"
+    assert found["C.json"] == "is not UTF-8"
+    assert found["D.json"].startswith("is not JSON: Expecting value")
+    assert found["E.json"] == "must be a schema: an object, true or false"
+    assert found["F.json"] == found["H.json"] == "must have at most 20 bytes"
+    assert found["G.json"] == "is not JSON: NaN is no number"
+
+
+def test_number_of_files_is_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Definitions count, too."""
+    monkeypatch.setattr(folder_module, "MAX_FILES", 3)
+    write(tmp_path, {f"t{index}.json": {} for index in range(5)})
+    assert mistakes(tmp_path) == [f"{tmp_path}: must hold at most 3 files"]
+
+
+def test_missing_folder_is_told(tmp_path: Path) -> None:
+    """A file is none either."""
+    assert mistakes(tmp_path / "nowhere") == [f"{tmp_path / 'nowhere'}: is not a folder"]
+
+
+def test_empty_folder_has_no_types(tmp_path: Path) -> None:
+    """It is a folder."""
+    assert load_schemas(tmp_path) == {}

@@ -1,0 +1,166 @@
+"""Hostile schemas and payloads hold up the event loop for 20 ms at most; all figures are of the processor's time."""
+
+import json
+import random
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from time import thread_time
+
+import pytest
+
+from adapters.schemas.limits.payload_size import KEYWORD
+from adapters.schemas.load import load_schemas
+from domain.payload_rules import MAX_PRINTED_BYTES, check_payload
+from tests.support.schema_folders import compiled, write
+
+_MAX_SECONDS = 0.020
+_RANDOM = random.Random(20)
+_BYTES = MAX_PRINTED_BYTES - 1_000
+
+
+def _text(alphabet: str, length: int) -> str:
+    return "".join(_RANDOM.choices(alphabet, k=length))
+
+
+def _repeated(item: str, size: int = _BYTES) -> str:
+    return ",".join([item] * (size // (len(item) + 1)))
+
+
+PAYLOADS = {
+    "many small values": f'{{"a":[{_repeated("1")}]}}',
+    "many objects": f'{{"a":[{_repeated("{}")}]}}',
+    "many members": json.dumps({f"k{index}": index for index in range(38_000)}),
+    "deep and large": '{"a":' + "[" * 198 + _repeated("1", 400_000) + "]" * 198 + "}",
+    "deep objects": '{"a":' * 199 + "1" + "}" * 199,
+    "deep arrays of different items": '{"a":' + "[" * 195 + "1" + ",[1],[2],[3],4,5,6,7,8,9]" * 195 + "}",
+    "distinct numbers": json.dumps({"a": list(range(80_000))}),
+    "hundred thousand strings": json.dumps({"a": [str(index) for index in range(60_000)]}),
+    "colliding numbers": '{"a":[' + ",".join(str(10**200 + index) for index in range(600)) + "]}",
+    "numbers of 8,000 digits": '{"a":[' + ",".join(["7" * 7_999] * 60) + "]}",
+    "large exponents": f'{{"a":[{_repeated("1e8000", 400)}]}}',
+    "small exponents": '{"a":[1e-8000,15e-7999]}',
+    "one number of 8,000 digits": f'{{"a":[0.{"3" * 7_998}]}}',
+    "fractions": json.dumps({"a": [index + 0.25 for index in range(60_000)]}),
+    "long string": json.dumps({"a": _text("ab", _BYTES)}),
+    "long string of words": json.dumps({"a": _text("aé -", _BYTES // 2)}, ensure_ascii=False),
+    "strings": json.dumps({"a": [_text("ab", 30) for _ in range(15_000)]}),
+    "names": json.dumps({_text("ab", 40): 1 for _ in range(10_000)}),
+}
+_NODE = {"$ref": "#/$defs/n"}
+SCHEMAS: dict[str, object] = {
+    "type": {"properties": {"a": {"type": "string"}}},
+    "items": {"properties": {"a": {"items": {"type": "string"}}}},
+    "recursive anyOf": {
+        "$defs": {"n": {"anyOf": [{"items": _NODE, "properties": {"a": _NODE}, "type": ["array", "object"]}] * 2}},
+        **_NODE,
+    },
+    "recursive uniqueItems": {"uniqueItems": True, "items": {"$ref": "#"}, "properties": {"a": {"$ref": "#"}}},
+    "recursive contains": {
+        "$defs": {"n": {"contains": _NODE, "items": _NODE, "properties": {"a": _NODE}, "not": {"items": _NODE}}},
+        **_NODE,
+    },
+    "recursive unevaluatedProperties": {
+        "$defs": {"n": {"unevaluatedProperties": False, "anyOf": [{"properties": {"a": _NODE}}] * 2}},
+        **_NODE,
+    },
+    "recursive if": {
+        "$defs": {
+            "n": {"if": {"items": _NODE}, "then": {"properties": {"a": _NODE}}, "else": False, "type": "object"},
+        },
+        **_NODE,
+    },
+    "pattern of many states": {"properties": {"a": {"pattern": "^[ab]*a[ab]{200}$"}}},
+    "pattern for items": {"properties": {"a": {"items": {"pattern": "^[ab]*a[ab]{20}$"}}}},
+    "pattern of words": {"properties": {"a": {"pattern": r"\b\w{1,60}\b.*\b\w{1,60}z"}}},
+    "patternProperties": {"patternProperties": {"^[ab]*a[ab]{20}$": {"type": "string"}, "^k": {"type": "string"}}},
+    "propertyNames": {"propertyNames": {"pattern": "^[a-j]{1,9}$", "maxLength": 4}},
+    "numbers": {"properties": {"a": {"items": {"multipleOf": 0.07, "minimum": 3.5}}}},
+    "enum": {"properties": {"a": {"items": {"enum": [*(f"x{index}" for index in range(900)), None]}}}},
+    "formats": {"properties": {"a": {"format": "idn-hostname", "items": {"format": "uri-reference"}}}},
+}
+
+
+@pytest.mark.parametrize("schema", SCHEMAS)
+def test_hostile_payloads_are_checked_in_20_ms(tmp_path: Path, schema: str) -> None:
+    """Or refused as too large for the schema."""
+    checked = compiled(tmp_path, SCHEMAS[schema])
+    slow = {}
+    for name, text in PAYLOADS.items():
+        payload = check_payload(text.encode())
+        seconds = min(_seconds(partial(checked.violations, payload)) for _ in range(3))
+        if seconds > _MAX_SECONDS:
+            slow[name] = seconds
+    assert not slow
+
+
+def test_refusal_says_what_would_be_small_enough(tmp_path: Path) -> None:
+    """One violation of the whole payload."""
+    checked = compiled(tmp_path, SCHEMAS["pattern of many states"])
+    (violation,) = checked.violations(PAYLOADS["long string"].encode())
+    assert (violation.pointer, violation.keyword) == ("", KEYWORD)
+    assert f"at most {checked.limit.max_values:,} values or {checked.limit.max_bytes:,} bytes" in violation.expected
+
+
+def test_usual_payload_is_not_refused_for_its_size(tmp_path: Path) -> None:
+    """64 KiB of text beside a schema with patterns that are anchored, 1,000 items with numbers, a long number."""
+    item = {"properties": {"sku": {"pattern": "^[A-Z]{3}-[0-9]{1,9}$"}, "price": {"type": "number", "minimum": 0}}}
+    checked = compiled(tmp_path, {"properties": {"note": {"type": "string"}, "items": {"items": item}}})
+    items = [{"sku": "ABC-1", "price": 1.99}] * 1_000
+    assert checked.violations(json.dumps({"note": "x" * 65_536, "items": items, "id": 10**30}).encode()) == ()
+
+
+def test_collection_of_100_schemas_loads_within_a_second(tmp_path: Path) -> None:
+    """Of 16 KiB each, as in the larger ones of public collections; half of them refer to shared definitions."""
+    member = {"type": "string", "minLength": 1, "pattern": "^[a-z]+$", "description": "x" * 60}
+    shared = {"$ref": "_common.json#/$defs/money"}
+    for index in range(100):
+        members = {f"p{number}": shared if index % 2 and number % 9 == 0 else member for number in range(120)}
+        write(tmp_path, {f"t{index}.json": {"type": "object", "properties": members, "required": ["p1"]}})
+    write(tmp_path, {"_common.json": {"$defs": {"money": {"type": "number", "minimum": 0}}}})
+    assert (tmp_path / "t0.json").stat().st_size > 16_000
+    started = thread_time()
+    assert len(load_schemas(tmp_path)) == 100
+    assert thread_time() - started < 1
+
+
+def test_typical_payload_costs_15_microseconds_at_most(tmp_path: Path) -> None:
+    """Ten members, decoding included."""
+    schema = {
+        "type": "object",
+        "required": ["sku", "price", "at"],
+        "additionalProperties": False,
+        "properties": {
+            "sku": {"type": "string", "pattern": "^[A-Z]{3}-[0-9]+$", "maxLength": 40},
+            "price": {"type": "number", "minimum": 0, "multipleOf": 0.01},
+            "currency": {"enum": ["EUR", "USD"]},
+            "quantity": {"type": "integer", "minimum": 1, "maximum": 100},
+            "at": {"type": "string", "format": "date-time"},
+            "id": {"type": "string", "format": "uuid"},
+            "tags": {"type": "array", "items": {"type": "string"}, "maxItems": 10, "uniqueItems": True},
+            "gift": {"type": "boolean"},
+            "note": {"type": ["string", "null"], "maxLength": 200},
+            "customer": {"type": "object", "properties": {"country": {"minLength": 2, "maxLength": 2}}},
+        },
+    }
+    payload = (
+        b'{"sku":"ABC-123","price":19.99,"currency":"EUR","quantity":3,"at":"2026-11-30T12:00:00Z","gift":false,'
+        b'"id":"0198f3c0-1111-7abc-8def-0123456789ab","tags":["a","b"],"note":null,"customer":{"country":"DE"}}'
+    )
+    violations = compiled(tmp_path, schema).violations
+    assert violations(payload) == ()
+    best = min(_seconds(lambda: [violations(payload) for _ in range(200)]) for _ in range(20)) / 200
+    assert best < 15e-6
+
+
+def _seconds(call: Callable[[], object]) -> float:
+    started = thread_time()
+    call()
+    return thread_time() - started
+
+
+def test_explanation_ends_with_its_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Then the enclosing value is named."""
+    monkeypatch.setattr("adapters.schemas.explanation.MAX_SECONDS", -1.0)
+    (violation,) = compiled(tmp_path, {"properties": {"a": {"type": "null"}}}).violations(b'{"a":1}')
+    assert violation[:2] == ("", "schema")
