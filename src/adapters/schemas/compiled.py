@@ -2,8 +2,10 @@
 
 from collections.abc import Sequence
 
+from adapters.schemas.bundle import bundle
 from adapters.schemas.compiled_parts import CompiledParts
 from adapters.schemas.explanation import explain
+from adapters.schemas.files.json_text import Json
 from adapters.schemas.limits.cost import Cost
 from adapters.schemas.limits.payload_size import SizeLimit
 from adapters.schemas.payload_text import UNREADABLE, decode_payload
@@ -44,3 +46,7 @@ class CompiledSchema:
         if self._is_valid(decoded):
             return ()
         return explain(self._parts, self._place, decoded)
+
+    def bundled(self, at: str = "#") -> Json:
+        """Return the schema with all it refers to, as `bundle` does; for an answer or the OpenAPI document."""
+        return bundle(self._place, self._parts.schemas, at)

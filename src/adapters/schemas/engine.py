@@ -1,6 +1,7 @@
 """jsonschema-rs with the options of this service: nothing is fetched, and patterns are matched in linear time."""
 
 import re
+from functools import lru_cache
 from typing import Any
 
 import jsonschema_rs
@@ -22,6 +23,7 @@ def compile_schema(schema: Json, registry: jsonschema_rs.Registry | None = None)
     )
 
 
+@lru_cache(maxsize=4_096)
 def pattern_flaw(pattern: str) -> str:
     """Return why a pattern cannot be used, empty if it can."""
     try:

@@ -47,11 +47,12 @@ def flaws(value: Json, pointer: str = "", depth: int = 0) -> Iterator[tuple[str,
         for name, inner in value.items():
             if not _is_text(name):
                 yield pointer, _SURROGATE
-            else:
+            elif not _is_plain(inner):
                 yield from flaws(inner, join(pointer, name), depth + 1)
     elif isinstance(value, list):
         for index, inner in enumerate(value):
-            yield from flaws(inner, f"{pointer}/{index}", depth + 1)
+            if not _is_plain(inner):
+                yield from flaws(inner, f"{pointer}/{index}", depth + 1)
     elif isinstance(value, str) and not _is_text(value):
         yield pointer, _SURROGATE
     elif isinstance(value, Decimal) and (
@@ -87,6 +88,11 @@ def _number(text: str) -> int | Decimal:
 
 def _refuse_constant(name: str) -> NoReturn:
     raise ValueError(f"is not JSON: {name} is no number")
+
+
+def _is_plain(value: Json) -> bool:
+    """Tell of most values, without their pointers, that they have no flaw."""
+    return value is None or isinstance(value, int) or (isinstance(value, str) and value.isascii())
 
 
 def _is_text(text: str) -> bool:

@@ -6,6 +6,7 @@ The engine takes linear time, but not always little of it: where a repetition wi
 """
 
 import re
+from functools import lru_cache
 from typing import NamedTuple
 
 _BASE_NS = 2.0
@@ -47,6 +48,7 @@ class _States(NamedTuple):
 _NONE = _States(0, 0)
 
 
+@lru_cache(maxsize=4_096)
 def ns_per_byte(pattern: str) -> float:
     """Bound the nanoseconds for each byte of a string that a valid pattern is searched in."""
     whole, at, is_anchored = _NONE, -1, True

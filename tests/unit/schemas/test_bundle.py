@@ -1,0 +1,55 @@
+"""A schema as one document."""
+
+import json
+from pathlib import Path
+
+from adapters.schemas.bundle import encode
+from tests.support.schema_folders import compiled
+
+
+def test_definitions_come_along(tmp_path: Path) -> None:
+    """From other files, too, and only those that are referred to."""
+    schema = compiled(
+        tmp_path,
+        {
+            "$id": "https://e.com/t.json",
+            "properties": {
+                "a": {"$ref": "_c.json#/$defs/money"},
+                "b": {"$ref": "_c.json#/$defs/money"},
+                "c": {"$ref": "#/$defs/money"},
+                "d": {"$ref": "#"},
+                "e": {"const": {"$ref": "no reference"}},
+            },
+            "$defs": {"money": {"type": "integer"}, "unused": {}},
+        },
+        _c={
+            "$id": "https://e.com/_c.json",
+            "$defs": {"money": {"minimum": 0.10, "$ref": "#/$defs/next"}, "next": {"$ref": "_d.json"}},
+        },
+        _d={"$id": "https://e.com/_d.json", "type": "number"},
+    )
+    assert json.loads(encode(schema.bundled("#/components/schemas/T"))) == {
+        "properties": {
+            "a": {"$ref": "#/components/schemas/T/$defs/money"},
+            "b": {"$ref": "#/components/schemas/T/$defs/money"},
+            "c": {"$ref": "#/components/schemas/T/$defs/money_2"},
+            "d": {"$ref": "#/components/schemas/T"},
+            "e": {"const": {"$ref": "no reference"}},
+        },
+        "$defs": {
+            "money": {"minimum": 0.1, "$ref": "#/components/schemas/T/$defs/next"},
+            "money_2": {"type": "integer"},
+            "next": {"$ref": "#/components/schemas/T/$defs/_d"},
+            "_d": {"type": "number"},
+        },
+    }
+    again = compiled(tmp_path / "again", encode(schema.bundled()))
+    payload = b'{"a":-1,"c":0.5,"d":{"b":"x"}}'
+    assert again.violations(payload) == schema.violations(payload)
+    assert [violation.pointer for violation in again.violations(payload)] == ["/a", "/c", "/d/b"]
+
+
+def test_numbers_keep_their_digits(tmp_path: Path) -> None:
+    """Whatever reads the document may round them."""
+    text = '{"multipleOf":0.12345678901234567890123,"maximum":123456789012345678901234567890}'
+    assert encode(compiled(tmp_path, text).bundled()).decode() == text
