@@ -42,23 +42,31 @@ def flaws(value: Json, pointer: str = "", depth: int = 0) -> Iterator[tuple[str,
     if depth > MAX_DEPTH:
         yield pointer, _TOO_DEEP
     elif isinstance(value, dict):
-        if isinstance(value, _Object):
-            yield from ((join(pointer, name), REPEATED) for name in value.repeated)
-        for name, inner in value.items():
-            if not _is_text(name):
-                yield pointer, _SURROGATE
-            elif not _is_plain(inner):
-                yield from flaws(inner, join(pointer, name), depth + 1)
+        yield from _flaws_of_members(value, pointer, depth)
     elif isinstance(value, list):
         for index, inner in enumerate(value):
             if not _is_plain(inner):
                 yield from flaws(inner, f"{pointer}/{index}", depth + 1)
-    elif isinstance(value, str) and not _is_text(value):
-        yield pointer, _SURROGATE
-    elif isinstance(value, Decimal) and (
-        abs(value.adjusted()) > MAX_DIGITS or len(value.as_tuple().digits) > MAX_DIGITS
-    ):
-        yield pointer, f"must not be a number of over {MAX_DIGITS} digits"
+    elif reason := _scalar_flaw(value):
+        yield pointer, reason
+
+
+def _flaws_of_members(value: dict[str, Json], pointer: str, depth: int) -> Iterator[tuple[str, str]]:
+    if isinstance(value, _Object):
+        yield from ((join(pointer, name), REPEATED) for name in value.repeated)
+    for name, inner in value.items():
+        if not _is_text(name):
+            yield pointer, _SURROGATE
+        elif not _is_plain(inner):
+            yield from flaws(inner, join(pointer, name), depth + 1)
+
+
+def _scalar_flaw(value: Json) -> str:
+    if isinstance(value, str):
+        return "" if _is_text(value) else _SURROGATE
+    if isinstance(value, Decimal) and max(abs(value.adjusted()), len(value.as_tuple().digits)) > MAX_DIGITS:
+        return f"must not be a number of over {MAX_DIGITS} digits"
+    return ""
 
 
 def join(pointer: str, name: str) -> str:
