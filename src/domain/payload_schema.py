@@ -28,7 +28,7 @@ class Violation(NamedTuple):
     @property
     def message(self) -> str:
         """Return one line for a problem of the field `payload`, which needs no pointer beside it."""
-        return f"{self.pointer} {self.expected}" if self.pointer else self.expected
+        return one_line(f"{self.pointer} {self.expected}" if self.pointer else self.expected)
 
     @property
     def fragment(self) -> str:
@@ -50,3 +50,10 @@ class PayloadSchema(Protocol):
         `payload` has passed `check_payload`. Raises nothing, whatever the payload holds.
         """
         ...
+
+
+def one_line(text: str) -> str:
+    """Escape line breaks and whatever else does not print: names of members may hold anything."""
+    if text.isprintable():
+        return text
+    return "".join(each if each.isprintable() else each.encode("unicode_escape").decode() for each in text)

@@ -6,7 +6,6 @@ type may have been accepted for its schema alone; a schema for a type that had n
 """
 
 from collections.abc import Iterator, Mapping
-from enum import StrEnum
 from pathlib import Path
 from typing import NamedTuple
 
@@ -18,6 +17,7 @@ from adapters.schemas.expectations import shown
 from adapters.schemas.files.json_text import Json, join
 from adapters.schemas.files.keywords import ON_VIOLATION
 from adapters.schemas.load import load_schemas, read_schemas
+from adapters.schemas.narrowing import Certainty, Narrowing
 
 _MAX_CHARS = 120
 _GROUPS = (
@@ -33,30 +33,6 @@ _GROUPS = (
 """Keywords that are compared together; those that hold the schema of one member or of all items are looked into."""
 _IN_PLACE = frozenset({"$ref", "allOf", "anyOf", "oneOf", "not", "if", "dependentSchemas", "patternProperties"})
 """Where the old schema has one of these beside, it may have refused already what another keyword accepts."""
-
-
-class Certainty(StrEnum):
-    """How sure a finding is."""
-
-    IS = "is"
-    """There are payloads that are no longer accepted."""
-    MAY = "may"
-    """It was not proved that there are none."""
-
-
-class Narrowing(NamedTuple):
-    """A place of a new schema that may refuse what the old one accepted; `pointer` is empty for the whole file."""
-
-    file: str
-    pointer: str
-    certainty: Certainty
-    reason: str
-
-    def __str__(self) -> str:
-        """Return one line."""
-        place = f"{self.file}#{self.pointer}" if self.pointer else self.file
-        maybe = "may narrow: " if self.certainty is Certainty.MAY else ""
-        return f"{place}: {maybe}{self.reason}"
 
 
 class _Side(NamedTuple):

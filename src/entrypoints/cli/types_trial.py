@@ -9,7 +9,7 @@ import msgspec
 
 from domain.event_types import EventType, EventTypes
 from domain.payload_rules import check_payload
-from domain.payload_schema import PayloadSchema, Violation
+from domain.payload_schema import PayloadSchema, Violation, one_line
 
 _INDEX = re.compile(r"/\d+(?=/|$)")
 _ABSENT = msgspec.Raw(b"null")
@@ -66,7 +66,7 @@ class Trial:
         for finding, count in self._counts.most_common():
             place = f"payload{finding.pointer}" if finding.keyword else finding.pointer
             keyword = f" ({finding.keyword})" if finding.keyword else ""
-            yield f"{count:>9}  {finding.type or 'events'}: {place} {finding.expected}{keyword}"
+            yield one_line(f"{count:>9}  {finding.type or 'events'}: {place} {finding.expected}{keyword}")
         yield f"{self._events:>9}  events, {self._with_findings} of them with violations"
 
     def _findings(self, text: bytes) -> Iterator[_Finding]:

@@ -6,8 +6,9 @@ import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
-from adapters.schemas.compatibility import Certainty, narrowings
+from adapters.schemas.compatibility import narrowings
 from adapters.schemas.load import InvalidSchemas
+from adapters.schemas.narrowing import Certainty
 from tests.support.json_schemas import payloads, schemas
 from tests.support.schema_folders import compiled, write
 

@@ -44,6 +44,7 @@ def test_messages_read_alone_and_with_a_pointer() -> None:
     violation = Violation("/a b/é~1", "minimum", "must be at least 0")
     assert violation.message == "/a b/é~1 must be at least 0"
     assert violation.fragment == "#/payload/a%20b/%C3%A9~1"
+    assert Violation("/a\n\x1bé\u2028", "type", "must be null").message == r"/a\n\x1bé\u2028 must be null"
     assert Violation("", "required", "must have the member a").message == "must have the member a"
 
 

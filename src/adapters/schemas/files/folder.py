@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from domain.event_types import EventType, event_type
+from domain.payload_schema import one_line
 
 MAX_FILES = 1_000
 MAX_FILE_BYTES = 1024 * 1024
@@ -30,7 +31,7 @@ class SchemaProblem(NamedTuple):
     def __str__(self) -> str:
         """Return one line."""
         place = f"{self.file}#{self.pointer}" if self.pointer else self.file
-        return f"{place}: {self.reason}"
+        return one_line(f"{place}: {self.reason}")
 
 
 class SchemaFile(NamedTuple):
