@@ -6,7 +6,7 @@ from adapters.schemas.bundle import bundle
 from adapters.schemas.compiled_parts import CompiledParts
 from adapters.schemas.explanation import explain
 from adapters.schemas.files.json_text import Json
-from adapters.schemas.limits.cost import Cost
+from adapters.schemas.limits.keyword_cost import Cost
 from adapters.schemas.limits.payload_size import SizeLimit
 from adapters.schemas.payload_text import UNREADABLE, decode_payload
 from domain.event_types import EventType

@@ -9,7 +9,7 @@ import re
 from itertools import accumulate
 from typing import Final
 
-from adapters.schemas.limits.cost import Cost
+from adapters.schemas.limits.keyword_cost import Cost
 from domain.payload_rules import MAX_PAYLOAD_DEPTH
 from domain.payload_schema import Violation
 
@@ -38,8 +38,9 @@ class SizeLimit:
         """If it has few bytes and no long numbers."""
         self.max_bytes = int(BUDGET_NS / cost.byte) if cost.byte else None
         """If it has few values; None where the schema searches in no string."""
-        # A value takes two bytes at least.
-        self._surely_small = int(BUDGET_NS / ((cost.value + cost.level * MAX_PAYLOAD_DEPTH) / 2 + cost.byte))
+        # A value takes two bytes at least, a fraction four.
+        of_value = (cost.value + cost.level * MAX_PAYLOAD_DEPTH) / 2
+        self._surely_small = int(BUDGET_NS / (of_value + cost.fraction / 4 + cost.byte))
 
     def violation(self, payload: bytes) -> Violation | None:
         """Return a violation of the whole payload if it is too large to be checked."""
@@ -49,26 +50,29 @@ class SizeLimit:
             if len(payload) <= self._surely_small:
                 return None
             openings = payload.count(b"[") + payload.count(b"{")
-            if self._nanoseconds(payload, openings, min(openings, MAX_PAYLOAD_DEPTH)) <= BUDGET_NS:
+            depth = min(openings, MAX_PAYLOAD_DEPTH)
+            if self._nanoseconds(payload, openings, depth, _fractions(payload, alike)) <= BUDGET_NS:
                 return None
         # Of strings only the bytes count; to find them takes longer than most checks.
         tokens = b"".join(payload.replace(b"\\\\", b"").replace(b'\\"', b"").split(b'"')[::2])
         openings = tokens.count(b"[") + tokens.count(b"{")
-        cost = self._nanoseconds(tokens, openings, _depth(tokens) if self._cost.level else 0)
+        depth = _depth(tokens) if self._cost.level else 0
+        cost = self._nanoseconds(tokens, openings, depth, _fractions(tokens, tokens.translate(_ALIKE, b".+-")))
         cost += self._cost.byte * (len(payload) - len(tokens))
         if cost <= BUDGET_NS and has_long_numbers:
             cost += self._nanoseconds_of_long_numbers(tokens)
         return None if cost <= BUDGET_NS else Violation("", KEYWORD, self._expected())
 
-    def _nanoseconds(self, text: bytes, openings: int, depth: int) -> float:
+    def _nanoseconds(self, text: bytes, openings: int, depth: int, fractions: int) -> float:
         values = 1 + text.count(b",") + openings
-        return (self._cost.value + self._cost.level * depth) * values + self._cost.byte * len(text)
+        cost = (self._cost.value + self._cost.level * depth) * values + self._cost.byte * len(text)
+        return cost + self._cost.fraction * fractions
 
     def _nanoseconds_of_long_numbers(self, tokens: bytes) -> float:
         digits = [len(match[1] or b"") + int((match[2] or match[3] or b"0")[:5]) for match in _LONG.finditer(tokens)]
         alone = self._cost.digits * sum(count * count for count in digits)
         compared = len(digits) ** 2 if self._cost.level else 0
-        return alone + _COMPARED_LONG_NS * compared
+        return alone + _COMPARED_LONG_NS * compared + self._cost.fraction * len(digits)
 
     def _expected(self) -> str:
         of_bytes = "" if self.max_bytes is None else f" or {self.max_bytes:,} bytes"
@@ -76,6 +80,11 @@ class SizeLimit:
             f"must be smaller: this type's schema allows at most {self.max_values:,} values{of_bytes}, fewer where "
             "numbers have over 17 digits or arrays are nested deep"
         )
+
+
+def _fractions(text: bytes, alike: bytes) -> int:
+    """Count the numbers with a point or an exponent, one with both twice."""
+    return text.count(b".") + alike.count(b"0e")
 
 
 def _depth(tokens: bytes) -> int:
