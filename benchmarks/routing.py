@@ -24,6 +24,7 @@ from litestar.types import ASGIApp, Receive, Scope, Send
 
 from adapters.memory import MemoryEventStore
 from adapters.system import new_id, utc_now
+from application.event_catalog import LEGACY_CATALOG
 from application.list_processed import ListProcessed
 from application.ports import Receipt
 from application.publish_event import PublishEvent
@@ -91,6 +92,7 @@ def _as_served() -> ASGIApp:
         _publish,
         ListProcessed(MemoryEventStore(utc_now)),
         Readiness({}),
+        event_types=LEGACY_CATALOG,
         prefix=Prefix(),
         max_body_bytes=_MANY,
         max_batch_bytes=_MANY,

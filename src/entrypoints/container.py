@@ -11,7 +11,7 @@ from inspect import isawaitable
 from typing import TypeVar
 
 from dependency_injector.containers import DeclarativeContainer
-from dependency_injector.providers import Dependency, Resource, Selector, Singleton
+from dependency_injector.providers import Dependency, Object, Resource, Selector, Singleton
 
 from adapters.kafka.consumer.event_source import KafkaEventSource
 from adapters.kafka.dead_letter_queue import KafkaDeadLetterQueue
@@ -34,6 +34,7 @@ from adapters.system import new_id, utc_now
 from application.audit import AuditRange
 from application.consume.consumer_loop import ConsumerLoop
 from application.consume.process_event import ProcessEvent
+from application.event_catalog import LEGACY_CATALOG
 from application.halted_partitions import HaltedPartitions
 from application.list_processed import ListProcessed
 from application.publish_event import PublishEvent
@@ -133,6 +134,7 @@ class Container(DeclarativeContainer):
     )
 
     # Use cases.
+    event_types = Object(LEGACY_CATALOG)
     publish_event = Singleton(PublishEvent, publisher, new_id, utc_now)
     list_processed = Singleton(ListProcessed, event_store)
     logged_store = Singleton(LoggedEventStore, event_store)
@@ -166,7 +168,7 @@ class Container(DeclarativeContainer):
     )
     preparation = Singleton(Preparation, steps)
     api_readiness = Singleton(ApiReadiness, event_store, publisher, preparation)
-    api = Singleton(Api, settings, publish_event, list_processed, api_readiness, preparation)
+    api = Singleton(Api, settings, event_types, publish_event, list_processed, api_readiness, preparation)
     consumer_readiness = Singleton(
         ConsumerReadiness,
         event_store,

@@ -12,6 +12,7 @@ from litestar.types import ASGIApp
 
 from adapters.memory import MemoryEventStore, MemoryLog, MemoryPublisher
 from adapters.system import new_id
+from application.event_catalog import LEGACY_CATALOG, EventCatalog
 from application.list_processed import ListProcessed
 from application.publish_event import PublishEvent
 from entrypoints.http.app import create_app
@@ -63,6 +64,7 @@ class Answer:
 @asynccontextmanager
 async def an_api(
     *,
+    event_types: EventCatalog = LEGACY_CATALOG,
     max_in_flight: int = 100,
     cors_origins: Sequence[str] = (),
     prefix: Prefix = _NO_PREFIX,
@@ -87,6 +89,7 @@ async def an_api(
         PublishEvent(publisher, new_id, clock),
         ListProcessed(store),
         readiness,
+        event_types=event_types,
         max_body_bytes=max_body_bytes,
         max_batch_bytes=max_batch_bytes,
         max_batch_events=max_batch_events,

@@ -9,6 +9,7 @@ from litestar.di import Provide
 from litestar.handlers import BaseRouteHandler
 from litestar.types import ASGIApp, Receive, Scope, Send
 
+from application.event_catalog import EventCatalog
 from application.list_processed import ListProcessed
 from application.publish_event import PublishEvent
 from entrypoints.http.cors import Cors
@@ -37,6 +38,7 @@ def create_app(
     listing: ListProcessed,
     readiness: Health,
     *,
+    event_types: EventCatalog,
     max_body_bytes: int,
     max_batch_bytes: int,
     max_batch_events: int,
@@ -48,6 +50,7 @@ def create_app(
     dependencies = {
         "listing": Provide(lambda: listing, sync_to_thread=False),
         "readiness": Provide(lambda: readiness, sync_to_thread=False),
+        "event_types": Provide(lambda: event_types, sync_to_thread=False),
         "prefix": Provide(lambda: prefix, sync_to_thread=False),
     }
     batch = batch_handler(

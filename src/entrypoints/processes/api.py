@@ -4,6 +4,7 @@ import asyncio
 from dataclasses import dataclass
 from functools import partial
 
+from application.event_catalog import EventCatalog
 from application.list_processed import ListProcessed
 from application.publish_event import PublishEvent
 from entrypoints.config.settings import Settings
@@ -21,6 +22,7 @@ class Api:
     """The HTTP server and its background tasks."""
 
     settings: Settings
+    event_types: EventCatalog
     publish: PublishEvent
     listing: ListProcessed
     readiness: Readiness
@@ -33,6 +35,7 @@ class Api:
             self.publish,
             self.listing,
             self.readiness,
+            event_types=self.event_types,
             max_body_bytes=settings.max_body_bytes,
             max_batch_bytes=settings.max_batch_bytes,
             max_batch_events=settings.max_batch_events,
