@@ -9,7 +9,8 @@ from uuid import UUID, uuid4
 
 from uuid_utils.compat import uuid7
 
-from domain.event import EventType, UserEvent
+from domain.event import UserEvent
+from domain.event_types import LEGACY_TYPES
 
 T = TypeVar("T")
 
@@ -23,7 +24,8 @@ Ids = Literal["v7", "v4"]
 _SEED = 20_26
 _COPIED_FROM = 3_000
 """A copy's original is at most this many events back."""
-_TYPES = (EventType.LOGIN, EventType.LOGOUT, *(8 * [EventType.PRODUCT_VIEW]))
+_LOGIN, _LOGOUT, _PRODUCT_VIEW = LEGACY_TYPES.names
+_TYPES = (_LOGIN, _LOGOUT, *(8 * [_PRODUCT_VIEW]))
 _NEW_ID: dict[Ids, Callable[[], UUID]] = {"v7": uuid7, "v4": uuid4}
 _CURRENCIES = ("EUR", "USD", "GBP", "TRY", "JPY")
 _REFERRERS = ("search", "newsletter", "category", "home", "advert")

@@ -69,7 +69,7 @@ def _rows(variant: Variant, count: int) -> Iterator[Row]:
         yield (
             event.id,
             event.user_id,
-            event.event_type.value,
+            event.event_type,
             event.payload.decode(),
             event.occurred_at,
             partition,

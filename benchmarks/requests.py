@@ -34,7 +34,7 @@ def batch_requests(size: Size) -> Sequence[bytes]:
 
 def _bodies(size: Size, count: int) -> Iterator[_Body]:
     for event in events(Variant("v7", size), count):
-        yield _Body(event.user_id, event.event_type.value, msgspec.Raw(event.payload))
+        yield _Body(event.user_id, event.event_type, msgspec.Raw(event.payload))
 
 
 def _post(path: bytes, body: bytes) -> bytes:

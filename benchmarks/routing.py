@@ -32,6 +32,8 @@ from benchmarks.bench import say
 from benchmarks.closed_loop import closed_loop
 from benchmarks.usage import cpu_seconds
 from domain.event import UserEvent
+from domain.event_types import LEGACY_TYPES
+from domain.validation import EventRules
 from entrypoints.http.app import create_app
 from entrypoints.http.headers import by_name
 from entrypoints.http.middleware import RequestMiddleware, respond_busy
@@ -66,7 +68,7 @@ class _Log:
         pass
 
 
-_publish = PublishEvent(_Log(), new_id, utc_now)
+_publish = PublishEvent(EventRules(LEGACY_TYPES), _Log(), new_id, utc_now)
 _answer = generate_handler(_publish, BodyReader(_MANY), Prefix())
 
 

@@ -16,6 +16,7 @@ from entrypoints.config.settings import Settings, is_secret
 
 _FILE = Path("docs", "configuration.md")
 _TITLES = {
+    "event_types": "Events",
     "event_log": "Event log",
     "kafka_broker": "Kafka",
     "kafka_security_protocol": "Kafka: TLS and SASL",
@@ -85,7 +86,7 @@ def _value(schema: Mapping[str, Any]) -> str:
             return f"{'whole number' if kind == 'integer' else 'number'} {_range(schema)}"
         case _, "password":
             return "secret"
-        case _, "file-path" | "path":
+        case _, "file-path" | "directory-path" | "path":
             return "path"
     return "text"
 

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
+from time import perf_counter
 from typing import TypeVar
 
 T = TypeVar("T")
@@ -10,6 +11,8 @@ R = TypeVar("R")
 
 LONG_BYTES = 64 * 1024
 """Of text, which take a millisecond or two to parse or to validate, and ten where they are made to take long."""
+TURN_SECONDS = 0.005
+"""After how much work others are let in; the check of a payload against a schema, which may come last, adds to it."""
 _EACH_BYTES = 256
 """What an item counts for beside its size."""
 _aside = ThreadPoolExecutor(1, "long-computation")
@@ -17,13 +20,13 @@ _aside = ThreadPoolExecutor(1, "long-computation")
 
 
 async def in_turns(work: Callable[[T], R], items: Iterable[T | None], size: Callable[[T], int]) -> list[R]:
-    """Do `work` on each of `items` in order, and return what it returns; let others in after every `LONG_BYTES`.
+    """Do `work` on each of `items` in order, and return what it returns.
 
-    Work on an item that is larger is done in a thread. An item of None is none: where `items` are long in the making,
-    it lets others in as well.
+    Others are let in after every `LONG_BYTES`, and after `TURN_SECONDS`. Work on an item that is larger is done in a
+    thread. An item of None is none: where `items` are long in the making, it lets others in as well.
     """
     done: list[R] = []
-    left = LONG_BYTES
+    left, ends = LONG_BYTES, perf_counter() + TURN_SECONDS
     for item in items:
         if item is None:
             left = 0
@@ -32,9 +35,9 @@ async def in_turns(work: Callable[[T], R], items: Iterable[T | None], size: Call
         else:
             done.append(work(item))
             left -= bytes_ + _EACH_BYTES
-        if left <= 0:
+        if left <= 0 or perf_counter() >= ends:
             await asyncio.sleep(0)
-            left = LONG_BYTES
+            left, ends = LONG_BYTES, perf_counter() + TURN_SECONDS
     return done
 
 

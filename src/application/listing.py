@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID
 
-from domain.event import EventType
+from domain.event_types import EventType
 
 
 @dataclass(frozen=True, slots=True)

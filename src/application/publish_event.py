@@ -10,7 +10,7 @@ from application.event_loop import in_turns
 from application.ports import EventPublisher, Receipt
 from domain.errors import Rejected, Unavailable, WrongDeployment
 from domain.event import UserEvent
-from domain.validation import Invalid, validate
+from domain.validation import EventRules, Invalid
 
 
 # Drafts and outcomes are not frozen: each event needs one of both, and a frozen one takes four times as long to make.
@@ -18,7 +18,7 @@ from domain.validation import Invalid, validate
 class Draft:
     """An event as a client states it, unchecked; None where the client left a field out.
 
-    `payload` is the bytes of one JSON value, see `domain.validation.validate`.
+    `payload` is the bytes of one JSON value, see `EventRules.validate`.
     """
 
     user_id: object
@@ -52,7 +52,14 @@ class NotPublished:
 class PublishEvent:
     """Validates drafts, completes them with an id and a time, and publishes what is valid in one call."""
 
-    def __init__(self, publisher: EventPublisher, new_id: Callable[[], UUID], clock: Callable[[], datetime]) -> None:
+    def __init__(
+        self,
+        rules: EventRules,
+        publisher: EventPublisher,
+        new_id: Callable[[], UUID],
+        clock: Callable[[], datetime],
+    ) -> None:
+        self._rules = rules
         self._publisher = publisher
         self._new_id = new_id
         self._clock = clock
@@ -79,7 +86,7 @@ class PublishEvent:
 
     def _check(self, now: datetime, draft: Draft) -> UserEvent | Invalid:
         try:
-            return validate(
+            return self._rules.validate(
                 self._new_id() if draft.event_id is None else draft.event_id,
                 draft.user_id,
                 draft.event_type,

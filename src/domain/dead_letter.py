@@ -8,6 +8,9 @@ from hashlib import blake2s
 from typing import NamedTuple, Protocol
 from uuid import UUID
 
+MAX_REASON_CHARS = 500
+"""Keeps a letter's own headers far below the 64 KiB by which the dead letter topic's limit exceeds the source's."""
+
 
 class FailureKind(StrEnum):
     """Why a record was given up."""

@@ -1,21 +1,14 @@
 """The user activity event."""
 
 from datetime import datetime
-from enum import StrEnum
 from typing import NamedTuple
 from uuid import UUID
 
-
-class EventType(StrEnum):
-    """What a user did."""
-
-    LOGIN = "LOGIN"
-    LOGOUT = "LOGOUT"
-    PRODUCT_VIEW = "PRODUCT_VIEW"
+from domain.event_types import EventType
 
 
 class UserEvent(NamedTuple):
-    """One activity of one user; made only by `domain.validation`, so whoever holds one holds a storable event.
+    """One activity of one user; made only by `EventRules`, so whoever holds one holds a storable event.
 
     `occurred_at` is aware and in UTC; None where nobody has stated a time that a calendar holds. `payload` is a JSON
     object in UTF-8, byte for byte as the client sent it.

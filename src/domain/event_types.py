@@ -12,6 +12,7 @@ _NO_NAME = "must begin with a letter and have at most 64 letters, digits, or any
 _ANY = "*"
 _MAX_LISTED = 20
 """A message names no more types than these."""
+_MAX_REMEMBERED = 1_000
 
 
 def event_type(value: object) -> EventType:
@@ -29,7 +30,8 @@ class EventTypes:
     def __init__(self, names: Iterable[EventType], *, accepts_any: bool = False) -> None:
         self.names: tuple[EventType, ...] = tuple(dict.fromkeys(names))
         self.accepts_any = accepts_any
-        self._known: dict[object, EventType] = {name: name for name in self.names}
+        self.known: dict[object, EventType] = {name: name for name in self.names}
+        """Names that need no check: the listed ones, and those that `parse` has accepted as any type."""
 
     @classmethod
     def of(cls, text: str) -> "EventTypes":
@@ -48,11 +50,14 @@ class EventTypes:
 
     def parse(self, value: object) -> EventType:
         """Read the type of an event. Raises `ValueError` with what a person should mend."""
-        known = self._known.get(value) if isinstance(value, str) else None
+        known = self.known.get(value) if isinstance(value, str) else None
         if known is not None:
             return known
         if self.accepts_any:
-            return event_type(value)
+            checked = event_type(value)
+            if len(self.known) < _MAX_REMEMBERED:
+                self.known[checked] = checked
+            return checked
         listed = ", ".join(self.names[:_MAX_LISTED])
         rest = len(self.names) - _MAX_LISTED
         raise ValueError(f"must be one of {listed}" + (f" and {rest} more" if rest > 0 else ""))
@@ -64,3 +69,4 @@ class EventTypes:
 
 LEGACY_TYPES = EventTypes(map(event_type, ("LOGIN", "LOGOUT", "PRODUCT_VIEW")))
 """The types of the legacy service, which are the default."""
+ANY_TYPE = EventTypes((), accepts_any=True)

@@ -1,5 +1,6 @@
 """What the schema of an event type says about a payload."""
 
+import re
 from collections.abc import Sequence
 from typing import NamedTuple, Protocol
 from urllib.parse import quote
@@ -11,6 +12,7 @@ MAX_EXPECTED_CHARS = 200
 _PAYLOAD = "#/payload"
 _UNRESERVED = "/~!$&'()*+,;=:@"
 """What RFC 3986 allows in a fragment beside letters, digits and -._~, as far as RFC 6901 uses it."""
+_INDEX = re.compile(r"/[0-9]+(?=/|\Z)")
 
 
 class Violation(NamedTuple):
@@ -34,6 +36,11 @@ class Violation(NamedTuple):
     def fragment(self) -> str:
         """Return the pointer as RFC 9457 shows it in `errors[]`: a URI fragment within the event, `#/payload/price`."""
         return _PAYLOAD + quote(self.pointer, safe=_UNRESERVED)
+
+    @property
+    def place(self) -> str:
+        """Return the pointer with a * for each index, to count violations by."""
+        return _INDEX.sub("/*", self.pointer)
 
 
 class PayloadSchema(Protocol):

@@ -4,19 +4,24 @@ Everything that passes here can be stored by PostgreSQL as `uuid`, `text`, `time
 """
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 from uuid import UUID
 
-from domain.event import EventType, UserEvent
+from domain.event import UserEvent
+from domain.event_types import EventType, EventTypes
 from domain.payload_rules import check_payload
+from domain.payload_schema import PayloadSchema, Violation
 from domain.times import parse_time
+
+OnAccepted = Callable[[EventType, Sequence[Violation]], object]
+"""Is told of the violations of one event that its schema accepts."""
 
 MAX_USER_ID_CHARS = 512
 """Keeps an index row on `user_id` below PostgreSQL's limit of 2,704 bytes, whatever the characters."""
 
-_EVENT_TYPES: dict[object, EventType] = {member.value: member for member in EventType}
 _UUID = re.compile(r"[0-9a-fA-F]{8}-?(?:[0-9a-fA-F]{4}-?){3}[0-9a-fA-F]{12}")
 _MAX_UUID = (1 << 128) - 1
 _SURROGATE = re.compile(r"[\ud800-\udfff]")
@@ -30,6 +35,14 @@ class Problem:
     message: str
 
 
+@dataclass(frozen=True, slots=True)
+class PayloadProblem(Problem):
+    """A rule of a schema that the payload breaks: at `pointer`, as `#/payload/price`, the schema's `keyword`."""
+
+    pointer: str
+    keyword: str
+
+
 class Invalid(Exception):
     """The input is no event; `problems` names everything that is wrong with it."""
 
@@ -38,41 +51,76 @@ class Invalid(Exception):
         self.problems = problems
 
 
-def validate(event_id: object, user_id: object, event_type: object, timestamp: object, payload: bytes) -> UserEvent:
-    """Make an event of untrusted fields.
+class EventRules:
+    """What an event may be: the one place of rules, for requests and for records.
 
-    `payload` is the bytes of one JSON value that a decoder has skipped over: its syntax is right, its content is not
-    yet known. `event_id` and `timestamp` may be text or already parsed; a `timestamp` of None is not known.
-
-    Raises `Invalid` with every problem.
+    Threads may share it. A type without a schema may have any payload.
     """
-    try:
-        return UserEvent(
-            parse_id(event_id),
-            parse_user_id(user_id),
-            parse_event_type(event_type),
-            None if timestamp is None else parse_time(timestamp),
-            check_payload(payload),
-        )
-    except ValueError:
-        raise Invalid(*_problems(event_id, user_id, event_type, timestamp, payload)) from None
 
+    def __init__(
+        self,
+        types: EventTypes,
+        schemas: Mapping[EventType, PayloadSchema] = MappingProxyType({}),
+        on_accepted: OnAccepted = lambda *_: None,
+    ) -> None:
+        self._known = types.known
+        self._parse_type = types.parse
+        self._schemas = schemas
+        self._on_accepted = on_accepted
 
-def _problems(
-    event_id: object, user_id: object, event_type: object, timestamp: object, payload: bytes
-) -> Iterator[Problem]:
-    checks: tuple[tuple[str, Callable[[Any], object], object], ...] = (
-        ("eventId", parse_id, event_id),
-        ("userId", parse_user_id, user_id),
-        ("eventType", parse_event_type, event_type),
-        ("timestamp", lambda value: value is None or parse_time(value), timestamp),
-        ("payload", check_payload, payload),
-    )
-    for field, check, value in checks:
+    def validate(
+        self, event_id: object, user_id: object, event_type: object, timestamp: object, payload: bytes
+    ) -> UserEvent:
+        """Make an event of untrusted fields.
+
+        `payload` is the bytes of one JSON value that a decoder has skipped over: its syntax is right, its content is
+        not yet known. `event_id` and `timestamp` may be text or already parsed; a `timestamp` of None is not known.
+
+        Raises `Invalid` with every problem.
+        """
         try:
-            check(value)
-        except ValueError as error:
-            yield Problem(field, str(error))
+            event = UserEvent(
+                parse_id(event_id),
+                parse_user_id(user_id),
+                self._known.get(event_type) or self._parse_type(event_type),
+                None if timestamp is None else parse_time(timestamp),
+                check_payload(payload),
+            )
+        except (ValueError, TypeError):
+            # Among them a type without a hash, such as a list.
+            raise Invalid(*self._problems(event_id, user_id, event_type, timestamp, payload)) from None
+        if self._schemas and (schema := self._schemas.get(event.event_type)) is not None:
+            self._hold(event, schema)
+        return event
+
+    def _hold(self, event: UserEvent, schema: PayloadSchema) -> None:
+        violations = schema.violations(event.payload)
+        if violations and schema.rejects:
+            raise Invalid(*map(_problem, violations))
+        if violations:
+            self._on_accepted(event.event_type, violations)
+
+    def _problems(
+        self, event_id: object, user_id: object, event_type: object, timestamp: object, payload: bytes
+    ) -> Iterator[Problem]:
+        checks: tuple[tuple[str, Callable[[Any], object], object], ...] = (
+            ("eventId", parse_id, event_id),
+            ("userId", parse_user_id, user_id),
+            ("eventType", self._parse_type, event_type),
+            ("timestamp", lambda value: value is None or parse_time(value), timestamp),
+            ("payload", check_payload, payload),
+        )
+        wrong = []
+        for field, check, value in checks:
+            try:
+                check(value)
+            except ValueError as error:
+                wrong.append(field)
+                yield Problem(field, str(error))
+        if "eventType" not in wrong and "payload" not in wrong:
+            schema = self._schemas.get(self._parse_type(event_type))
+            if schema is not None and schema.rejects:
+                yield from map(_problem, schema.violations(payload))
 
 
 def parse_id(value: object) -> UUID:
@@ -102,11 +150,5 @@ def parse_user_id(value: object) -> str:
     return value
 
 
-def parse_event_type(value: object) -> EventType:
-    """Read an event's type. Raises `ValueError` with what a person should mend."""
-    if isinstance(value, EventType):
-        return value
-    found = _EVENT_TYPES.get(value) if isinstance(value, str) else None
-    if found is None:
-        raise ValueError(f"must be one of {', '.join(EventType)}")
-    return found
+def _problem(violation: Violation) -> PayloadProblem:
+    return PayloadProblem("payload", violation.message, violation.fragment, violation.keyword)

@@ -11,7 +11,7 @@ from inspect import isawaitable
 from typing import TypeVar
 
 from dependency_injector.containers import DeclarativeContainer
-from dependency_injector.providers import Dependency, Object, Resource, Selector, Singleton
+from dependency_injector.providers import Dependency, Resource, Selector, Singleton
 
 from adapters.kafka.consumer.event_source import KafkaEventSource
 from adapters.kafka.dead_letter_queue import KafkaDeadLetterQueue
@@ -19,6 +19,7 @@ from adapters.kafka.log_reader import KafkaLogReader
 from adapters.kafka.patches import apply_patches
 from adapters.kafka.producer import Producer
 from adapters.kafka.publisher import KafkaEventPublisher
+from adapters.observability.accepted_violations import counted_violations
 from adapters.observability.logged_ports import LoggedDeadLetterQueue, LoggedEventStore
 from adapters.postgres.erasures import PostgresErasures
 from adapters.postgres.event_log.dead_letter_queue import PostgresDeadLetterQueue
@@ -34,15 +35,17 @@ from adapters.system import new_id, utc_now
 from application.audit import AuditRange
 from application.consume.consumer_loop import ConsumerLoop
 from application.consume.process_event import ProcessEvent
-from application.event_catalog import LEGACY_CATALOG
 from application.halted_partitions import HaltedPartitions
 from application.list_processed import ListProcessed
 from application.publish_event import PublishEvent
+from domain.event_types import ANY_TYPE
+from domain.validation import EventRules
 from entrypoints.config import program
 from entrypoints.config.settings import Settings
 from entrypoints.processes import parameters
 from entrypoints.processes.api import Api
 from entrypoints.processes.consumer import Consumer
+from entrypoints.processes.event_catalog import load_catalog
 from entrypoints.processes.preparation import Preparation, kafka_steps, postgres_steps
 from entrypoints.processes.readiness_checks import ApiReadiness, ConsumerReadiness
 from entrypoints.processes.resources import closed, disposed, finish_closing, opened
@@ -68,10 +71,17 @@ class Container(DeclarativeContainer):
     largest_event_bytes = Singleton(parameters.largest_event_bytes, settings)
     largest_letter_bytes = Singleton(parameters.largest_letter_bytes, settings)
 
+    # What an event may be.
+    event_catalog = Singleton(load_catalog, settings)
+    event_types = event_catalog.provided.types
+    accepted_violations = Resource(counted_violations)
+    event_rules = Singleton(EventRules, event_types, event_catalog.provided.schemas, accepted_violations)
+    record_rules = Selector(setting.schema_check, edge=Singleton(EventRules, event_types), both=event_rules)
+
     # PostgreSQL.
     database = Singleton(parameters.database, settings)
     engine = Resource(disposed, create_engine, database, application_name="user-events", pool_size=setting.db_pool_size)
-    event_store = Singleton(PostgresEventStore, engine, settle=database.provided.limits.batch)
+    event_store = Singleton(PostgresEventStore, engine, event_types, settle=database.provided.limits.batch)
     oversize_letters = Singleton(PostgresOversizeLetters, engine)
     erasures = Singleton(PostgresErasures, engine)
     partition_states = Singleton(PostgresPartitionStates, engine, topic, group)
@@ -134,8 +144,7 @@ class Container(DeclarativeContainer):
     )
 
     # Use cases.
-    event_types = Object(LEGACY_CATALOG)
-    publish_event = Singleton(PublishEvent, publisher, new_id, utc_now)
+    publish_event = Singleton(PublishEvent, event_rules, publisher, new_id, utc_now)
     list_processed = Singleton(ListProcessed, event_store)
     logged_store = Singleton(LoggedEventStore, event_store)
     logged_letters = Singleton(LoggedDeadLetterQueue, dead_letters)
@@ -143,7 +152,14 @@ class Container(DeclarativeContainer):
     pace = Singleton(parameters.pace, settings)
     dlq_limits = Singleton(parameters.dlq_limits, settings)
     consumer_loop = Singleton(
-        ConsumerLoop, source, process_event, partition_states, codec.decode, utc_now, pace=pace, dlq_limits=dlq_limits
+        ConsumerLoop,
+        source,
+        process_event,
+        partition_states,
+        Singleton(codec.decoder, record_rules),
+        utc_now,
+        pace=pace,
+        dlq_limits=dlq_limits,
     )
     audit = Singleton(
         AuditRange,
@@ -154,7 +170,8 @@ class Container(DeclarativeContainer):
         erasures,
         topic=topic,
         group=group,
-        decode=codec.decode,
+        # An event may have been stored under other rules.
+        decode=Singleton(codec.decoder, Singleton(EventRules, ANY_TYPE)),
         origin=dlq_headers.origin,
         origins=dlq_headers.origins,
     )
@@ -168,7 +185,7 @@ class Container(DeclarativeContainer):
     )
     preparation = Singleton(Preparation, steps)
     api_readiness = Singleton(ApiReadiness, event_store, publisher, preparation)
-    api = Singleton(Api, settings, event_types, publish_event, list_processed, api_readiness, preparation)
+    api = Singleton(Api, settings, event_catalog, publish_event, list_processed, api_readiness, preparation)
     consumer_readiness = Singleton(
         ConsumerReadiness,
         event_store,

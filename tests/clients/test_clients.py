@@ -12,11 +12,10 @@ from pathlib import Path
 
 import pytest
 
-from adapters.records import codec
 from domain.event import UserEvent
 from entrypoints.http.openapi.document import document
 from tests.support.api import TOPIC, an_api
-from tests.support.events import an_event, delivered
+from tests.support.events import an_event, decode, delivered
 from tests.support.server import served
 
 SOURCES = Path(__file__).parent
@@ -97,9 +96,7 @@ async def test_generated_client_publishes_and_reads(language: Language) -> None:
     async with an_api() as api, served(api.app) as port:
         await api.store.add(delivered(stored))
         said = json.loads(await run([*language.use, f"http://127.0.0.1:{port}"], folder, language.environment))
-        published, _ = (
-            event for record in api.log.records(TOPIC) if isinstance(event := codec.decode(record), UserEvent)
-        )
+        published, _ = (event for record in api.log.records(TOPIC) if isinstance(event := decode(record), UserEvent))
     assert said == {
         "eventId": str(published.id),
         "batch": ["published", "rejected"],

@@ -9,9 +9,8 @@ import pytest
 
 from application.listing import PAGE_PAYLOAD, Cursor, EventFilter, Page, StoredEvent
 from application.ports import EventStore
-from domain.event import EventType
 from tests.contracts.store_contract import StoreUnderTest
-from tests.support.events import NOON, an_event, delivered
+from tests.support.events import LOGOUT, NOON, an_event, delivered
 from tests.support.waiting import PATIENCE
 
 EVERYTHING = EventFilter()
@@ -130,8 +129,8 @@ class ListingContract:
         [
             (EventFilter(user_id="ann"), [0, 1, 2, 5]),
             (EventFilter(user_id="nobody"), []),
-            (EventFilter(event_type=EventType.LOGOUT), [1, 4]),
-            (EventFilter(user_id="ann", event_type=EventType.LOGOUT), [1]),
+            (EventFilter(event_type=LOGOUT), [1, 4]),
+            (EventFilter(user_id="ann", event_type=LOGOUT), [1]),
             (EventFilter(since=NOON + timedelta(seconds=2)), [0, 1]),
             (EventFilter(until=NOON + timedelta(seconds=2)), [2, 3, 4]),
             (EventFilter(since=NOON + timedelta(seconds=1), until=NOON + timedelta(seconds=3)), [1, 2]),

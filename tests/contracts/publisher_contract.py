@@ -10,7 +10,7 @@ from adapters.records import codec
 from application.ports import Receipt
 from domain.errors import Rejected
 from tests.contracts.harness import LogContract, LogUnderTest
-from tests.support.events import an_event
+from tests.support.events import an_event, decode
 from tests.support.waiting import PATIENCE
 
 
@@ -23,7 +23,7 @@ class PublisherContract(LogContract):
         """One receipt an event, in order, and there the log has exactly that event."""
         events = [an_event(f"user-{number}") for number in range(20)]
         receipts = await (await log.publisher()).publish(events)
-        stored = {Receipt(record.partition, record.offset): codec.decode(record) for record in await log.records()}
+        stored = {Receipt(record.partition, record.offset): decode(record) for record in await log.records()}
         assert [stored[receipt] for receipt in receipts if isinstance(receipt, Receipt)] == events
 
     async def test_receipts_of_a_long_call_have_each_offset(self, log: LogUnderTest) -> None:
@@ -35,7 +35,7 @@ class PublisherContract(LogContract):
             receipts, *others = await asyncio.gather(
                 publisher.publish(events), *(publisher.publish([single]) for single in singles)
             )
-        stored = {Receipt(record.partition, record.offset): codec.decode(record) for record in await log.records()}
+        stored = {Receipt(record.partition, record.offset): decode(record) for record in await log.records()}
         told = [*receipts, *(receipt for [receipt] in others)]
         assert [stored.pop(receipt) for receipt in told if isinstance(receipt, Receipt)] == [*events, *singles]
         assert stored == {}
@@ -67,7 +67,7 @@ class PublisherContract(LogContract):
             user = f"user-{number}"
             of_user = [record for record in records if record.key == user.encode()]
             assert len({record.partition for record in of_user}) == 1
-            assert [codec.decode(record) for record in of_user] == [each for each in events if each.user_id == user]
+            assert [decode(record) for record in of_user] == [each for each in events if each.user_id == user]
 
     async def test_nothing_to_publish_is_no_error(self, log: LogUnderTest) -> None:
         """No events, no outcomes."""
@@ -82,7 +82,7 @@ class PublisherContract(LogContract):
         assert isinstance(first, Receipt)
         assert isinstance(second, Rejected)
         assert isinstance(third, Receipt)
-        assert [codec.decode(record) for record in await log.records()] == [events[0], events[2]]
+        assert [decode(record) for record in await log.records()] == [events[0], events[2]]
 
     async def test_publishers_of_one_partition_at_once_lose_and_repeat_nothing(self, log: LogUnderTest) -> None:
         """Each record is there once, offsets strictly increase, and each publisher's own order is kept."""
@@ -101,7 +101,7 @@ class PublisherContract(LogContract):
         records = await log.records()
         offsets = [record.offset for record in records]
         assert offsets == sorted(set(offsets))
-        by_place = {Receipt(record.partition, record.offset): codec.decode(record) for record in records}
+        by_place = {Receipt(record.partition, record.offset): decode(record) for record in records}
         assert len(by_place) == 200
         for own, given in zip(events, receipts, strict=True):
             assert given == sorted(given)

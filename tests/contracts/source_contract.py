@@ -4,7 +4,6 @@ import asyncio
 
 import pytest
 
-from adapters.records import codec
 from application.ports import EventSource
 from domain.dead_letter import Record
 from domain.errors import Unavailable
@@ -22,7 +21,7 @@ from tests.contracts.harness import (
     share,
     size,
 )
-from tests.support.events import an_event
+from tests.support.events import an_event, decode
 from tests.support.listeners import Witness
 from tests.support.waiting import PATIENCE
 
@@ -43,7 +42,7 @@ class SourceContract(LogContract):
         for partition in ALL:
             own = [record for record in records if record.partition == partition]
             assert [record.offset for record in own] == list(range(10))
-            assert [codec.decode(record) for record in own] == events[partition * 10 : partition * 10 + 10]
+            assert [decode(record) for record in own] == events[partition * 10 : partition * 10 + 10]
 
     async def test_records_are_delivered_by_partition(self, log: LogUnderTest, source: EventSource) -> None:
         """Each under the number of its own, and no partition without a record."""

@@ -16,8 +16,8 @@ from hypothesis import HealthCheck, given, settings
 from application.listing import EventFilter, Page, StoredEvent
 from application.ports import EventStore, Outcome
 from domain.errors import Rejected
-from domain.event import EventType, UserEvent
-from tests.support.events import NOON, an_event, delivered
+from domain.event import UserEvent
+from tests.support.events import LOGOUT, NOON, PRODUCT_VIEW, an_event, delivered
 from tests.support.strategies import events as any_event
 from tests.support.waiting import PATIENCE
 
@@ -53,7 +53,7 @@ class AddContract:
 
     async def test_new_event_is_stored_as_it_was_read(self, store: EventStore) -> None:
         """The row says what the event said, and when it was made."""
-        event = an_event("Jörg", b'{"a": [1, 2.50, "\\u00e4"], "b": null}', event_type=EventType.PRODUCT_VIEW)
+        event = an_event("Jörg", b'{"a": [1, 2.50, "\\u00e4"], "b": null}', event_type=PRODUCT_VIEW)
         before = await store.settled_until()
         assert await store.add(delivered(event)) == [STORED]
         row = await store.get(event.id)
@@ -100,7 +100,7 @@ class AddContract:
         "changed",
         [
             {"user_id": "someone-else"},
-            {"event_type": EventType.LOGOUT},
+            {"event_type": LOGOUT},
             {"payload": b'{"a":1,"b":[true,null]}'},
             {"payload": b'{"a":true,"b":[1,null]}'},
             {"payload": b'{"a":"1","b":[1,null]}'},

@@ -20,7 +20,7 @@ from tests.fuzz.test_queries import queries
 from tests.support import strategies
 from tests.support.api import TOPIC, Api
 from tests.support.bombs import zstd
-from tests.support.events import delivered
+from tests.support.events import decode, delivered
 from tests.support.json_bytes import records
 
 _NOT_SUPPORTED = {501, 505}
@@ -113,7 +113,7 @@ async def test_no_request_makes_a_5xx(api: Api, sent: list[bytes]) -> None:
     api.store.rows.clear()
     with capture_logs() as lines:
         came = await exchange(api.app, [b"".join(sent)])
-        published = [codec.decode(record) for record in api.log.records(TOPIC)]
+        published = [decode(record) for record in api.log.records(TOPIC)]
         stored = [event for event in published if isinstance(event, UserEvent)]
         assert len(stored) == len(published)
         await api.store.add(delivered(*stored))

@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from hypothesis import given
 from hypothesis import strategies as st
 
-from adapters.records import codec
 from domain.event import UserEvent
 from entrypoints.http.problems import HttpProblem
 from entrypoints.http.requests.batch_items import BatchSplitter
@@ -14,6 +13,7 @@ from entrypoints.http.requests.json_splitter import MalformedJson
 from tests.fuzz.damage import damaged
 from tests.fuzz.test_event_bodies import parsed
 from tests.support.api import TOPIC, Api
+from tests.support.events import decode
 from tests.support.json_bytes import skipped_values
 
 _MAX_ITEMS = 4
@@ -98,7 +98,7 @@ async def test_invalid_item_does_not_affect_neighbours(api: Api, items: list[byt
     assert [result["status"] == "published" for result in response.json()["results"]] == is_good
     records = api.log.records(TOPIC)
     assert len(records) == sum(is_good)
-    assert all(isinstance(codec.decode(record), UserEvent) for record in records)
+    assert all(isinstance(decode(record), UserEvent) for record in records)
 
 
 def taken_apart(items: Iterator[bytes | None]) -> list[bytes]:

@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from application.listing import Cursor, StoredEvent
+from domain.event_types import LEGACY_TYPES
 from domain.validation import Invalid
 from entrypoints.http.requests import query
 from tests.fuzz.damage import damaged
@@ -49,13 +50,13 @@ queries = st.binary(max_size=60) | damaged(parameters.map(lambda pairs: urlencod
 def test_any_query_parses_or_is_invalid(query_string: bytes, place: Cursor, most: int | None) -> None:
     """The next page has the same filters."""
     try:
-        asked = query.parse(query_string, most)
+        asked = query.parse(query_string, LEGACY_TYPES, most)
     except Invalid as invalid:
         assert invalid.problems
         return
     link = asked.next_page(place)
     assert len(link) < _MAX_LINK_CHARS - len("/events/processed?")
-    following = query.parse(link.encode("ascii"), most)
+    following = query.parse(link.encode("ascii"), LEGACY_TYPES, most)
     assert following == replace(asked, after=place, has_bom=following.has_bom)
 
 

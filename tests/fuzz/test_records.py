@@ -8,7 +8,7 @@ from adapters.records import codec
 from domain.dead_letter import Failure, FailureKind
 from domain.event import UserEvent
 from tests.fuzz.damage import damaged
-from tests.support.events import a_record
+from tests.support.events import a_record, decode
 from tests.support.json_bytes import records
 from tests.support.strategies import events
 
@@ -23,12 +23,12 @@ record_times = st.integers(-(1 << 63), (1 << 63) - 1) | st.integers(-2, 253_402_
 def test_any_record_is_an_event_or_a_failure_of_its_own(value: bytes | None, milliseconds: int) -> None:
     """Never a failure of our code; an event that has been read reads the same when it is written again."""
     record = structs.replace(a_record(value), timestamp=milliseconds)
-    found = codec.decode(record)
+    found = decode(record)
     if isinstance(found, Failure):
         assert found.kind in {FailureKind.UNDECODABLE, FailureKind.INVALID}
         assert found.reason.isprintable()
     else:
-        assert codec.decode(structs.replace(record, value=codec.encode(found))) == found
+        assert decode(structs.replace(record, value=codec.encode(found))) == found
         assert codec.encode_key(found).decode() == found.user_id
 
 
@@ -36,4 +36,4 @@ def test_any_record_is_an_event_or_a_failure_of_its_own(value: bytes | None, mil
 def test_written_event_reads_as_itself(event: UserEvent, milliseconds: int) -> None:
     """Whatever the time of its record."""
     record = structs.replace(a_record(codec.encode(event)), timestamp=milliseconds)
-    assert codec.decode(record) == event
+    assert decode(record) == event

@@ -10,10 +10,11 @@ import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.event import EventType
+from domain.event_types import LEGACY_TYPES
 from domain.payload_rules import MAX_PAYLOAD_DEPTH, MAX_PRINTED_BYTES, check_payload, printed_bytes
-from domain.validation import MAX_USER_ID_CHARS, Invalid, validate
+from domain.validation import MAX_USER_ID_CHARS, Invalid
 from tests.fuzz.damage import damaged
+from tests.support.events import RULES
 from tests.support.json_bytes import skipped_payloads, timestamps
 from tests.support.strategies import moments
 
@@ -35,7 +36,7 @@ anything = st.recursive(
 )
 ids = st.uuids() | st.uuids().map(str) | st.uuids().map(lambda made: f"{{{made}}}") | anything
 user_ids = st.sampled_from(["a", "ü" * MAX_USER_ID_CHARS]) | st.text(max_size=4) | st.sampled_from(_texts) | anything
-types = st.sampled_from(EventType) | st.sampled_from([*EventType]).map(str) | anything
+types = st.sampled_from(LEGACY_TYPES.names) | anything
 times = moments | st.none() | st.datetimes() | timestamps.map(lambda text: text.decode().strip('"')) | anything
 
 
@@ -63,7 +64,7 @@ def test_any_fields_are_an_event_or_invalid(
 ) -> None:
     """Of any type, as JSON has them; the problems name fields."""
     try:
-        event = validate(event_id, user_id, event_type, timestamp, b"{}")
+        event = RULES.validate(event_id, user_id, event_type, timestamp, b"{}")
     except Invalid as invalid:
         assert invalid.problems
         assert {problem.field for problem in invalid.problems} <= {"eventId", "userId", "eventType", "timestamp"}
@@ -71,7 +72,7 @@ def test_any_fields_are_an_event_or_invalid(
         assert not _REFUSED_CHARACTERS.search(event.user_id)
         assert 1 <= len(event.user_id) <= MAX_USER_ID_CHARS
         assert event.occurred_at is None or event.occurred_at.tzinfo is UTC
-        assert validate(*event) == event
+        assert RULES.validate(*event) == event
 
 
 def as_jsonb(payload: bytes) -> Any:

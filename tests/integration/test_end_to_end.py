@@ -5,8 +5,7 @@ import json
 from uuid import UUID, uuid4
 
 from adapters.records import codec
-from domain.event import EventType
-from tests.support.events import an_event
+from tests.support.events import LOGOUT, an_event
 from tests.support.waiting import eventually
 from tests.support.world import World, as_records
 
@@ -100,7 +99,7 @@ async def test_another_event_under_a_taken_id_is_a_conflict(world: World) -> Non
     first = an_event(event_id=taken)
     others = [
         an_event(event_id=taken, user_id="user-2"),
-        an_event(event_id=taken, event_type=EventType.LOGOUT),
+        an_event(event_id=taken, event_type=LOGOUT),
         an_event(event_id=taken, payload=b'{"page":"/"}'),
     ]
     await world.make_topic()

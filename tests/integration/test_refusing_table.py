@@ -22,7 +22,7 @@ from application.consume.pace import Backoff, Pace
 from application.consume.process_event import ProcessEvent
 from domain.errors import WrongDeployment
 from domain.event import UserEvent
-from tests.support.events import an_event
+from tests.support.events import an_event, decode
 from tests.support.postgres import PostgresServer
 from tests.support.waiting import eventually
 
@@ -52,7 +52,7 @@ class Moving:
             self.source,
             process,
             MemoryPartitionStates("events", "group"),
-            codec.decode,
+            decode,
             lambda: datetime.now(UTC),
             pace=Pace(batch_size=batch_size, poll_wait=0.02, backoff=Backoff(0.01, 0.05)),
             dlq_limits=DlqLimits(),

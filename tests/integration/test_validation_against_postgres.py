@@ -12,7 +12,7 @@ from application.ports import Outcome
 from domain.event import UserEvent
 from domain.payload_rules import MAX_DIGITS, MAX_PAYLOAD_DEPTH, MAX_PRINTED_BYTES, printed_bytes
 from domain.validation import MAX_USER_ID_CHARS
-from tests.support.events import a_record, an_event, delivered
+from tests.support.events import a_record, an_event, decode, delivered
 from tests.support.json_bytes import numbers, payloads, records
 
 
@@ -38,14 +38,14 @@ against_postgres = settings(
 async def test_payload_that_passes_is_taken_as_jsonb(engine: AsyncEngine, texts: list[bytes]) -> None:
     """Escapes, surrogates, control characters, numbers and nesting on either side of every limit."""
     values = [codec.encode(an_event()).replace(b'{"page":"/home"}', text) for text in texts]
-    await assert_storable(engine, *(codec.decode(a_record(value)) for value in values))
+    await assert_storable(engine, *(decode(a_record(value)) for value in values))
 
 
 @given(values=st.lists(records(), max_size=10))
 @against_postgres
 async def test_record_that_passes_is_taken_as_a_row(engine: AsyncEngine, values: list[bytes]) -> None:
     """Whatever its id, user, time and unknown keys."""
-    await assert_storable(engine, *(codec.decode(a_record(value)) for value in values))
+    await assert_storable(engine, *(decode(a_record(value)) for value in values))
 
 
 @given(start=st.integers(0, 160), length=st.integers(0, 3), raw=st.binary(max_size=3), text=payloads)
@@ -56,7 +56,7 @@ async def test_damaged_record_that_passes_is_taken_as_a_row(
 ) -> None:
     """Raw bytes in the place of some of its own."""
     value = codec.encode(an_event()).replace(b'{"page":"/home"}', text)
-    await assert_storable(engine, codec.decode(a_record(value[:start] + raw + value[start + length :])))
+    await assert_storable(engine, decode(a_record(value[:start] + raw + value[start + length :])))
 
 
 @given(texts=st.lists(payloads, max_size=20))
@@ -83,7 +83,7 @@ async def test_foretold_length_of_numbers_is_close(engine: AsyncEngine, numbers:
 
 def decoded(payload: bytes) -> UserEvent | object:
     """Read a record with such a payload."""
-    return codec.decode(a_record(codec.encode(an_event()).replace(b'{"page":"/home"}', payload)))
+    return decode(a_record(codec.encode(an_event()).replace(b'{"page":"/home"}', payload)))
 
 
 async def printed_lengths(engine: AsyncEngine, payloads: list[bytes]) -> list[int]:
@@ -106,6 +106,6 @@ async def test_limits_themselves_are_storable(engine: AsyncEngine) -> None:
         number + b"e-%d" % MAX_DIGITS,
     ]
     events = [an_event(user_id, b'{"a":' + value + b"}") for value in values]
-    decoded = [codec.decode(a_record(codec.encode(event))) for event in events]
+    decoded = [decode(a_record(codec.encode(event))) for event in events]
     assert decoded == events
     await assert_storable(engine, *decoded)

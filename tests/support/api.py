@@ -15,6 +15,7 @@ from adapters.system import new_id
 from application.event_catalog import LEGACY_CATALOG, EventCatalog
 from application.list_processed import ListProcessed
 from application.publish_event import PublishEvent
+from domain.validation import EventRules
 from entrypoints.http.app import create_app
 from entrypoints.http.prefix import Prefix
 from entrypoints.processes.health import Check, Readiness
@@ -86,7 +87,7 @@ async def an_api(
     }
     readiness = Readiness(checks, timeout=0.05, clock=clock)
     app = create_app(
-        PublishEvent(publisher, new_id, clock),
+        PublishEvent(EventRules(event_types.types, event_types.schemas), publisher, new_id, clock),
         ListProcessed(store),
         readiness,
         event_types=event_types,

@@ -2,9 +2,9 @@
 
 from typing import Any
 
-from adapters.records import codec
 from domain.event import UserEvent
 from tests.support.api import TOPIC, Api
+from tests.support.events import decode
 
 EVENT_ID = "0198f3c0-1111-7abc-8def-0123456789ab"
 NDJSON = "application/x-ndjson"
@@ -14,7 +14,7 @@ UNSTORABLE = b'{"userId":"user-1","eventType":"JUMP","eventId":"%s"}' % EVENT_ID
 
 def published(api: Api) -> list[UserEvent]:
     """Read the events in the log, partition by partition."""
-    events = [codec.decode(record) for record in api.log.records(TOPIC)]
+    events = [decode(record) for record in api.log.records(TOPIC)]
     return [event for event in events if isinstance(event, UserEvent)]
 
 

@@ -14,7 +14,7 @@ from application.consume.pace import Backoff, Pace
 from application.consume.process_event import ProcessEvent
 from application.ports import RebalanceListener
 from domain.event import UserEvent
-from tests.support.events import NOON, an_event
+from tests.support.events import NOON, an_event, decode
 from tests.support.waiting import PATIENCE
 from tests.support.watched import UNSTORABLE, WatchedDeadLetters, WatchedStore
 
@@ -61,6 +61,8 @@ class WatchedSource(MemorySource):
 class ConsumerWorld:
     """A log, one member of its group, and where its records go."""
 
+    decode = staticmethod(decode)
+
     def __init__(self, pace: Pace = PACE, before: "ConsumerWorld | None" = None, *, partitions: int = 3) -> None:
         """`before`: the world of a consumer whose successor this one is."""
         self.now = NOON
@@ -72,7 +74,7 @@ class ConsumerWorld:
         self.letters: WatchedDeadLetters = WatchedDeadLetters() if before is None else before.letters
         process = ProcessEvent(self.store, self.letters, self._clock)
         self.consumer = ConsumerLoop(
-            self.source, process, self.states, codec.decode, self._clock, pace=pace, dlq_limits=LIMITS
+            self.source, process, self.states, self.decode, self._clock, pace=pace, dlq_limits=LIMITS
         )
         self.stop = asyncio.Event()
 

@@ -9,9 +9,16 @@ from adapters.records.log_record import LogRecord
 from application.consume.process_event import Reading
 from application.ports import Delivery
 from domain.dead_letter import DeadLetter, Failure, FailureKind, Record
-from domain.event import EventType, UserEvent
+from domain.event import UserEvent
+from domain.event_types import LEGACY_TYPES, EventType
+from domain.validation import EventRules
 
 NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
+LOGIN, LOGOUT, PRODUCT_VIEW = LEGACY_TYPES.names
+RULES = EventRules(LEGACY_TYPES)
+"""What the service accepts unless it is told otherwise."""
+decode = codec.decoder(RULES)
+"""Reads a record's value."""
 
 
 def an_event(
@@ -19,7 +26,7 @@ def an_event(
     payload: bytes = b'{"page":"/home"}',
     *,
     event_id: UUID | None = None,
-    event_type: EventType = EventType.LOGIN,
+    event_type: EventType = LOGIN,
     occurred_at: datetime = NOON,
 ) -> UserEvent:
     """Make an event with a new id unless one is given."""
@@ -47,7 +54,7 @@ def delivered(*events: UserEvent) -> list[Delivery]:
 
 def readings_of(batch: Sequence[Record]) -> list[Reading]:
     """Decode records."""
-    contents = [(record, codec.decode(record)) for record in batch]
+    contents = [(record, decode(record)) for record in batch]
     return [Delivery(record, content) if isinstance(content, UserEvent) else content for record, content in contents]
 
 

@@ -3,9 +3,9 @@
 import json
 from typing import Any
 
-from adapters.records import codec
 from domain.event import UserEvent
 from tests.support.api import TOPIC, Api
+from tests.support.events import decode
 
 EVENT_ID = "0198f3c0-1111-7abc-8def-0123456789ab"
 
@@ -18,6 +18,6 @@ def body(**fields: Any) -> bytes:
 def published(api: Api) -> UserEvent:
     """Read the one event in the log."""
     [record] = api.log.records(TOPIC)
-    event = codec.decode(record)
+    event = decode(record)
     assert isinstance(event, UserEvent)
     return event

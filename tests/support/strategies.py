@@ -5,7 +5,8 @@ from datetime import UTC, datetime
 
 from hypothesis import strategies as st
 
-from domain.event import EventType, UserEvent
+from domain.event import UserEvent
+from domain.event_types import LEGACY_TYPES
 from domain.validation import MAX_USER_ID_CHARS
 
 # Neither NUL nor a lone surrogate: the validator and UTF-8 refuse them.
@@ -31,7 +32,7 @@ events = st.builds(
     UserEvent,
     id=st.uuids(),
     user_id=user_ids,
-    event_type=st.sampled_from(EventType),
+    event_type=st.sampled_from(LEGACY_TYPES.names),
     occurred_at=moments,
     payload=payloads,
 )

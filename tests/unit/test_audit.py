@@ -22,7 +22,7 @@ from application.audit import AuditRange, Disposition, Finding, Missing
 from application.ports import Delivery, Outcome, Span, Stretch
 from domain.errors import Rejected, Unavailable
 from domain.event import UserEvent
-from tests.support.events import NOON, a_dead_letter, an_event
+from tests.support.events import NOON, a_dead_letter, an_event, decode
 
 HOUR = timedelta(hours=1)
 POISON = b"{oops"
@@ -82,7 +82,7 @@ class World:
             self.erasures,
             topic="events",
             group="group",
-            decode=codec.decode,
+            decode=decode,
             origin=dlq_headers.origin,
             origins=dlq_headers.origins,
         )

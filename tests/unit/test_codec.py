@@ -11,9 +11,13 @@ from hypothesis import strategies as st
 from msgspec import structs
 
 from adapters.records import codec
-from domain.dead_letter import Failure, FailureKind
-from domain.event import EventType, UserEvent
-from tests.support.events import NOON, a_record, an_event
+from domain.dead_letter import MAX_REASON_CHARS, Failure, FailureKind
+from domain.event import UserEvent
+from domain.event_types import EventTypes
+from domain.payload_schema import Violation
+from domain.validation import EventRules
+from tests.support.events import NOON, PRODUCT_VIEW, a_record, an_event, decode
+from tests.support.schemas import ORDER, FakeSchema
 from tests.support.strategies import events
 
 NO_TIME = "must be an RFC 3339 date and time, for instance 2026-01-31T12:00:00Z"
@@ -22,19 +26,19 @@ VALUE = (
     '{"eventId":"0198f3c0-1111-7abc-8def-0123456789ab","userId":"Jörg","eventType":"PRODUCT_VIEW",'
     '"timestamp":"2026-11-22T12:00:00.000Z","payload":{ "b" : 1.0, "a":"\\u00e4 ä" }}'
 ).encode()
-EVENT = UserEvent(EVENT_ID, "Jörg", EventType.PRODUCT_VIEW, NOON, '{ "b" : 1.0, "a":"\\u00e4 ä" }'.encode())
+EVENT = UserEvent(EVENT_ID, "Jörg", PRODUCT_VIEW, NOON, '{ "b" : 1.0, "a":"\\u00e4 ä" }'.encode())
 
 
 def decoded(value: bytes | None) -> UserEvent:
     """Decode a record's value that must be an event."""
-    event = codec.decode(a_record(value))
+    event = decode(a_record(value))
     assert isinstance(event, UserEvent)
     return event
 
 
 def failure(value: bytes | None) -> Failure:
     """Decode a record's value that must not be an event."""
-    found = codec.decode(a_record(value))
+    found = decode(a_record(value))
     assert isinstance(found, Failure)
     return found
 
@@ -193,10 +197,10 @@ def test_headers_as_json_keep_every_byte(headers: list[tuple[str, bytes | None]]
 def test_event_without_any_time_is_an_event(milliseconds: int) -> None:
     """When it happened is not known, and no other time is made up; written again it says so."""
     record = structs.replace(a_record(fields()), timestamp=milliseconds)
-    event = codec.decode(record)
+    event = decode(record)
     assert isinstance(event, UserEvent)
     assert event.occurred_at is None
-    assert codec.decode(structs.replace(record, value=codec.encode(event))) == event
+    assert decode(structs.replace(record, value=codec.encode(event))) == event
 
 
 def test_failures_of_one_cause_share_a_fingerprint() -> None:
@@ -210,3 +214,27 @@ def test_failures_of_one_cause_share_a_fingerprint() -> None:
 def test_value_with_an_unknown_key_of_bad_bytes_is_judged_by_what_is_known() -> None:
     """Nobody reads what nobody knows."""
     assert decoded(b'{"v":"\xff",' + codec.encode(an_event())[1:]).user_id == "user-1"
+
+
+def test_payload_that_breaks_its_schema_is_invalid() -> None:
+    """The reason has the place, and no value."""
+    rules = EventRules(EventTypes([ORDER]), {ORDER: FakeSchema()})
+    found = codec.decoder(rules)(a_record(fields(eventType="ORDER_PLACED", payload={"price": "bad"})))
+    assert found == Failure(FailureKind.INVALID, "payload: /price must be at least 0", "Invalid")
+
+
+@pytest.mark.parametrize("event_type", ["SIGNUP", "", None, ...])
+def test_type_that_is_not_accepted_is_invalid(event_type: object) -> None:
+    """With the legacy service's types in the reason."""
+    assert failure(fields(eventType=event_type)) == Failure(
+        FailureKind.INVALID, "eventType: must be one of LOGIN, LOGOUT, PRODUCT_VIEW", "Invalid"
+    )
+
+
+def test_reason_stays_short() -> None:
+    """Names of members may be long."""
+    violations = [Violation(f"/{'x' * 250}{index}", "type", "must be a string") for index in range(20)]
+    rules = EventRules(EventTypes([ORDER]), {ORDER: FakeSchema(*violations)})
+    found = codec.decoder(rules)(a_record(fields(eventType="ORDER_PLACED", payload={"price": "bad"})))
+    assert isinstance(found, Failure)
+    assert len(found.reason) == MAX_REASON_CHARS

@@ -3,10 +3,13 @@
 from collections.abc import AsyncIterator, Callable
 from inspect import isawaitable
 from operator import methodcaller
+from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from dependency_injector import providers
+from structlog.testing import capture_logs
 
 from adapters.kafka.consumer.event_source import KafkaEventSource
 from adapters.kafka.dead_letter_queue import KafkaDeadLetterQueue
@@ -19,14 +22,20 @@ from adapters.postgres.event_log.event_publisher import PostgresEventPublisher
 from adapters.postgres.event_log.event_source import PostgresEventSource
 from adapters.postgres.event_log.log_reader import PostgresLogReader
 from adapters.postgres.events.event_store import PostgresEventStore
+from adapters.records import codec
 from application.audit import AuditRange
 from application.halted_partitions import HaltedPartitions
 from application.publish_event import Draft, Published, PublishEvent
+from domain.event import UserEvent
+from domain.event_types import EventType
+from domain.validation import Invalid
 from entrypoints.config.environment import load_settings
+from entrypoints.config.errors import SettingsError
 from entrypoints.container import Container, assembled
 from entrypoints.processes.api import Api
 from entrypoints.processes.consumer import Consumer
-from tests.support.events import NOON
+from tests.support.events import NOON, a_record, an_event
+from tests.support.schema_folders import write
 
 # Nobody listens there, and nobody has to.
 NOWHERE = {"KAFKA_BROKER": "127.0.0.1:1", "DB_HOST": "127.0.0.1", "DB_PORT": "1"}
@@ -56,11 +65,13 @@ MakeContainer = Callable[..., Container]
 
 @pytest.fixture
 async def container() -> AsyncIterator[MakeContainer]:
-    """Makes containers, and closes in the end what they opened."""
+    """Makes containers of settings and parts, and closes in the end what they opened."""
     made: list[Container] = []
 
-    def make(event_log: str, **parts: providers.Provider[Any]) -> Container:
-        made.append(Container(settings=load_settings({**NOWHERE, "EVENT_LOG": event_log}), **parts))
+    def make(event_log: str, **given: str | providers.Provider[Any]) -> Container:
+        stated = {name: value for name, value in given.items() if isinstance(value, str)}
+        parts = {name: part for name, part in given.items() if name not in stated}
+        made.append(Container(settings=load_settings({**NOWHERE, "EVENT_LOG": event_log, **stated}), **parts))
         return made[-1]
 
     yield make
@@ -140,3 +151,68 @@ def test_settings_of_a_wrong_type_are_refused() -> None:
     made = Container(settings=providers.Object({"port": 3000}))
     with pytest.raises(Exception, match="is not an instance of"):
         made.settings()
+
+
+@pytest.fixture
+def with_schema(tmp_path: Path) -> dict[str, str]:
+    """Settings with a schema for one type."""
+    write(tmp_path, {"ORDER_PLACED.json": {"required": ["sku"]}})
+    return {"EVENT_TYPES": "LOGIN", "EVENT_SCHEMAS": str(tmp_path)}
+
+
+def is_accepted(container: Container, event_type: str, payload: bytes = b"{}") -> bool:
+    """Tell whether the consumer would store an event."""
+    decode = codec.decoder(container.record_rules())
+    event = an_event(event_type=EventType(event_type), payload=payload)
+    return isinstance(decode(a_record(codec.encode(event))), UserEvent)
+
+
+@pytest.mark.parametrize(("where", "is_stored"), [("edge", True), ("both", False)])
+async def test_payloads_of_records_are_checked_where_settings_say_so(
+    where: str, with_schema: dict[str, str], container: MakeContainer, *, is_stored: bool
+) -> None:
+    """The type is checked in any case, the payload of a request, too."""
+    made = container("kafka", **with_schema, SCHEMA_CHECK=where)
+    assert is_accepted(made, "ORDER_PLACED", b'{"sku":1}')
+    assert is_accepted(made, "ORDER_PLACED") is is_stored
+    assert not is_accepted(made, "LOGOUT")
+    with pytest.raises(Invalid):
+        made.event_rules().validate(uuid4(), "u", "ORDER_PLACED", NOON, b"{}")
+
+
+async def test_audit_reads_events_of_any_type(with_schema: dict[str, str]) -> None:
+    """They may have been stored under other settings."""
+    async with assembled(
+        load_settings(NOWHERE | with_schema | {"SCHEMA_CHECK": "both"}), methodcaller("audit")
+    ) as audit:
+        for event_type in ("ORDER_PLACED", "LOGOUT", "x"):
+            event = an_event(event_type=EventType(event_type), payload=b"{}")
+            assert audit.decode(a_record(codec.encode(event))) == event
+
+
+@event_logs
+@pytest.mark.parametrize("process", ["api", "consumer"])
+async def test_wrong_schemas_end_the_start(event_log: str, process: str, tmp_path: Path) -> None:
+    """With all mistakes at once, as other settings."""
+    write(tmp_path, {"A.json": {"type": "objekt"}, "B.json": "{"})
+    settings = load_settings({**NOWHERE, "EVENT_LOG": event_log, "EVENT_SCHEMAS": str(tmp_path)})
+    with pytest.raises(SettingsError) as caught:
+        async with assembled(settings, methodcaller(process)):
+            pass
+    places = [problem.split(": ")[:2] for problem in caught.value.problems]
+    assert places == [["EVENT_SCHEMAS", "A.json#/type"], ["EVENT_SCHEMAS", "B.json"]]
+
+
+async def test_accepted_violations_are_told_when_the_process_ends(with_schema: dict[str, str], tmp_path: Path) -> None:
+    """Each process counts its own."""
+    write(tmp_path, {"ORDER_PLACED.json": {"required": ["sku"], "x-on-violation": "accept"}})
+    settings = load_settings(NOWHERE | with_schema)
+    with capture_logs() as lines:
+        async with assembled(settings, methodcaller("event_rules")) as rules:
+            for _ in range(3):
+                rules.validate(uuid4(), "u", "ORDER_PLACED", NOON, b"{}")
+    told = [line for line in lines if line["event"] == "payloads break their schema and are accepted"]
+    assert [(line["eventType"], line["keyword"], line["pointer"], line["events"]) for line in told] == [
+        ("ORDER_PLACED", "required", "", 1),
+        ("ORDER_PLACED", "required", "", 2),
+    ]

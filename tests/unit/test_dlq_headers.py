@@ -6,7 +6,7 @@ from uuid import UUID
 import pytest
 
 from adapters.records import dlq_headers
-from domain.dead_letter import Origin
+from domain.dead_letter import MAX_REASON_CHARS, Origin
 from tests.support.events import a_dead_letter, a_record
 
 EVENT_ID = UUID("0198f3c0-1111-7abc-8def-0123456789ab")
@@ -39,7 +39,7 @@ def test_dead_letter_names_its_origin_and_its_reason() -> None:
 def test_long_reason_is_cut_and_any_character_can_be_told() -> None:
     """The headers stay within the bytes that the dead-letter topic leaves for them."""
     headers = dict(dlq_headers.render(a_dead_letter(a_record(b"{"), reason="\ud800" + "ä" * 10_000)))
-    assert headers["dlq.error.message"] == b"?" + "ä".encode() * (dlq_headers.MAX_REASON_CHARS - 1)
+    assert headers["dlq.error.message"] == b"?" + "ä".encode() * (MAX_REASON_CHARS - 1)
 
 
 def test_replays_keep_the_first_origin_tell_the_last_error_and_never_grow() -> None:

@@ -54,3 +54,12 @@ def test_long_lists_are_cut_in_messages() -> None:
     types = EventTypes.of(",".join(f"t{index}" for index in range(1_000)))
     with pytest.raises(ValueError, match=r"t19 and 980 more$"):
         types.parse("x")
+
+
+def test_any_types_that_were_seen_are_remembered_up_to_a_bound() -> None:
+    """A name is checked once, and clients cannot fill the memory."""
+    types = EventTypes.of("*")
+    for index in range(2_000):
+        types.parse(f"t{index}")
+    assert types.parse("t0") is types.parse(f"t{0}")
+    assert (len(types.known), types.names) == (1_000, ())

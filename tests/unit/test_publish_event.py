@@ -7,13 +7,12 @@ from uuid import UUID, uuid4
 import pytest
 
 from adapters.memory import MemoryLog, MemoryPublisher
-from adapters.records import codec
 from application.ports import Receipt
 from application.publish_event import Draft, NotPublished, Published, PublishEvent
 from domain.errors import Rejected, Unavailable, WrongDeployment
-from domain.event import EventType, UserEvent
+from domain.event import UserEvent
 from domain.validation import Invalid
-from tests.support.events import NOON
+from tests.support.events import LOGIN, LOGOUT, NOON, RULES, decode
 
 NEW_ID = UUID("0198f3c0-1111-7abc-8def-0123456789ab")
 DRAFT = Draft("user-1", "LOGIN", b'{"page": "/"}')
@@ -35,14 +34,14 @@ def publisher(log: MemoryLog) -> MemoryPublisher:
 @pytest.fixture
 def publish(publisher: MemoryPublisher) -> PublishEvent:
     """The use case, which always makes the same id at the same time."""
-    return PublishEvent(publisher, lambda: NEW_ID, lambda: NOON)
+    return PublishEvent(RULES, publisher, lambda: NEW_ID, lambda: NOON)
 
 
 async def test_missing_id_time_and_payload_are_made(publish: PublishEvent, log: MemoryLog) -> None:
     """A client has to state the user and the type only."""
     assert await publish([Draft("user-1", "LOGOUT")]) == [Published(NEW_ID, Receipt(0, 0))]
     (record,) = log.records("events")
-    assert codec.decode(record) == UserEvent(NEW_ID, "user-1", EventType.LOGOUT, NOON, b"{}")
+    assert decode(record) == UserEvent(NEW_ID, "user-1", LOGOUT, NOON, b"{}")
 
 
 async def test_stated_id_time_and_payload_are_kept(publish: PublishEvent, log: MemoryLog) -> None:
@@ -50,7 +49,7 @@ async def test_stated_id_time_and_payload_are_kept(publish: PublishEvent, log: M
     own_id, moment = uuid4(), NOON - timedelta(days=1)
     await publish([replace(DRAFT, event_id=str(own_id), timestamp=moment.isoformat())])
     (record,) = log.records("events")
-    assert codec.decode(record) == UserEvent(own_id, "user-1", EventType.LOGIN, moment, b'{"page": "/"}')
+    assert decode(record) == UserEvent(own_id, "user-1", LOGIN, moment, b'{"page": "/"}')
 
 
 async def test_each_draft_has_its_own_outcome_in_order(publish: PublishEvent, log: MemoryLog) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Final
 
 ROOT: Final = Path(__file__).parents[2]
-MOST_FUNCTIONS: Final = 148
+MOST_FUNCTIONS: Final = 147
 """Lower it whenever the trip becomes shorter; `python -m tools.trip` lists the functions."""
 
 

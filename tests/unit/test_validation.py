@@ -7,11 +7,14 @@ from uuid import UUID
 import pytest
 from hypothesis import given
 
-from domain.event import EventType, UserEvent
+from domain.event import UserEvent
+from domain.event_types import LEGACY_TYPES, EventType
 from domain.payload_rules import MAX_DIGITS, MAX_PAYLOAD_DEPTH, MAX_PRINTED_BYTES
-from domain.validation import MAX_USER_ID_CHARS, Invalid, Problem, validate
+from domain.validation import MAX_USER_ID_CHARS, Invalid, Problem
+from tests.support.events import LOGIN, RULES
 from tests.support.strategies import events
 
+validate = RULES.validate
 EVENT_ID = "0198f3c0-1111-7abc-8def-0123456789ab"
 GOOD: dict[str, Any] = {
     "event_id": EVENT_ID,
@@ -47,7 +50,7 @@ def numbers(number: bytes, count: int) -> bytes:
 def test_fields_as_text_become_an_event() -> None:
     """Each field has its own type; the payload stays as it is."""
     assert validate(**GOOD) == UserEvent(
-        UUID(EVENT_ID), "user-1", EventType.LOGIN, datetime(2026, 11, 22, 12, 0, 0, 123_000, tzinfo=UTC), b"{}"
+        UUID(EVENT_ID), "user-1", LOGIN, datetime(2026, 11, 22, 12, 0, 0, 123_000, tzinfo=UTC), b"{}"
     )
 
 
@@ -118,10 +121,10 @@ def test_user_id_that_cannot_be_stored_is_refused(user_id: object, message: str)
     assert problems(user_id=user_id) == [("userId", message)]
 
 
-@pytest.mark.parametrize("event_type", list(EventType))
+@pytest.mark.parametrize("event_type", LEGACY_TYPES.names)
 def test_each_event_type_is_known_by_its_name(event_type: EventType) -> None:
-    """As text and as a member alike."""
-    assert validate(**GOOD | {"event_type": event_type.value}).event_type is event_type
+    """All events of a type share one object."""
+    assert validate(**GOOD | {"event_type": "".join(event_type)}).event_type is event_type
 
 
 @pytest.mark.parametrize("event_type", [None, 1, "", "login", "LOGIN ", "PURCHASE", ["LOGIN"], {"LOGIN": 1}])

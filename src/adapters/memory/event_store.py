@@ -13,9 +13,12 @@ from application.listing import MAX_PRINTED_NUMBERS, PAGE_PAYLOAD, Cursor, Event
 from application.ports import Delivery, Outcome
 from domain.errors import Rejected
 from domain.event import UserEvent
+from domain.event_types import ANY_TYPE
 from domain.payload_rules import printed_bytes
-from domain.validation import Invalid, validate
+from domain.validation import EventRules, Invalid
 
+_RULES = EventRules(ANY_TYPE)
+"""The database has none for types."""
 _DAWN = datetime.min.replace(tzinfo=UTC)
 
 
@@ -91,7 +94,7 @@ class MemoryErasures(Outage):
 def _row(event: UserEvent, created_at: datetime) -> StoredEvent:
     """Render a row; refuses what the database would refuse."""
     try:
-        validate(event.id, event.user_id, event.event_type, event.occurred_at, event.payload)
+        _RULES.validate(event.id, event.user_id, event.event_type, event.occurred_at, event.payload)
         text = event.payload.decode()
         _json_value(text)
     except (Invalid, ValueError) as error:

@@ -1,15 +1,15 @@
 """UserEvent ⇄ record: the only file that knows the keys and headers of records; for dead letters see `dlq_headers`."""
 
 from base64 import b64decode, b64encode
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 import msgspec
 
-from domain.dead_letter import Failure, FailureKind, Record
-from domain.event import EventType, UserEvent
-from domain.validation import Invalid, validate
+from domain.dead_letter import MAX_REASON_CHARS, Failure, FailureKind, Record
+from domain.event import UserEvent
+from domain.validation import EventRules, Invalid
 
 Headers = Sequence[tuple[str, bytes | None]]
 
@@ -25,7 +25,7 @@ class _Typed(msgspec.Struct):
 
     eventId: UUID
     userId: str
-    eventType: EventType
+    eventType: str
     timestamp: datetime | None = None
     payload: msgspec.Raw = _ABSENT
 
@@ -69,32 +69,39 @@ def encode_key(event: UserEvent) -> bytes:
     return event.user_id.encode()
 
 
-def decode(record: Record) -> UserEvent | Failure:
-    """Read a record's value; what makes our own code fail is a failure of kind `unexpected`, not of the consumer.
+def decoder(rules: EventRules) -> Callable[[Record], UserEvent | Failure]:
+    """Make the function that reads a record's value; a record that breaks `rules` is a failure of kind `invalid`.
 
-    Lenient where the predecessor's producers were: an absent or null payload is `{}`, an absent or null timestamp is
-    the record's own (None where that is none either), unknown keys are ignored.
+    What makes our own code fail is a failure of kind `unexpected`, not of the consumer. Lenient where the predecessor's
+    producers were: an absent or null payload is `{}`, an absent or null timestamp is the record's own (None where that
+    is none either), unknown keys are ignored.
     """
-    value = record.value
-    if value is None:
-        return Failure(FailureKind.UNDECODABLE, "the record has no value", "Undecodable")
-    fields: _Typed | _Loose
-    try:
+    validate = rules.validate
+
+    def decode(record: Record) -> UserEvent | Failure:
+        value = record.value
+        if value is None:
+            return Failure(FailureKind.UNDECODABLE, "the record has no value", "Undecodable")
+        fields: _Typed | _Loose
         try:
-            fields = _typed.decode(value)
-        except msgspec.ValidationError:
-            fields = _loose.decode(value)
-        payload = bytes(fields.payload)
-        timestamp = from_milliseconds(record.timestamp) if fields.timestamp is None else fields.timestamp
-        return validate(
-            fields.eventId, fields.userId, fields.eventType, timestamp, b"{}" if payload == b"null" else payload
-        )
-    except Invalid as invalid:
-        return Failure(FailureKind.INVALID, str(invalid), type(invalid).__name__)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        return Failure(FailureKind.UNDECODABLE, _undecodable(error), type(error).__name__)
-    except Exception as error:  # noqa: BLE001 - a bug meets an input: the input is kept, and others go on
-        return Failure(FailureKind.UNEXPECTED, "the record could not be read", type(error).__name__)
+            try:
+                fields = _typed.decode(value)
+            except msgspec.ValidationError:
+                fields = _loose.decode(value)
+            payload = bytes(fields.payload)
+            timestamp = from_milliseconds(record.timestamp) if fields.timestamp is None else fields.timestamp
+            return validate(
+                fields.eventId, fields.userId, fields.eventType, timestamp, b"{}" if payload == b"null" else payload
+            )
+        except Invalid as invalid:
+            # Names of members may be long, and many records wait together.
+            return Failure(FailureKind.INVALID, str(invalid)[:MAX_REASON_CHARS], type(invalid).__name__)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+            return Failure(FailureKind.UNDECODABLE, _undecodable(error), type(error).__name__)
+        except Exception as error:  # noqa: BLE001 - a bug meets an input: the input is kept, and others go on
+            return Failure(FailureKind.UNEXPECTED, "the record could not be read", type(error).__name__)
+
+    return decode
 
 
 def _undecodable(error: Exception) -> str:

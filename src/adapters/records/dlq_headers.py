@@ -5,10 +5,8 @@ from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 from adapters.records.codec import Headers, render_time
-from domain.dead_letter import DeadLetter, Origin, Record
+from domain.dead_letter import MAX_REASON_CHARS, DeadLetter, Origin, Record
 
-MAX_REASON_CHARS = 500
-"""Keeps a letter's own headers far below the 64 KiB by which the dead letter topic's limit exceeds the source's."""
 _TIMESTAMP = "dlq.timestamp"
 _FIRST_FAILED_AT = "dlq.first-failed-at"
 _REPLAYS = "dlq.replays"

@@ -5,8 +5,10 @@ from collections import deque
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from itertools import chain, islice
+from time import perf_counter
 
 from application.consume.process_event import Reading
+from application.event_loop import TURN_SECONDS
 from application.ports import Delivery
 from domain.dead_letter import Failure, Record
 from domain.event import UserEvent
@@ -14,7 +16,7 @@ from domain.event import UserEvent
 _BATCHES = 2
 _FULL_BYTES = 8 * 1024 * 1024
 _PORTION_RECORDS = 100
-"""After how many decoded records others may work."""
+"""After how many decoded records others may work: or earlier, where payloads take long to check."""
 
 
 class RecordQueue:
@@ -57,9 +59,13 @@ class RecordQueue:
         while (done := len(self._readings)) < count:
             records = await self.beyond(done, count - done)
             for start in range(0, len(records), _PORTION_RECORDS):
+                ends = perf_counter() + TURN_SECONDS
                 for record in records[start : start + _PORTION_RECORDS]:
                     content = self._decode(record)
                     self._readings.append(Delivery(record, content) if isinstance(content, UserEvent) else content)
+                    if perf_counter() >= ends:
+                        await asyncio.sleep(0)
+                        ends = perf_counter() + TURN_SECONDS
                 await asyncio.sleep(0)
         return self._readings[:count]
 

@@ -10,6 +10,7 @@ from pydantic import ConfigDict, Field, SecretStr, ValidationInfo, field_validat
 from entrypoints.config.consumer_settings import ConsumerSettings
 from entrypoints.config.database_settings import BATCH_PER_STATEMENT, DatabaseSettings
 from entrypoints.config.event_log_settings import EventLogSettings
+from entrypoints.config.event_settings import EventSettings
 from entrypoints.config.http_settings import HttpSettings
 from entrypoints.config.value_types import Seconds
 
@@ -24,7 +25,7 @@ _LEAST_GRACE = (
 
 
 # The last base comes first in the order of the fields; a rule sees only the fields before its own.
-class Settings(ConsumerSettings, HttpSettings, DatabaseSettings, EventLogSettings, defer_build=False):
+class Settings(ConsumerSettings, HttpSettings, DatabaseSettings, EventLogSettings, EventSettings, defer_build=False):
     """Every setting of the service; immutable."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True, allow_inf_nan=False)

@@ -21,6 +21,7 @@ from entrypoints.config.settings import Settings
 from entrypoints.dev.instance import announced
 from entrypoints.dev.local_postgres import LocalPostgres
 from entrypoints.http.server.serve import listen
+from entrypoints.processes.event_catalog import load_catalog
 from entrypoints.processes.lifecycle import run_until_signal
 
 _Work = Coroutine[object, object, None]
@@ -51,6 +52,8 @@ def run_dev(settings: Settings, environment: Mapping[str, str], run: Callable[[_
     """
     if settings.port == settings.consumer_port:
         raise SettingsError([f"CONSUMER_PORT: must be another port than PORT (it is {settings.port})"])
+    # Wrong schemas are told once, and before PostgreSQL is started.
+    load_catalog(settings)
     for port, variable in ((settings.port, "PORT"), (settings.consumer_port, "CONSUMER_PORT")):
         listen(settings.host, port, variable).close()
     postgres = None

@@ -405,3 +405,28 @@ def test_shown_settings_can_be_loaded_again() -> None:
     assert shown["KAFKA_PARTITIONS"] == "3"
     assert shown["KAFKA_MIN_ISR"] == ""
     assert load_settings(shown).shown() == shown
+
+
+@pytest.mark.parametrize("stated", ["*", "LOGIN", "order.created,shop:cart_add-1", "A" * 64])
+def test_event_types_are_a_list_of_names(stated: str) -> None:
+    """Or any."""
+    assert load_settings({"EVENT_TYPES": stated}).event_types == stated
+
+
+def test_event_types_are_shown_as_they_are_read() -> None:
+    """Without spaces and repetitions; the legacy service's by default."""
+    assert load_settings({"EVENT_TYPES": " b , a,b"}).shown()["EVENT_TYPES"] == "b,a"
+    assert load_settings({}).shown()["EVENT_TYPES"] == "LOGIN,LOGOUT,PRODUCT_VIEW"
+
+
+@pytest.mark.parametrize("stated", [",", "a,", "1a", "a b", "*,a", "x" * 65, "a/b"])
+def test_wrong_event_types_are_refused(stated: str) -> None:
+    """With the rule for a name."""
+    (problem,) = problems(EVENT_TYPES=stated)
+    assert problem.startswith("EVENT_TYPES: must be * or a comma list of types, each of which must begin with a letter")
+
+
+def test_settings_of_events_are_checked_all_at_once(some_file: str) -> None:
+    """A folder must be one."""
+    wrong = problems(EVENT_TYPES="a b", EVENT_SCHEMAS=some_file, SCHEMA_CHECK="never")
+    assert [problem.split(":")[0] for problem in wrong] == ["EVENT_SCHEMAS", "EVENT_TYPES", "SCHEMA_CHECK"]

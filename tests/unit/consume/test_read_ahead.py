@@ -5,27 +5,25 @@ from collections.abc import Sequence
 
 import pytest
 
-from adapters.records import codec
 from application.consume.record_queue import RecordQueue
 from application.ports import Delivery, Outcome
 from domain.dead_letter import Failure, Record
 from domain.errors import Unavailable
 from domain.event import UserEvent
 from tests.support.consumer_world import ConsumerWorld, settled, until
-from tests.support.events import a_record
+from tests.support.events import a_record, decode
 
 
 @pytest.fixture
 def decoded(monkeypatch: pytest.MonkeyPatch) -> Counter[tuple[int, int]]:
     """How often each record was decoded, by partition and offset; requested before the `world`."""
     counts: Counter[tuple[int, int]] = Counter()
-    decode = codec.decode
 
     def counting(record: Record) -> UserEvent | Failure:
         counts[record.partition, record.offset] += 1
         return decode(record)
 
-    monkeypatch.setattr(codec, "decode", counting)
+    monkeypatch.setattr(ConsumerWorld, "decode", staticmethod(counting))
     return counts
 
 
@@ -100,7 +98,7 @@ async def test_nothing_is_decoded_beside_a_suspect(
 
 async def test_contents_are_forgotten_with_their_records(decoded: Counter[tuple[int, int]]) -> None:
     """They would fill the memory, and offsets come again where a topic is made anew."""
-    queue = RecordQueue(2, codec.decode)
+    queue = RecordQueue(2, ConsumerWorld.decode)
     queue.put([a_record(b"[]", offset=offset) for offset in range(4)])
     assert len(await queue.read(2)) == 2
     async with queue.reading_ahead(4):

@@ -3,16 +3,18 @@
 import asyncio
 from collections import deque
 from collections.abc import Sequence
+from time import perf_counter
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from adapters.records import codec
 from application.consume.record_queue import RecordQueue
-from domain.dead_letter import Record
+from application.event_loop import TURN_SECONDS
+from domain.dead_letter import Failure, Record
+from domain.event import UserEvent
 from tests.support.consumer_world import settled
-from tests.support.events import a_record
+from tests.support.events import a_record, decode
 
 BATCH_SIZE = 10
 
@@ -30,7 +32,7 @@ def offsets(taken: Sequence[Record]) -> list[int]:
 @pytest.fixture
 def queue() -> RecordQueue:
     """An empty queue."""
-    return RecordQueue(BATCH_SIZE, codec.decode)
+    return RecordQueue(BATCH_SIZE, decode)
 
 
 async def test_records_are_joined_and_stay_until_dropped(queue: RecordQueue) -> None:
@@ -81,7 +83,7 @@ async def test_records_beyond_some_are_waited_for(queue: RecordQueue) -> None:
 @given(st.lists(st.tuples(st.integers(1, 4), st.integers(1, 6), st.integers(0, 6))))
 async def test_every_record_is_returned_in_order(steps: list[tuple[int, int, int]]) -> None:
     """However polls, batches and what is done of them are mixed."""
-    queue, expected, end = RecordQueue(BATCH_SIZE, codec.decode), deque[int](), 0
+    queue, expected, end = RecordQueue(BATCH_SIZE, decode), deque[int](), 0
     for polled, limit, done in steps:
         queue.put(records(*range(end, end + polled)))
         expected += range(end, end + polled)
@@ -92,3 +94,22 @@ async def test_every_record_is_returned_in_order(steps: list[tuple[int, int, int
             expected.popleft()
         queue.drop(min(done, len(batch)))
         assert len(queue) == len(expected)
+
+
+async def test_slow_decoding_lets_others_in() -> None:
+    """As where payloads take long to check, far below the number of records after which others always work."""
+
+    def slow(record: Record) -> UserEvent | Failure:
+        ends = perf_counter() + TURN_SECONDS
+        while perf_counter() < ends:
+            pass
+        return decode(record)
+
+    queue = RecordQueue(BATCH_SIZE, slow)
+    queue.put(records(*range(BATCH_SIZE)))
+    reading = asyncio.create_task(queue.read(BATCH_SIZE))
+    turns = 0
+    while not reading.done():
+        turns += 1
+        await asyncio.sleep(0)
+    assert turns >= BATCH_SIZE

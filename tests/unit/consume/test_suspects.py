@@ -5,12 +5,12 @@ from collections.abc import Sequence
 
 import pytest
 
-from adapters.records import codec
 from application.ports import Delivery, Outcome
 from domain.dead_letter import Failure, FailureKind, Record
 from domain.errors import Unavailable
 from domain.event import UserEvent
 from tests.support.consumer_world import PACE, ConsumerWorld, settled, until
+from tests.support.events import decode
 
 
 async def test_two_crashes_change_nothing(world: ConsumerWorld) -> None:
@@ -141,12 +141,11 @@ async def test_attempt_is_counted_before_a_record_is_decoded(monkeypatch: pytest
     """It may kill there already; once for all that follows."""
     counted: list[int] = []
 
-    def decode(record: Record) -> UserEvent | Failure:
+    def counting(record: Record) -> UserEvent | Failure:
         counted.append(world.states.table["events", "group"][0].attempts)
-        return original(record)
+        return decode(record)
 
-    original = codec.decode
-    monkeypatch.setattr(codec, "decode", decode)
+    monkeypatch.setattr(ConsumerWorld, "decode", staticmethod(counting))
     world = ConsumerWorld()
     async with world.running():
         await until(lambda: world.source.polls > 0)

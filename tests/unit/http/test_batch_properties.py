@@ -8,11 +8,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from adapters.records import codec
 from application.ports import Receipt
 from domain.errors import Rejected, Unavailable
 from domain.event import UserEvent
 from tests.support.api import MAX_BATCH_EVENTS, MAX_BODY_BYTES, TOPIC, Api
+from tests.support.events import decode
 
 # The API of a test serves all its examples: each begins with an empty log.
 shared = settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
@@ -108,5 +108,5 @@ def of_user(user: str, entries: list[Entry]) -> list[Entry]:
 
 def stored(api: Api) -> list[Entry]:
     """Read the log, partition by partition."""
-    events = [event for record in api.log.records(TOPIC) if isinstance(event := codec.decode(record), UserEvent)]
+    events = [event for record in api.log.records(TOPIC) if isinstance(event := decode(record), UserEvent)]
     return [(event.user_id, json.loads(event.payload)["number"], str(event.id)) for event in events]

@@ -7,10 +7,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from adapters.records import codec
 from domain.event import UserEvent
 from tests.support.api import MAX_BATCH_BYTES, MAX_BATCH_EVENTS, MAX_BODY_BYTES, TOPIC, Api, call
 from tests.support.bombs import zstd
+from tests.support.events import decode
 
 JSON = [(b"content-type", b"application/json")]
 # The API of a test serves all its examples: what one leaves behind must not harm the next.
@@ -48,7 +48,7 @@ async def test_any_body_is_published_or_gets_4xx(api: Api, body: bytes) -> None:
     """The consumer can read all published events."""
     answer = await call(api.app, "POST", "/events/generate", headers=JSON, body=body)
     assert answer.status in {201, 400, 422}
-    assert all(isinstance(codec.decode(record), UserEvent) for record in api.log.records(TOPIC))
+    assert all(isinstance(decode(record), UserEvent) for record in api.log.records(TOPIC))
 
 
 @shared
@@ -92,7 +92,7 @@ async def test_any_array_gets_no_5xx(api: Api, body: bytes) -> None:
     """The consumer can read all published events."""
     answer = await call(api.app, "POST", "/events/batch", headers=JSON, body=body)
     assert answer.status in {200, 400, 413}
-    assert all(isinstance(codec.decode(record), UserEvent) for record in api.log.records(TOPIC))
+    assert all(isinstance(decode(record), UserEvent) for record in api.log.records(TOPIC))
 
 
 @shared
@@ -102,7 +102,7 @@ async def test_any_lines_get_one_result_each(api: Api, lines: list[bytes]) -> No
     headers = [(b"content-type", b"application/x-ndjson")]
     answer = await call(api.app, "POST", "/events/batch", headers=headers, body=b"\n".join(lines))
     assert answer.status in {200, 413}
-    assert all(isinstance(codec.decode(record), UserEvent) for record in api.log.records(TOPIC))
+    assert all(isinstance(decode(record), UserEvent) for record in api.log.records(TOPIC))
 
 
 @pytest.mark.parametrize(

@@ -8,9 +8,8 @@ import pytest
 
 from application.listing import StoredEvent
 from domain.errors import Unavailable
-from domain.event import EventType
 from tests.support.api import Api
-from tests.support.events import NOON, an_event, delivered
+from tests.support.events import LOGIN, LOGOUT, NOON, an_event, delivered
 
 LIST = "/events/processed"
 EVENT_ID = "0198f3c0-1111-7abc-8def-0123456789ab"
@@ -22,7 +21,7 @@ def put(api: Api, count: int, created_at: datetime | None = NOON, user_id: str =
         StoredEvent(
             UUID(int=number + 1),
             user_id,
-            EventType.LOGIN,
+            LOGIN,
             '{"n": 1.50}',
             created_at and created_at + timedelta(seconds=number),
             NOON,
@@ -54,7 +53,7 @@ async def test_missing_values_of_other_writers_are_null(api: Api) -> None:
 async def test_filters_select_rows(api: Api) -> None:
     """`since` is inclusive, `until` exclusive, both in any offset."""
     put(api, 4)
-    wrong_user = an_event("user-2", event_type=EventType.LOGOUT)
+    wrong_user = an_event("user-2", event_type=LOGOUT)
     await api.store.add(delivered(wrong_user))
     berlin = timezone(timedelta(hours=1))
     parameters = {

@@ -7,13 +7,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from adapters.records import codec
 from application.publish_event import Draft
 from domain.event import UserEvent
 from domain.validation import Invalid
 from entrypoints.http.requests.event_body import parse
 from entrypoints.http.requests.json_splitter import MalformedJson
 from tests.support.api import TOPIC, Api, an_api
+from tests.support.events import decode
 from tests.support.json_bytes import records
 
 GOOD = b'{"userId":"user-1","eventType":"LOGIN"}'
@@ -125,7 +125,7 @@ async def test_text_that_only_looks_unreadable_is_published(api: Api, text: byte
     response = await api.post(event(payload)[:-1] + b',"eventId":"0198f3c0-11117abc-8def-0123456789ab"}')
     assert response.status_code == 201, response.text
     [record] = api.log.records(TOPIC)
-    read = codec.decode(record)
+    read = decode(record)
     assert isinstance(read, UserEvent)
     assert read.payload == payload
 

@@ -7,7 +7,7 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import Row, Select, literal, text, tuple_
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from adapters.postgres.events import event_statements as statements
 from adapters.postgres.events.canary import store_canary
@@ -19,6 +19,7 @@ from adapters.postgres.sessions.errors import translated
 from adapters.postgres.sessions.transactions import reading
 from application.listing import PAGE_PAYLOAD, Cursor, EventFilter, Page, StoredEvent
 from application.ports import Delivery, Outcome
+from domain.event_types import LEGACY_TYPES, EventTypes
 
 _FETCH_ROWS = 50
 """How many rows of a listing are asked for at a time, since nobody knows beforehand how large they are."""
@@ -36,6 +37,11 @@ WHERE datname = current_database() AND pid <> pg_backend_pid()
 
 class PostgresEventStore(EventWriter):
     """`EventStore` over the table `events`: what its base writes, and what is read here."""
+
+    def __init__(self, engine: AsyncEngine, types: EventTypes = LEGACY_TYPES, *, settle: float) -> None:
+        """`types`: those that are accepted; a table may refuse others. For `settle` see the base."""
+        super().__init__(engine, settle=settle)
+        self._types = types
 
     async def check(self, deliveries: Sequence[Delivery]) -> Sequence[Outcome | None]:
         async with reading(self._engine) as connection:
@@ -77,7 +83,7 @@ class PostgresEventStore(EventWriter):
     async def probe(self) -> None:
         with translated():
             async with asyncio.timeout(self._settle):
-                await store_canary(self._engine)
+                await store_canary(self._engine, self._types)
 
 
 def _listing(wanted: EventFilter, after: Cursor | None) -> Sequence[Select[Any]]:
@@ -90,7 +96,7 @@ def _listing(wanted: EventFilter, after: Cursor | None) -> Sequence[Select[Any]]
     if wanted.user_id is not None:
         chosen = chosen.where(table.user_id == wanted.user_id)
     if wanted.event_type is not None:
-        chosen = chosen.where(table.event_type == wanted.event_type.value)
+        chosen = chosen.where(table.event_type == wanted.event_type)
     dated = chosen.where(table.created_at.is_not(None)).order_by(table.created_at.desc(), table.id.desc())
     undated = chosen.where(table.created_at.is_(None)).order_by(table.id.desc())
     if wanted.since is not None:

@@ -3,7 +3,7 @@
 from collections.abc import Collection
 from typing import Any
 
-from domain.event import EventType
+from domain.event_types import LEGACY_TYPES
 from domain.payload_rules import MAX_PAYLOAD_DEPTH, MAX_PRINTED_BYTES
 from domain.validation import MAX_USER_ID_CHARS
 
@@ -82,7 +82,7 @@ SCHEMAS: Schema = {
         optional=("payload", "eventId", "timestamp"),
         examples=EVENTS,
     ),
-    "EventType": _texts(*EventType),
+    "EventType": _texts(*LEGACY_TYPES.names),
     "Published": _object({"message": _texts("Event published successfully"), "eventId": _ID}),
     "BatchResults": _object(
         {

@@ -7,8 +7,9 @@ from urllib.parse import urlencode
 
 from adapters.records.codec import render_time
 from application.listing import Cursor, EventFilter
+from domain.event_types import EventTypes
 from domain.times import parse_time
-from domain.validation import parse_event_type, parse_user_id
+from domain.validation import parse_user_id
 from entrypoints.http.requests import cursor
 from entrypoints.http.requests.parameters import Parameters
 
@@ -49,11 +50,11 @@ class Query:
         return urlencode({**others, "cursor": cursor.encode(after, wanted.user_id)})
 
 
-def parse(query_string: bytes, max_limit: int | None) -> Query:
-    """Parse a query string. Raises `Invalid` with all problems, including unknown parameters."""
+def parse(query_string: bytes, types: EventTypes, max_limit: int | None) -> Query:
+    """Parse a query string. Raises `Invalid` with all problems, including unknown parameters and types."""
     parameters = Parameters(query_string, _NAMES)
     stated_user_id = parameters.read("userId", parse_user_id)
-    event_type = parameters.read("eventType", parse_event_type)
+    event_type = parameters.read("eventType", types.parse)
     since = parameters.read("since", _time)
     until = parameters.read("until", _time)
     after, user_id = parameters.read("cursor", lambda text: _cursor(text, stated_user_id)) or (None, stated_user_id)

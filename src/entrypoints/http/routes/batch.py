@@ -13,7 +13,7 @@ from litestar.types import Receive, Scope
 
 from application.event_loop import in_turns
 from application.publish_event import Draft, NotPublished, Published, PublishEvent
-from domain.validation import Invalid, Problem, parse_id
+from domain.validation import Invalid, PayloadProblem, Problem, parse_id
 from entrypoints.http.headers import Headers, traceparent_of
 from entrypoints.http.problems import RETRY_AFTER, malformed_body
 from entrypoints.http.requests.batch_items import BatchSplitter
@@ -30,6 +30,9 @@ BATCH_MEDIA_TYPES = (JSON, *NDJSON_TYPES)
 """An array, or one event per line."""
 _BUDGET_BYTES = 32 * 1024 * 1024
 """For the bodies of all open batches. A batch uses about four times the size of its body until it is answered."""
+_MAX_ERRORS = 1_000
+"""After so many errors of one answer, each item tells the first violation of its schema only: a small item may have 20
+violations, each with a long pointer."""
 _SMALL_BUDGET_BYTES = 8 * 1024 * 1024
 """In addition, for batches of up to `memory_budget.SMALL_BYTES`."""
 
@@ -72,6 +75,8 @@ def batch_handler(publish: PublishEvent, body_reader: BodyReader, *, max_events:
                 raise malformed_body(str(error)) from None
             results = await _publish(drafts, publish, traceparent_of(headers))
         kinds = Counter(map(type, results))
+        if kinds[_Rejected]:
+            _shorten(results)
         outcome = {"published": kinds[_Published], "rejected": kinds[_Rejected], "retry": kinds[_Retry]}
         # `RequestMiddleware` logs it.
         scope["state"]["outcome"] = outcome
@@ -92,6 +97,17 @@ async def _publish(
     if causes:
         logger.warning("events not acknowledged", events=len(causes), cause=str(causes[0]))
     return results
+
+
+def _shorten(results: Sequence[_Result]) -> None:
+    """Bound the size of an answer."""
+    told = 0
+    for result in results:
+        if isinstance(result, _Rejected):
+            if told >= _MAX_ERRORS:
+                violations = sum(isinstance(error, PayloadProblem) for error in result.errors)
+                result.errors = result.errors[: len(result.errors) - max(violations - 1, 0)]
+            told += len(result.errors)
 
 
 def _read(max_bytes: int, is_line: bool, item: bytes) -> Draft | _Rejected:
