@@ -1,6 +1,6 @@
 """The event types that are in force."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -16,8 +16,12 @@ class PublishedSchema(PayloadSchema, Protocol):
         """The schema as it is in its file: UTF-8 JSON."""
         ...
 
-    def bundled(self, at: str = "#") -> object:
-        """Return the schema as JSON that holds all it refers to, and stands at the place `at` of its document."""
+    def bundled(self, at: str = "#", definition: Callable[[str], str] | None = None) -> object:
+        """Return the schema as JSON that holds all it refers to, and stands at the place `at` of its document.
+
+        `at` is a pointer as a URI fragment. `definition` returns where the definition of a name stands, unless that is
+        in `$defs`. Integral numbers are `int`, others `Decimal`.
+        """
         ...
 
 

@@ -7,7 +7,9 @@ from typing import NewType
 EventType = NewType("EventType", str)
 """A type's name that `EventTypes.parse` or `event_type` has checked."""
 
-_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_.:-]{0,63}", re.ASCII)
+NAME_PATTERN = "[A-Za-z][A-Za-z0-9_.:-]{0,63}"
+"""A regular expression, of which engines have the same opinion."""
+_NAME = re.compile(NAME_PATTERN, re.ASCII)
 _NO_NAME = "must begin with a letter and have at most 64 letters, digits, or any of _ . : -"
 _ANY = "*"
 _MAX_LISTED = 20

@@ -12,10 +12,14 @@ from pathlib import Path
 
 import pytest
 
+from application.event_catalog import EventCatalog
 from domain.event import UserEvent
+from domain.event_types import LEGACY_TYPES
 from entrypoints.http.openapi.document import document
+from entrypoints.http.openapi.event_types import encode
 from tests.support.api import TOPIC, an_api
 from tests.support.events import an_event, decode, delivered
+from tests.support.schema_folders import a_catalog
 from tests.support.server import served
 
 SOURCES = Path(__file__).parent
@@ -76,12 +80,34 @@ async def run(command: Sequence[str], folder: Path, environment: Mapping[str, st
     return output.decode()
 
 
-async def built(language: Language) -> Path:
+def catalog_of_own_types(folder: Path) -> EventCatalog:
+    """Make a catalog whose names and schemas are hard to make classes of."""
+    order = {
+        "title": "Order",
+        "type": "object",
+        "required": ["sku"],
+        "additionalProperties": False,
+        "properties": {
+            "sku": {"type": "string", "pattern": "^[a-z]+$", "maxLength": 20},
+            "price": {"type": "number", "minimum": 0, "multipleOf": 0.25},
+            "items": {"type": "array", "items": {"$ref": "#/$defs/item"}},
+            "size": {"enum": ["S", "M", 3, None]},
+            "at": {"type": "string", "format": "date-time"},
+            "any": True,
+        },
+        "$defs": {"item": {"type": ["object", "null"], "patternProperties": {"^x-": {"type": "string"}}}},
+    }
+    strict = {"allOf": [{"$ref": "./shop:order.json"}], "unevaluatedProperties": False, "x-on-violation": "accept"}
+    files = {"shop:order.json": order, "shop.order.json": strict, "New.json": True, "none.json": False}
+    return a_catalog(folder, f"{LEGACY_TYPES},order,a_b,a-b", files)
+
+
+async def built(language: Language, catalog: EventCatalog) -> Path:
     """Generate and build a client beside the program that uses it; return their folder."""
     folder = BUILT / language.name
     shutil.rmtree(folder, ignore_errors=True)
     shutil.copytree(SOURCES / language.name, folder)
-    (folder / "openapi.json").write_text(json.dumps(document()))
+    (folder / "openapi.json").write_bytes(encode(document("", catalog)))
     generate = [*GENERATE, *WITHOUT_EXTRAS, "--generator-name", *language.generator]
     for command in (generate, *language.build):
         await run(command, folder, language.environment)
@@ -89,11 +115,12 @@ async def built(language: Language) -> Path:
 
 
 @pytest.mark.parametrize("language", LANGUAGES, ids=lambda language: language.name)
-async def test_generated_client_publishes_and_reads(language: Language) -> None:
+async def test_generated_client_publishes_and_reads(language: Language, tmp_path: Path) -> None:
     """It compiles, and takes what the service answers."""
-    folder = await built(language)
+    catalog = catalog_of_own_types(tmp_path)
+    folder = await built(language, catalog)
     stored = an_event("stored")
-    async with an_api() as api, served(api.app) as port:
+    async with an_api(event_types=catalog) as api, served(api.app) as port:
         await api.store.add(delivered(stored))
         said = json.loads(await run([*language.use, f"http://127.0.0.1:{port}"], folder, language.environment))
         published, _ = (event for record in api.log.records(TOPIC) if isinstance(event := decode(record), UserEvent))
@@ -102,6 +129,8 @@ async def test_generated_client_publishes_and_reads(language: Language) -> None:
         "batch": ["published", "rejected"],
         "stored": str(stored.id),
         "absent": 404,
+        "types": len(catalog.types.names),
+        "schema": "Order",
         "health": "UP",
     }
     assert json.loads(published.payload) == {"client": language.name, "nested": {"list": [1, None, "ü"]}}

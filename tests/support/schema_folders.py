@@ -6,7 +6,8 @@ from pathlib import Path
 
 from adapters.schemas.compiled import CompiledSchema
 from adapters.schemas.load import InvalidSchemas, load_schemas
-from domain.event_types import event_type
+from application.event_catalog import EventCatalog
+from domain.event_types import EventTypes, event_type
 
 
 def write(folder: Path, files: Mapping[str, object]) -> Path:
@@ -23,6 +24,12 @@ def compiled(folder: Path, schema: object, **others: object) -> CompiledSchema:
     """Compile one schema, beside files named without their ending."""
     write(folder, {"T.json": schema, **{f"{name}.json": content for name, content in others.items()}})
     return load_schemas(folder)[event_type("T")]
+
+
+def a_catalog(folder: Path, types: str, files: Mapping[str, object]) -> EventCatalog:
+    """Make a catalog of listed types and of a folder of schemas."""
+    schemas = load_schemas(write(folder, files))
+    return EventCatalog(EventTypes.of(types).including(schemas), schemas)
 
 
 def mistakes(folder: Path) -> list[str]:

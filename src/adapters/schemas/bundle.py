@@ -1,6 +1,6 @@
 """Makes one document of a schema and of all definitions that it refers to, for readers who do not have the folder."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from urllib.parse import unquote
 
 import msgspec
@@ -11,13 +11,16 @@ from adapters.schemas.files.keywords import with_inner_schemas
 _encoder = msgspec.json.Encoder(decimal_format="number")
 
 
-def bundle(place: str, schemas: Mapping[str, Json], at: str = "#") -> Json:
+def bundle(
+    place: str, schemas: Mapping[str, Json], at: str = "#", definition: Callable[[str], str] | None = None
+) -> Json:
     """Return the schema of a place with all it refers to in its `$defs`; `at` is where the result will stand.
 
     `schemas` are those of a folder by place, their `$ref` the place of its target. `at` is a pointer as a URI fragment,
-    for instance `#/components/schemas/LOGIN`. Numbers that are not integral are `Decimal`.
+    for instance `#/components/schemas/LOGIN`; `definition` returns where the definition of a name will stand, unless it
+    stays in `$defs`. Numbers that are not integral are `Decimal`.
     """
-    bundled = _Bundle(place, schemas, at)
+    bundled = _Bundle(place, schemas, at, definition or f"{at}/$defs/{{}}".format)
     root = bundled.copied(schemas[place])
     definitions: dict[str, Json] = {}
     # A copied definition may refer to further ones.
@@ -33,10 +36,11 @@ def encode(schema: Json) -> bytes:
 
 
 class _Bundle:
-    def __init__(self, place: str, schemas: Mapping[str, Json], at: str) -> None:
+    def __init__(self, place: str, schemas: Mapping[str, Json], at: str, definition: Callable[[str], str]) -> None:
         self._place = place
         self._schemas = schemas
         self._at = at
+        self._definition = definition
         self.names: dict[str, str] = {}
         """Of the definitions by place, in the order in which they were met."""
 
@@ -47,7 +51,7 @@ class _Bundle:
         for keyword in ("$defs", "definitions"):
             copied.pop(keyword, None)
         if isinstance(target := copied.get("$ref"), str):
-            copied["$ref"] = self._at if target == self._place else f"{self._at}/$defs/{self._name(target)}"
+            copied["$ref"] = self._at if target == self._place else self._definition(self._name(target))
         return copied
 
     def _name(self, target: str) -> str:

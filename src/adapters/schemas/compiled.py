@@ -1,6 +1,6 @@
 """A compiled schema of one event type."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from adapters.schemas.bundle import bundle
 from adapters.schemas.compiled_parts import CompiledParts
@@ -47,6 +47,6 @@ class CompiledSchema:
             return ()
         return explain(self._parts, self._place, decoded)
 
-    def bundled(self, at: str = "#") -> Json:
+    def bundled(self, at: str = "#", definition: Callable[[str], str] | None = None) -> Json:
         """Return the schema with all it refers to, as `bundle` does; for an answer or the OpenAPI document."""
-        return bundle(self._place, self._parts.schemas, at)
+        return bundle(self._place, self._parts.schemas, at, definition)

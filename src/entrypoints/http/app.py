@@ -23,7 +23,8 @@ from entrypoints.http.requests.body import BodyReader
 from entrypoints.http.requests.parameters import reject_parameters
 from entrypoints.http.responses import Handler, HttpResponse
 from entrypoints.http.routes.batch import BATCH_MEDIA_TYPES, batch_handler
-from entrypoints.http.routes.docs import get_docs, get_openapi
+from entrypoints.http.routes.docs import Documentation, get_docs, get_openapi
+from entrypoints.http.routes.event_types import get_schema, list_types
 from entrypoints.http.routes.generate import generate_handler
 from entrypoints.http.routes.health import alive, ready, ready_in_full
 from entrypoints.http.routes.listing import get_event, list_events
@@ -47,7 +48,9 @@ def create_app(
     cors_origins: Collection[str] = (),
 ) -> ASGIApp:
     """Make the API. The caller owns the resources of the use cases, and closes them."""
+    documentation = Documentation(event_types)
     dependencies = {
+        "documentation": Provide(lambda: documentation, sync_to_thread=False),
         "listing": Provide(lambda: listing, sync_to_thread=False),
         "readiness": Provide(lambda: readiness, sync_to_thread=False),
         "event_types": Provide(lambda: event_types, sync_to_thread=False),
@@ -63,7 +66,7 @@ def create_app(
         b"/events/generate": _post_route(generate_handler(publish, BodyReader(max_body_bytes), prefix)),
         b"/events/batch": _post_route(batch),
     }
-    handlers = [get_root, list_events, get_event, alive, ready, get_docs, get_openapi]
+    handlers = [get_root, list_events, get_event, list_types, get_schema, alive, ready, get_docs, get_openapi]
     return _application(handlers, dependencies, max_in_flight, direct, cors_origins)
 
 

@@ -9,8 +9,10 @@ from litestar.types import Receive, Scope, Send
 from entrypoints.http.problems import NOT_FOUND, HttpProblem, problem_response
 from entrypoints.http.responses import HttpResponse
 
-_CANONICAL: Final = re.compile(rb"/|(?:/(?!\.{1,2}(?:/|\Z))[A-Za-z0-9._~-]+)+")
+_CANONICAL: Final = re.compile(rb"/|(?:/(?!\.{1,2}(?:/|\Z))[A-Za-z0-9._~:-]+)+")
 """No empty or dot segments, no parameters (`;`), no percent-encoding. No route needs them."""
+_COLON: Final = re.compile(rb"%3A", re.IGNORECASE)
+"""Event types may have colons. Many clients encode them, although RFC 3986 allows them in a path."""
 
 
 def is_canonical(raw_path: bytes) -> bool:
@@ -21,16 +23,18 @@ def is_canonical(raw_path: bytes) -> bool:
 async def handle_noncanonical(scope: Scope, receive: Receive, send: Send) -> None:
     """Answer a request whose path is not canonical with 404, with two exceptions.
 
-    `OPTIONS *` gets the methods of the server. GET and HEAD with a trailing slash get a redirect; it is relative, so
-    that it works behind any prefix and cannot lead to another host.
+    `OPTIONS *` gets the methods of the server. GET and HEAD with a trailing slash or an encoded colon get a redirect;
+    it is relative, so that it works behind any prefix and cannot lead to another host.
     """
     raw_path, query = scope["raw_path"], scope["query_string"]
-    match scope.get("method"), raw_path.removesuffix(b"/"):
+    match scope.get("method"), _COLON.sub(b":", raw_path.removesuffix(b"/")):
         case "OPTIONS", b"*":
             response = HttpResponse(HTTPStatus.NO_CONTENT, b"", [(b"allow", b"GET, HEAD, OPTIONS, POST")])
         case "GET" | "HEAD", path if path not in {raw_path, b"/"} and is_canonical(path):
-            location = b"../" + path.rpartition(b"/")[2] + (b"?" + query if query else b"")
-            detail = "This path has no slash at its end."
+            has_slash = raw_path.endswith(b"/")
+            up = b"../" if has_slash else b"./"
+            location = up + path.rpartition(b"/")[2] + (b"?" + query if query else b"")
+            detail = "This path has no slash at its end." if has_slash else "This path has colons that are not encoded."
             moved = HttpProblem(HTTPStatus.PERMANENT_REDIRECT, detail, headers=[(b"location", location)])
             response = problem_response(moved, scope)
         case _:

@@ -41,6 +41,10 @@ func main() {
 	if err == nil {
 		panic("an event that is not stored was read")
 	}
+	types, _, err := api.EventsAPI.ListEventTypes(ctx).Execute()
+	check(err)
+	schema, _, err := api.EventsAPI.GetPayloadSchema(ctx, client.EVENTTYPE_SHOP_ORDER2).Execute()
+	check(err)
 	health, _, err := api.HealthAPI.Alive(ctx).Execute()
 	check(err)
 
@@ -53,6 +57,8 @@ func main() {
 		"batch":   statuses,
 		"stored":  again.GetId(),
 		"absent":  absent.StatusCode,
+		"types":   len(types.GetTypes()),
+		"schema":  schema["title"],
 		"health":  health.GetStatus(),
 	}))
 }

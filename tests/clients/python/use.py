@@ -26,6 +26,8 @@ batch = events.publish_batch(
 )
 [stored] = events.list_events(user_id="stored", event_type=EventType.LOGIN, limit=1)
 again = events.get_event(id=stored.id)
+types = events.list_event_types().types
+schema = events.get_payload_schema(type=EventType.SHOP_COLON_ORDER)
 try:
     events.get_event(id=published.event_id)
 except ApiException as problem:
@@ -38,6 +40,8 @@ print(
             "batch": [result.status for result in batch.results],
             "stored": str(again.id),
             "absent": status,
+            "types": len(types),
+            "schema": schema["title"],
             "health": HealthApi(client).alive().status,
         }
     )

@@ -22,6 +22,8 @@ const absent = await events.getEvent({ id: published.eventId }).then(
   () => 200,
   (error) => (error as ResponseError).response.status,
 );
+const { types } = await events.listEventTypes();
+const schema = await events.getPayloadSchema({ type: EventType.ShopOrder2 });
 const health = await new HealthApi(configuration).alive();
 
 console.log(
@@ -30,6 +32,8 @@ console.log(
     batch: batch.results.map((result) => result.status),
     stored: again.id,
     absent,
+    types: types.length,
+    schema: schema.title,
     health: health.status,
   }),
 );

@@ -4,12 +4,14 @@ import re
 from base64 import b64encode
 from hashlib import sha256
 from html.parser import HTMLParser
+from pathlib import Path
 
 import pytest
 
 from entrypoints.http.openapi.document import document
 from entrypoints.http.openapi.page import page
-from tests.support.api import Api
+from tests.support.api import Api, an_api
+from tests.support.schema_folders import a_catalog
 
 VOID = {"meta", "li"}
 """Elements without an end tag."""
@@ -85,6 +87,20 @@ def test_page_shows_every_operation_schema_and_error(shown: Page) -> None:
         if method in {"get", "post"}
     }
     assert shown.ids == operations | {*described["components"]["schemas"], *described["components"]["responses"]}
+
+
+async def test_page_shows_types_and_payload_schemas(tmp_path: Path) -> None:
+    """Each payload with its whole schema, linked from the type."""
+    schema = {"properties": {"price": {"$ref": "#/$defs/money"}}, "$defs": {"money": {"multipleOf": 0.25}}}
+    catalog = a_catalog(tmp_path, "order", {"order.json": {**schema, "examples": [{"price": "it's <b>"}]}})
+    async with an_api(event_types=catalog) as api:
+        shown = Page((await api.client.get("/docs")).text)
+    assert {"Payload_order", "Payload_order_money"} <= shown.ids
+    assert {"#Payload_order"} <= shown.links
+    assert {link.removeprefix("#") for link in shown.links if link.startswith("#")} <= shown.ids
+    assert '"multipleOf": 0.25' in shown.text
+    assert "it's <b>" in shown.text
+    assert "it'\\''s <b>" in shown.text
 
 
 def test_every_link_within_page_has_target(shown: Page) -> None:

@@ -41,7 +41,7 @@ async def test_served_document_names_every_route_and_method(api: Api) -> None:
     """No route is missing or invented."""
     served = (await api.client.get("/docs/openapi.json")).json()
     found = {
-        (re.sub(r"\{\w+:str\}", "{id}", path), method.lower())
+        (re.sub(r"\{(?:\w+_)?(\w+):str\}", r"{\1}", path), method.lower())
         for path in paths(api.app)
         for method in await methods(api, path)
     }

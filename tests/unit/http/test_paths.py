@@ -5,7 +5,15 @@ from structlog.testing import capture_logs
 
 from tests.support.api import Api, call
 
-PATHS = ["/events/generate", "/events/batch", "/events/processed", "/health", "/health/ready", "/docs/openapi.json"]
+PATHS = [
+    "/events/generate",
+    "/events/batch",
+    "/events/processed",
+    "/health",
+    "/health/ready",
+    "/docs/openapi.json",
+    "/event-types/LOGIN",
+]
 METHODS = ["GET", "HEAD", "POST", "OPTIONS", "DELETE"]
 
 
@@ -66,6 +74,17 @@ async def test_post_with_trailing_slash_gets_404(api: Api, method: str, path: st
 async def test_no_redirect_leads_to_another_host(api: Api, path: str) -> None:
     """A redirect to `//other.example` would."""
     assert (await call(api.app, "GET", path)).status == 404
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+@pytest.mark.parametrize("colon", ["%3A", "%3a"])
+@pytest.mark.parametrize("slash", ["", "/"])
+async def test_encoded_colon_is_redirected(api: Api, method: str, colon: str, slash: str) -> None:
+    """Clients in JavaScript and Python encode it; a relative reference must not begin with `shop:`."""
+    answer = await api.client.request(method, f"/event-types/shop{colon}order{slash}")
+    assert answer.status_code == 308
+    assert answer.next_request is not None
+    assert str(answer.next_request.url) == "http://api/event-types/shop:order"
 
 
 async def test_misspelt_health_path_is_logged_at_info(api: Api) -> None:

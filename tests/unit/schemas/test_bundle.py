@@ -53,3 +53,11 @@ def test_numbers_keep_their_digits(tmp_path: Path) -> None:
     """Whatever reads the document may round them."""
     text = '{"multipleOf":0.12345678901234567890123,"maximum":123456789012345678901234567890}'
     assert encode(compiled(tmp_path, text).bundled()).decode() == text
+
+
+def test_reference_may_lead_to_a_type_with_a_colon(tmp_path: Path) -> None:
+    """As a relative reference it begins with `./`, or its colon is encoded."""
+    refund = {"anyOf": [{"$ref": "./shop:order.json"}, {"$ref": "shop%3Aorder.json"}]}
+    schema = compiled(tmp_path, refund, **{"shop:order": {"type": "object", "required": ["sku"]}})
+    assert [violation.keyword for violation in schema.violations(b"{}")] != []
+    assert json.loads(encode(schema.bundled()))["$defs"] == {"shop_order": {"type": "object", "required": ["sku"]}}

@@ -22,7 +22,7 @@ class Document(NamedTuple):
     @property
     def uri(self) -> str:
         """Return the URI of the file within the folder."""
-        return _BASE + quote(self.file.name)
+        return _BASE + quote(self.file.name, safe="/:")
 
     @property
     def base(self) -> str:
@@ -81,7 +81,8 @@ class References:
     def target(self, document: Document, reference: str) -> str:
         """Return the key of the schema that a reference in a document means. Raises `ValueError` with the reason."""
         uri, fragment = urldefrag(urljoin(document.base, reference))
-        found = self._documents.get(uri)
+        # Types may have colons, which a reference may encode.
+        found = self._documents.get(uri) or self._documents.get(uri.replace("%3A", ":"))
         if found is None:
             raise ValueError(f"refers to {reference}, which is no file of the folder; nothing is fetched")
         pointer = unquote(fragment)

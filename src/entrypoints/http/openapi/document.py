@@ -3,15 +3,20 @@
 The tests validate every response against it.
 """
 
+from application.event_catalog import LEGACY_CATALOG, EventCatalog
 from entrypoints.config.program import release
-from entrypoints.http.openapi.event_paths import EVENT_PATHS
+from entrypoints.http.openapi.event_paths import READING_PATHS, publishing_paths
+from entrypoints.http.openapi.event_types import examples, schemas_of
 from entrypoints.http.openapi.responses import ERROR_RESPONSES, HEADERS
-from entrypoints.http.openapi.schemas import SCHEMAS, Schema
+from entrypoints.http.openapi.schemas import Schema
 from entrypoints.http.openapi.service_paths import SERVICE_PATHS
 
 
-def document(prefix: str = "") -> Schema:
-    """Make the OpenAPI 3.1 document for clients that reach the service under `prefix`."""
+def document(prefix: str = "", catalog: EventCatalog = LEGACY_CATALOG) -> Schema:
+    """Make the OpenAPI 3.1 document for clients that reach the service under `prefix`.
+
+    Numbers in the schemas of `catalog` that are not integral are `Decimal`.
+    """
     return {
         "openapi": "3.1.0",
         "info": {
@@ -27,6 +32,6 @@ def document(prefix: str = "") -> Schema:
             {"name": "health", "description": "For operators"},
             {"name": "documentation", "description": "Descriptions of the API"},
         ],
-        "paths": {**EVENT_PATHS, **SERVICE_PATHS},
-        "components": {"schemas": SCHEMAS, "responses": ERROR_RESPONSES, "headers": HEADERS},
+        "paths": {**publishing_paths(examples(catalog)), **READING_PATHS, **SERVICE_PATHS},
+        "components": {"schemas": schemas_of(catalog), "responses": ERROR_RESPONSES, "headers": HEADERS},
     }

@@ -1,9 +1,12 @@
-"""The paths of events."""
+"""The paths of events and of their types."""
+
+from collections.abc import Sequence
 
 from entrypoints.http.openapi.operations import get, post
 from entrypoints.http.openapi.responses import RETRY_AFTER, header, response
-from entrypoints.http.openapi.schemas import EVENT_ID, EVENTS, STRING, TIME, Schema, ref
+from entrypoints.http.openapi.schemas import EVENT_ID, STRING, TIME, Schema, ref
 from entrypoints.http.responses import JSON
+from entrypoints.http.routes.event_types import SCHEMA_JSON
 from entrypoints.http.routes.listing import DEFAULT_LIMIT, MAX_LIMIT
 from entrypoints.http.routes.rows import CSV, NDJSON_TYPES
 
@@ -16,46 +19,52 @@ def _query(name: str, schema: Schema, description: str) -> Schema:
     return {"name": name, "in": "query", "schema": schema, "description": description}
 
 
-EVENT_PATHS: Schema = {
-    "/events/generate": post(
-        "events",
-        "generateEvent",
-        "Publish an event",
-        {
-            "201": response(
-                "The log has the event",
-                {JSON: ref("Published")},
-                {"location": header("Where the event can be read once it is stored", f"/events/{EVENT_ID}")},
-            )
-        },
-        errors=(413, 415),
-        description="Answers once the log has the event durably; it appears in the list a moment later. "
-        "After a 503 the event may have been published: retry with its `eventId`. " + _COMPRESSION,
-        requestBody={"required": True, "content": {JSON: {"schema": ref("EventInput"), "example": EVENTS[0]}}},
-    ),
-    "/events/batch": post(
-        "events",
-        "publishBatch",
-        "Publish many events",
-        {
-            "200": response(
-                "One result for each event; with `Retry-After` if any must be sent again",
-                {JSON: ref("BatchResults")},
-                RETRY_AFTER,
-            )
-        },
-        errors=(413, 415),
-        description="The status 200 does not mean that all events were published: check each result. Events of a "
-        "user keep their order. MAX_BATCH_EVENTS and MAX_BATCH_BYTES limit a batch. After a 400, 408, 413 or 415 no "
-        "event of the batch was published; after a 500 or 503 some may have been. " + _COMPRESSION,
-        requestBody={
-            "required": True,
-            "content": {
-                JSON: {"schema": {"type": "array", "items": ref("EventInput")}, "example": EVENTS},
-                **dict.fromkeys(NDJSON_TYPES, _INPUT_LINES),
+def publishing_paths(examples: Sequence[Schema]) -> Schema:
+    """Describe the paths that publish events; `examples` are some in JSON, one at least."""
+    return {
+        "/events/generate": post(
+            "events",
+            "generateEvent",
+            "Publish an event",
+            {
+                "201": response(
+                    "The log has the event",
+                    {JSON: ref("Published")},
+                    {"location": header("Where the event can be read once it is stored", f"/events/{EVENT_ID}")},
+                )
             },
-        },
-    ),
+            errors=(413, 415),
+            description="Answers once the log has the event durably; it appears in the list a moment later. "
+            "After a 503 the event may have been published: retry with its `eventId`. " + _COMPRESSION,
+            requestBody={"required": True, "content": {JSON: {"schema": ref("EventInput"), "example": examples[0]}}},
+        ),
+        "/events/batch": post(
+            "events",
+            "publishBatch",
+            "Publish many events",
+            {
+                "200": response(
+                    "One result for each event; with `Retry-After` if any must be sent again",
+                    {JSON: ref("BatchResults")},
+                    RETRY_AFTER,
+                )
+            },
+            errors=(413, 415),
+            description="The status 200 does not mean that all events were published: check each result. Events of a "
+            "user keep their order. MAX_BATCH_EVENTS and MAX_BATCH_BYTES limit a batch. After a 400, 408, 413 or 415 "
+            "no event of the batch was published; after a 500 or 503 some may have been. " + _COMPRESSION,
+            requestBody={
+                "required": True,
+                "content": {
+                    JSON: {"schema": {"type": "array", "items": ref("EventInput")}, "example": [*examples]},
+                    **dict.fromkeys(NDJSON_TYPES, _INPUT_LINES),
+                },
+            },
+        ),
+    }
+
+
+READING_PATHS: Schema = {
     "/events/processed": get(
         "events",
         "listEvents",
@@ -103,5 +112,24 @@ EVENT_PATHS: Schema = {
         {"200": response("The event", {JSON: ref("Event")})},
         errors=(404,),
         parameters=[{"name": "id", "in": "path", "required": True, "schema": {**STRING, "format": "uuid"}}],
+    ),
+    "/event-types": get(
+        "events",
+        "listEventTypes",
+        "List the accepted event types",
+        {"200": response("The types", {JSON: ref("EventTypes")})},
+    ),
+    "/event-types/{type}": get(
+        "events",
+        "getPayloadSchema",
+        "Read the JSON Schema of a type's payloads",
+        {
+            "200": response(
+                "The schema, with all it refers to", {SCHEMA_JSON: {"type": "object", "additionalProperties": True}}
+            )
+        },
+        errors=(404,),
+        description="JSON Schema 2020-12. A type without a schema takes any payload: its schema is `{}`.",
+        parameters=[{"name": "type", "in": "path", "required": True, "schema": ref("EventType")}],
     ),
 }

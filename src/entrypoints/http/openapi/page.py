@@ -1,13 +1,15 @@
 """The OpenAPI document as one page, without scripts and external resources."""
 
-import json
 import re
 from base64 import b64encode
 from collections.abc import Iterable
 from hashlib import sha256
 from html import escape
 
-from entrypoints.http.openapi.schemas import EVENT_ID, Schema
+import msgspec
+
+from entrypoints.http.openapi.event_types import encode
+from entrypoints.http.openapi.schemas import EVENT_ID, SCHEMAS, Schema
 from entrypoints.http.responses import JSON
 
 _STYLE = """
@@ -87,10 +89,12 @@ def _operation(path: str, method: str, operation: Schema, item: Schema) -> str:
 
 
 def _curl(path: str, operation: Schema) -> str:
-    command = f"curl http://localhost:3000{path.replace('{id}', EVENT_ID)}"
+    command = f"curl http://localhost:3000{path.format(id=EVENT_ID, type='PRODUCT_VIEW')}"
     if "requestBody" not in operation:
         return command
-    return f"{command} --json '{json.dumps(operation['requestBody']['content'][JSON]['example'])}'"
+    # A shell's string in single quotes has none inside.
+    body = encode(operation["requestBody"]["content"][JSON]["example"]).decode().replace("'", r"'\''")
+    return f"{command} --json '{body}'"
 
 
 def _content(described: Schema) -> str:
@@ -102,14 +106,22 @@ def _content(described: Schema) -> str:
 
 
 def _schema(name: str, schema: Schema) -> str:
+    if name not in SCHEMAS:
+        # The schema of a payload may have any keywords.
+        return f'<article id="{name}"><h3>{name}</h3><pre>{_json(schema)}</pre></article>'
     properties = [
         _named(key, inner, inner, is_required=key in schema.get("required", ()))
         for key, inner in schema.get("properties", {}).items()
     ]
-    examples = [f"<pre>{escape(json.dumps(example, indent=2))}</pre>" for example in schema.get("examples", ())]
+    payloads = [
+        (_type(condition["if"]["properties"]["eventType"]), _type(condition["then"]["properties"]["payload"]))
+        for condition in schema.get("allOf", ())
+    ]
+    examples = [f"<pre>{_json(example)}</pre>" for example in schema.get("examples", ())]
     return (
         f'<article id="{name}"><h3>{name}</h3><p>{_text(schema.get("description", ""))}</p>'
         + (_table(("Key", "Type", "Meaning"), properties) if properties else f"<p>{_type(schema)}</p>")
+        + (_table(("Event type", "Payload"), payloads) if payloads else "")
         + f"{''.join(examples)}</article>"
     )
 
@@ -124,8 +136,11 @@ def _type(schema: Schema) -> str:
     if "$ref" in schema:
         name = schema["$ref"].rpartition("/")[2]
         return f'<a href="#{name}">{name}</a>'
-    if "enum" in schema:
-        return " or ".join(f"<code>{escape(json.dumps(value))}</code>" for value in schema["enum"])
+    if "anyOf" in schema:
+        return " or ".join(map(_type, schema["anyOf"]))
+    if "enum" in schema or "const" in schema:
+        values = schema.get("enum", [schema.get("const")])
+        return " or ".join(f"<code>{escape(encode(value).decode())}</code>" for value in values)
     kinds = schema.get("type", "any JSON value")
     kind = kinds if isinstance(kinds, str) else " or ".join(kinds)
     if "items" in schema:
@@ -133,8 +148,16 @@ def _type(schema: Schema) -> str:
     inner = schema.get("additionalProperties")
     if isinstance(inner, dict):
         return f"{kind} of {_type(inner)}"
-    bounds = [f"{word} {schema[word]}" for word in ("format", "minimum", "minLength", "maxLength") if word in schema]
+    bounds = [
+        f"{word} {escape(str(schema[word]))}"
+        for word in ("format", "pattern", "minimum", "minLength", "maxLength")
+        if word in schema
+    ]
     return ", ".join([kind, *bounds])
+
+
+def _json(value: object) -> str:
+    return escape(msgspec.json.format(encode(value), indent=2).decode())
 
 
 def _table(headings: Iterable[str], rows: Iterable[Iterable[str]]) -> str:

@@ -7,7 +7,7 @@ from entrypoints.http.problems import MEDIA_TYPE
 
 _PROBLEMS = {
     HTTPStatus.BAD_REQUEST: "The request is not valid HTTP/1.1, or its body cannot be read",
-    HTTPStatus.NOT_FOUND: "The event is not stored (yet), or the id is not a UUID",
+    HTTPStatus.NOT_FOUND: "The event is not stored (yet), the id is not a UUID, or the event type is not accepted",
     HTTPStatus.METHOD_NOT_ALLOWED: "The path does not support this method; `Allow` lists those that it supports",
     HTTPStatus.NOT_ACCEPTABLE: "None of the media types is acceptable to the client",
     HTTPStatus.REQUEST_TIMEOUT: "The headers or the body of the request did not arrive in time",

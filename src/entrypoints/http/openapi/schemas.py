@@ -122,7 +122,35 @@ SCHEMAS: Schema = {
         {
             "field": {**STRING, "description": "A key of the body, a query parameter, or `body`."},
             "message": STRING,
+            "pointer": {
+                **STRING,
+                "description": "Where the payload breaks the schema of its type: a JSON pointer as a URI fragment, "
+                "such as `#/payload/price`.",
+            },
+            "keyword": {
+                **STRING,
+                "description": "The keyword of the schema, such as `minimum`; `x-size` if the payload is too large to "
+                "be checked.",
+            },
+        },
+        optional=("pointer", "keyword"),
+    ),
+    "EventTypes": _object(
+        {
+            "acceptsAny": {"type": "boolean", "description": "Whether types that are not listed are accepted, too."},
+            "types": {"type": "array", "items": ref("AcceptedType")},
         }
+    ),
+    "AcceptedType": _object(
+        {
+            "type": STRING,
+            "schemaUrl": {**_URI, "description": "Where the schema of its payloads is; absent if it has none."},
+            "onViolation": {
+                **_texts("reject", "accept"),
+                "description": "What happens to an event whose payload breaks the schema: `accept` publishes it.",
+            },
+        },
+        optional=("schemaUrl", "onViolation"),
     ),
     "Problem": _object(
         {

@@ -22,6 +22,7 @@ _LINKS: Final[Mapping[str, str]] = {
     "documentation": "docs",
     "openapi": "docs/openapi.json",
     "events": "events/processed",
+    "eventTypes": "event-types",
     "health": "health",
     "readiness": "health/ready",
 }
