@@ -74,7 +74,10 @@ class Document:
         yield "| figure | variant | value | limit | ratio | at least | aim |\n|---|---|---|---|---|---|---|"
         for key, variants in TARGETS.items():
             for variant, target in variants.items():
-                figure = self._figures[key, variant]
+                figure = self._figures.get((key, variant))
+                if figure is None:
+                    yield f"| `{key}` | `{variant}` | not measured yet | | | | |"
+                    continue
                 cells = (
                     f"`{key}`",
                     f"`{variant}`",

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 from itertools import islice
 from random import Random
-from typing import Literal, NamedTuple, TypeVar
+from typing import Any, Literal, NamedTuple, TypeVar
 from uuid import UUID, uuid4
 
 from uuid_utils.compat import uuid7
@@ -18,7 +18,8 @@ USERS = 20_000
 COPY_EVERY = 100
 """In a stream with duplicates, one event in this many is a copy."""
 
-Size = Literal["200", "2k"]
+Size = Literal["200", "2k", "ten-members"]
+"""Of a payload: its bytes, or its members, of which the others have seven and eight."""
 Ids = Literal["v7", "v4"]
 
 _SEED = 20_26
@@ -34,6 +35,24 @@ _AGENTS = (
     "Mozilla/5.0 (iPhone; CPU iPhone OS 18_5) Safari/604.1",
     "Mozilla/5.0 (Windows NT 10.0; Win64) Chrome/138.0",
 )
+MEMBERS_SCHEMA: dict[str, Any] = {
+    "type": "object",
+    "required": ["productId", "price", "currency", "session"],
+    "additionalProperties": False,
+    "properties": {
+        "productId": {"type": "string", "pattern": "^SKU-[0-9]{6}$"},
+        "price": {"type": "number", "minimum": 0},
+        "currency": {"enum": [*_CURRENCIES]},
+        "referrer": {"type": "string", "maxLength": 32},
+        "session": {"type": "string", "pattern": "^[0-9a-f]{16}$"},
+        "userAgent": {"type": "string", "maxLength": 512},
+        "position": {"type": "integer", "minimum": 0},
+        "quantity": {"type": "integer", "minimum": 1, "maximum": 100},
+        "inStock": {"type": "boolean"},
+        "tags": {"type": "array", "maxItems": 10, "items": {"type": "string"}},
+    },
+}
+"""A typical schema of the payloads with ten members."""
 _TRAILS = 500
 _TRAIL_STEPS = 30
 
@@ -49,7 +68,7 @@ class Variant(NamedTuple):
 
 
 def payloads(size: Size) -> Iterator[bytes]:
-    """Yield JSON objects of about 200 bytes or 2 KB, endlessly."""
+    """Yield JSON objects of about 200 bytes, 2 KB, or 260 bytes with ten members, endlessly."""
     random = Random(_SEED)
     trails = [_trail(random) for _ in range(_TRAILS)]
     while True:
@@ -59,7 +78,11 @@ def payloads(size: Size) -> Iterator[bytes]:
             f'"session":"{random.getrandbits(64):016x}","userAgent":"{_one(random, _AGENTS)}",'
             f'"position":{_below(random, 60)}'
         )
-        yield (text + (f',"trail":[{_one(random, trails)}]}}' if size == "2k" else "}")).encode()
+        if size == "2k":
+            text += f',"trail":[{_one(random, trails)}]'
+        elif size == "ten-members":
+            text += f',"quantity":{1 + _below(random, 9)},"inStock":true,"tags":["new","{_one(random, _REFERRERS)}"]'
+        yield f"{text}}}".encode()
 
 
 def events(variant: Variant, count: int) -> Iterator[UserEvent]:

@@ -13,6 +13,7 @@ from benchmarks import (
     latency_ms,
     memory_mb,
     post_vs_asgi,
+    post_with_schema,
     scale,
     start_s,
 )
@@ -41,6 +42,7 @@ PLAN: tuple[Step, ...] = (
     Step("consume_duplicates", ("one-percent",), consume_duplicates.one_percent),
     Step("consume_duplicates", ("all",), consume_duplicates.all_again),
     *(Step("post_vs_asgi", (size,), partial(post_vs_asgi.measure, size=size)) for size in _SIZES),
+    Step("post_with_schema", (post_with_schema.VARIANT,), post_with_schema.measure),
     *(Step("batch_vs_send", (size,), partial(batch_vs_send.measure, size=size)) for size in _SIZES),
     Step("latency_ms", tuple(TARGETS["latency_ms"]), latency_ms.measure),
     Step("scale", ("consumers",), scale.consumers),

@@ -8,6 +8,9 @@ from typing import Any
 
 from benchmarks.targets import TARGETS
 
+_DIFFERENCES = {"post_with_schema"}
+"""After a short run they may be below zero."""
+
 
 def main() -> None:
     """Check the given file."""
@@ -24,6 +27,8 @@ def _trouble(figure: dict[str, Any] | None) -> str | None:
         return "there is no such figure"
     if "error" in figure:
         return str(figure["error"])
+    if figure["key"] in _DIFFERENCES and math.isfinite(figure["value"]):
+        return None
     numbers = [figure["value"], *(figure[name] for name in ("ratio", "limit") if figure[name] is not None)]
     if not all(math.isfinite(number) and number > 0 for number in numbers):
         return f"these are no plausible numbers: {numbers}"

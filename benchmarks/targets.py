@@ -9,6 +9,7 @@ TARGETS: Mapping[str, Mapping[str, Target | None]] = {
     "consume_vs_naive": dict.fromkeys(("v7-200", "v4-200", "v7-2k"), Target(40, 60)),
     "consume_duplicates": {"one-percent": Target(0.35, 0.45), "all": Target(0.5, 0.7)},
     "post_vs_asgi": dict.fromkeys(("200", "2k"), Target(0.29, 0.5)),
+    "post_with_schema": {"ten-members": Target(15, 8, "lower")},
     "batch_vs_send": dict.fromkeys(("200", "2k"), Target(0.6, 0.85)),
     "latency_ms": {
         "p50": Target(10, 5, "lower"),

@@ -10,7 +10,7 @@ from statistics import mean
 import pytest
 
 from benchmarks.event_lines import EventLines, Span, span, stored_moments
-from benchmarks.events import COPY_EVERY, Size, Variant, events, payloads, with_copies
+from benchmarks.events import COPY_EVERY, MEMBERS_SCHEMA, Size, Variant, events, payloads, with_copies
 from benchmarks.figures import Figure, Run, compared
 from benchmarks.percentiles import percentile
 from benchmarks.plan import PLAN
@@ -18,11 +18,14 @@ from benchmarks.results import Results
 from benchmarks.table import table
 from benchmarks.targets import TARGETS
 from tests.support.events import RULES
+from tests.support.schema_folders import compiled
 
 _BEGIN = datetime(2026, 11, 22, 12, tzinfo=UTC)
 
 
-@pytest.mark.parametrize(("size", "least", "most"), [("200", 180, 220), ("2k", 1_900, 2_200)])
+@pytest.mark.parametrize(
+    ("size", "least", "most"), [("200", 180, 220), ("2k", 1_900, 2_200), ("ten-members", 230, 280)]
+)
 def test_payloads_are_json_objects_of_the_size_they_are_named_after(size: Size, least: int, most: int) -> None:
     """They differ from each other."""
     made = list(islice(payloads(size), 200))
@@ -30,6 +33,14 @@ def test_payloads_are_json_objects_of_the_size_they_are_named_after(size: Size, 
     assert least < mean(len(each) for each in made) < most
     assert all(isinstance(json.loads(each), dict) for each in made)
     assert len(set(made)) == len(made)
+
+
+def test_payloads_of_ten_members_obey_the_schema(tmp_path: Path) -> None:
+    """It has a property for each of them."""
+    schema = compiled(tmp_path, MEMBERS_SCHEMA)
+    for payload in islice(payloads("ten-members"), 200):
+        assert len(json.loads(payload)) == len(MEMBERS_SCHEMA["properties"]) == 10
+        assert not schema.violations(payload)
 
 
 def test_events_are_storable_and_all_different() -> None:
