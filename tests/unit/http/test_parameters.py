@@ -51,7 +51,7 @@ async def test_report_of_unknown_parameters_is_bounded(api: Api) -> None:
 @pytest.mark.parametrize(("method", "path"), WITHOUT_PARAMETERS)
 async def test_parameter_on_path_without_parameters_gets_422(api: Api, method: str, path: str) -> None:
     """If ignored, the request would not do what its client expects."""
-    path = path.format(id=UUID(int=1))
+    path = path.format(id=UUID(int=1), type="LOGIN")
     response = await api.client.request(method, f"{path}?userId=a", json={"userId": "u", "eventType": "LOGIN"})
     assert response.status_code == 422
     assert "this path takes no parameters" in response.text
