@@ -28,7 +28,7 @@ def list_types(types: EventTypes, folder: Path | None, *, as_json: bool) -> None
     accepted = types.including(schemas)
     if as_json:
         rows = [_as_json(name, schemas.get(name)) for name in accepted.names]
-        typer.echo(json.dumps({"any": accepted.accepts_any, "types": rows}))
+        typer.echo(json.dumps({"acceptsAny": accepted.accepts_any, "types": rows}))
         return
     for name in accepted.names:
         typer.echo(_as_text(name, schemas.get(name)))
@@ -48,7 +48,7 @@ def check(folder: Path, *, as_json: bool) -> None:
         sys.exit(FAILED)
     if as_json:
         typer.echo("[]")
-    typer.echo(f"{folder}: {count} schemas are right", err=True)
+    typer.echo(f"{folder}: {_counted(count)}, no mistakes", err=True)
 
 
 def diff(old: Path, new: Path, *, as_json: bool) -> None:
@@ -150,8 +150,13 @@ def _as_text(name: EventType, schema: CompiledSchema | None) -> str:
     if schema is None:
         return f"{name}: any payload"
     limit = schema.limit
-    most = f"{limit.max_values} values" + ("" if limit.max_bytes is None else f" or {limit.max_bytes} bytes")
-    return f"{name}: payloads have a schema, {'reject' if schema.rejects else 'accept'} on violation, at most {most}"
+    most = f"{limit.max_values:,} values" + ("" if limit.max_bytes is None else f" or {limit.max_bytes:,} bytes")
+    violations = "rejected" if schema.rejects else "accepted and counted"
+    return f"{name}: payloads by schema, violations are {violations}; a payload has at most {most}"
+
+
+def _counted(count: int) -> str:
+    return f"{count} schema" if count == 1 else f"{count} schemas"
 
 
 def _log_reader(container: Container) -> LogReader:

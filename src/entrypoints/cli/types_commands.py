@@ -28,9 +28,23 @@ def _parse_moment(text: str) -> datetime:
 
 Types = Annotated[str, typer.Option("--types", envvar="EVENT_TYPES", metavar="LIST", help="Comma list, * for any.")]
 Schemas = Annotated[
-    Path | None, typer.Option("--schemas", envvar="EVENT_SCHEMAS", metavar="FOLDER", help="Folder of JSON Schemas.")
+    Path | None,
+    typer.Option(
+        "--schemas",
+        envvar="EVENT_SCHEMAS",
+        metavar="FOLDER",
+        help="Folder of JSON Schemas.",
+        exists=True,
+        file_okay=False,
+    ),
 ]
-Folder = Annotated[Path | None, typer.Argument(envvar="EVENT_SCHEMAS", metavar="[FOLDER]", help="Folder of schemas.")]
+Folder = Annotated[
+    Path | None,
+    typer.Argument(
+        envvar="EVENT_SCHEMAS", metavar="[FOLDER]", help="Folder of schemas.", exists=True, file_okay=False
+    ),
+]
+Compared = Annotated[Path, typer.Argument(help="Folder of schemas.", exists=True, file_okay=False)]
 Files = Annotated[
     list[Path] | None, typer.Argument(metavar="[FILE]...", help="NDJSON: bodies of requests, or records; - is stdin.")
 ]
@@ -89,7 +103,7 @@ def try_events(
 
 
 @commands.command()
-def diff(old: Path, new: Path, *, as_json: AsJson = False) -> None:
+def diff(old: Compared, new: Compared, *, as_json: AsJson = False) -> None:
     """Print what the folder OLD accepts and the folder NEW may not; exit code 1 if there is anything."""
     from entrypoints.cli.types import diff
 

@@ -36,9 +36,9 @@ def test_list_names_types_and_schemas(folder: Path) -> None:
     assert result.exit_code == 0
     first, second = result.stdout.splitlines()
     assert first == "LOGIN: any payload"
-    assert second.startswith("order: payloads have a schema, reject on violation, at most ")
+    assert second.startswith("order: payloads by schema, violations are rejected; a payload has at most ")
     found = json.loads(run("types", "list", "--json", "--types", "*", "--schemas", str(folder)).stdout)
-    assert found["any"] is True
+    assert found["acceptsAny"] is True
     assert [(row["type"], row["schema"], row["onViolation"]) for row in found["types"]] == [("order", True, "reject")]
     assert run("types", "list").stdout.splitlines() == [
         f"{name}: any payload" for name in ("LOGIN", "LOGOUT", "PRODUCT_VIEW")
@@ -54,7 +54,8 @@ def test_wrong_types_are_refused() -> None:
 
 def test_check_prints_all_mistakes(folder: Path) -> None:
     """On stdout, exit code 1; a right folder prints nothing there."""
-    assert (run("types", "check", str(folder)).exit_code, run("types", "check", str(folder)).stdout) == (0, "")
+    result = run("types", "check", str(folder))
+    assert (result.exit_code, result.stdout, result.stderr) == (0, "", f"{folder}: 1 schema, no mistakes\n")
     write(folder, {"a.json": {"type": "x"}, "b.json": "{"})
     result = run("types", "check", EVENT_SCHEMAS=str(folder))
     assert result.exit_code == 1
@@ -62,6 +63,7 @@ def test_check_prints_all_mistakes(folder: Path) -> None:
     found = json.loads(run("types", "check", "--json", str(folder)).stdout)
     assert [(problem["file"], problem["pointer"]) for problem in found] == [("a.json", "/type"), ("b.json", "")]
     assert run("types", "check").exit_code == 2
+    assert run("types", "check", str(folder / "nowhere")).exit_code == 2
 
 
 def test_trial_counts_events_by_violation(tmp_path: Path, folder: Path) -> None:
