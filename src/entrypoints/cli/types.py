@@ -1,6 +1,7 @@
 """`user-events types`: list, check, test and compare event types and their schemas before they are switched on."""
 
 import json
+import os
 import sys
 from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
 from contextlib import aclosing
@@ -13,13 +14,29 @@ from adapters.schemas.compatibility import narrowings
 from adapters.schemas.compiled import CompiledSchema
 from adapters.schemas.load import InvalidSchemas, load_schemas
 from application.ports import LogReader
-from domain.event_types import EventType, EventTypes
+from domain.event_types import LEGACY_TYPES, EventType, EventTypes
 from entrypoints.cli.run import FAILED, exit_codes, read_target, run
 from entrypoints.cli.types_trial import Trial
 from entrypoints.config.errors import UsageError
 from entrypoints.container import Container, assembled
+from entrypoints.dev.instance import target_of
 
 _STDIN = Path("-")
+
+
+def in_force(types: EventTypes | None, folder: Path | None) -> tuple[EventTypes, Path | None]:
+    """Return the given types and folder, otherwise those of the environment or of the instance in `DATA_DIR`."""
+    with exit_codes():
+        target = target_of(os.environ)
+    missing = [what for what, given in (("types", types), ("schemas", folder)) if given is None]
+    if target.environment is not os.environ and missing:
+        typer.echo(f"{' and '.join(missing)}: those of {target.origin}", err=True)
+    stated = {name: value for name, value in target.environment.items() if value}
+    if types is None:
+        types = EventTypes.of(stated["EVENT_TYPES"]) if "EVENT_TYPES" in stated else LEGACY_TYPES
+    if folder is None and "EVENT_SCHEMAS" in stated:
+        folder = Path(stated["EVENT_SCHEMAS"])
+    return types, folder
 
 
 def list_types(types: EventTypes, folder: Path | None, *, as_json: bool) -> None:

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from domain.event_types import LEGACY_TYPES, EventTypes
+from domain.event_types import EventTypes
 from domain.times import parse_time
 
 commands = typer.Typer(help="List, check, test and compare event types and their schemas.", no_args_is_help=True)
@@ -16,7 +16,7 @@ def _parse_types(text: str) -> EventTypes:
     try:
         return EventTypes.of(text)
     except ValueError as error:
-        raise typer.BadParameter(f"EVENT_TYPES {error}") from None
+        raise typer.BadParameter(str(error)) from None
 
 
 def _parse_moment(text: str) -> datetime:
@@ -26,7 +26,10 @@ def _parse_moment(text: str) -> datetime:
         raise typer.BadParameter(f"{text!r} {error}") from None
 
 
-Types = Annotated[str, typer.Option("--types", envvar="EVENT_TYPES", metavar="LIST", help="Comma list, * for any.")]
+Types = Annotated[
+    EventTypes | None,
+    typer.Option("--types", envvar="EVENT_TYPES", metavar="LIST", help="Comma list, * for any.", parser=_parse_types),
+]
 Schemas = Annotated[
     Path | None,
     typer.Option(
@@ -40,9 +43,7 @@ Schemas = Annotated[
 ]
 Folder = Annotated[
     Path | None,
-    typer.Argument(
-        envvar="EVENT_SCHEMAS", metavar="[FOLDER]", help="Folder of schemas.", exists=True, file_okay=False
-    ),
+    typer.Argument(envvar="EVENT_SCHEMAS", metavar="[FOLDER]", help="Folder of schemas.", exists=True, file_okay=False),
 ]
 Compared = Annotated[Path, typer.Argument(help="Folder of schemas.", exists=True, file_okay=False)]
 Files = Annotated[
@@ -54,16 +55,14 @@ Since = Annotated[
 ]
 Until = Annotated[datetime | None, typer.Option("--to", parser=_parse_moment, metavar="TIME", help="End, exclusive.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
-_DEFAULT = str(LEGACY_TYPES)
 
 
 @commands.command("list")
-def list_types(types: Types = _DEFAULT, schemas: Schemas = None, *, as_json: AsJson = False) -> None:
+def list_types(types: Types = None, schemas: Schemas = None, *, as_json: AsJson = False) -> None:
     """List the accepted types and their schemas."""
-    accepted = _parse_types(types)
-    from entrypoints.cli.types import list_types
+    from entrypoints.cli.types import in_force, list_types
 
-    list_types(accepted, schemas, as_json=as_json)
+    list_types(*in_force(types, schemas), as_json=as_json)
 
 
 @commands.command()
@@ -79,7 +78,7 @@ def check(folder: Folder = None, *, as_json: AsJson = False) -> None:
 @commands.command("test")
 def try_events(
     files: Files = None,
-    types: Types = _DEFAULT,
+    types: Types = None,
     schemas: Schemas = None,
     since: Since = None,
     until: Until = None,
@@ -93,13 +92,13 @@ def try_events(
         raise typer.BadParameter("name either files or a range of the log")
     if since is not None and until is not None and since > until:
         raise typer.BadParameter("--from must not be later than --to")
-    accepted = _parse_types(types)
-    from entrypoints.cli.types import try_files, try_log
+    from entrypoints.cli.types import in_force, try_files, try_log
 
+    accepted, folder = in_force(types, schemas)
     if files:
-        try_files(files, accepted, schemas, as_json=as_json)
+        try_files(files, accepted, folder, as_json=as_json)
     elif since is not None:
-        try_log(since, until, accepted, schemas, as_json=as_json)
+        try_log(since, until, accepted, folder, as_json=as_json)
 
 
 @commands.command()
