@@ -6,6 +6,7 @@ from typing import Final
 
 import pytest
 
+from adapters.schemas.load import load_schemas
 from entrypoints.config.environment import load_settings
 from entrypoints.config.settings import Settings, variables
 from tests.support.compose import ROOT, Service, find_compose, render
@@ -50,6 +51,16 @@ def test_environment_of_our_services_names_only_settings(ours: list[Service]) ->
     """A misspelt variable would have no effect."""
     for service in ours:
         assert service.environment.keys() <= KNOWN_VARIABLES
+
+
+def test_folder_of_schemas_is_mounted_for_reading(stack: dict[str, Service]) -> None:
+    """One that is here, and holds no schema by default."""
+    for name in ("api", "consumer"):
+        settings = load_settings(stack[name].process_environment())
+        assert settings.event_schemas == ROOT / "schemas"
+        assert not load_schemas(settings.event_schemas)
+        [volume] = stack[name].definition["volumes"]
+        assert volume["read_only"] if isinstance(volume, dict) else volume.endswith(":ro")
 
 
 def test_grace_period_of_compose_exceeds_our_own(ours: list[Service]) -> None:

@@ -28,11 +28,11 @@ def find_compose() -> list[str] | None:
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """One service of a stack; `secrets` maps paths in its container to files."""
+    """One service of a stack; `mounted` maps paths in its container to files and folders."""
 
     name: str
     definition: dict[str, Any]
-    secrets: dict[str, Path]
+    mounted: dict[str, Path]
 
     @property
     def is_ours(self) -> bool:
@@ -58,8 +58,8 @@ class Service:
         return {port["host_ip"] if isinstance(port, dict) else port.rsplit(":", 2)[0] for port in ports}
 
     def process_environment(self) -> dict[str, str]:
-        """Its variables for a process outside the container: a secret's file is where it really is."""
-        return {name: str(self.secrets.get(value, value)) for name, value in self.environment.items()}
+        """Its variables for a process outside the container: what is mounted is where it really is."""
+        return {name: str(self.mounted.get(value, value)) for name, value in self.environment.items()}
 
 
 def render(compose: list[str], file: str) -> dict[str, Service]:
@@ -75,4 +75,9 @@ def render(compose: list[str], file: str) -> dict[str, Service]:
 
 def _mounted(definition: dict[str, Any], files: dict[str, Path]) -> dict[str, Path]:
     secrets = definition.get("secrets", [])
-    return {str(_SECRETS / secret.get("target", secret["source"])): files[secret["source"]] for secret in secrets}
+    mounted = {str(_SECRETS / secret.get("target", secret["source"])): files[secret["source"]] for secret in secrets}
+    for volume in definition.get("volumes", []):
+        # The older program writes one line for each.
+        source, target = (volume["source"], volume["target"]) if isinstance(volume, dict) else volume.split(":")[:2]
+        mounted[target] = Path(source)
+    return mounted
