@@ -17,12 +17,15 @@ ROOT = Path(__file__).parents[2]
 _END_SECONDS = 90
 
 
-def tour() -> list[str]:
-    """The commands of the README's tour, each with its continuation lines."""
-    section = (ROOT / "README.md").read_text().split("## Tour")[1].split("\n## ")[0]
-    [block] = re.findall(r"```sh\n(.*?)```", section, re.DOTALL)
-    lines = re.sub(r"\\\n", " ", block)
-    return re.findall(r"^curl .*(?:\n  .*)*", lines, re.MULTILINE)
+def blocks(heading: str, language: str) -> list[str]:
+    """The blocks of code in a section of the README."""
+    section = (ROOT / "README.md").read_text().split(f"## {heading}\n")[1].split("\n## ")[0]
+    return re.findall(rf"```{language}\n(.*?)```", section, re.DOTALL)
+
+
+def commands(block: str) -> list[str]:
+    """The commands of a block, each with its continuation lines."""
+    return re.findall(r"^curl .*(?:\n  .*)*", re.sub(r"\\\n", " ", block), re.MULTILINE)
 
 
 @pytest.fixture(scope="module")
@@ -32,16 +35,20 @@ def ports() -> dict[int, int]:
 
 
 @pytest.fixture(scope="module")
-def running(ports: dict[int, int], tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Everything on this machine, as `make run` starts it."""
+def running(ports: dict[int, int], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Everything on this machine, as `make run` starts it with an event type of one's own; its data folder."""
     bare = {name: value for name, value in os.environ.items() if not name.startswith(("KAFKA_", "DB_"))}
     folder = tmp_path_factory.mktemp("embedded")
+    own, start = _own_type(folder)
     environment = bare | {
+        **own,
         "PORT": str(ports[3000]),
         "CONSUMER_PORT": str(ports[3001]),
         "DATA_DIR": str(folder / "data"),
     }
-    process = subprocess.Popen([sys.executable, "-m", "entrypoints", "dev"], env=environment, stdout=subprocess.PIPE)
+    assert start == "make run"
+    dev = [sys.executable, "-m", "entrypoints", "dev"]
+    process = subprocess.Popen(dev, env=environment, cwd=folder, stdout=subprocess.PIPE)
     assert process.stdout is not None
     try:
         for line in process.stdout:
@@ -49,7 +56,7 @@ def running(ports: dict[int, int], tmp_path_factory: pytest.TempPathFactory) -> 
                 break
         else:
             pytest.fail(f"ended with exit code {process.wait()} before it was ready")
-        yield
+        yield folder / "data"
         process.send_signal(signal.SIGINT)
         assert process.wait(_END_SECONDS) == 0
     finally:
@@ -61,7 +68,8 @@ def running(ports: dict[int, int], tmp_path_factory: pytest.TempPathFactory) -> 
 @pytest.mark.usefixtures("running")
 def test_every_command_of_the_tour_succeeds(ports: dict[int, int]) -> None:
     """Each command ends well and answers with what the README says of it."""
-    answers = [_run(command, ports) for command in tour()]
+    [block] = blocks("Tour", "sh")
+    answers = [_run(command, ports) for command in commands(block)]
 
     assert len(answers) == 13
     assert "201 Created" in answers[0]
@@ -75,6 +83,53 @@ def test_every_command_of_the_tour_succeeds(ports: dict[int, int]) -> None:
     assert all('"status":"UP"' in answer for answer in answers[11:])
     # Published first, listed by the time that the rest of the tour was over.
     assert "user123" in _until_listed(ports)
+
+
+@pytest.mark.usefixtures("running")
+def test_event_of_own_type_is_held_to_its_schema(ports: dict[int, int]) -> None:
+    """The good one is published; the answer to the bad one is the README's."""
+    _three_lines, block = blocks("Your own event types", "sh")
+    [shown] = blocks("Your own event types", "json")
+
+    good, bad, types, schema = (_run(command, ports) for command in commands(block))
+
+    assert "201 Created" in good
+    assert "422 Unprocessable" in bad
+    problem = json.loads(bad.partition("\n\n")[2])
+    assert {key: problem[key] for key in json.loads(shown)} == json.loads(shown)
+    assert {"type": "ORDER", "schemaUrl": "/event-types/ORDER", "onViolation": "reject"} in json.loads(types)["types"]
+    assert json.loads(schema)["required"] == ["sku"]
+
+
+def test_commands_know_the_types_of_the_instance(running: Path, ports: dict[int, int], tmp_path: Path) -> None:
+    """In another folder, too; its log is tested against schemas that are not switched on."""
+    (tmp_path / "strict").mkdir()
+    (tmp_path / "strict" / "ORDER.json").write_text('{"required": ["name"]}')
+    environment = os.environ | {"DATA_DIR": str(running)}
+
+    def types(*arguments: str) -> str:
+        command = [sys.executable, "-m", "entrypoints", "types", *arguments]
+        done = subprocess.run(command, env=environment, cwd=tmp_path, capture_output=True, text=True, check=False)
+        assert done.returncode == (arguments[0] == "test"), done.stderr
+        return done.stdout
+
+    assert "ORDER: payloads by schema" in types("list")
+    order = {"userId": "user123", "eventType": "ORDER", "payload": {"sku": "sku-1"}}
+    _run(f"curl localhost:3000/events/generate -H 'content-type: application/json' -d '{json.dumps(order)}'", ports)
+    tested = types("test", "--schemas", "strict", "--from", "2026-01-01T00:00Z")
+    assert 'ORDER: payload must have the member "name" (required)' in tested
+
+
+def _own_type(folder: Path) -> tuple[dict[str, str], str]:
+    """Run the first two of the README's three lines; return the variables and the command of the third one."""
+    three_lines = blocks("Your own event types", "sh")[0]
+    first, second, third = three_lines.strip().splitlines()
+    (folder / "schemas").mkdir()
+    command = second.replace(".venv/bin/user-events", f"{sys.executable} -m entrypoints")
+    subprocess.run(["bash", "-ec", f"{first}\n{command}"], cwd=folder, check=True)
+    variable, _, start = third.partition(" ")
+    name, _, value = variable.partition("=")
+    return {name: value}, start
 
 
 def _run(command: str, ports: dict[int, int]) -> str:

@@ -27,6 +27,7 @@ LOG_LINES: Final = (
     "batches have their usual size again",
     "dead letters refused by their topic: kept in the database",
     "unknown environment variable",
+    "payloads break their schema and are accepted",
 )
 """Those that docs/operations.md quotes."""
 MISSPELT: Final = {"DB_PASS", "KAFKA_BROKERS"}
@@ -35,7 +36,9 @@ MISSPELT: Final = {"DB_PASS", "KAFKA_BROKERS"}
 _LINK: Final = re.compile(r"\]\((?!https?:)(?P<path>[^)#\s]*)(?:#(?P<anchor>[^)\s]+))?\)")
 _HEADING: Final = re.compile(r"^#+ (.+)$", re.MULTILINE)
 _CODE_BLOCK: Final = re.compile(r"^ *```.*?^ *```", re.MULTILINE | re.DOTALL)
-_SETTING: Final = re.compile(r"`((?:DB|DLQ|KAFKA|LOG|MAX|BODY|RETRY|WATCHDOG|SHUTDOWN|PUBLISH|KEEP|BATCH)_[A-Z_]+)[`=]")
+_SETTING: Final = re.compile(
+    r"`((?:DB|DLQ|EVENT|KAFKA|LOG|MAX|BODY|RETRY|SCHEMA|WATCHDOG|SHUTDOWN|PUBLISH|KEEP|BATCH)_[A-Z_]+)[`=]"
+)
 _PATH: Final = re.compile(r"`((?:src|tests|tools|docs|benchmarks|deploy)/[\w./-]+)`")
 
 
