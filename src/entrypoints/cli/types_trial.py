@@ -24,12 +24,14 @@ _decoder = msgspec.json.Decoder(_Event)
 
 
 class _Finding(NamedTuple):
-    """One kind of violation; in the pointer a * stands for any index."""
+    """One kind of violation, named as in the `errors` of a problem; in the pointer a * stands for any index."""
 
     type: str
-    pointer: str
-    keyword: str
+    """Empty if it is not known."""
+    field: str
     expected: str
+    pointer: str = ""
+    keyword: str = ""
 
 
 class Trial:
@@ -62,7 +64,7 @@ class Trial:
     def lines(self) -> Iterator[str]:
         """Yield the same as text."""
         for finding, count in self._counts.most_common():
-            place = f"payload{finding.pointer}" if finding.keyword else finding.pointer
+            place = f"{finding.field}{finding.pointer}"
             keyword = f" ({finding.keyword})" if finding.keyword else ""
             yield one_line(f"{count:>9}  {finding.type or 'events'}: {place} {finding.expected}{keyword}")
         yield f"{self._events:>9}  events, {self._with_findings} of them with violations"
@@ -72,18 +74,18 @@ class Trial:
             text.decode()
             event = _decoder.decode(text)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-            yield _Finding("", "each line", "", "must be a JSON object")
+            yield _Finding("", "body", "must be a JSON object")
             return
         try:
             name = self._types.parse(event.eventType)
         except ValueError as error:
-            yield _Finding("", "eventType", "", str(error))
+            yield _Finding("", "eventType", str(error))
             return
         payload = bytes(event.payload)
         try:
             payload = check_payload(b"{}" if payload == b"null" else payload)
         except ValueError as error:
-            yield _Finding(name, "payload", "", str(error))
+            yield _Finding(name, "payload", str(error))
             return
         schema = self._schemas.get(name)
         for violation in () if schema is None else schema.violations(payload):
@@ -91,4 +93,4 @@ class Trial:
 
 
 def _finding(name: EventType, violation: Violation) -> _Finding:
-    return _Finding(name, violation.place, violation.keyword, violation.expected)
+    return _Finding(name, "payload", violation.expected, violation.place, violation.keyword)

@@ -74,13 +74,15 @@ def test_trial_counts_events_by_violation(tmp_path: Path, folder: Path) -> None:
     assert result.exit_code == 1
     found = json.loads(result.stdout)
     assert (found["events"], found["withViolations"]) == (6, 5)
-    assert {(each["type"], each["pointer"], each["keyword"], each["events"]) for each in found["violations"]} == {
-        ("order", "/items/*", "type", 1),
-        ("order", "", "required", 1),
-        ("", "eventType", "", 1),
-        ("LOGIN", "payload", "", 1),
-        ("", "each line", "", 1),
-    }
+    kinds = [tuple(each[key] for key in ("type", "field", "pointer", "keyword")) for each in found["violations"]]
+    assert sorted(kinds) == [
+        ("", "body", "", ""),
+        ("", "eventType", "", ""),
+        ("LOGIN", "payload", "", ""),
+        ("order", "payload", "", "required"),
+        ("order", "payload", "/items/*", "type"),
+    ]
+    assert [each["events"] for each in found["violations"]] == [1] * 5
     lines = run("types", "test", str(file), "--schemas", str(folder)).stdout.splitlines()
     assert "        1  order: payload/items/* must be an integer (type)" in lines
     assert lines[-1] == "        6  events, 5 of them with violations"
