@@ -18,6 +18,8 @@ from entrypoints.dev.postmaster import is_served
 _FILE = "instance.json"
 _OWN_PREFIX = "log_"
 """The prefix of settings that each command takes from its own environment."""
+_OF_PATHS = ("FILE", "EVENT_SCHEMAS")
+"""The ends of the names of settings that are paths."""
 
 
 class Target(NamedTuple):
@@ -33,12 +35,17 @@ def announced(data_dir: Path, environment: Mapping[str, str]) -> Iterator[None]:
     file = data_dir / _FILE
     fields = [field for field in Settings.model_fields if not field.startswith(_OWN_PREFIX)]
     names = [f"{field}_file".upper() if is_secret(field) else field.upper() for field in fields]
-    published = {name: environment[name] for name in names if environment.get(name)}
+    published = {name: _absolute(name, environment[name]) for name in names if environment.get(name)}
     write_private(file, json.dumps(published, indent=2))
     try:
         yield
     finally:
         file.unlink(missing_ok=True)
+
+
+def _absolute(name: str, value: str) -> str:
+    """Make the path of a file or folder absolute: a command may run in another folder."""
+    return str(Path(value).absolute()) if name.endswith(_OF_PATHS) else value
 
 
 def write_private(file: Path, text: str) -> None:
