@@ -7,6 +7,7 @@ from pathlib import Path
 
 from adapters.postgres.sessions.database import Database
 from tests.support.records import Topics
+from tests.support.schema_folders import write
 from tests.support.service import Services
 from tests.support.world import World
 
@@ -14,12 +15,24 @@ CONFIGURATION = Path(__file__).with_name("schemathesis.toml")
 SCHEMATHESIS = Path(sys.executable).with_name("schemathesis")
 SECONDS = 120.0
 NOWHERE = "127.0.0.1:9"
+SCHEMAS = {
+    "ORDER.json": {
+        "type": "object",
+        "required": ["sku"],
+        "properties": {"sku": {"type": "string"}, "price": {"$ref": "_money.json"}},
+        "examples": [{"sku": "sku-1", "price": 129.99}],
+    },
+    "REFUND.json": {"x-on-violation": "accept", "required": ["sku"]},
+    "_money.json": {"type": "number", "minimum": 0},
+}
+"""Of two types beside the others."""
 
 
 async def test_api_keeps_to_its_document(services: Services, database: Database, tmp_path: Path) -> None:
     """By all of the tool's checks; what it finds is printed with requests to copy."""
     world = World(services, database, Topics(NOWHERE))
-    api, _ = await asyncio.gather(*(world.run(kind, EVENT_LOG="postgres") for kind in ("api", "consumer")))
+    settings = {"EVENT_LOG": "postgres", "EVENT_SCHEMAS": str(write(tmp_path / "schemas", SCHEMAS))}
+    api, _ = await asyncio.gather(*(world.run(kind, **settings) for kind in ("api", "consumer")))
     document = f"http://127.0.0.1:{api.port}/docs/openapi.json"
     # It keeps what it has found in the folder that it runs in.
     process = await asyncio.create_subprocess_exec(
