@@ -20,7 +20,7 @@ _NO_TIMESTAMP = -1
 _ABSENT = msgspec.Raw(b"null")
 
 
-class _Typed(msgspec.Struct):
+class _Typed(msgspec.Struct, gc=False):
     """A record of the right types, decoded in one pass; the payload is skipped over and kept as it is."""
 
     eventId: UUID
