@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from application.event_catalog import EventCatalog
+from application.event_catalog import EventCatalog, PublishedSchema
 from domain.event_types import NAME_PATTERN, EventType
 from entrypoints.http.openapi.schemas import EVENTS, SCHEMAS, Schema, ref
 
@@ -54,18 +54,22 @@ def _payloads(catalog: EventCatalog) -> tuple[Mapping[EventType, str], Schema]:
     names = {event_type: _unique(f"Payload_{event_type}", taken) for event_type in catalog.schemas}
     payloads: Schema = {}
     for event_type, name in names.items():
-        definitions: dict[str, str] = {}
-
-        def place(definition: str, name: str = name, definitions: dict[str, str] = definitions) -> str:
-            if definition not in definitions:
-                definitions[definition] = _unique(f"{name}_{definition}", taken)
-            return str(ref(definitions[definition])["$ref"])
-
-        root = as_object(catalog.schemas[event_type].bundled(ref(name)["$ref"], place))
-        payloads[name] = {key: value for key, value in root.items() if key not in {"$schema", "$defs"}}
-        for definition, inner in root.get("$defs", {}).items():
-            payloads[definitions[definition]] = as_object(inner)
+        payloads |= _payload(catalog.schemas[event_type], name, taken)
     return names, payloads
+
+
+def _payload(schema: PublishedSchema, name: str, taken: set[str]) -> Schema:
+    """Return a schema under its name, and its definitions under names of their own."""
+    names: dict[str, str] = {}
+
+    def place(definition: str) -> str:
+        if definition not in names:
+            names[definition] = _unique(f"{name}_{definition}", taken)
+        return str(ref(names[definition])["$ref"])
+
+    root = as_object(schema.bundled(ref(name)["$ref"], place))
+    definitions = {names[definition]: as_object(inner) for definition, inner in root.get("$defs", {}).items()}
+    return {name: {key: value for key, value in root.items() if key not in {"$schema", "$defs"}}, **definitions}
 
 
 def _condition(catalog: EventCatalog, event_type: EventType, name: str) -> Schema:
