@@ -125,11 +125,11 @@ class EventRules:
 
 def parse_id(value: object) -> UUID:
     """Read an event's id. Raises `ValueError` with what a person should mend."""
-    # UUID() also takes braces and "urn:uuid:", which PostgreSQL or a foreign consumer may not.
-    if isinstance(value, str) and _UUID.fullmatch(value):
-        value = UUID(value)
     if not isinstance(value, UUID):
-        raise ValueError("must be a UUID")
+        # UUID() also takes braces and "urn:uuid:", which PostgreSQL or a foreign consumer may not.
+        if not isinstance(value, str) or _UUID.fullmatch(value) is None:
+            raise ValueError("must be a UUID")
+        value = UUID(value)
     if not 0 < value.int < _MAX_UUID:
         raise ValueError("must not be the nil or the max UUID, which stands for no id")
     return value

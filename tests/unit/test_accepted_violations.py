@@ -73,8 +73,15 @@ def test_number_of_kinds_is_bounded(counts: AcceptedViolations, lines: Lines) ->
     for index in range(100):
         counts(ORDER, [Violation(f"/n{index}", "additionalProperties", "must be absent")])
     counts.close()
-    assert [line.get("pointer") for line in lines] == ["/price", "/n0", "/n1", "/n2", None]
-    assert (lines[-1]["kinds"], lines[-1]["violations"]) == ("others", 97)
+    told = sorted((str(line.get("pointer")), line["events"]) for line in lines)
+    assert told == [("/n0", 1), ("/n1", 1), ("/n2", 1), ("/price", 1), ("None", 97)]
+
+
+def test_event_counts_once_among_all_others(counts: AcceptedViolations, lines: Lines) -> None:
+    """However many violations it has."""
+    counts(ORDER, [Violation(f"/n{index}", "additionalProperties", "must be absent") for index in range(20)])
+    assert [line["events"] for line in lines] == [1, 1, 1, 1]
+    assert [line["kinds"] for line in lines if "kinds" in line] == ["all others"]
 
 
 def test_threads_may_count_at_the_same_time(counts: AcceptedViolations, lines: Lines) -> None:

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from itertools import islice
 from threading import Lock, Timer
 from typing import NamedTuple
 
@@ -18,64 +19,66 @@ logger: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
 
 class _Kind(NamedTuple):
+    """In the pointer a * stands for any index."""
+
     event_type: str
     keyword: str
     pointer: str
 
 
 class AcceptedViolations:
-    """Counts violations by type, keyword and pointer; call it with those of one event, from any thread.
+    """Counts events by type, keyword and pointer of a violation; call it with those of one event, from any thread.
 
-    The first one is logged at once, later ones together every `interval` seconds: one line for each of up to
-    `max_kinds` kinds, and one for all others, since the names of members are the client's. In a pointer `*` stands for
-    the index of an item.
+    The first event is logged at once, later ones together every `interval` seconds: a line for each of `max_kinds`
+    kinds and one for all others, since clients choose the names of members.
     """
 
     def __init__(self, interval: float = _INTERVAL_SECONDS, max_kinds: int = _MAX_KINDS) -> None:
         self._interval = interval
         self._max_kinds = max_kinds
-        self._counts: Counter[_Kind] = Counter()
-        self._others = 0
+        self._events: Counter[_Kind | None] = Counter()
+        """By kind, None for all others."""
         self._timer: Timer | None = None
         self._lock = Lock()
 
     def __call__(self, event_type: EventType, violations: Sequence[Violation]) -> None:
         kinds = {_Kind(event_type, violation.keyword, violation.place) for violation in violations}
         with self._lock:
-            for kind in kinds:
-                if kind in self._counts or len(self._counts) < self._max_kinds:
-                    self._counts[kind] += 1
-                else:
-                    self._others += 1
-            is_first = self._timer is None
-        if is_first:
-            self._tell()
+            known = {kind for kind in kinds if kind in self._events}
+            known.update(islice(kinds - known, max(self._max_kinds - len(self._events), 0)))
+            self._events.update(known)
+            if known < kinds:
+                self._events[None] += 1
+            events = self._take() if self._timer is None else Counter[_Kind | None]()
+        _log(events)
 
     def close(self) -> None:
         """Log what is not logged yet."""
-        self._tell()
         with self._lock:
+            events = self._take()
             if self._timer is not None:
                 self._timer.cancel()
+        _log(events)
 
     def _tell(self) -> None:
-        """Log the counts, and come again as long as there are any."""
         with self._lock:
-            counts, others = self._counts, self._others
-            self._counts, self._others = Counter(), 0
-            self._timer = Timer(self._interval, self._tell) if counts else None
-            if self._timer is not None:
-                self._timer.daemon = True
-                self._timer.start()
-        for kind, events in counts.most_common():
-            logger.warning("payloads break their schema and are accepted", **_fields(kind), events=events)
-        if others:
-            logger.warning("payloads break their schema and are accepted", kinds="others", violations=others)
+            events = self._take()
+        _log(events)
+
+    def _take(self) -> Counter[_Kind | None]:
+        """Take the counts, and come again for later ones; until none come."""
+        events, self._events = self._events, Counter()
+        self._timer = None
+        if events:
+            self._timer = Timer(self._interval, self._tell)
+            self._timer.daemon = True
+            self._timer.start()
+        return events
 
 
 @contextmanager
 def counted_violations() -> Iterator[AcceptedViolations]:
-    """Make the counts of a process, and log the last ones in the end."""
+    """Count the violations of a process, and log the last ones in the end."""
     counts = AcceptedViolations()
     try:
         yield counts
@@ -83,5 +86,9 @@ def counted_violations() -> Iterator[AcceptedViolations]:
         counts.close()
 
 
-def _fields(kind: _Kind) -> dict[str, str]:
-    return {"eventType": kind.event_type, "keyword": kind.keyword, "pointer": kind.pointer}
+def _log(events: Counter[_Kind | None]) -> None:
+    for kind, count in events.most_common():
+        about = {"kinds": "all others"}
+        if kind is not None:
+            about = {"eventType": kind.event_type, "keyword": kind.keyword, "pointer": kind.pointer}
+        logger.warning("payloads break their schema and are accepted", **about, events=count)
