@@ -77,6 +77,9 @@ class Container(DeclarativeContainer):
     accepted_violations = Resource(counted_violations)
     event_rules = Singleton(EventRules, event_types, event_catalog.provided.schemas, accepted_violations)
     record_rules = Selector(setting.schema_check, edge=Singleton(EventRules, event_types), both=event_rules)
+    decode = Singleton(codec.decoder, record_rules)
+    # For the audit: an event may have been stored under other rules.
+    decode_any = Singleton(codec.decoder, Singleton(EventRules, ANY_TYPE))
 
     # PostgreSQL.
     database = Singleton(parameters.database, settings)
@@ -152,14 +155,7 @@ class Container(DeclarativeContainer):
     pace = Singleton(parameters.pace, settings)
     dlq_limits = Singleton(parameters.dlq_limits, settings)
     consumer_loop = Singleton(
-        ConsumerLoop,
-        source,
-        process_event,
-        partition_states,
-        Singleton(codec.decoder, record_rules),
-        utc_now,
-        pace=pace,
-        dlq_limits=dlq_limits,
+        ConsumerLoop, source, process_event, partition_states, decode, utc_now, pace=pace, dlq_limits=dlq_limits
     )
     audit = Singleton(
         AuditRange,
@@ -170,8 +166,7 @@ class Container(DeclarativeContainer):
         erasures,
         topic=topic,
         group=group,
-        # An event may have been stored under other rules.
-        decode=Singleton(codec.decoder, Singleton(EventRules, ANY_TYPE)),
+        decode=decode_any,
         origin=dlq_headers.origin,
         origins=dlq_headers.origins,
     )

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BaseModel, DirectoryPath, Field
+from pydantic import AfterValidator, BaseModel, DirectoryPath, Field, ValidationInfo, field_validator
 
 from domain.event_types import LEGACY_TYPES, EventTypes
 
@@ -27,3 +27,10 @@ class EventSettings(BaseModel, defer_build=True):
     schema_check: Literal["edge", "both"] = Field(
         "edge", description="Where payloads are held to their schemas: in the api, or in the consumer as well."
     )
+
+    @field_validator("schema_check")
+    @classmethod
+    def _has_schemas(cls, value: str, info: ValidationInfo) -> str:
+        if value == "both" and "event_schemas" in info.data and info.data["event_schemas"] is None:
+            raise ValueError("would be ignored, since EVENT_SCHEMAS is not set")
+        return value

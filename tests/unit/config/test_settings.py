@@ -430,3 +430,11 @@ def test_settings_of_events_are_checked_all_at_once(some_file: str) -> None:
     """A folder must be one."""
     wrong = problems(EVENT_TYPES="a b", EVENT_SCHEMAS=some_file, SCHEMA_CHECK="never")
     assert [problem.split(":")[0] for problem in wrong] == ["EVENT_SCHEMAS", "EVENT_TYPES", "SCHEMA_CHECK"]
+
+
+def test_schema_check_needs_schemas(tmp_path: Path) -> None:
+    """It would check nothing."""
+    assert problems(SCHEMA_CHECK="both") == [
+        "SCHEMA_CHECK: would be ignored, since EVENT_SCHEMAS is not set (it is 'both')"
+    ]
+    assert load_settings({"SCHEMA_CHECK": "BOTH", "EVENT_SCHEMAS": str(tmp_path)}).schema_check == "both"
