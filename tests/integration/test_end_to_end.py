@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from datetime import UTC
 from uuid import UUID, uuid4
 
 from adapters.records import codec
@@ -37,7 +38,7 @@ async def test_a_posted_event_is_a_record_then_a_row_then_listed(world: World) -
         "user_id": "Zoë",
         "event_type": "PRODUCT_VIEW",
         "payload": {"page": "/home", "n": 1.5},
-        "created_at": f"{row['created_at'].isoformat()}Z",
+        "created_at": codec.render_time(row["created_at"].replace(tzinfo=UTC)),
         "occurred_at": timestamp,
     }
     assert (await api.client.get("/events/processed")).json() == [shown]
