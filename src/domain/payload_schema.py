@@ -1,6 +1,5 @@
 """What the schema of an event type says about a payload."""
 
-import re
 from collections.abc import Sequence
 from typing import NamedTuple, Protocol
 from urllib.parse import quote
@@ -12,7 +11,8 @@ MAX_EXPECTED_CHARS = 200
 _PAYLOAD = "#/payload"
 _UNRESERVED = "/~!$&'()*+,;=:@"
 """What RFC 3986 allows in a fragment beside letters, digits and -._~, as far as RFC 6901 uses it."""
-_INDEX = re.compile(r"/[0-9]+(?=/|\Z)")
+ANY = "*"
+"""In a place: an index, or a name that the schema does not name."""
 
 
 class Violation(NamedTuple):
@@ -20,27 +20,25 @@ class Violation(NamedTuple):
 
     `pointer` is the JSON pointer (RFC 6901) of the value inside the payload, empty for the payload itself; a pointer
     that would be longer than `MAX_POINTER_CHARS` ends at an enclosing value. `keyword` is the keyword of JSON Schema.
-    `expected` reads on from the value's name, as in "must be at least 0".
+    `expected` reads on from the value's name, as in "must be at least 0". `place` is the pointer with a * for each
+    index and for each name that the schema does not name: it is for logs, dead letters and counts, since such a name
+    may be personal data (`/alice@example.com`). The pointer is for whoever sent the payload.
     """
 
     pointer: str
     keyword: str
     expected: str
+    place: str = ""
 
     @property
     def message(self) -> str:
         """Return one line for a problem of the field `payload`, which needs no pointer beside it."""
-        return one_line(f"{self.pointer} {self.expected}" if self.pointer else self.expected)
+        return one_line(f"{self.place} {self.expected}" if self.place else self.expected)
 
     @property
     def fragment(self) -> str:
         """Return the pointer as RFC 9457 shows it in `errors[]`: a URI fragment within the event, `#/payload/price`."""
         return _PAYLOAD + quote(self.pointer, safe=_UNRESERVED)
-
-    @property
-    def place(self) -> str:
-        """Return the pointer with a * for each index, to count violations by."""
-        return _INDEX.sub("/*", self.pointer)
 
 
 class PayloadSchema(Protocol):

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from domain.event_types import event_type
 from domain.payload_schema import Violation
 
-PRICE = Violation("/price", "minimum", "must be at least 0")
+PRICE = Violation("/price", "minimum", "must be at least 0", "/price")
 ORDER = event_type("ORDER_PLACED")
 
 

@@ -63,7 +63,7 @@ async def test_later_ones_are_told_after_a_while(lines: Lines) -> None:
 
 def test_items_of_an_array_are_of_one_kind(counts: AcceptedViolations, lines: Lines) -> None:
     """An event counts once for each kind."""
-    counts(ORDER, [Violation(f"/items/{index}/sku", "type", "must be a string") for index in range(20)])
+    counts(ORDER, [Violation(f"/items/{index}/sku", "type", "must be a string", "/items/*/sku") for index in range(20)])
     assert lines == [a_line(keyword="type", pointer="/items/*/sku", events=1)]
 
 
@@ -71,7 +71,7 @@ def test_number_of_kinds_is_bounded(counts: AcceptedViolations, lines: Lines) ->
     """Clients choose names of members."""
     counts(ORDER, [PRICE])
     for index in range(100):
-        counts(ORDER, [Violation(f"/n{index}", "additionalProperties", "must be absent")])
+        counts(ORDER, [Violation(f"/n{index}", "additionalProperties", "must be absent", f"/n{index}")])
     counts.close()
     told = sorted((str(line.get("pointer")), line["events"]) for line in lines)
     assert told == [("/n0", 1), ("/n1", 1), ("/n2", 1), ("/price", 1), ("None", 97)]
@@ -79,7 +79,9 @@ def test_number_of_kinds_is_bounded(counts: AcceptedViolations, lines: Lines) ->
 
 def test_event_counts_once_among_all_others(counts: AcceptedViolations, lines: Lines) -> None:
     """However many violations it has."""
-    counts(ORDER, [Violation(f"/n{index}", "additionalProperties", "must be absent") for index in range(20)])
+    counts(
+        ORDER, [Violation(f"/n{index}", "additionalProperties", "must be absent", f"/n{index}") for index in range(20)]
+    )
     assert [line["events"] for line in lines] == [1, 1, 1, 1]
     assert [line["kinds"] for line in lines if "kinds" in line] == ["all others"]
 

@@ -233,7 +233,7 @@ def test_type_that_is_not_accepted_is_invalid(event_type: object) -> None:
 
 def test_reason_stays_short() -> None:
     """Names of members may be long."""
-    violations = [Violation(f"/{'x' * 250}{index}", "type", "must be a string") for index in range(20)]
+    violations = [Violation("/a", "type", "must be a string", f"/{'x' * 250}{index}") for index in range(20)]
     rules = EventRules(EventTypes([ORDER]), {ORDER: FakeSchema(*violations)})
     found = codec.decoder(rules)(a_record(fields(eventType="ORDER_PLACED", payload={"price": "bad"})))
     assert isinstance(found, Failure)

@@ -43,14 +43,14 @@ def told() -> list[tuple[EventType, Sequence[Violation]]]:
 
 def test_payload_that_breaks_its_schema_is_refused() -> None:
     """Each violation is a problem with its place and keyword; the message suffices without them."""
-    length = Violation("/tags/0", "maxLength", "must have at most 3 characters")
+    length = Violation("/tags/0", "maxLength", "must have at most 3 characters", "/tags/*")
     rules = EventRules(EventTypes([ORDER]), {ORDER: FakeSchema(PRICE, length)})
     assert validate(rules).payload == GOOD
     assert problems(rules, payload=BAD) == (
         PayloadProblem("payload", "/price must be at least 0", "#/payload/price", "minimum"),
-        PayloadProblem("payload", "/tags/0 must have at most 3 characters", "#/payload/tags/0", "maxLength"),
+        PayloadProblem("payload", "/tags/* must have at most 3 characters", "#/payload/tags/0", "maxLength"),
     )
-    with pytest.raises(Invalid, match=r"^payload: /price must be at least 0; payload: /tags/0 must have"):
+    with pytest.raises(Invalid, match=r"^payload: /price must be at least 0; payload: /tags/\* must have"):
         validate(rules, payload=BAD)
 
 

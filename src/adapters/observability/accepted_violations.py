@@ -19,7 +19,7 @@ logger: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
 
 class _Kind(NamedTuple):
-    """In the pointer a * stands for any index."""
+    """The pointer is the place of a violation."""
 
     event_type: str
     keyword: str
@@ -30,7 +30,7 @@ class AcceptedViolations:
     """Counts events by type, keyword and pointer of a violation; call it with those of one event, from any thread.
 
     The first event is logged at once, later ones together every `interval` seconds: a line for each of `max_kinds`
-    kinds and one for all others, since clients choose the names of members.
+    kinds and one for all others, since a schema may have many.
     """
 
     def __init__(self, interval: float = _INTERVAL_SECONDS, max_kinds: int = _MAX_KINDS) -> None:

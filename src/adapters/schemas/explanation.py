@@ -13,7 +13,7 @@ from urllib.parse import quote
 from adapters.schemas.compiled_parts import CompiledParts
 from adapters.schemas.expectations import expectation
 from adapters.schemas.files.json_text import Json, join
-from domain.payload_schema import MAX_POINTER_CHARS, MAX_VIOLATIONS, Violation
+from domain.payload_schema import ANY, MAX_POINTER_CHARS, MAX_VIOLATIONS, Violation
 
 _ValueT = TypeVar("_ValueT")
 
@@ -29,8 +29,8 @@ _DIRECT = frozenset(
     }
 )
 """Keywords that are told by themselves, without a look at what is inside."""
-_BY_EXCLUSION = ("unevaluatedProperties", "unevaluatedItems")
-"""Broken if nothing else is."""
+_BY_EXCLUSION: tuple[tuple[type, str], ...] = ((dict, "unevaluatedProperties"), (list, "unevaluatedItems"))
+"""Broken if nothing else is, by values of this type."""
 _BY_NAME = frozenset({"properties", "dependentSchemas", "dependentRequired"})
 """Their arguments are read by the names of the value's members."""
 _GENERAL = expectation("", None)
@@ -49,12 +49,20 @@ class _Point(NamedTuple):
     place: str
     schema: Json
     keyword: str
-    path: tuple[str, ...]
+    path: tuple["_Step", ...]
     steps: int
 
-    def inside(self, inner: str, keyword: str, *names: str) -> "_Point":
-        """Go on to an inner schema, and to a member or an item if `names` has one."""
-        return _Point(self.place + inner, None, keyword, (*self.path, *names), self.steps + 1)
+    def inside(self, inner: str, keyword: str, *into: "_Step") -> "_Point":
+        """Go on to an inner schema, and to a member or an item if `into` has one."""
+        return _Point(self.place + inner, None, keyword, (*self.path, *into), self.steps + 1)
+
+
+class _Step(NamedTuple):
+    """From a value to a member or an item of it."""
+
+    name: str
+    shown: str = ANY
+    """Instead of the name, where it must not be told: the schema's own name of a member, or a * for any."""
 
 
 class _Explanation:
@@ -78,7 +86,8 @@ class _Explanation:
                     break
                 self._look_at(keyword, schema, point, value)
         if self._found == before:
-            rest = [each for each in _BY_EXCLUSION if isinstance(schema, dict) and each in schema]
+            named = schema if isinstance(schema, dict) else {}
+            rest = [each for kind, each in _BY_EXCLUSION if isinstance(value, kind) and each in named]
             self._add(point.path, *((rest[0], expectation(rest[0], None)) if rest else (point.keyword, _GENERAL)))
 
     @property
@@ -112,7 +121,7 @@ class _Explanation:
             is_named = self._named(schema)
             for name, member in self._until_over(value.items()):
                 if not is_named(name):
-                    self._try(point.inside(f"/{keyword}", keyword, name), member)
+                    self._try(point.inside(f"/{keyword}", keyword, _Step(name)), member)
         elif isinstance(argument, dict):
             if keyword == "patternProperties":
                 self._look_at_matching(argument, keyword, point, value)
@@ -124,7 +133,7 @@ class _Explanation:
     ) -> None:
         inner = argument[name]
         if keyword == "properties":
-            self._try(point.inside(_named_place(keyword, name), keyword, name), value[name])
+            self._try(point.inside(_named_place(keyword, name), keyword, _Step(name, name)), value[name])
         elif keyword == "dependentSchemas":
             self._try(point.inside(_named_place(keyword, name), keyword), value)
         elif isinstance(inner, list):
@@ -136,22 +145,21 @@ class _Explanation:
         for pattern in patterns:
             for name, member in self._until_over(value.items()):
                 if self._parts.matches(pattern, name):
-                    self._try(point.inside(_named_place(keyword, pattern), keyword, name), member)
+                    self._try(point.inside(_named_place(keyword, pattern), keyword, _Step(name)), member)
 
     def _look_at_array(self, keyword: str, schema: dict[str, Json], point: _Point, value: list[object]) -> None:
         first = _length(schema.get("prefixItems"))
         if keyword == "prefixItems":
             for index, item in enumerate(value[:first]):
-                self._try(point.inside(f"/{keyword}/{index}", keyword, str(index)), item)
+                self._try(point.inside(f"/{keyword}/{index}", keyword, _Step(str(index))), item)
         elif keyword == "items":
             for index, item in self._until_over(enumerate(value)):
                 if index >= first:
-                    self._try(point.inside(f"/{keyword}", keyword, str(index)), item)
+                    self._try(point.inside(f"/{keyword}", keyword, _Step(str(index))), item)
 
     def _require(self, names: list[Json], keyword: str, point: _Point, value: dict[str, object]) -> None:
-        for name in names:
-            if name not in value:
-                self._add(point.path, keyword, expectation(keyword, name))
+        for name in self._until_over(each for each in names if each not in value):
+            self._add(point.path, keyword, expectation(keyword, name))
 
     def _try(self, point: _Point, value: object) -> None:
         if not self._is_over and not self._parts.is_valid(point.place, value):
@@ -170,16 +178,16 @@ class _Explanation:
         searched = patterns if isinstance(patterns, dict) else {}
         return lambda name: name in known or any(self._parts.matches(pattern, name) for pattern in searched)
 
-    def _add(self, path: tuple[str, ...], keyword: str, expected: str) -> None:
+    def _add(self, path: tuple[_Step, ...], keyword: str, expected: str) -> None:
         self._found += 1
         if len(self.violations) < MAX_VIOLATIONS:
-            pointer = ""
-            for name in path:
-                longer = join(pointer, name)
+            pointer = place = ""
+            for step in path:
+                longer = join(pointer, step.name)
                 if len(longer) > MAX_POINTER_CHARS:
                     break
-                pointer = longer
-            violation = Violation(pointer, keyword, expected)
+                pointer, place = longer, join(place, step.shown)
+            violation = Violation(pointer, keyword, expected, place)
             if violation not in self.violations:
                 self.violations.append(violation)
 

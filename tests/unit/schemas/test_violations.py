@@ -1,12 +1,15 @@
 """Violations: where, by which keyword, and what was expected, but never a value of the payload."""
 
 import json
+import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
 from adapters.schemas.compiled import CompiledSchema
+from adapters.schemas.expectations import expectation
+from adapters.schemas.files.json_text import Json
 from adapters.schemas.files.keywords import FORMATS
 from domain.payload_schema import MAX_EXPECTED_CHARS, MAX_POINTER_CHARS, MAX_VIOLATIONS, Violation
 from tests.support.schema_folders import compiled
@@ -30,21 +33,21 @@ def test_violations_have_pointer_keyword_and_expectation(tmp_path: Path) -> None
     payload = b'{"price":19.999,"at":"now","tags":["secret","a","a"],"x/y":1}'
     assert list(schema.violations(payload)) == [
         Violation("", "required", 'must have the member "sku"'),
-        Violation("/x~1y", "additionalProperties", "must be absent"),
-        Violation("/price", "multipleOf", "must be a multiple of 0.01"),
-        Violation("/at", "format", "must be in the format date-time"),
-        Violation("/tags", "uniqueItems", "must hold no two equal items"),
-        Violation("/tags/0", "maxLength", "must have at most 1 character"),
+        Violation("/x~1y", "additionalProperties", "must be absent", "/*"),
+        Violation("/price", "multipleOf", "must be a multiple of 0.01", "/price"),
+        Violation("/at", "format", "must be in the format date-time", "/at"),
+        Violation("/tags", "uniqueItems", "must hold no two equal items", "/tags"),
+        Violation("/tags/0", "maxLength", "must have at most 1 character", "/tags/*"),
     ]
     assert schema.violations(b'{"sku":"ABC","price":19.99}') == ()
 
 
 def test_messages_read_alone_and_with_a_pointer() -> None:
     """As a line of a dead letter, and in `errors[]` of RFC 9457, whose pointers are URI fragments."""
-    violation = Violation("/a b/é~1", "minimum", "must be at least 0")
-    assert violation.message == "/a b/é~1 must be at least 0"
+    violation = Violation("/a b/é~1", "minimum", "must be at least 0", "/a b/*")
+    assert violation.message == "/a b/* must be at least 0"
     assert violation.fragment == "#/payload/a%20b/%C3%A9~1"
-    assert Violation("/a\n\x1bé\u2028", "type", "must be null").message == r"/a\n\x1bé\u2028 must be null"
+    assert Violation("/a", "type", "must be null", "/a\n\x1bé\u2028").message == r"/a\n\x1bé\u2028 must be null"
     assert Violation("", "required", "must have the member a").message == "must have the member a"
 
 
@@ -71,6 +74,12 @@ def test_messages_read_alone_and_with_a_pointer() -> None:
         ({"not": {}}, {}, "", "not"),
         ({"properties": {"a": {}}, "unevaluatedProperties": False}, {"b": 1}, "", "unevaluatedProperties"),
         ({"properties": {"a": {"unevaluatedItems": False}}}, {"a": [1]}, "/a", "unevaluatedItems"),
+        (
+            {"properties": {"a": {"unevaluatedProperties": False, "unevaluatedItems": False}}},
+            {"a": [1]},
+            "/a",
+            "unevaluatedItems",
+        ),
         (False, {}, "", "schema"),
     ],
 )
@@ -120,7 +129,7 @@ def test_formats_are_asserted(tmp_path: Path, format_name: str) -> None:
     schema = compiled(tmp_path, {"properties": {"a": {"format": format_name}}})
     bad = "(" if format_name == "regex" else "\\ {["
     (violation,) = schema.violations(json.dumps({"a": bad}).encode())
-    assert violation == Violation("/a", "format", f"must be in the format {format_name}")
+    assert violation == Violation("/a", "format", f"must be in the format {format_name}", "/a")
     assert schema.violations(b'{"a":1}') == ()
 
 
@@ -173,3 +182,32 @@ def test_schema_implements_the_port(tmp_path: Path) -> None:
     """Its attributes are those of `PayloadSchema`."""
     schema: CompiledSchema = compiled(tmp_path, {})
     assert schema.rejects
+
+
+def test_names_that_the_schema_does_not_name_are_told_by_the_pointer_alone(tmp_path: Path) -> None:
+    """They may be personal data; the place and the message go to logs and dead letters."""
+    amount = {"type": "object", "properties": {"0": {"minimum": 0}}}
+    schema = compiled(
+        tmp_path,
+        {
+            "properties": {"by": {"additionalProperties": amount}, "at": {"patternProperties": {"@": amount}}},
+        },
+    )
+    first, second = schema.violations(b'{"by":{"a@b.c":{"0":-1}},"at":{"a@b.c":{"0":-1}}}')
+    assert first == Violation("/by/a@b.c/0", "minimum", "must be at least 0", "/by/*/0")
+    assert (second.pointer, second.message) == ("/at/a@b.c/0", "/at/*/0 must be at least 0")
+
+
+@pytest.mark.parametrize(
+    "argument", [{"enum": [f"option {i}" for i in range(25_000)]}, {"const": {f"name {i}": [i] for i in range(25_000)}}]
+)
+def test_long_argument_is_written_no_further_than_it_is_shown(argument: dict[str, Json]) -> None:
+    """It is written for each violation."""
+    ((keyword, value),) = argument.items()
+    expectation(keyword, value)
+    started = time.thread_time()
+    for _ in range(20):
+        text = expectation(keyword, value)
+    assert time.thread_time() - started < 0.02
+    assert len(text) == MAX_EXPECTED_CHARS
+    assert text.startswith(('must be one of "option 0", "option 1", ', 'must be {"name 0": [0], "name 1": [1], '))
