@@ -23,17 +23,20 @@ def is_canonical(raw_path: bytes) -> bool:
 async def handle_noncanonical(scope: Scope, receive: Receive, send: Send) -> None:
     """Answer a request whose path is not canonical with 404, with two exceptions.
 
-    `OPTIONS *` gets the methods of the server. GET and HEAD with a trailing slash or an encoded colon get a redirect;
-    it is relative, so that it works behind any prefix and cannot lead to another host.
+    `OPTIONS *` gets the methods of the server. GET and HEAD with a trailing slash, or with an encoded colon in the
+    last segment, get a redirect; it is relative, so that it works behind any prefix and cannot lead to another host.
     """
     raw_path, query = scope["raw_path"], scope["query_string"]
-    match scope.get("method"), _COLON.sub(b":", raw_path.removesuffix(b"/")):
+    # A relative redirect replaces the last segment alone.
+    parent, slash, last = raw_path.removesuffix(b"/").rpartition(b"/")
+    last = _COLON.sub(b":", last)
+    match scope.get("method"), parent + slash + last:
         case "OPTIONS", b"*":
             response = HttpResponse(HTTPStatus.NO_CONTENT, b"", [(b"allow", b"GET, HEAD, OPTIONS, POST")])
         case "GET" | "HEAD", path if path not in {raw_path, b"/"} and is_canonical(path):
             has_slash = raw_path.endswith(b"/")
             up = b"../" if has_slash else b"./"
-            location = up + path.rpartition(b"/")[2] + (b"?" + query if query else b"")
+            location = up + last + (b"?" + query if query else b"")
             detail = "This path has no slash at its end." if has_slash else "This path has colons that are not encoded."
             moved = HttpProblem(HTTPStatus.PERMANENT_REDIRECT, detail, headers=[(b"location", location)])
             response = problem_response(moved, scope)

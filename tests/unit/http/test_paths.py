@@ -87,6 +87,14 @@ async def test_encoded_colon_is_redirected(api: Api, method: str, colon: str, sl
     assert str(answer.next_request.url) == "http://api/event-types/shop:order"
 
 
+@pytest.mark.parametrize("path", ["/a%3Ab/c", "/a%3ab/c:d", "/a%3Ab/c%3Ad/", "/a%3Ab/"])
+async def test_redirect_leads_on(api: Api, path: str) -> None:
+    """A relative one replaces the last segment: with a colon before that one it would lead to itself, forever."""
+    answer = await api.client.get(path)
+    assert answer.status_code == (308 if path == "/a%3Ab/" else 404)
+    assert answer.headers.get("location") == ("../a:b" if path == "/a%3Ab/" else None)
+
+
 async def test_misspelt_health_path_is_logged_at_info(api: Api) -> None:
     """Otherwise it would bypass the log and the limit on requests in flight."""
     with capture_logs() as lines:
