@@ -46,11 +46,18 @@ DOUBLING = {
         ({"$ref": "#/type", "type": "object"}, "/$ref", "refers to #/type, but there is no schema at that place"),
         ({"$ref": "#nowhere"}, "/$ref", "refers to #nowhere, but there is no schema"),
         ({"$ref": "a b"}, "/$ref", '"a b" is not a "uri-reference"'),
+        ({"$ref": "http://["}, "/$ref", "refers to http://[, which is no URI"),
+        *(
+            ({"$id": wrong, "$ref": "#"}, "/$id", f'"{wrong}" is not a "uri-reference"')
+            for wrong in ("http://[", "http://[x]", "http://]", "//[::1", "http://℀")
+        ),
         ('{"type":"object","title":"a","title":"b"}', "/title", "is there more than once"),
         ('{"properties":{"a":{"x-a":1,"x-a":2}}}', "/properties/a/x-a", "is there more than once"),
         ('{"const":"\\ud800"}', "/const", "must not hold a lone surrogate"),
         ('{"maximum":1e401}', "/maximum", "must not be a number of over 400 digits"),
         ('{"maximum":1e999999999}', "/maximum", "must not be a number of over 400 digits"),
+        ('{"maximum":1e99999999999999999999}', "/maximum", "must not be a number of over 400 digits"),
+        ('{"const":[-1E-99999999999999999999]}', "/const/0", "must not be a number of over 400 digits"),
         ('{"maximum":' + "9" * 5_000 + "}", "/maximum", "must not be a number of over 400 digits"),
         ('{"const":' + "[" * 101 + "]" * 101 + "}", "/const" + "/0" * 100, "must be nested at most 100 deep"),
         ({"$defs": {"a": {"$anchor": "n"}, "b": {"$anchor": "n"}}}, "/$defs/b/$anchor", "is there more than once"),
@@ -109,6 +116,20 @@ def test_files_refer_to_each_other(tmp_path: Path) -> None:
     assert [each[:2] for each in schema.violations(b'{"a":"x","b":-1,"c":1}')] == [
         *(("/a", "type"), ("/b", "minimum"), ("/c", "type")),
     ]
+
+
+def test_type_with_a_colon_is_no_scheme(tmp_path: Path) -> None:
+    """The message says how to write it."""
+    write(tmp_path, {"shop:order.json": {}, "defs/a.json": {}, "T.json": {"$ref": "shop:order.json#/$defs/a"}})
+    reason = "refers to shop:order.json#/$defs/a, which is no file of the folder; write ./shop:order.json#/$defs/a"
+    assert mistakes(tmp_path) == [f"T.json#/$ref: {reason}"]
+
+
+def test_definitions_cannot_say_what_happens_to_events(tmp_path: Path) -> None:
+    """It would be without effect."""
+    write(tmp_path, {name: {"x-on-violation": "accept"} for name in ("A.json", "_d.json", "defs/d.json")})
+    reason = "must be in the file of an event type: this one holds definitions"
+    assert mistakes(tmp_path) == [f"{name}#/x-on-violation: {reason}" for name in ("_d.json", "defs/d.json")]
 
 
 def test_repeated_id_is_told(tmp_path: Path) -> None:

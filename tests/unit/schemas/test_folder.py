@@ -1,6 +1,8 @@
 """Which files of a schema folder are read."""
 
+import errno
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -93,3 +95,45 @@ def test_missing_folder_is_told(tmp_path: Path) -> None:
 def test_empty_folder_has_no_types(tmp_path: Path) -> None:
     """It is a folder."""
     assert load_schemas(tmp_path) == {}
+
+
+def test_folders_that_cannot_be_read_are_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Beside mistakes elsewhere; by the super-user all can be read, so the system's refusal is played."""
+    write(tmp_path, {"closed/A.json": {}, "unsearchable/A.json": {}, "Z.json": {"type": "x"}})
+    listed, stat = Path.iterdir, Path.stat
+
+    def refusing(wanted: str, path: Path) -> None:
+        if path.relative_to(tmp_path).as_posix() == wanted:
+            raise PermissionError(errno.EACCES, "Permission denied")
+
+    def iterdir(path: Path) -> Iterator[Path]:
+        refusing("closed", path)
+        return listed(path)
+
+    def refusing_stat(path: Path, *, follow_symlinks: bool = True) -> os.stat_result:
+        refusing("unsearchable/A.json", path)
+        return stat(path, follow_symlinks=follow_symlinks)
+
+    monkeypatch.setattr(Path, "iterdir", iterdir)
+    monkeypatch.setattr(Path, "stat", refusing_stat)
+    assert [line.partition(": must")[0] for line in mistakes(tmp_path)] == [
+        "Z.json#/type",
+        "closed: cannot be read: Permission denied",
+        "unsearchable/A.json: cannot be read: Permission denied",
+    ]
+
+
+def test_too_long_path_is_told() -> None:
+    """Of the folder, as the system says it."""
+    assert mistakes(Path("/" + "x" * 300)) == [f"/{'x' * 300}: cannot be read: File name too long"]
+
+
+@pytest.mark.parametrize("name", [b"_\xff.json", b"\xff.json", b"\xff/a.json", b"_\xed\xa0\x80.json"])
+def test_name_that_is_not_utf_8_is_told(tmp_path: Path, name: bytes) -> None:
+    """In one line that prints."""
+    path = tmp_path / os.fsdecode(name)
+    path.parent.mkdir(exist_ok=True)
+    path.write_text("{}")
+    (found,) = mistakes(tmp_path)
+    assert found.endswith(": must have a name in UTF-8")
+    assert found.isprintable()

@@ -36,6 +36,8 @@ def _check(
     for keyword, value in schema.items():
         if reason := _keyword_flaw(keyword, value, is_root=is_root):
             yield join("", keyword), reason
+        elif keyword == ON_VIOLATION and document.file.type is None:
+            yield join("", keyword), "must be in the file of an event type: this one holds definitions"
     yield from _meta_flaws(schema)
     yield from _pattern_flaws(schema)
     reference = schema.get("$ref")

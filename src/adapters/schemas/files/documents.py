@@ -26,9 +26,13 @@ class Document(NamedTuple):
 
     @property
     def base(self) -> str:
-        """Return the URI against which the file's references are resolved: its `$id`, if it has one."""
+        """Return the URI against which the file's references are resolved: its `$id`, if it has a right one."""
         own = self.root.get("$id") if isinstance(self.root, dict) else None
-        return urldefrag(urljoin(self.uri, own)).url if isinstance(own, str) else self.uri
+        try:
+            return urldefrag(urljoin(self.uri, own)).url if isinstance(own, str) else self.uri
+        except ValueError:
+            # The meta-schema tells of it.
+            return self.uri
 
     def place(self, pointer: str) -> str:
         """Return the key of one of the schemas among those of all documents."""
@@ -80,17 +84,27 @@ class References:
 
     def target(self, document: Document, reference: str) -> str:
         """Return the key of the schema that a reference in a document means. Raises `ValueError` with the reason."""
-        uri, fragment = urldefrag(urljoin(document.base, reference))
+        try:
+            uri, fragment = urldefrag(urljoin(document.base, reference))
+        except ValueError:
+            raise ValueError(f"refers to {reference}, which is no URI") from None
         # Types may have colons, which a reference may encode.
         found = self._documents.get(uri) or self._documents.get(uri.replace("%3A", ":"))
         if found is None:
-            raise ValueError(f"refers to {reference}, which is no file of the folder; nothing is fetched")
+            raise ValueError(
+                f"refers to {reference}, which is no file of the folder; {self._hint(document, reference)}"
+            )
         pointer = unquote(fragment)
         if pointer and not pointer.startswith("/"):
             pointer = self._anchors[found.uri].get(pointer, pointer)
         if pointer not in found.schemas:
             raise ValueError(f"refers to {reference}, but there is no schema at that place")
         return found.place(pointer)
+
+    def _hint(self, document: Document, reference: str) -> str:
+        """Tell of the file of a type whose colon was read as the end of a scheme, as in `shop:order.json`."""
+        uri, _ = urldefrag(urljoin(document.base, f"./{reference}"))
+        return f"write ./{reference}" if uri in self._documents else "nothing is fetched"
 
     def _anchors_of(self, document: Document) -> Mapping[str, str]:
         anchors: dict[str, str] = {}

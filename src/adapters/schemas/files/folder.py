@@ -45,12 +45,13 @@ class SchemaFile(NamedTuple):
 def read_folder(folder: Path) -> tuple[Sequence[SchemaFile], Sequence[SchemaProblem]]:
     """Read all files in the order of their names, and find what is wrong with them as files."""
     root = Path(os.path.realpath(folder))
-    if not root.is_dir():
-        return (), (SchemaProblem(str(folder), "", "is not a folder"),)
     files: list[SchemaFile] = []
     problems: list[SchemaProblem] = []
-    for path in _paths(root, root):
-        name = path.relative_to(root).as_posix()
+    for path, reason in _entries(root):
+        name = str(folder) if path == root else path.relative_to(root).as_posix()
+        if reason is not None:
+            problems.append(SchemaProblem(name, "", reason))
+            continue
         if len(files) + len(problems) == MAX_FILES:
             problems.append(SchemaProblem(str(folder), "", f"must hold at most {MAX_FILES} files"))
             break
@@ -59,22 +60,36 @@ def read_folder(folder: Path) -> tuple[Sequence[SchemaFile], Sequence[SchemaProb
         except ValueError as error:
             problems.append(SchemaProblem(name, "", str(error)))
         except OSError as error:
-            problems.append(SchemaProblem(name, "", f"cannot be read: {error.strerror}"))
+            problems.append(SchemaProblem(name, "", _unreadable(error)))
     return files, problems
 
 
-def _paths(folder: Path, root: Path) -> Iterator[Path]:
-    for path in sorted(folder.iterdir()):
-        if path.name.startswith(".") or path.suffix == _PASSED_OVER:
-            continue
-        # A link to a folder is no way into a loop: it is read as a file, which it is not.
-        if path.is_dir() and not path.is_symlink():
-            yield from _paths(path, root)
-        else:
-            yield path
+def _entries(root: Path) -> Iterator[tuple[Path, str | None]]:
+    """Yield the files in the order of their paths, and folders that cannot be read, with the reason."""
+    waiting = [root]
+    while waiting:
+        path = waiting.pop()
+        try:
+            # A link to a folder is no way into a loop: it is read as a file, which it is not.
+            if path.is_dir() and not path.is_symlink():
+                waiting += sorted(filter(_is_read, path.iterdir()), reverse=True)
+            else:
+                yield path, ("is not a folder" if path == root else None)
+        except OSError as error:
+            yield path, _unreadable(error)
+
+
+def _is_read(path: Path) -> bool:
+    return not path.name.startswith(".") and path.suffix != _PASSED_OVER
+
+
+def _unreadable(error: OSError) -> str:
+    return f"cannot be read: {error.strerror}"
 
 
 def _type_of(name: str) -> EventType | None:
+    if any("\ud800" <= letter <= "\udfff" for letter in name):
+        raise ValueError("must have a name in UTF-8")
     if not name.endswith(_SUFFIX):
         raise ValueError(f"must be a file {_SUFFIX}")
     if "/" in name or name.startswith(_DEFINITIONS):

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterator
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from typing import NoReturn, TypeAlias
 
 Json: TypeAlias = "bool | int | Decimal | str | list[Json] | dict[str, Json] | None"
@@ -76,6 +76,7 @@ def join(pointer: str, name: str) -> str:
 
 REPEATED = "is there more than once"
 _TOO_DEEP = f"must be nested at most {MAX_DEPTH} deep"
+_ENDLESS = Decimal(f"1e{MAX_DIGITS + 1}")
 _SURROGATE = "must not hold a lone surrogate"
 
 
@@ -89,7 +90,11 @@ def _object(members: list[tuple[str, Json]]) -> _Object:
 
 def _number(text: str) -> int | Decimal:
     """Read a number; a long one stays a `Decimal` for `flaws` to find."""
-    number = Decimal(text)
+    try:
+        number = Decimal(text)
+    except InvalidOperation:
+        # Its exponent has over 18 digits.
+        return _ENDLESS
     is_integral = abs(number.adjusted()) <= MAX_DIGITS and number == number.to_integral_value()
     return int(number) if is_integral else number
 
