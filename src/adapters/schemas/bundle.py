@@ -21,7 +21,7 @@ def bundle(
     stays in `$defs`. Numbers that are not integral are `Decimal`.
     """
     bundled = _Bundle(place, schemas, at, definition or f"{at}/$defs/{{}}".format)
-    root = bundled.copied(schemas[place])
+    root = bundled.copied(schemas[place], keeps_dialect=at == "#")
     definitions: dict[str, Json] = {}
     # A copied definition may refer to further ones.
     while len(definitions) < len(bundled.names):
@@ -44,11 +44,12 @@ class _Bundle:
         self.names: dict[str, str] = {}
         """Of the definitions by place, in the order in which they were met."""
 
-    def copied(self, schema: Json) -> Json:
+    def copied(self, schema: Json, *, keeps_dialect: bool = False) -> Json:
         if not isinstance(schema, dict):
             return schema
         copied = with_inner_schemas(schema, self.copied)
-        for keyword in ("$defs", "definitions"):
+        for keyword in ("$defs", "definitions", *(() if keeps_dialect else ("$schema",))):
+            # The dialect is said by the document alone.
             copied.pop(keyword, None)
         if isinstance(target := copied.get("$ref"), str):
             copied["$ref"] = self._at if target == self._place else self._definition(self._name(target))

@@ -168,6 +168,7 @@ def test_document_of_any_type_has_the_pattern(tmp_path: Path) -> None:
     ("types", "files", "expected"),
     [
         ("a", {}, [{"userId": "user-42", "eventType": "a"}]),
+        ("LOGIN", {}, [{"userId": "user-42", "eventType": "LOGIN"}]),
         ("*", {"LOGIN.json": False}, ["PRODUCT_VIEW"]),
         ("a", {"a.json": ORDER}, [{"userId": "user-42", "eventType": "a", "payload": {"sku": "it's", "price": 19.99}}]),
         ("a", {"a.json": False}, [{"userId": "user-42", "eventType": "a"}]),

@@ -49,6 +49,18 @@ def test_definitions_come_along(tmp_path: Path) -> None:
     assert [violation.pointer for violation in again.violations(payload)] == ["/a", "/c", "/d/b"]
 
 
+def test_dialect_is_said_once(tmp_path: Path) -> None:
+    """At the top of a document of its own; inside of another one it would begin another resource."""
+    dialect = {"$schema": "https://json-schema.org/draft/2020-12/schema"}
+    schema = compiled(tmp_path, {**dialect, "items": {"$ref": "_c.json"}}, _c={**dialect, "type": "null"})
+    definitions = {"_c": {"type": "null"}}
+    assert schema.bundled() == {**dialect, "items": {"$ref": "#/$defs/_c"}, "$defs": definitions}
+    assert schema.bundled("#/components/schemas/T") == {
+        "items": {"$ref": "#/components/schemas/T/$defs/_c"},
+        "$defs": definitions,
+    }
+
+
 def test_numbers_keep_their_digits(tmp_path: Path) -> None:
     """Whatever reads the document may round them."""
     text = '{"multipleOf":0.12345678901234567890123,"maximum":123456789012345678901234567890}'

@@ -38,7 +38,8 @@ def schemas_of(catalog: EventCatalog) -> Schema:
 def examples(catalog: EventCatalog) -> Sequence[Schema]:
     """Return the bodies of requests that are accepted; payloads come from the `examples` of schemas."""
     found = [event for event in (*EVENTS, *_own_examples(catalog)) if _is_accepted(catalog, event)]
-    return found[:_MAX_EXAMPLES] or [_example(next(iter(catalog.types.names), _ANOTHER_EXAMPLE))]
+    different = [event for index, event in enumerate(found) if event not in found[:index]]
+    return different[:_MAX_EXAMPLES] or [_example(next(iter(catalog.types.names), _ANOTHER_EXAMPLE))]
 
 
 def _event_type(catalog: EventCatalog) -> Schema:
