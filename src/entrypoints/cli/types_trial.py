@@ -24,7 +24,7 @@ _decoder = msgspec.json.Decoder(_Event)
 
 
 class _Finding(NamedTuple):
-    """One kind of violation, named as in the `errors` of a problem; in the pointer a * stands for any index or free name."""
+    """One kind of violation, named as in the `errors` of a problem; the pointer is the place of a violation."""
 
     type: str
     """Empty if it is not known."""
