@@ -3,6 +3,7 @@
 import json
 import os
 import sys
+from codecs import BOM_UTF8
 from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
 from contextlib import aclosing
 from datetime import datetime
@@ -92,7 +93,7 @@ def try_files(files: Sequence[Path], types: EventTypes, folder: Path | None, *, 
     with exit_codes():
         for file in files:
             for line in _lines(file):
-                trial.add(line)
+                trial.add_body(line)
     _print(trial, as_json=as_json)
 
 
@@ -105,7 +106,7 @@ def try_log(since: datetime, until: datetime | None, types: EventTypes, folder: 
     async def work() -> None:
         async with assembled(settings, _log_reader) as reader:
             async for value in record_values(reader, since, until):
-                trial.add(value)
+                trial.add_record(value)
 
     run(work())
     _print(trial, as_json=as_json)
@@ -136,7 +137,10 @@ def _load(folder: Path | None) -> Mapping[EventType, CompiledSchema]:
 def _lines(path: Path) -> Iterator[bytes]:
     try:
         with sys.stdin.buffer if path == _STDIN else path.open("rb") as file:
-            yield from (line for line in file if line.strip())
+            for number, line in enumerate(file):
+                text = line if number else line.removeprefix(BOM_UTF8)
+                if text.strip():
+                    yield text
     except OSError as error:
         raise UsageError(f"{path}: cannot be read: {error.strerror}") from error
 

@@ -9,18 +9,21 @@ import msgspec
 from domain.event_types import EventType, EventTypes
 from domain.payload_rules import check_payload
 from domain.payload_schema import PayloadSchema, Violation, one_line
+from domain.validation import Invalid
+from entrypoints.http.requests import event_body
+from entrypoints.http.requests.json_splitter import MalformedJson
 
-_ABSENT = msgspec.Raw(b"null")
+_NO_OBJECT = "must be a JSON object"
+_EMPTY = b"{}"
+_NULL = b"null"
 
 
-class _Event(msgspec.Struct):
-    """The body of a request, or a record: both have these names."""
-
+class _Record(msgspec.Struct):
     eventType: object = None  # noqa: N815 - the name in JSON
-    payload: msgspec.Raw = _ABSENT
+    payload: msgspec.Raw = msgspec.Raw(_NULL)
 
 
-_decoder = msgspec.json.Decoder(_Event)
+_decoder = msgspec.json.Decoder(_Record)
 
 
 class _Finding(NamedTuple):
@@ -49,10 +52,17 @@ class Trial:
         """Whether any event has a violation."""
         return bool(self._counts)
 
-    def add(self, text: bytes) -> None:
-        """Test one event, in JSON."""
+    def add_body(self, text: bytes) -> None:
+        """Test one event as a request would be read."""
+        self._add(self._findings_of_body(text))
+
+    def add_record(self, text: bytes) -> None:
+        """Test one event as a record's value would be read."""
+        self._add(self._findings_of_record(text))
+
+    def _add(self, findings: Iterator[_Finding]) -> None:
         self._events += 1
-        found = set(self._findings(text))
+        found = set(findings)
         self._counts.update(found)
         self._with_findings += bool(found)
 
@@ -69,21 +79,34 @@ class Trial:
             yield one_line(f"{count:>9}  {finding.type or 'events'}: {place} {finding.expected}{keyword}")
         yield f"{self._events:>9}  events, {self._with_findings} of them with violations"
 
-    def _findings(self, text: bytes) -> Iterator[_Finding]:
+    def _findings_of_body(self, text: bytes) -> Iterator[_Finding]:
+        try:
+            draft = event_body.parse(text)
+        except MalformedJson:
+            yield _Finding("", "body", _NO_OBJECT)
+        except Invalid as invalid:
+            yield from (_Finding("", problem.field, problem.message) for problem in invalid.problems)
+        else:
+            yield from self._findings(draft.event_type, _EMPTY if draft.payload is None else draft.payload)
+
+    def _findings_of_record(self, text: bytes) -> Iterator[_Finding]:
         try:
             text.decode()
-            event = _decoder.decode(text)
+            record = _decoder.decode(text)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-            yield _Finding("", "body", "must be a JSON object")
-            return
+            yield _Finding("", "body", _NO_OBJECT)
+        else:
+            payload = bytes(record.payload)
+            yield from self._findings(record.eventType, _EMPTY if payload == _NULL else payload)
+
+    def _findings(self, event_type: object, payload: bytes) -> Iterator[_Finding]:
         try:
-            name = self._types.parse(event.eventType)
+            name = self._types.parse(event_type)
         except ValueError as error:
             yield _Finding("", "eventType", str(error))
             return
-        payload = bytes(event.payload)
         try:
-            payload = check_payload(b"{}" if payload == b"null" else payload)
+            payload = check_payload(payload)
         except ValueError as error:
             yield _Finding(name, "payload", str(error))
             return

@@ -10,7 +10,9 @@ import pytest
 from adapters.records.log_record import LogRecord
 from application.ports import Span, Stretch
 from domain.dead_letter import Record
+from domain.event_types import LEGACY_TYPES
 from entrypoints.cli.types import record_values
+from entrypoints.cli.types_trial import Trial
 from tests.support.schema_folders import write
 from tests.unit.cli.runner import run
 
@@ -20,7 +22,7 @@ EVENTS = [
     {"eventType": "order", "payload": None},
     {"eventType": "LOGIN"},
     {"eventType": "NONE"},
-    {"eventType": "LOGIN", "payload": []},
+    {"eventType": "LOGIN", "payload": [1]},
 ]
 
 
@@ -95,6 +97,30 @@ def test_trial_without_findings_exits_with_0(tmp_path: Path, folder: Path) -> No
     assert run("types", "test", str(file), "--schemas", str(folder)).exit_code == 0
     file.write_text("")
     assert json.loads(run("types", "test", str(file), "--json").stdout)["events"] == 0
+
+
+def test_trial_reads_a_file_as_the_api_does(tmp_path: Path) -> None:
+    """With a byte order mark, and with what PHP writes for an empty object; a flaw is told of its field."""
+    file = tmp_path / "events.ndjson"
+    file.write_bytes(b'\xef\xbb\xbf{"eventType":"LOGIN","payload":[ ]}\r\n\r\n{"eventType":"LOGIN","userId":null}\n')
+    result = run("types", "test", str(file))
+    assert (result.exit_code, result.stdout) == (0, "        2  events, 0 of them with violations\n")
+    file.write_bytes(b'{"eventType":"LOGIN","userId":"\\ud800"}\n\xef\xbb\xbf{"eventType":"LOGIN"}\n[]\n')
+    found = json.loads(run("types", "test", str(file), "--json").stdout)
+    assert sorted((each["field"], each["expected"], each["events"]) for each in found["violations"]) == [
+        ("body", "must be a JSON object", 2),
+        ("userId", "must not hold a lone surrogate, such as half of an emoji", 1),
+    ]
+
+
+def test_trial_of_records_is_as_strict_as_the_consumer() -> None:
+    """Of them, an array is no payload."""
+    trial = Trial(LEGACY_TYPES, {})
+    for payload in (b"[]", b"null", b"{}"):
+        trial.add_record(b'{"eventType":"LOGIN","payload":' + payload + b"}")
+    trial.add_record(b"")
+    counts = trial.as_json()
+    assert (counts["events"], counts["withViolations"]) == (4, 2)
 
 
 @pytest.mark.parametrize(
