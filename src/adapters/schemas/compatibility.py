@@ -12,10 +12,12 @@ from typing import NamedTuple
 import jsonschema_rs
 from jsonschema_rs import canonical
 
+from adapters.schemas.compiled import CompiledSchema
 from adapters.schemas.engine import contains_all
 from adapters.schemas.expectations import shown
 from adapters.schemas.files.json_text import Json, join
 from adapters.schemas.files.keywords import ON_VIOLATION
+from adapters.schemas.limits.payload_size import KEYWORD as SIZE
 from adapters.schemas.load import load_schemas, read_schemas
 from adapters.schemas.narrowing import Certainty, Narrowing
 
@@ -53,8 +55,7 @@ class _Side(NamedTuple):
 def narrowings(old: Path, new: Path) -> Iterator[Narrowing]:
     """Yield what the new folder may no longer accept, in the order of the old one's files. Raises `InvalidSchemas`."""
     # Also finds what makes a schema unusable although each keyword is right.
-    load_schemas(old)
-    load_schemas(new)
+    old_compiled, new_compiled = load_schemas(old), load_schemas(new)
     (old_documents, old_schemas), (new_documents, new_schemas) = read_schemas(old), read_schemas(new)
     old_side = _Side(old_schemas, jsonschema_rs.Registry([(each.uri, each.root) for each in old_documents]))
     new_side = _Side(new_schemas, jsonschema_rs.Registry([(each.uri, each.root) for each in new_documents]))
@@ -70,10 +71,24 @@ def narrowings(old: Path, new: Path) -> Iterator[Narrowing]:
             comparison = _Comparison(name, old_side, new_side)
             # A schema that only counts has accepted everything.
             yield from comparison.compare(document.root if _rejects(document.root) else True, successor.root, "")
+            yield from _size_narrowings(name, old_compiled[document.file.type], new_compiled[document.file.type])
 
 
 def _rejects(schema: Json) -> bool:
     return not isinstance(schema, dict) or schema.get(ON_VIOLATION) != "accept"
+
+
+def _size_narrowings(file: str, old: CompiledSchema, new: CompiledSchema) -> Iterator[Narrowing]:
+    """Yield where less may be sent, because a value of a payload takes longer to check than before."""
+    limits = (
+        ("values", old.limit.max_values, new.limit.max_values),
+        ("bytes", old.limit.max_bytes, new.limit.max_bytes),
+    )
+    for unit, limit, now in limits:
+        before = limit if old.rejects else None
+        if now is not None and (before is None or now < before):
+            was = f"any number of {unit}" if before is None else f"up to {before:,} {unit}"
+            yield Narrowing(file, "", Certainty.MAY, f"{SIZE} was {was}, is up to {now:,} {unit}")
 
 
 class _Comparison:

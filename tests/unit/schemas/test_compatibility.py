@@ -1,5 +1,6 @@
 """What a new folder of schemas may no longer accept of an old one."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -68,6 +69,25 @@ def test_narrowing_is_found(tmp_path: Path, old: object, new: object, pointer: s
 def test_widening_is_no_finding(tmp_path: Path, old: object, new: object) -> None:
     """Neither are annotations, nor what only counts."""
     assert found(tmp_path, old, new) == []
+
+
+def test_smaller_limit_is_found(tmp_path: Path) -> None:
+    """A payload that was checked may be too large to be checked now; one that only counted was never refused."""
+    cheap = {"items": {"type": "string"}}
+    costly = {"items": {"type": ["string", "null"], "pattern": ".", "not": {"enum": [1]}}}
+    write(tmp_path / "cheap", {"A.json": cheap, "B.json": {"x-on-violation": "accept"}})
+    write(tmp_path / "costly", {"A.json": {"$comment": "x", **costly}, "B.json": {}})
+
+    def sizes(old: str, new: str) -> list[str]:
+        found = map(str, narrowings(tmp_path / old, tmp_path / new))
+        return [re.sub("[0-9,]+,[0-9]+", "N", line) for line in found if SIZE in line]
+
+    assert sizes("cheap", "costly") == [
+        "A.json: may narrow: x-size was up to N values, is up to N values",
+        "A.json: may narrow: x-size was any number of bytes, is up to N bytes",
+        "B.json: may narrow: x-size was any number of values, is up to N values",
+    ]
+    assert sizes("costly", "cheap") == sizes("cheap", "cheap") == []
 
 
 def test_removed_type_is_found(tmp_path: Path) -> None:
