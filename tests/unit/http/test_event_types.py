@@ -9,7 +9,7 @@ import jsonschema_rs
 import pytest
 
 from application.event_catalog import EventCatalog
-from domain.event_types import LEGACY_TYPES, EventTypes
+from domain.event_types import LEGACY_TYPES, NAME_PATTERN, EventTypes
 from entrypoints.http.openapi.document import document
 from entrypoints.http.openapi.event_types import encode
 from entrypoints.http.prefix import Prefix
@@ -181,3 +181,20 @@ def test_examples_are_events_that_are_accepted(
     files = {**files, "_money.json": FILES["_money.json"]}
     found = described(a_catalog(tmp_path, types, files))["components"]["schemas"]["EventInput"]["examples"]
     assert [each if isinstance(each, dict) and each in expected else each["eventType"] for each in found] == expected
+
+
+async def test_events_of_a_removed_type_can_be_listed(typed: Api) -> None:
+    """By any good name; the document says so."""
+    answer = await typed.client.get("/events/processed?eventType=retired")
+    assert (answer.status_code, answer.json()) == (200, [])
+    answer = await typed.client.get("/events/processed?eventType=no%20name")
+    assert [error["field"] for error in answer.json()["errors"]] == ["eventType"]
+
+
+def test_document_says_which_types_can_be_listed(catalog: EventCatalog) -> None:
+    """Of the legacy list, its types alone."""
+    found = [
+        next(each["schema"] for each in paths["/events/processed"]["get"]["parameters"] if each["name"] == "eventType")
+        for paths in (document()["paths"], described(catalog)["paths"])
+    ]
+    assert found == [{"$ref": "#/components/schemas/EventType"}, {"type": "string", "pattern": f"^{NAME_PATTERN}$"}]

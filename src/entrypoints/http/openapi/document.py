@@ -5,8 +5,8 @@ The tests validate every response against it.
 
 from application.event_catalog import LEGACY_CATALOG, EventCatalog
 from entrypoints.config.program import release
-from entrypoints.http.openapi.event_paths import READING_PATHS, publishing_paths
-from entrypoints.http.openapi.event_types import examples, schemas_of
+from entrypoints.http.openapi.event_paths import publishing_paths, reading_paths
+from entrypoints.http.openapi.event_types import examples, schemas_of, stored_type
 from entrypoints.http.openapi.responses import ERROR_RESPONSES, HEADERS
 from entrypoints.http.openapi.schemas import Schema
 from entrypoints.http.openapi.service_paths import SERVICE_PATHS
@@ -32,6 +32,10 @@ def document(prefix: str = "", catalog: EventCatalog = LEGACY_CATALOG) -> Schema
             {"name": "health", "description": "For operators"},
             {"name": "documentation", "description": "Descriptions of the API"},
         ],
-        "paths": {**publishing_paths(examples(catalog)), **READING_PATHS, **SERVICE_PATHS},
+        "paths": {
+            **publishing_paths(examples(catalog)),
+            **reading_paths(stored_type(catalog)),
+            **SERVICE_PATHS,
+        },
         "components": {"schemas": schemas_of(catalog), "responses": ERROR_RESPONSES, "headers": HEADERS},
     }

@@ -64,72 +64,74 @@ def publishing_paths(examples: Sequence[Schema]) -> Schema:
     }
 
 
-READING_PATHS: Schema = {
-    "/events/processed": get(
-        "events",
-        "listEvents",
-        "List stored events, newest first",
-        {
-            "200": response(
-                "The events",
-                {
-                    JSON: {"type": "array", "items": ref("Event")},
-                    **dict.fromkeys(NDJSON_TYPES, _LINES),
-                    CSV: {**STRING, "description": "RFC 4180 with a header row, formulas escaped"},
-                },
-                {
-                    "link": header(
-                        "The next page, if there is one; JSON only", '</events/processed?cursor=…>; rel="next"'
-                    ),
-                    "vary": header("The request headers that select the response", "Accept, Accept-Encoding"),
-                    "content-disposition": header("CSV only", 'attachment; filename="events.csv"'),
-                    "content-encoding": header("gzip or zstd, if `Accept-Encoding` allows it", "zstd"),
-                },
-            )
-        },
-        errors=(406,),
-        description="JSON is paged; NDJSON and CSV stream all matching events. Rows may become visible slightly out "
-        "of order: polls with `since` should overlap by some seconds.",
-        parameters=[
-            _query(
-                "limit",
-                {"type": "integer", "minimum": 1},
-                f"How many events: for JSON {DEFAULT_LIMIT} unless stated, at most {MAX_LIMIT}, and fewer where "
-                "payloads are large; otherwise all.",
-            ),
-            _query("cursor", STRING, "Start of the page, from a `Link` header."),
-            _query("userId", {**STRING, "minLength": 1}, "Only events of this user."),
-            _query("eventType", ref("EventType"), "Only events of this type."),
-            _query("since", TIME, "Stored at this time or later."),
-            _query("until", TIME, "Stored before this time."),
-            _query("bom", {**STRING, "enum": ["0", "1"]}, "1: CSV begins with a byte order mark, for Excel."),
-        ],
-    ),
-    "/events/{id}": get(
-        "events",
-        "getEvent",
-        "Read one stored event",
-        {"200": response("The event", {JSON: ref("Event")})},
-        errors=(404,),
-        parameters=[{"name": "id", "in": "path", "required": True, "schema": {**STRING, "format": "uuid"}}],
-    ),
-    "/event-types": get(
-        "events",
-        "listEventTypes",
-        "List the accepted event types",
-        {"200": response("The types", {JSON: ref("EventTypes")})},
-    ),
-    "/event-types/{type}": get(
-        "events",
-        "getPayloadSchema",
-        "Read the JSON Schema of a type's payloads",
-        {
-            "200": response(
-                "The schema, with all it refers to", {SCHEMA_JSON: {"type": "object", "additionalProperties": True}}
-            )
-        },
-        errors=(404,),
-        description="JSON Schema 2020-12. A type without a schema takes any payload: its schema is `{}`.",
-        parameters=[{"name": "type", "in": "path", "required": True, "schema": ref("EventType")}],
-    ),
-}
+def reading_paths(stored_type: Schema) -> Schema:
+    """Describe the paths that read; `stored_type` is what the type of a stored event may be."""
+    return {
+        "/events/processed": get(
+            "events",
+            "listEvents",
+            "List stored events, newest first",
+            {
+                "200": response(
+                    "The events",
+                    {
+                        JSON: {"type": "array", "items": ref("Event")},
+                        **dict.fromkeys(NDJSON_TYPES, _LINES),
+                        CSV: {**STRING, "description": "RFC 4180 with a header row, formulas escaped"},
+                    },
+                    {
+                        "link": header(
+                            "The next page, if there is one; JSON only", '</events/processed?cursor=…>; rel="next"'
+                        ),
+                        "vary": header("The request headers that select the response", "Accept, Accept-Encoding"),
+                        "content-disposition": header("CSV only", 'attachment; filename="events.csv"'),
+                        "content-encoding": header("gzip or zstd, if `Accept-Encoding` allows it", "zstd"),
+                    },
+                )
+            },
+            errors=(406,),
+            description="JSON is paged; NDJSON and CSV stream all matching events. Rows may become visible slightly "
+            "out of order: polls with `since` should overlap by some seconds.",
+            parameters=[
+                _query(
+                    "limit",
+                    {"type": "integer", "minimum": 1},
+                    f"How many events: for JSON {DEFAULT_LIMIT} unless stated, at most {MAX_LIMIT}, and fewer where "
+                    "payloads are large; otherwise all.",
+                ),
+                _query("cursor", STRING, "Start of the page, from a `Link` header."),
+                _query("userId", {**STRING, "minLength": 1}, "Only events of this user."),
+                _query("eventType", stored_type, "Only events of this type, also of one that is no longer accepted."),
+                _query("since", TIME, "Stored at this time or later."),
+                _query("until", TIME, "Stored before this time."),
+                _query("bom", {**STRING, "enum": ["0", "1"]}, "1: CSV begins with a byte order mark, for Excel."),
+            ],
+        ),
+        "/events/{id}": get(
+            "events",
+            "getEvent",
+            "Read one stored event",
+            {"200": response("The event", {JSON: ref("Event")})},
+            errors=(404,),
+            parameters=[{"name": "id", "in": "path", "required": True, "schema": {**STRING, "format": "uuid"}}],
+        ),
+        "/event-types": get(
+            "events",
+            "listEventTypes",
+            "List the accepted event types",
+            {"200": response("The types", {JSON: ref("EventTypes")})},
+        ),
+        "/event-types/{type}": get(
+            "events",
+            "getPayloadSchema",
+            "Read the JSON Schema of a type's payloads",
+            {
+                "200": response(
+                    "The schema, with all it refers to", {SCHEMA_JSON: {"type": "object", "additionalProperties": True}}
+                )
+            },
+            errors=(404,),
+            description="JSON Schema 2020-12. A type without a schema takes any payload: its schema is `{}`.",
+            parameters=[{"name": "type", "in": "path", "required": True, "schema": ref("EventType")}],
+        ),
+    }

@@ -42,6 +42,13 @@ def examples(catalog: EventCatalog) -> Sequence[Schema]:
     return different[:_MAX_EXAMPLES] or [_example(next(iter(catalog.types.names), _ANOTHER_EXAMPLE))]
 
 
+def stored_type(catalog: EventCatalog) -> Schema:
+    """Return what the type of a stored event may be, which may have been removed from the accepted ones."""
+    if catalog.types.stored is catalog.types:
+        return ref("EventType")
+    return {"type": "string", "pattern": f"^{NAME_PATTERN}$"}
+
+
 def _event_type(catalog: EventCatalog) -> Schema:
     if not catalog.types.accepts_any:
         return {"type": "string", "enum": [*catalog.types.names]}

@@ -51,10 +51,13 @@ class Query:
 
 
 def parse(query_string: bytes, types: EventTypes, max_limit: int | None) -> Query:
-    """Parse a query string. Raises `Invalid` with all problems, including unknown parameters and types."""
+    """Parse a query string. Raises `Invalid` with all problems, including unknown parameters and types.
+
+    `types` are those that are accepted; stored events may have others.
+    """
     parameters = Parameters(query_string, _NAMES)
     stated_user_id = parameters.read("userId", parse_user_id)
-    event_type = parameters.read("eventType", types.parse)
+    event_type = parameters.read("eventType", types.stored.parse)
     since = parameters.read("since", _time)
     until = parameters.read("until", _time)
     after, user_id = parameters.read("cursor", lambda text: _cursor(text, stated_user_id)) or (None, stated_user_id)
