@@ -1,7 +1,7 @@
 """What each keyword expects of a value, in words."""
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from decimal import Decimal
 
 from adapters.schemas.files.json_text import Json
@@ -17,7 +17,13 @@ def expectation(keyword: str, argument: Json) -> str:
 
 def shown(value: Json) -> str:
     """Write a value of a schema as JSON; of a longer one, at least the first `MAX_EXPECTED_CHARS` characters."""
-    return _start(_encoder.iterencode(value))
+    text = ""
+    # No more pieces than are shown: a list of options may be long, and is written for each violation.
+    for piece in _encoder.iterencode(value):
+        text += piece
+        if len(text) > MAX_EXPECTED_CHARS:
+            break
+    return text
 
 
 def _number(value: object) -> object:
@@ -25,16 +31,6 @@ def _number(value: object) -> object:
 
 
 _encoder = json.JSONEncoder(ensure_ascii=False, default=_number)
-
-
-def _start(pieces: Iterable[str]) -> str:
-    """Join no more pieces than are shown: a list of options may be long, and is written for each violation."""
-    text = ""
-    for piece in pieces:
-        text += piece
-        if len(text) > MAX_EXPECTED_CHARS:
-            break
-    return text
 
 
 def _type(argument: Json) -> str:
@@ -46,12 +42,8 @@ def _type(argument: Json) -> str:
 
 
 def _enum(argument: Json) -> str:
-    return "must be one of " + _start(_listed(argument if isinstance(argument, list) else ()))
-
-
-def _listed(options: Iterable[Json]) -> Iterator[str]:
-    for index, option in enumerate(options):
-        yield f", {shown(option)}" if index else shown(option)
+    # Without the brackets; of a longer list, the end is cut off anyway.
+    return "must be one of " + shown(argument)[1:].removesuffix("]")
 
 
 def _count(argument: Json) -> int:
