@@ -39,3 +39,11 @@ def mistakes(folder: Path) -> list[str]:
     except InvalidSchemas as error:
         return str(error).splitlines()
     return []
+
+
+def in_place(levels: int, keyword: str = "allOf", exclusion: str = "unevaluatedProperties", times: int = 1) -> object:
+    """Return schemas inside each other that apply to the same value, and each exclude what the ones inside leave."""
+    schema: object = {"properties": {"a": {}}, "prefixItems": [True]}
+    for _ in range(levels):
+        schema = {keyword: [schema] * times, exclusion: False}
+    return schema

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.schema_folders import compiled, mistakes, write
+from tests.support.schema_folders import compiled, in_place, mistakes, write
 
 DRAFT_7 = "http://json-schema.org/draft-07/schema#"
 A_CHAIN = {f"d{index}": {"$ref": f"#/$defs/d{index + 1}"} for index in range(3_000)} | {"d3000": {}}
@@ -12,6 +12,9 @@ DOUBLING = {
     f"d{index}": {"allOf": [{"items": {"$ref": f"#/$defs/d{index + 1}"}}, {"items": {"$ref": f"#/$defs/d{index + 1}"}}]}
     for index in range(40)
 } | {"d40": {}}
+UNEVALUATED = {
+    f"d{index}": {"allOf": [{"$ref": f"#/$defs/d{index + 1}"}], "unevaluatedProperties": False} for index in range(14)
+} | {"d14": {"properties": {"a": {}}}}
 
 
 @pytest.mark.parametrize(
@@ -24,6 +27,7 @@ DOUBLING = {
         ({"properties": {"a/b": 3}}, "/properties/a~1b", "3 is not of types"),
         ({"properties": []}, "/properties", "[] is not of type"),
         ({"required": ["a", "a"]}, "/required", '["a","a"] has non-unique elements'),
+        ('{"multipleOf":1e-21}', "/multipleOf", "must be at least 1E-20"),
         ({"multipleOf": 0}, "/multipleOf", "0 is less than or equal to"),
         ({"requierd": ["a"]}, "/requierd", "is no keyword of JSON Schema 2020-12: did you mean required?"),
         ({"self": {}}, "/self", "is no keyword of JSON Schema 2020-12: begin it with x-"),
@@ -65,6 +69,11 @@ DOUBLING = {
         ({"$defs": {"a": {"not": {"$ref": "#"}}}, "anyOf": [{"$ref": "#/$defs/a"}]}, "", "leads to itself without"),
         ({"$ref": "#/$defs/d0", "$defs": A_CHAIN}, "", "leads through over 200 schemas"),
         ({"$ref": "#/$defs/d0", "$defs": DOUBLING}, "", "takes up to"),
+        (in_place(14), "", "takes up to"),
+        (in_place(14, "anyOf"), "", "takes up to"),
+        (in_place(14, "oneOf", "unevaluatedItems"), "", "takes up to"),
+        (in_place(8, "anyOf", times=2), "", "takes up to"),
+        ({"$ref": "#/$defs/d0", "$defs": UNEVALUATED}, "", "takes up to"),
         ({"oneOf": [{"const": index} for index in range(1_000)]}, "", "takes up to"),
     ],
 )

@@ -12,7 +12,7 @@ import pytest
 from adapters.schemas.limits.payload_size import KEYWORD
 from adapters.schemas.load import load_schemas
 from domain.payload_rules import MAX_PRINTED_BYTES, check_payload
-from tests.support.schema_folders import compiled, write
+from tests.support.schema_folders import compiled, in_place, mistakes, write
 
 _MAX_SECONDS = 0.020
 _RANDOM = random.Random(20)
@@ -47,8 +47,15 @@ PAYLOADS = {
     "long string": json.dumps({"a": _text("ab", _BYTES)}),
     "long string of words": json.dumps({"a": _text("aé -", _BYTES // 2)}, ensure_ascii=False),
     "strings": json.dumps({"a": [_text("ab", 30) for _ in range(15_000)]}),
+    "strings of many ends": json.dumps({"a": [_text("a@", 100) + "@" + _text("a@", 99) for _ in range(2_400)]}),
+    "strings of many letters": json.dumps({"a": [_text("ab", 200) + "a" + _text("ab", 200) for _ in range(1_200)]}),
+    "names of many ends": json.dumps({_text("ak", 100) + "k" + _text("ak", 99): 1 for _ in range(2_400)}),
+    "one member": '{"a":1}',
+    "small fractions": json.dumps({"a": [0.5] * 2_900}),
+    "values beside a number of 5,000 digits": f'{{"b":{"7" * 5_000},"a":[{_repeated("1", 50_000)}]}}',
     "names": json.dumps({_text("ab", 40): 1 for _ in range(10_000)}),
 }
+
 _NODE = {"$ref": "#/$defs/n"}
 SCHEMAS: dict[str, object] = {
     "type": {"properties": {"a": {"type": "string"}}},
@@ -76,6 +83,16 @@ SCHEMAS: dict[str, object] = {
     "pattern for items": {"properties": {"a": {"items": {"pattern": "^[ab]*a[ab]{20}$"}}}},
     "pattern of words": {"properties": {"a": {"pattern": r"\b\w{1,60}\b.*\b\w{1,60}z"}}},
     "patternProperties": {"patternProperties": {"^[ab]*a[ab]{20}$": {"type": "string"}, "^k": {"type": "string"}}},
+    "pattern of two ends": {"properties": {"a": {"items": {"pattern": "^.{0,100}@.{1,100}$"}}}},
+    "pattern of bounded ends": {"properties": {"a": {"items": {"pattern": "^[ab]{0,200}a[ab]{200}$"}}}},
+    "pattern of few ends": {"properties": {"a": {"items": {"pattern": "^[ab]{0,5}a[ab]{900}$"}}}},
+    "pattern of clear ends": {"properties": {"a": {"items": {"pattern": r"^[ab]{1,99}(@[ab]{1,63}){0,9}$"}}}},
+    "patternProperties of two ends": {"patternProperties": {"^.{0,100}k.{0,100}$": {"type": "integer"}}},
+    "e-mail": {"properties": {"a": {"items": {"pattern": r"^[^@\s]+@[^@\s]+\.[^@\s]+$"}}}},
+    "small step": '{"properties":{"a":{"items":{"multipleOf":1e-20}}}}',
+    "unevaluatedProperties in place": in_place(5),
+    "unevaluatedProperties in two": in_place(3, "anyOf", times=2),
+    "unevaluatedItems in place": {"properties": {"a": in_place(5, "oneOf", "unevaluatedItems")}},
     "propertyNames": {"propertyNames": {"pattern": "^[a-j]{1,9}$", "maxLength": 4}},
     "numbers": {"properties": {"a": {"items": {"multipleOf": 0.07, "minimum": 3.5}}}},
     "enum": {"properties": {"a": {"items": {"enum": [*(f"x{index}" for index in range(900)), None]}}}},
@@ -174,3 +191,10 @@ def test_explanation_ends_with_its_time(tmp_path: Path, monkeypatch: pytest.Monk
     monkeypatch.setattr("adapters.schemas.explanation.MAX_SECONDS", -1.0)
     (violation,) = compiled(tmp_path, {"properties": {"a": {"type": "null"}}}).violations(b'{"a":1}')
     assert violation[:2] == ("", "schema")
+
+
+def test_repeated_names_are_found_in_linear_time(tmp_path: Path) -> None:
+    """30,000 names, each there twice."""
+    members = ",".join(f'"n{index}":true' for index in range(30_000))
+    write(tmp_path, {"T.json": f'{{"properties":{{{members},{members}}}}}'})
+    assert _seconds(lambda: mistakes(tmp_path)) < 2

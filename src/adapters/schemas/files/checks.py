@@ -2,6 +2,7 @@
 
 import difflib
 from collections.abc import Iterator
+from decimal import Decimal
 
 from adapters.schemas.engine import compile_schema, pattern_flaw
 from adapters.schemas.files.documents import Document, References
@@ -19,6 +20,7 @@ from adapters.schemas.files.keywords import (
 )
 
 _TYPES = "array, boolean, integer, null, number, object, string"
+_LEAST_STEP = Decimal("1e-20")
 _meta_schema = compile_schema({"$ref": DIALECT})
 
 
@@ -59,6 +61,8 @@ def _keyword_flaw(keyword: str, value: Json, *, is_root: bool) -> str:
         meant = difflib.get_close_matches(keyword, KNOWN, n=1)
         hint = f"did you mean {meant[0]}?" if meant else f"begin it with {EXTENSION} if it is meant for other tools"
         return f"is no keyword of JSON Schema 2020-12: {hint}"
+    if keyword == "multipleOf" and isinstance(value, Decimal) and 0 < value < _LEAST_STEP:
+        return f"must be at least {_LEAST_STEP}: to divide by smaller numbers takes long"
     return _name_flaw(keyword, value) if isinstance(value, str) else ""
 
 

@@ -1,6 +1,7 @@
 """Decodes JSON without loss: numbers keep all of their digits, and what JSON leaves open is found."""
 
 import json
+from collections import Counter
 from collections.abc import Iterator
 from decimal import Decimal, InvalidOperation
 from typing import NoReturn, TypeAlias
@@ -83,8 +84,8 @@ _SURROGATE = "must not hold a lone surrogate"
 def _object(members: list[tuple[str, Json]]) -> _Object:
     made = _Object(members)
     if len(made) < len(members):
-        names = [name for name, _ in members]
-        made.repeated = tuple(name for name in made if names.count(name) > 1)
+        count = Counter(name for name, _ in members)
+        made.repeated = tuple(name for name in made if count[name] > 1)
     return made
 
 

@@ -18,6 +18,9 @@ MAX_NESTING = 200
 _DECODED_NS = 200.0
 _SCHEMA_NS = 30.0
 _MEMBER_OF_PATTERNS_NS = 15.0
+_EVALUATED_AGAIN = 3.0
+"""The engine goes through the schemas beside `unevaluated…` again, also through those beside one inside of them."""
+_UNEVALUATED = frozenset({"unevaluatedProperties", "unevaluatedItems"})
 _OF_ARRAYS = frozenset({"prefixItems", "items", "contains", "unevaluatedItems"})
 
 
@@ -82,9 +85,10 @@ class Costs:
         if not isinstance(schema, dict):
             return _Found(Cost(value=_SCHEMA_NS), _FREE)
         here, below = own_cost(schema), _FREE
+        times = 1.0 if _UNEVALUATED.isdisjoint(schema) else _EVALUATED_AGAIN
         for target in self._in_place(place, schema):
             found = self._find(target, in_place=True)
-            here, below = here.plus(found.here), below.plus(found.below)
+            here, below = here.plus(found.here.times(times)), below.plus(found.below.times(times))
         return _Found(here, below.plus(self._below(place, schema)))
 
     def _in_place(self, place: str, schema: dict[str, Json]) -> Iterator[str]:

@@ -44,6 +44,10 @@ class Cost(NamedTuple):
         """Return the cost of both."""
         return Cost(*map(add, self, other))
 
+    def times(self, factor: float) -> "Cost":
+        """Return the cost of doing it as often as `factor`."""
+        return Cost(*(factor * each for each in self))
+
     def most(self, other: "Cost") -> "Cost":
         """Return the cost of either."""
         return Cost(*map(max, self, other))

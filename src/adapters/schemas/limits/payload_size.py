@@ -21,6 +21,9 @@ KEYWORD: Final = "x-size"
 
 _COMPARED_LONG_NS = 10_000.0
 """For two numbers of over 17 digits."""
+_SLOWLY_DECODED_NS = 900.0
+"""For each value of a payload that has a number of over 4,000 digits."""
+_MAX_QUICK_DIGITS = 4_000
 _ALIKE = bytes.maketrans(b"123456789E", b"000000000e")
 _LONG_NUMBER = b"0" * 18
 _LONG_EXPONENT = b"0e000"
@@ -60,7 +63,7 @@ class SizeLimit:
         cost = self._nanoseconds(tokens, openings, depth, _fractions(tokens, tokens.translate(_ALIKE, b".+-")))
         cost += self._cost.byte * (len(payload) - len(tokens))
         if cost <= BUDGET_NS and has_long_numbers:
-            cost += self._nanoseconds_of_long_numbers(tokens)
+            cost += self._nanoseconds_of_long_numbers(tokens, openings)
         return None if cost <= BUDGET_NS else Violation("", KEYWORD, self._expected())
 
     def _nanoseconds(self, text: bytes, openings: int, depth: int, fractions: int) -> float:
@@ -68,11 +71,13 @@ class SizeLimit:
         cost = (self._cost.value + self._cost.level * depth) * values + self._cost.byte * len(text)
         return cost + self._cost.fraction * fractions
 
-    def _nanoseconds_of_long_numbers(self, tokens: bytes) -> float:
+    def _nanoseconds_of_long_numbers(self, tokens: bytes, openings: int) -> float:
         digits = [len(match[1] or b"") + int((match[2] or match[3] or b"0")[:5]) for match in _LONG.finditer(tokens)]
+        is_slow = max(digits, default=0) > _MAX_QUICK_DIGITS
+        decoded = _SLOWLY_DECODED_NS * (1 + tokens.count(b",") + openings) if is_slow else 0.0
         alone = self._cost.digits * sum(count * count for count in digits)
         compared = len(digits) ** 2 if self._cost.level else 0
-        return alone + _COMPARED_LONG_NS * compared + self._cost.fraction * len(digits)
+        return decoded + alone + _COMPARED_LONG_NS * compared + self._cost.fraction * len(digits)
 
     def _expected(self) -> str:
         of_bytes = "" if self.max_bytes is None else f" or {self.max_bytes:,} bytes"
