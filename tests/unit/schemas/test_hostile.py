@@ -52,7 +52,7 @@ PAYLOADS = {
     "names of many ends": json.dumps({_text("ak", 100) + "k" + _text("ak", 99): 1 for _ in range(2_400)}),
     "one member": '{"a":1}',
     "small fractions": json.dumps({"a": [0.5] * 2_900}),
-    "values beside a number of 5,000 digits": f'{{"b":{"7" * 5_000},"a":[{_repeated("1", 50_000)}]}}',
+    "values beside a number of 5,000 digits": f'{{"b":{"7" * 5_000},"a":[{_repeated('{"k":0.5}', 158_000)}]}}',
     "names": json.dumps({_text("ab", 40): 1 for _ in range(10_000)}),
 }
 

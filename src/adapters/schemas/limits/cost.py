@@ -36,6 +36,13 @@ class _Found(NamedTuple):
     """Of a value that a schema is applied to."""
     below: Cost
     """Of any one value inside of that."""
+    height: int
+    """How many schemas stand inside each other, or refer on, from here to the last one."""
+
+    @property
+    def most(self) -> Cost:
+        """Return the largest cost of any value."""
+        return self.here.most(self.below)
 
 
 class Costs:
@@ -44,6 +51,9 @@ class Costs:
     def __init__(self, schemas: Mapping[str, Json]) -> None:
         self._schemas = schemas
         self._found: dict[str, _Found] = {}
+        self._recursion_met = 0
+        self._found_for_all: dict[str, _Found] = {}
+        """What lies on no way back to where it is asked from, and so is the same for all types."""
         self._recursive: dict[str, None] = {}
         self._open: dict[str, bool] = {}
         """The places on the way to the current one; whether it applies to the same value as the one before."""
@@ -52,14 +62,10 @@ class Costs:
         """Return the cost of a type's schema. Raises `Endless` with the reason."""
         self._recursive.clear()
         self._found.clear()
-        cost = Cost(value=_DECODED_NS).plus(self._most(place, in_place=False))
+        cost = Cost(value=_DECODED_NS).plus(self._find(place, in_place=False).most)
         for target in tuple(self._recursive):
-            cost = cost.plus(self._most(target, in_place=False))
+            cost = cost.plus(self._find(target, in_place=False).most)
         return cost
-
-    def _most(self, place: str, *, in_place: bool) -> Cost:
-        found = self._find(place, in_place=in_place)
-        return found.here.most(found.below)
 
     def _find(self, place: str, *, in_place: bool) -> _Found:
         if place in self._open:
@@ -67,29 +73,38 @@ class Costs:
             if in_place and all(self._open[each] for each in way[way.index(place) + 1 :]):
                 raise Endless("leads to itself without going into the payload")
             self._recursive[place] = None
-            return _Found(_FREE, _FREE)
-        if (found := self._found.get(place)) is not None:
-            return found
-        if len(self._open) == MAX_NESTING:
+            self._recursion_met += 1
+            return _Found(_FREE, _FREE, 0)
+        found = self._found_for_all.get(place)
+        if found is None and (found := self._found.get(place)) is not None:
+            self._recursion_met += 1
+        if len(self._open) + (found.height if found else 1) > MAX_NESTING:
             raise Endless(f"leads through over {MAX_NESTING} schemas")
+        return found or self._find_and_keep(place, in_place=in_place)
+
+    def _find_and_keep(self, place: str, *, in_place: bool) -> _Found:
+        before = self._recursion_met
         self._open[place] = in_place
         try:
             found = self._find_anew(place)
         finally:
             del self._open[place]
-        self._found[place] = found
+        kept = self._found_for_all if self._recursion_met == before else self._found
+        kept[place] = found
         return found
 
     def _find_anew(self, place: str) -> _Found:
         schema = self._schemas[place]
         if not isinstance(schema, dict):
-            return _Found(Cost(value=_SCHEMA_NS), _FREE)
-        here, below = own_cost(schema), _FREE
+            return _Found(Cost(value=_SCHEMA_NS), _FREE, 1)
+        here, below, height = own_cost(schema), _FREE, 0
         times = 1.0 if _UNEVALUATED.isdisjoint(schema) else _EVALUATED_AGAIN
         for target in self._in_place(place, schema):
             found = self._find(target, in_place=True)
             here, below = here.plus(found.here.times(times)), below.plus(found.below.times(times))
-        return _Found(here, below.plus(self._below(place, schema)))
+            height = max(height, found.height)
+        inside, height_inside = self._below(place, schema)
+        return _Found(here, below.plus(inside), 1 + max(height, height_inside))
 
     def _in_place(self, place: str, schema: dict[str, Json]) -> Iterator[str]:
         yield from (place + inner.place for inner in inner_schemas(schema) if inner.keyword in IN_PLACE)
@@ -97,13 +112,15 @@ class Costs:
         if isinstance(reference, str):
             yield reference
 
-    def _below(self, place: str, schema: dict[str, Json]) -> Cost:
-        """Add up what may apply to one and the same member, or to one and the same item."""
+    def _below(self, place: str, schema: dict[str, Json]) -> tuple[Cost, int]:
+        """Add up what may apply to one and the same member, or to one and the same item; return the height, too."""
         named, member, first, item = _FREE, _FREE, _FREE, _FREE
+        height = 0
         for inner in inner_schemas(schema):
             if not _applies_below(inner):
                 continue
-            cost = self._most(place + inner.place, in_place=False)
+            found = self._find(place + inner.place, in_place=False)
+            cost, height = found.most, max(height, found.height)
             if inner.keyword == "properties":
                 named = named.most(cost)
             elif inner.keyword == "prefixItems":
@@ -113,7 +130,7 @@ class Costs:
             else:
                 is_pattern = inner.keyword == "patternProperties"
                 member = member.plus(cost).plus(_of_pattern(inner.name) if is_pattern else _FREE)
-        return named.plus(member).most(first.plus(item))
+        return named.plus(member).most(first.plus(item)), height
 
 
 def _applies_below(inner: Inner) -> bool:
