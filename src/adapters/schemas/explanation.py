@@ -10,7 +10,7 @@ from time import thread_time
 from typing import NamedTuple, TypeVar
 from urllib.parse import quote
 
-from adapters.schemas.compiled_parts import CompiledParts
+from adapters.schemas.compiled_parts import DIRECT, CompiledParts
 from adapters.schemas.expectations import expectation
 from adapters.schemas.files.json_text import Json, join
 from domain.payload_schema import ANY, MAX_POINTER_CHARS, MAX_VIOLATIONS, Violation
@@ -21,14 +21,6 @@ MAX_SECONDS = 0.004
 """Of the processor, for one payload; a last question to the engine may take as long as the check itself."""
 _MAX_STEPS = 150
 """Downwards, through schemas and values: each takes some calls of Python."""
-_DIRECT = frozenset(
-    {
-        *("type", "enum", "const", "multipleOf", "maximum", "exclusiveMaximum", "minimum", "exclusiveMinimum"),
-        *("maxLength", "minLength", "pattern", "format", "maxItems", "minItems", "uniqueItems", "contains"),
-        *("maxProperties", "minProperties", "propertyNames", "anyOf", "oneOf", "not"),
-    }
-)
-"""Keywords that are told by themselves, without a look at what is inside."""
 _BY_EXCLUSION: tuple[tuple[type, str], ...] = ((dict, "unevaluatedProperties"), (list, "unevaluatedItems"))
 """Broken if nothing else is, by values of this type."""
 _BY_NAME = frozenset({"properties", "dependentSchemas", "dependentRequired"})
@@ -96,7 +88,7 @@ class _Explanation:
 
     def _look_at(self, keyword: str, schema: dict[str, Json], point: _Point, value: object) -> None:
         argument = schema[keyword]
-        if keyword in _DIRECT:
+        if keyword in DIRECT:
             if not self._parts.obeys(point.place, schema, keyword, value):
                 self._add(point.path, keyword, expectation(keyword, argument))
         elif keyword == "$ref":

@@ -13,6 +13,7 @@ from adapters.schemas.files.documents import Document, References, decode_files
 from adapters.schemas.files.folder import SchemaProblem, read_folder
 from adapters.schemas.files.json_text import Json
 from adapters.schemas.files.keywords import ON_VIOLATION
+from adapters.schemas.limits.compile_cost import TooLong, slow_parts
 from adapters.schemas.limits.cost import Costs, Endless
 from adapters.schemas.limits.payload_size import MIN_VALUES
 from domain.errors import WrongDeployment
@@ -39,9 +40,11 @@ def load_schemas(folder: Path) -> Mapping[EventType, CompiledSchema]:
             continue
         try:
             cost = costs.of(document.place(""))
+            for slow in slow_parts(document.place(""), schemas):
+                parts.prepare(slow)
             rejects = not isinstance(document.root, dict) or document.root.get(ON_VIOLATION) != "accept"
             made = CompiledSchema(event_type, document.file.text, document.place(""), parts, cost, rejects=rejects)
-        except Endless as error:
+        except (Endless, TooLong) as error:
             problems.append(document.problem("", str(error)))
         except jsonschema_rs.ValidationError as error:
             problems.append(document.problem("", f"cannot be compiled: {error.message}"))

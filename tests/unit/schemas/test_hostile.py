@@ -52,7 +52,7 @@ PAYLOADS = {
     "names of many ends": json.dumps({_text("ak", 100) + "k" + _text("ak", 99): 1 for _ in range(2_400)}),
     "one member": '{"a":1}',
     "small fractions": json.dumps({"a": [0.5] * 2_900}),
-    "values beside a number of 5,000 digits": f'{{"b":{"7" * 5_000},"a":[{_repeated('{"k":0.5}', 158_000)}]}}',
+    "values beside a number of 5,000 digits": f"""{{"b":{"7" * 5_000},"a":[{_repeated('{"k":0.5}', 158_000)}]}}""",
     "names": json.dumps({_text("ab", 40): 1 for _ in range(10_000)}),
 }
 
@@ -198,3 +198,28 @@ def test_repeated_names_are_found_in_linear_time(tmp_path: Path) -> None:
     members = ",".join(f'"n{index}":true' for index in range(30_000))
     write(tmp_path, {"T.json": f'{{"properties":{{{members},{members}}}}}'})
     assert _seconds(lambda: mistakes(tmp_path)) < 2
+
+
+def test_first_invalid_payload_waits_for_no_large_pattern(tmp_path: Path) -> None:
+    """What explains it is compiled at start."""
+    members = {f"p{index}": {"pattern": f"^\\p{{L}}{{60}}<{index}>"} for index in range(20)}
+    checked = compiled(tmp_path, {"properties": {"g": {"properties": members}}, "anyOf": [{"properties": members}, {}]})
+    assert _seconds(lambda: checked.violations(b'{"g":{"p1":"1","p2":"2"}}')) < _MAX_SECONDS
+
+
+def test_schemas_with_too_large_patterns_are_refused_quickly(tmp_path: Path) -> None:
+    """At the pattern that is too much, or at the schema that repeats them too often."""
+    large = {f"p{index}": {"pattern": f"^\\p{{L}}{{60}}<{index}>"} for index in range(300)}
+    nested: object = {"properties": dict(list(large.items())[:40])}
+    for _ in range(9):
+        nested = {"properties": {"a": nested}}
+    write(tmp_path, {"A.json": {"properties": large}, "B.json": {"pattern": "^" + "(" * 3_000 + ")" * 3_000}})
+    found: list[str] = []
+    assert _seconds(lambda: found.extend(mistakes(tmp_path))) < 3
+    assert [line.partition(",")[0].partition(": ")[::2] for line in found] == [
+        ("A.json#/properties/p55/pattern", "has too many states"),
+        ("B.json#/pattern", "has too many states"),
+    ]
+    write(tmp_path, {"A.json": nested, "B.json": {}})
+    (problem,) = mistakes(tmp_path)
+    assert problem.startswith("A.json: has too large patterns")

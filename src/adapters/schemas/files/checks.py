@@ -18,22 +18,29 @@ from adapters.schemas.files.keywords import (
     inner_schemas,
     with_inner_schemas,
 )
+from adapters.schemas.limits.compile_cost import MAX_STATES_OF_FILE
+from adapters.schemas.limits.pattern_cost import states
 
 _TYPES = "array, boolean, integer, null, number, object, string"
+_TOO_MANY_STATES = (
+    "has too many states, with the patterns before it in this file, to be compiled at start: use maxLength in place of "
+    "counted repetitions"
+)
 _LEAST_STEP = Decimal("1e-20")
 _meta_schema = compile_schema({"$ref": DIALECT})
 
 
 def check_document(document: Document, references: References) -> Iterator[SchemaProblem]:
     """Yield the problems of one file in the order of its schemas."""
+    patterns = _Patterns()
     for pointer, schema in document.schemas.items():
         if isinstance(schema, dict):
-            for inner, reason in _check(schema, document, references, is_root=not pointer):
+            for inner, reason in _check(schema, document, references, patterns, is_root=not pointer):
                 yield document.problem(pointer + inner, reason)
 
 
 def _check(
-    schema: dict[str, Json], document: Document, references: References, *, is_root: bool
+    schema: dict[str, Json], document: Document, references: References, patterns: "_Patterns", *, is_root: bool
 ) -> Iterator[tuple[str, str]]:
     for keyword, value in schema.items():
         if reason := _keyword_flaw(keyword, value, is_root=is_root):
@@ -41,7 +48,7 @@ def _check(
         elif keyword == ON_VIOLATION and document.file.type is None:
             yield join("", keyword), "must be in the file of an event type: this one holds definitions"
     yield from _meta_flaws(schema)
-    yield from _pattern_flaws(schema)
+    yield from _pattern_flaws(schema, patterns)
     reference = schema.get("$ref")
     if isinstance(reference, str):
         try:
@@ -90,13 +97,30 @@ def _meta_flaws(schema: dict[str, Json]) -> Iterator[tuple[str, str]]:
     yield from ((pointer, reason) for pointer, reason in found.items() if not _is_of_pattern(pointer, schema))
 
 
-def _pattern_flaws(schema: dict[str, Json]) -> Iterator[tuple[str, str]]:
+def _pattern_flaws(schema: dict[str, Json], patterns: "_Patterns") -> Iterator[tuple[str, str]]:
     pattern = schema.get("pattern")
-    if isinstance(pattern, str) and (reason := pattern_flaw(pattern)):
+    if isinstance(pattern, str) and (reason := patterns.flaw(pattern)):
         yield "/pattern", reason
     for inner in inner_schemas(schema):
-        if inner.keyword == "patternProperties" and (reason := pattern_flaw(inner.name)):
+        if inner.keyword == "patternProperties" and (reason := patterns.flaw(inner.name)):
             yield inner.pointer, reason
+
+
+class _Patterns:
+    """The patterns of one file, which are tried as long as they are not too large."""
+
+    def __init__(self) -> None:
+        self._seen: set[str] = set()
+        self._states = 0.0
+
+    def flaw(self, pattern: str) -> str:
+        """Return why a pattern cannot be used, empty if it can or is behind one that is too much."""
+        if self._states > MAX_STATES_OF_FILE:
+            return ""
+        if pattern not in self._seen:
+            self._seen.add(pattern)
+            self._states += states(pattern)
+        return _TOO_MANY_STATES if self._states > MAX_STATES_OF_FILE else pattern_flaw(pattern)
 
 
 def _is_of_pattern(pointer: str, schema: dict[str, Json]) -> bool:

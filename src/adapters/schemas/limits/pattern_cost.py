@@ -22,7 +22,7 @@ _UNICODE_STATES = 30
 _ATOM = re.compile(
     r"\\[pPuUxc](?:\{[^}]*\}|[0-9a-fA-F]*)|\\.|\[\^?\]?(?:\\.|[^\]\\])*\]|\((?:\?(?:<\w+>|[^:)]*:?))?|.", re.DOTALL
 )
-_QUANTIFIER = re.compile(r"(?:([*+?])|\{(\d+)(,?)(\d*)\})\??")
+_QUANTIFIER = re.compile(r"(?:([*+?])|\{(\d{1,9})(,?)(\d{0,9})\})\??")
 _FLAGS = re.compile(r"\(\?[a-zA-Z-]")
 _UNICODE = re.compile(r"\\[pP]|[^\x00-\x7f]")
 
@@ -45,6 +45,7 @@ class _Part(NamedTuple):
     length: float | None = 0
     """In characters, None where it varies."""
     may_be_empty: bool = True
+    is_anchored: bool = False
 
     def then(self, other: "_Part") -> "_Part":
         """Put another part behind this one."""
@@ -64,6 +65,7 @@ class _Part(NamedTuple):
             ends=ends,
             length=None if self.length is None or other.length is None else self.length + other.length,
             may_be_empty=self.may_be_empty and other.may_be_empty,
+            is_anchored=self.is_anchored or (self.all == 0 and other.is_anchored),
         )
 
     def beside(self, other: "_Part") -> "_Part":
@@ -79,6 +81,7 @@ class _Part(NamedTuple):
             ends=max(self.ends, other.ends) if is_even else self.ends + other.ends,
             length=self.length if is_even else None,
             may_be_empty=self.may_be_empty or other.may_be_empty,
+            is_anchored=self.is_anchored and other.is_anchored,
         )
 
     def repeated(self, least: int, most: int | None) -> "_Part":
@@ -100,15 +103,27 @@ class _Part(NamedTuple):
 @lru_cache(maxsize=4_096)
 def ns_per_byte(pattern: str) -> float:
     """Bound the nanoseconds for each byte of a string that a valid pattern is searched in."""
+    whole = _read(pattern)
+    # A search that is not anchored begins anew at every byte.
+    at_once = whole.active if whole.is_anchored and _FLAGS.search(pattern) is None else whole.all
+    return _BASE_NS + (_STATE_NS * at_once if at_once > _FEW_STATES else 0.0)
+
+
+@lru_cache(maxsize=4_096)
+def states(pattern: str) -> float:
+    """Count the states of a pattern, also of one that is not valid; infinite if it is nested too deep."""
+    try:
+        return _read(pattern).all
+    except RecursionError:
+        return inf
+
+
+def _read(pattern: str) -> _Part:
     whole, at = _sequence(pattern, 0)
-    is_anchored = pattern.startswith("^") and _FLAGS.search(pattern) is None
     while at < len(pattern):
-        is_anchored = is_anchored and pattern.startswith("^", at + 1)
         part, at = _sequence(pattern, at + 1)
         whole = whole.beside(part)
-    # A search that is not anchored begins anew at every byte.
-    states = whole.active if is_anchored else whole.all
-    return _BASE_NS + (_STATE_NS * states if states > _FEW_STATES else 0.0)
+    return whole
 
 
 def _sequence(pattern: str, at: int) -> tuple[_Part, int]:
@@ -136,7 +151,7 @@ def _item(pattern: str, at: int) -> tuple[_Part, int]:
     if atom[0].startswith("("):
         part, at = _group(pattern, at)
     elif atom[0] in "^$" or atom[0] in (r"\b", r"\B"):
-        part = _Part()
+        part = _Part(is_anchored=atom[0] == "^")
     else:
         count = _UNICODE_STATES if _UNICODE.search(atom[0]) else 3 if atom[0] == "." or atom[0].startswith("[^") else 1
         held = characters(atom[0])
