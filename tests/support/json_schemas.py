@@ -70,7 +70,7 @@ _scalars = numbers | _texts.map(json.dumps) | _words
 _compared = _values(_scalars, repeat_names=False)
 _type_names = st.sampled_from(["array", "boolean", "integer", "null", "number", "object", "string"])
 _name_lists = st.lists(names, unique=True, max_size=2).map(json.dumps)
-_positive = numbers.filter(lambda text: Decimal(text) > 0)
+_steps = numbers.filter(lambda text: Decimal(text) >= Decimal("1e-20"))
 
 
 def _schema_object(inner: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
@@ -84,7 +84,7 @@ def _schema_object(inner: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
         | st.lists(_type_names, min_size=1, max_size=3, unique=True).map(json.dumps),
         "enum": st.lists(_compared, min_size=1, max_size=3).map(_array),
         "const": _compared,
-        "multipleOf": _positive,
+        "multipleOf": _steps,
         **dict.fromkeys(("maximum", "exclusiveMaximum", "minimum", "exclusiveMinimum"), numbers),
         **dict.fromkeys(("maxLength", "minLength", "maxItems", "minItems", "maxProperties", "minProperties"), _small),
         **dict.fromkeys(("maxContains", "minContains"), _small),

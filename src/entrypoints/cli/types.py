@@ -23,6 +23,8 @@ from entrypoints.container import Container, assembled
 from entrypoints.dev.instance import target_of
 
 _STDIN = Path("-")
+_FEW_BYTES = 64 * 1024
+"""A schema that leaves a payload fewer than these gets a warning."""
 
 
 def in_force(types: EventTypes | None, folder: Path | None) -> tuple[EventTypes, Path | None]:
@@ -57,7 +59,7 @@ def list_types(types: EventTypes, folder: Path | None, *, as_json: bool) -> None
 def check(folder: Path, *, as_json: bool) -> None:
     """Print all mistakes in a folder; exit with 1 if there is one."""
     try:
-        count = len(load_schemas(folder))
+        schemas = load_schemas(folder)
     except InvalidSchemas as error:
         if as_json:
             typer.echo(json.dumps([problem._asdict() for problem in error.problems]))
@@ -66,7 +68,10 @@ def check(folder: Path, *, as_json: bool) -> None:
         sys.exit(FAILED)
     if as_json:
         typer.echo("[]")
-    typer.echo(f"{folder}: {_counted(count)}, no mistakes", err=True)
+    for name, schema in schemas.items():
+        if schema.limit.max_bytes is not None and schema.limit.max_bytes < _FEW_BYTES:
+            typer.echo(f"warning: {_as_text(name, schema)}, since its patterns take long", err=True)
+    typer.echo(f"{folder}: {_counted(len(schemas))}, no mistakes", err=True)
 
 
 def diff(old: Path, new: Path, *, as_json: bool) -> None:

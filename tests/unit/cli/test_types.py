@@ -54,6 +54,16 @@ def test_wrong_types_are_refused() -> None:
     assert "must be * or a comma list of types" in " ".join(result.stderr.replace("│", " ").split())
 
 
+def test_check_warns_of_patterns_that_leave_few_bytes(tmp_path: Path) -> None:
+    """On stderr; the folder has no mistake."""
+    write(tmp_path, {"T.json": {"properties": {"a": {"pattern": "^.{0,100}@.{1,100}$"}}}, "U.json": {"type": "object"}})
+    result = run("types", "check", str(tmp_path))
+    assert (result.exit_code, result.stdout) == (0, "")
+    (warning, _) = result.stderr.splitlines()
+    assert warning.startswith("warning: T: payloads by schema")
+    assert " or 1,959 bytes, since its patterns" in warning
+
+
 def test_check_prints_all_mistakes(folder: Path) -> None:
     """On stdout, exit code 1; a right folder prints nothing there."""
     result = run("types", "check", str(folder))

@@ -16,6 +16,7 @@ from tests.support.schema_folders import compiled, in_place, mistakes, write
 
 _MAX_SECONDS = 0.020
 _RANDOM = random.Random(20)
+_LETTERS = "".join(filter(str.isalpha, map(chr, range(0x80, 0x30000))))
 _BYTES = MAX_PRINTED_BYTES - 1_000
 
 
@@ -50,6 +51,7 @@ PAYLOADS = {
     "strings of many ends": json.dumps({"a": [_text("a@", 100) + "@" + _text("a@", 99) for _ in range(2_400)]}),
     "strings of many letters": json.dumps({"a": [_text("ab", 200) + "a" + _text("ab", 200) for _ in range(1_200)]}),
     "names of many ends": json.dumps({_text("ak", 100) + "k" + _text("ak", 99): 1 for _ in range(2_400)}),
+    "strings of letters": json.dumps({"a": [_text(_LETTERS, 120) for _ in range(1_100)]}, ensure_ascii=False),
     "one member": '{"a":1}',
     "small fractions": json.dumps({"a": [0.5] * 2_900}),
     "values beside a number of 5,000 digits": f"""{{"b":{"7" * 5_000},"a":[{_repeated('{"k":0.5}', 158_000)}]}}""",
@@ -86,6 +88,10 @@ SCHEMAS: dict[str, object] = {
     "pattern of two ends": {"properties": {"a": {"items": {"pattern": "^.{0,100}@.{1,100}$"}}}},
     "pattern of bounded ends": {"properties": {"a": {"items": {"pattern": "^[ab]{0,200}a[ab]{200}$"}}}},
     "pattern of few ends": {"properties": {"a": {"items": {"pattern": "^[ab]{0,5}a[ab]{900}$"}}}},
+    "pattern of alternatives": {
+        "properties": {"a": {"pattern": "^(([ab]{7})*c|([ab]{11})*d|([ab]{13})*e|([ab]{17})*f)$"}},
+    },
+    "pattern of letters": {"properties": {"a": {"items": {"pattern": r"^(\p{L}|\p{N}){1,200}$"}}}},
     "pattern of clear ends": {"properties": {"a": {"items": {"pattern": r"^[ab]{1,99}(@[ab]{1,63}){0,9}$"}}}},
     "patternProperties of two ends": {"patternProperties": {"^.{0,100}k.{0,100}$": {"type": "integer"}}},
     "e-mail": {"properties": {"a": {"items": {"pattern": r"^[^@\s]+@[^@\s]+\.[^@\s]+$"}}}},

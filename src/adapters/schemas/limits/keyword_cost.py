@@ -23,6 +23,7 @@ _BOUND_NS = 1_300.0
 _FORMAT_NS_PER_BYTE = 25.0
 _REQUIRED_NS = 50.0
 _SQUARE_OF_DIGITS_NS = 0.11
+_SQUARE_OF_DIVIDED_NS = 0.3
 _SQUARE_OF_TYPE_NS = 0.025
 _SQUARE_OF_EQUALITY_NS = 0.15
 _LEVEL_NS = 100.0
@@ -67,7 +68,7 @@ def _keyword_cost(keyword: str, argument: Json) -> Cost:
         case (("maximum" | "exclusiveMaximum" | "minimum" | "exclusiveMinimum"), _):
             cost = Cost(_BOUND_NS, digits=_SQUARE_OF_DIGITS_NS)
         case "multipleOf", _:
-            cost = Cost(_NUMBER_NS, digits=_SQUARE_OF_DIGITS_NS)
+            cost = Cost(_NUMBER_NS, digits=_SQUARE_OF_DIVIDED_NS)
         case "type", list() | "integer":
             cost = Cost(_KEYWORD_NS, digits=_SQUARE_OF_TYPE_NS)
         case "const", _:

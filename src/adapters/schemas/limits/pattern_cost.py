@@ -17,6 +17,9 @@ _BASE_NS = 2.0
 _STATE_NS = 40.0
 _FEW_STATES = 6
 """Their combinations fit into the automaton."""
+_MANY_STATES = 1_000
+_MANY_STATES_NS = 90.0
+"""The automaton is made anew again and again, even if it is followed through one state."""
 _UNICODE_STATES = 30
 """Of a class such as \\p{L}, in UTF-8."""
 _ATOM = re.compile(
@@ -72,9 +75,11 @@ class _Part(NamedTuple):
         """Make the other part an alternative to this one."""
         is_even = self.length is not None and self.length == other.length
         every = self.every | other.every
+        # Where both may begin and go on alike, a matcher may be anywhere in both.
+        is_alike = self.length is None and other.length is None and bool(self.first & other.first)
         return _Part(
             all=self.all + other.all,
-            active=self.active + other.active + (other.length is None),
+            active=self.all + other.all if is_alike else self.active + other.active,
             first=self.first | other.first,
             every=every,
             loose=every,
@@ -106,7 +111,8 @@ def ns_per_byte(pattern: str) -> float:
     whole = _read(pattern)
     # A search that is not anchored begins anew at every byte.
     at_once = whole.active if whole.is_anchored and _FLAGS.search(pattern) is None else whole.all
-    return _BASE_NS + (_STATE_NS * at_once if at_once > _FEW_STATES else 0.0)
+    base = _BASE_NS if whole.all <= _MANY_STATES else _MANY_STATES_NS
+    return base + (_STATE_NS * at_once if at_once > _FEW_STATES else 0.0)
 
 
 @lru_cache(maxsize=4_096)
