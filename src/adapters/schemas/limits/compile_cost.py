@@ -85,4 +85,5 @@ def _patterns(schema: Json) -> Iterator[str]:
     if isinstance(schema, dict):
         if isinstance(pattern := schema.get("pattern"), str):
             yield pattern
-        yield from (inner.name for inner in inner_schemas(schema) if inner.keyword == "patternProperties")
+        if isinstance(searched := schema.get("patternProperties"), dict):
+            yield from searched
