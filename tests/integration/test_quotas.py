@@ -75,7 +75,7 @@ async def test_throttled_consumer_whose_fetching_ended_is_made_anew(
 
     try:
         async with quotas(kafka.bootstrap, brokers.client_id, consumer_byte_rate=CONSUMER_BYTES):
-            async with asyncio.timeout(60):
+            async with asyncio.timeout(120):
                 while not source.is_throttled:
                     await poll()
                 first = source._member
@@ -83,7 +83,7 @@ async def test_throttled_consumer_whose_fetching_ended_is_made_anew(
                 first.consumer._fetcher._fetch_task.cancel()
                 while source._member is first:
                     await poll()
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(120):
             while read < len(records):
                 await poll()
     finally:
