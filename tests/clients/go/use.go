@@ -33,7 +33,7 @@ func main() {
 		*client.NewEventInput("user\x00", client.EVENTTYPE_LOGOUT),
 	}).Execute()
 	check(err)
-	listed, _, err := api.EventsAPI.ListEvents(ctx).UserId("stored").EventType(client.EVENTTYPE_LOGIN).Limit(1).Execute()
+	listed, _, err := api.EventsAPI.ListEvents(ctx).UserId("stored").EventType(string(client.EVENTTYPE_LOGIN)).Limit(1).Execute()
 	check(err)
 	again, _, err := api.EventsAPI.GetEvent(ctx, listed[0].GetId()).Execute()
 	check(err)
