@@ -80,7 +80,7 @@ class LoggedEventStore:
 
 
 class LoggedDeadLetterQueue:
-    """`DeadLetterQueue` that logs one line for each letter, once it is durable."""
+    """`DeadLetterQueue` that logs one line for each dead letter, once it is durable."""
 
     def __init__(self, dead_letters: DeadLetterQueue) -> None:
         self._dead_letters = dead_letters

@@ -72,9 +72,9 @@ def encode_key(event: UserEvent) -> bytes:
 def decoder(rules: EventRules) -> Callable[[Record], UserEvent | Failure]:
     """Make the function that reads a record's value; a record that breaks `rules` is a failure of kind `invalid`.
 
-    What makes our own code fail is a failure of kind `unexpected`, not of the consumer. Lenient where the predecessor's
-    producers were: an absent or null payload is `{}`, an absent or null timestamp is the record's own (None where that
-    is none either), unknown keys are ignored.
+    What makes our own code fail is a failure of kind `unexpected`, not of the consumer. Lenient where the producers of
+    the legacy service were: an absent or null payload is `{}`, an absent or null timestamp is the record's own (None
+    where that is none either), unknown keys are ignored.
     """
     validate = rules.validate
 

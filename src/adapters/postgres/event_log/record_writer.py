@@ -55,7 +55,7 @@ class _Call(NamedTuple):
 
 
 class LogWriter:
-    """Base of the ports that append to a topic; calls that come while a transaction is under way share the next one."""
+    """Base of the ports that append to a topic; calls that come while a transaction is in flight share the next one."""
 
     def __init__(self, engine: AsyncEngine, topic: str, in_flight: InFlight | None = None) -> None:
         """`in_flight` bounds what waits to be written or is being written, also where its caller has given up."""

@@ -1,1 +1,1 @@
-"""The schema: the tables, the migrations, and the adoption of a table that the predecessor made."""
+"""The schema: the tables, the migrations, and the adoption of a table that the legacy service made."""

@@ -5,7 +5,7 @@ The tests validate every response against it.
 
 from application.event_catalog import LEGACY_CATALOG, EventCatalog
 from entrypoints.config.program import release
-from entrypoints.http.openapi.event_paths import publishing_paths, reading_paths
+from entrypoints.http.openapi.event_paths import TYPE_PATHS, publishing_paths, reading_paths
 from entrypoints.http.openapi.event_types import examples, schemas_of, stored_type
 from entrypoints.http.openapi.responses import ERROR_RESPONSES, HEADERS
 from entrypoints.http.openapi.schemas import Schema
@@ -35,6 +35,7 @@ def document(prefix: str = "", catalog: EventCatalog = LEGACY_CATALOG) -> Schema
         "paths": {
             **publishing_paths(examples(catalog)),
             **reading_paths(stored_type(catalog)),
+            **TYPE_PATHS,
             **SERVICE_PATHS,
         },
         "components": {"schemas": schemas_of(catalog), "responses": ERROR_RESPONSES, "headers": HEADERS},

@@ -65,7 +65,7 @@ def publishing_paths(examples: Sequence[Schema]) -> Schema:
 
 
 def reading_paths(stored_type: Schema) -> Schema:
-    """Describe the paths that read; `stored_type` is what the type of a stored event may be."""
+    """Describe the paths that read events; `stored_type` is what the type of a stored event may be."""
     return {
         "/events/processed": get(
             "events",
@@ -115,23 +115,27 @@ def reading_paths(stored_type: Schema) -> Schema:
             errors=(404,),
             parameters=[{"name": "id", "in": "path", "required": True, "schema": {**STRING, "format": "uuid"}}],
         ),
-        "/event-types": get(
-            "events",
-            "listEventTypes",
-            "List the accepted event types",
-            {"200": response("The types", {JSON: ref("EventTypes")})},
-        ),
-        "/event-types/{type}": get(
-            "events",
-            "getPayloadSchema",
-            "Read the JSON Schema of a type's payloads",
-            {
-                "200": response(
-                    "The schema, with all it refers to", {SCHEMA_JSON: {"type": "object", "additionalProperties": True}}
-                )
-            },
-            errors=(404,),
-            description="JSON Schema 2020-12. A type without a schema takes any payload: its schema is `{}`.",
-            parameters=[{"name": "type", "in": "path", "required": True, "schema": ref("EventType")}],
-        ),
     }
+
+
+TYPE_PATHS: Schema = {
+    "/event-types": get(
+        "events",
+        "listEventTypes",
+        "List the accepted event types",
+        {"200": response("The types", {JSON: ref("EventTypes")})},
+    ),
+    "/event-types/{type}": get(
+        "events",
+        "getPayloadSchema",
+        "Read the JSON Schema of a type's payloads",
+        {
+            "200": response(
+                "The schema, with all it refers to", {SCHEMA_JSON: {"type": "object", "additionalProperties": True}}
+            )
+        },
+        errors=(404,),
+        description="JSON Schema 2020-12. A type without a schema takes any payload: its schema is `{}`.",
+        parameters=[{"name": "type", "in": "path", "required": True, "schema": ref("EventType")}],
+    ),
+}
