@@ -4,6 +4,8 @@ A batch is the unit; a single event is a batch of one. One call is one transacti
 `Unavailable` (not now, outcome unknown) and `WrongDeployment` (a person has to act).
 """
 
+from application.ports.audit_log import AuditLog
+from application.ports.dead_letter_index import DeadLetterIndex, NotEditable
 from application.ports.dead_letter_queue import DeadLetterQueue, OversizeLetters
 from application.ports.erasures import Erasures
 from application.ports.event_publisher import EventPublisher, Receipt
@@ -11,8 +13,12 @@ from application.ports.event_source import EventSource, RebalanceListener, Stale
 from application.ports.event_store import Delivery, EventStore, Outcome
 from application.ports.log_reader import LogReader, Span, Stretch
 from application.ports.partition_states import Halt, HaltKind, PartitionState, PartitionStates
+from application.ports.replay_jobs import ReplayJobs
+from application.ports.replay_publisher import ReplayPublisher
 
 __all__ = [
+    "AuditLog",
+    "DeadLetterIndex",
     "DeadLetterQueue",
     "Delivery",
     "Erasures",
@@ -22,12 +28,15 @@ __all__ = [
     "Halt",
     "HaltKind",
     "LogReader",
+    "NotEditable",
     "Outcome",
     "OversizeLetters",
     "PartitionState",
     "PartitionStates",
     "RebalanceListener",
     "Receipt",
+    "ReplayJobs",
+    "ReplayPublisher",
     "Span",
     "StaleGeneration",
     "Stretch",
