@@ -106,7 +106,7 @@ class ReplayItem:
     edit: int
     """The number of the edit that `value` is; 0 for the original."""
     origin: LetterOrigin | None
-    """None where the letter names none in the events' topic."""
+    """None where the letter's id is not that of a place in the events' topic: its replay is recognised by that id."""
     first_failed_at: datetime
     key: bytes | None
     value: bytes | None

@@ -142,10 +142,13 @@ log_claims = Table(
 
 # The index of dead letters, built from the DLQ.
 
+# Sorted in the same order by every database, in which rows are locked, too.
+_LetterId = Text(collation="C")
+
 dead_letters = Table(
     "dead_letters",
     metadata,
-    Column("id", Text, primary_key=True),
+    Column("id", _LetterId, primary_key=True),
     Column("state", Text, nullable=False, server_default="dead"),
     # The origin, as far as the letter names one.
     Column("topic", Text),
@@ -165,8 +168,9 @@ dead_letters = Table(
     Column("user_id", Text),
     Column("event_type", Text),
     Column("attempts", Integer, nullable=False),
-    # The number of the replay that failed last, and of the last one that was ordered.
+    # The number of the replay that failed last, of the edit that it published, and of the last replay that was ordered.
     Column("failed_replay", Integer, nullable=False),
+    Column("failed_edit", Integer, nullable=False),
     Column("replays", Integer, nullable=False),
     Column("edits", Integer, nullable=False, server_default="0"),
     Column("first_failed_at", TIMESTAMP(timezone=True), nullable=False),
@@ -187,7 +191,7 @@ dead_letter_attempts = Table(
     metadata,
     Column("dlq_partition", Integer, primary_key=True, autoincrement=False),
     Column("dlq_offset", BigInteger, primary_key=True, autoincrement=False),
-    Column("letter_id", Text, nullable=False),
+    Column("letter_id", _LetterId, nullable=False),
     Column("replays", Integer, nullable=False),
     Column("edit", Integer, nullable=False),
     Column("kind", Text, nullable=False),
@@ -216,14 +220,14 @@ audit_log = Table(
 audit_log_letters = Table(
     "audit_log_letters",
     metadata,
-    Column("letter_id", Text, primary_key=True),
+    Column("letter_id", _LetterId, primary_key=True),
     Column("audit_id", BigInteger, ForeignKey("audit_log.id"), primary_key=True, autoincrement=False),
 )
 
 dead_letter_edits = Table(
     "dead_letter_edits",
     metadata,
-    Column("letter_id", Text, primary_key=True),
+    Column("letter_id", _LetterId, primary_key=True),
     Column("number", Integer, primary_key=True, autoincrement=False),
     Column("audit_id", BigInteger, ForeignKey("audit_log.id"), nullable=False),
     Column("key", LargeBinary),
@@ -256,7 +260,7 @@ dead_letter_job_items = Table(
     metadata,
     Column("job_id", Uuid, ForeignKey("dead_letter_jobs.id"), primary_key=True),
     Column("place", Integer, primary_key=True, autoincrement=False),
-    Column("letter_id", Text, nullable=False),
+    Column("letter_id", _LetterId, nullable=False),
     Column("state", Text, nullable=False, server_default="waiting"),
     # The number of this replay of the letter, and of the edit that it publishes.
     Column("replay", Integer, nullable=False),

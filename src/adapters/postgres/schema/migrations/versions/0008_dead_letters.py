@@ -15,7 +15,7 @@ def upgrade() -> None:
 def _index() -> None:
     op.execute("""
         CREATE TABLE dead_letters (
-            id TEXT PRIMARY KEY,
+            id TEXT COLLATE "C" PRIMARY KEY,
             state TEXT NOT NULL DEFAULT 'dead',
             topic TEXT,
             partition INT,
@@ -33,6 +33,7 @@ def _index() -> None:
             event_type TEXT,
             attempts INT NOT NULL,
             failed_replay INT NOT NULL,
+            failed_edit INT NOT NULL,
             replays INT NOT NULL,
             edits INT NOT NULL DEFAULT 0,
             first_failed_at TIMESTAMPTZ NOT NULL,
@@ -51,7 +52,7 @@ def _index() -> None:
         CREATE TABLE dead_letter_attempts (
             dlq_partition INT NOT NULL,
             dlq_offset BIGINT NOT NULL,
-            letter_id TEXT NOT NULL,
+            letter_id TEXT COLLATE "C" NOT NULL,
             replays INT NOT NULL,
             edit INT NOT NULL,
             kind TEXT NOT NULL,
@@ -80,14 +81,14 @@ def _audit_log() -> None:
     """)
     op.execute("""
         CREATE TABLE audit_log_letters (
-            letter_id TEXT NOT NULL,
+            letter_id TEXT COLLATE "C" NOT NULL,
             audit_id BIGINT NOT NULL REFERENCES audit_log (id),
             PRIMARY KEY (letter_id, audit_id)
         )
     """)
     op.execute("""
         CREATE TABLE dead_letter_edits (
-            letter_id TEXT NOT NULL,
+            letter_id TEXT COLLATE "C" NOT NULL,
             number INT NOT NULL,
             audit_id BIGINT NOT NULL REFERENCES audit_log (id),
             key BYTEA,
@@ -133,7 +134,7 @@ def _jobs() -> None:
         CREATE TABLE dead_letter_job_items (
             job_id UUID NOT NULL REFERENCES dead_letter_jobs (id),
             place INT NOT NULL,
-            letter_id TEXT NOT NULL,
+            letter_id TEXT COLLATE "C" NOT NULL,
             state TEXT NOT NULL DEFAULT 'waiting',
             replay INT NOT NULL,
             edit INT NOT NULL,
