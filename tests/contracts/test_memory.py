@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 import pytest
 
 from adapters.memory import (
+    MemoryAuditLog,
     MemoryDeadLetterQueue,
     MemoryErasures,
     MemoryEventStore,
@@ -16,11 +17,13 @@ from adapters.memory import (
     MemoryPublisher,
     MemorySource,
 )
+from adapters.memory.letters import MemoryLetters
 from adapters.memory.partition_states import StateTable
 from adapters.records import dlq_headers
 from adapters.records.log_record import LogRecord
 from application.listing import StoredEvent
-from application.ports import EventSource, RebalanceListener
+from application.ports import AuditLog, EventSource, RebalanceListener
+from tests.contracts.audit_log_contract import AuditLogContract
 from tests.contracts.dead_letters_contract import DeadLettersContract
 from tests.contracts.erasures_contract import ErasuresContract, ErasuresUnderTest
 from tests.contracts.group_contract import GroupContract
@@ -209,3 +212,11 @@ class TestMemorySleeper(_OnMemoryStates, SleeperContract):
 
 class TestMemoryHalts(_OnMemoryStates, HaltsContract):
     """`MemoryPartitionStates`, halted and resumed."""
+
+
+class TestMemoryAuditLog(AuditLogContract):
+    """`MemoryAuditLog`."""
+
+    @pytest.fixture
+    def audit_log(self) -> AuditLog:
+        return MemoryAuditLog(MemoryLetters())

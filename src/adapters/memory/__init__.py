@@ -3,6 +3,7 @@
 Each adapter has an attribute `outage`: while it holds an exception, every call that would do I/O fails with it.
 """
 
+from adapters.memory.audit_log import MemoryAuditLog
 from adapters.memory.dead_letter_queue import MemoryDeadLetterQueue, MemoryOversizeLetters
 from adapters.memory.event_source import MemorySource
 from adapters.memory.event_store import MemoryErasures, MemoryEventStore
@@ -11,6 +12,7 @@ from adapters.memory.log_reader import MemoryLogReader
 from adapters.memory.partition_states import MemoryPartitionStates
 
 __all__ = [
+    "MemoryAuditLog",
     "MemoryDeadLetterQueue",
     "MemoryErasures",
     "MemoryEventStore",

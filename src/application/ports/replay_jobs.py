@@ -45,7 +45,7 @@ class ReplayJobs(Protocol):
     async def claim(self, worker: UUID) -> Job | None:
         """Take the oldest job that has work and no worker, or whose worker has let its lease run out.
 
-        Running jobs have work, and cancelled ones whose published letters have no outcome yet.
+        Running jobs have work, and so have others with letters that are `sending` or `replayed`: without an outcome.
         """
         ...
 
@@ -60,7 +60,8 @@ class ReplayJobs(Protocol):
     async def next_items(self, job_id: UUID, worker: UUID, limit: int) -> Sequence[ReplayItem]:
         """Take the next letters to be published, in the order of their first failures; they are `sending` from now on.
 
-        Those that were taken before and never noted as published come first. Nothing where the job is not running.
+        Those that were taken before and never noted as published come first; where the job is not running no others
+        are taken. At least one, but fewer than `limit` where their values are large.
         """
         ...
 
@@ -74,7 +75,10 @@ class ReplayJobs(Protocol):
     async def awaiting(
         self, job_id: UUID, worker: UUID, committed: Mapping[int, int], limit: int
     ) -> Sequence[ReplayItem]:
-        """List letters that are `replayed` and whose records are before the offsets `committed`, by partition."""
+        """List letters that are `replayed` and whose records are before the offsets `committed`, by partition.
+
+        In the order of first failures; at least one, but fewer than `limit` where their values are large.
+        """
         ...
 
     async def stored(self, job_id: UUID, worker: UUID, letter_ids: Sequence[str]) -> None:
@@ -82,17 +86,23 @@ class ReplayJobs(Protocol):
         ...
 
     async def change_some(self, job_id: UUID, worker: UUID, limit: int) -> int:
-        """Carry out a discard or a restore on the next letters; return on how many."""
+        """Carry out a discard or a restore on the next letters; return how many were taken, 0 when none is left.
+
+        Those whose state does not allow it any more are `cancelled`. None is taken where the job is not running.
+        """
         ...
 
     async def explain(self, job_id: UUID, worker: UUID, why: str | None) -> None:
-        """Note what the job waits for."""
+        """Note what the job waits for, None for nothing; the cause of a halt stays."""
         ...
 
     async def halt(self, job_id: UUID, worker: UUID, why: str) -> None:
-        """Halt the job and give up the lease."""
+        """Halt the job, unless it was cancelled, and give up the lease."""
         ...
 
     async def finish(self, job_id: UUID, worker: UUID) -> bool:
-        """End the job where each of its letters has its outcome, and give up the lease; return whether it has ended."""
+        """End the job where each of its letters has its outcome, and give up the lease; return whether it has ended.
+
+        A cancelled job stays `cancelled`, a halted one does not end.
+        """
         ...

@@ -253,6 +253,7 @@ dead_letter_jobs = Table(
     Column("ended_at", TIMESTAMP(timezone=True)),
     Column("worker", Uuid),
     Column("lease_until", TIMESTAMP(timezone=True)),
+    Index("dead_letter_jobs_audit_id_idx", "audit_id"),
 )
 
 dead_letter_job_items = Table(
@@ -272,5 +273,6 @@ dead_letter_job_items = Table(
     Column("offset", BigInteger),
     Column("why", Text),
     Column("changed_at", TIMESTAMP(timezone=True)),
-    Index("dead_letter_job_items_letter_id_idx", "letter_id"),
+    Index("dead_letter_job_items_state_idx", "job_id", "state", "place"),
+    Index("dead_letter_job_items_letter_id_idx", "letter_id", "job_id", unique=True),
 )

@@ -147,4 +147,6 @@ def _jobs() -> None:
             PRIMARY KEY (job_id, place)
         )
     """)
-    op.execute("CREATE INDEX dead_letter_job_items_letter_id_idx ON dead_letter_job_items (letter_id)")
+    op.execute("CREATE INDEX dead_letter_jobs_audit_id_idx ON dead_letter_jobs (audit_id)")
+    op.execute("CREATE INDEX dead_letter_job_items_state_idx ON dead_letter_job_items (job_id, state, place)")
+    op.execute("CREATE UNIQUE INDEX dead_letter_job_items_letter_id_idx ON dead_letter_job_items (letter_id, job_id)")
