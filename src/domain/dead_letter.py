@@ -4,11 +4,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from hashlib import blake2s
 from typing import NamedTuple, Protocol
 from uuid import UUID
 
-MAX_REASON_CHARS = 500
+from domain.fingerprint import MAX_MESSAGE_CHARS, fingerprint
+
+MAX_REASON_CHARS = MAX_MESSAGE_CHARS
 """Keeps a letter's own headers far below the 64 KiB by which the dead letter topic's limit exceeds the source's."""
 
 
@@ -39,9 +40,8 @@ class Failure:
 
     @property
     def fingerprint(self) -> str:
-        """Eight hex digits, equal for failures of the same kind, class and reason: groups letters for a reader."""
-        text = f"{self.kind}\0{self.error_class}\0{self.reason}"
-        return blake2s(text.encode(errors="replace"), digest_size=4).hexdigest()
+        """Eight hex digits, equal for failures with the same cause: groups letters for a reader."""
+        return fingerprint(self.kind, self.error_class, self.reason)
 
 
 class Record(Protocol):

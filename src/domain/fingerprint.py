@@ -1,0 +1,39 @@
+"""What groups failures by their cause: a hash of the message without its variable parts."""
+
+import re
+from hashlib import blake2s
+
+MAX_MESSAGE_CHARS = 500
+"""Only so much of a message is looked at, as only so much of it is kept."""
+MAX_CLASS_CHARS = 200
+
+_UUID = r"[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}"
+# A message may be cut inside its quotes. An apostrophe within a word quotes nothing.
+_QUOTED = "|".join(rf"(?<!\w){quote}[^{quote}]*+(?:{quote}(?!\w)|$)" for quote in ('"', "'", "`"))
+_HEX = r"\b0[xX][0-9a-fA-F]++|\b(?=[a-fA-F]*+[0-9])[0-9a-fA-F]{8,}+\b"
+_NUMBER = r"(?:(?<!\w)[-+])?[0-9]++(?:[.,][0-9]++)*+(?:[eE][-+]?[0-9]++)?"
+# A code tells causes apart; it is kept.
+_CODE = r"\b(?i:SQL_?STATE)\b[^0-9A-Za-z]{0,4}(?=[A-Z]*[0-9])[0-9A-Z]{5}\b"
+_SQLSTATE = re.compile(_CODE)
+_PARTS = re.compile(rf"(?P<code>{_CODE})|{_QUOTED}|{_UUID}|{_HEX}|{_NUMBER}")
+
+
+def fingerprint(kind: str, error_class: str | None, message: str | None) -> str:
+    """Return eight hex digits, equal for failures of one kind and class whose messages differ in values only.
+
+    Values are UUIDs, numbers (the indexes of JSON pointers among them), hexadecimal digits, and whatever is in quotes.
+    """
+    # PostgreSQL takes no NUL, so that the index knows a message without.
+    cause = _PARTS.sub(_generalized, (message or "")[:MAX_MESSAGE_CHARS].replace("\0", "\ufffd"))
+    text = f"{kind}\0{(error_class or '')[:MAX_CLASS_CHARS]}\0{cause}"
+    return blake2s(text.encode(errors="replace"), digest_size=4).hexdigest()
+
+
+def _generalized(part: re.Match[str]) -> str:
+    return part["code"] or "?"
+
+
+def sqlstate(message: str) -> str | None:
+    """Find the database's five-character code in an error's message."""
+    found = _SQLSTATE.search(message)
+    return None if found is None else found[0][-5:]
