@@ -15,8 +15,8 @@ from domain.dead_letter import MAX_REASON_CHARS, Failure, FailureKind
 from domain.event import UserEvent
 from domain.event_types import EventTypes
 from domain.payload_schema import Violation
-from domain.validation import EventRules
-from tests.support.events import NOON, PRODUCT_VIEW, a_record, an_event, decode
+from domain.validation import EventRules, Invalid
+from tests.support.events import NOON, PRODUCT_VIEW, RULES, a_record, an_event, decode
 from tests.support.schemas import ORDER, FakeSchema
 from tests.support.strategies import events
 
@@ -238,3 +238,40 @@ def test_reason_stays_short() -> None:
     found = codec.decoder(rules)(a_record(fields(eventType="ORDER_PLACED", payload={"price": "bad"})))
     assert isinstance(found, Failure)
     assert len(found.reason) == MAX_REASON_CHARS
+
+
+parse = codec.parser(RULES)
+
+
+def test_value_without_a_record_is_parsed_as_a_consumer_reads_it() -> None:
+    """What a person writes into a dead letter; without a time of its own it has none."""
+    assert parse(codec.encode(event := an_event())) == event
+    assert parse(fields()).occurred_at is None
+
+
+@pytest.mark.parametrize(
+    ("value", "fields_of_problems"),
+    [
+        (b"", ["value"]),
+        (b"[]", ["value"]),
+        (b"{", ["value"]),
+        (b"[" * 100_000, ["value"]),
+        (b'{"userId":"\xff"}', ["value"]),
+        (b"{}", ["eventId", "userId", "eventType"]),
+        (
+            b'{"eventId":7,"userId":"","eventType":"X","timestamp":"noon","payload":[]}',
+            [
+                "eventId",
+                "userId",
+                "eventType",
+                "timestamp",
+                "payload",
+            ],
+        ),
+    ],
+)
+def test_everything_that_is_wrong_with_a_value_is_told(value: bytes, fields_of_problems: list[str]) -> None:
+    """At once; bytes that are no JSON object are wrong as a whole."""
+    with pytest.raises(Invalid) as raised:
+        parse(value)
+    assert [problem.field for problem in raised.value.problems] == fields_of_problems

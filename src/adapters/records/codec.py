@@ -3,13 +3,15 @@
 from base64 import b64decode, b64encode
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
+from typing import NamedTuple
 from uuid import UUID
 
 import msgspec
 
+from adapters.records.json_members import with_member
 from domain.dead_letter import MAX_REASON_CHARS, Failure, FailureKind, Record
 from domain.event import UserEvent
-from domain.validation import EventRules, Invalid
+from domain.validation import EventRules, Invalid, Problem, parse_id
 
 Headers = Sequence[tuple[str, bytes | None]]
 
@@ -48,8 +50,28 @@ class _Record(msgspec.Struct):
     payload: msgspec.Raw
 
 
+class _Named(msgspec.Struct, gc=False):
+    """What names an event, where it is of the right types."""
+
+    eventId: UUID | None = None
+    userId: str | None = None
+    eventType: str | None = None
+
+
+class Peeked(NamedTuple):
+    """What a value says of its event; None where it says nothing that can be read."""
+
+    event_id: UUID | None
+    user_id: str | None
+    event_type: str | None
+
+
+_NOTHING = Peeked(None, None, None)
+_UNDECODABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+
 _typed = msgspec.json.Decoder(_Typed)
 _loose = msgspec.json.Decoder(_Loose)
+_named = msgspec.json.Decoder(_Named)
 _encoder = msgspec.json.Encoder()
 
 
@@ -76,42 +98,103 @@ def decoder(rules: EventRules) -> Callable[[Record], UserEvent | Failure]:
     the legacy service were: an absent or null payload is `{}`, an absent or null timestamp is the record's own (None
     where that is none either), unknown keys are ignored.
     """
-    validate = rules.validate
+    read = _reader(rules)
 
     def decode(record: Record) -> UserEvent | Failure:
         value = record.value
         if value is None:
             return Failure(FailureKind.UNDECODABLE, "the record has no value", "Undecodable")
-        fields: _Typed | _Loose
         try:
-            try:
-                fields = _typed.decode(value)
-            except msgspec.ValidationError:
-                fields = _loose.decode(value)
-            payload = bytes(fields.payload)
-            timestamp = from_milliseconds(record.timestamp) if fields.timestamp is None else fields.timestamp
-            return validate(
-                fields.eventId, fields.userId, fields.eventType, timestamp, b"{}" if payload == b"null" else payload
-            )
+            return read(value, record.timestamp)
         except Invalid as invalid:
             # Names of members may be long, and many records wait together.
             return Failure(FailureKind.INVALID, str(invalid)[:MAX_REASON_CHARS], type(invalid).__name__)
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-            return Failure(FailureKind.UNDECODABLE, _undecodable(error), type(error).__name__)
+        except _UNDECODABLE as error:
+            return Failure(FailureKind.UNDECODABLE, f"the value {_undecodable(error)}", type(error).__name__)
         except Exception as error:  # noqa: BLE001 - a bug meets an input: the input is kept, and others go on
             return Failure(FailureKind.UNEXPECTED, "the record could not be read", type(error).__name__)
 
     return decode
 
 
+def parser(rules: EventRules) -> Callable[[bytes], UserEvent]:
+    """Make the function that reads a value as `decoder` does, where its record has no timestamp.
+
+    It raises `Invalid` with every problem; the field `value` is the value as a whole.
+    """
+    read = _reader(rules)
+
+    def parse(value: bytes) -> UserEvent:
+        try:
+            return read(value, _NO_TIMESTAMP)
+        except _UNDECODABLE as error:
+            raise Invalid(Problem("value", _undecodable(error))) from None
+
+    return parse
+
+
+def _reader(rules: EventRules) -> Callable[[bytes, int], UserEvent]:
+    """Make the function that reads a value, and knows the milliseconds of its record."""
+    validate = rules.validate
+
+    def read(value: bytes, milliseconds: int) -> UserEvent:
+        fields: _Typed | _Loose
+        try:
+            fields = _typed.decode(value)
+        except msgspec.ValidationError:
+            fields = _loose.decode(value)
+        payload = bytes(fields.payload)
+        timestamp = from_milliseconds(milliseconds) if fields.timestamp is None else fields.timestamp
+        return validate(
+            fields.eventId, fields.userId, fields.eventType, timestamp, b"{}" if payload == b"null" else payload
+        )
+
+    return read
+
+
 def _undecodable(error: Exception) -> str:
     if isinstance(error, msgspec.ValidationError):
-        return "the value is no JSON object"
+        return "is no JSON object"
     if isinstance(error, RecursionError):
-        return "the value is nested too deep"
+        return "is nested too deep"
     if isinstance(error, UnicodeDecodeError):
-        return "the value is not UTF-8"
-    return f"the value is not JSON: {error}"
+        return "is not UTF-8"
+    return f"is not JSON: {error}"
+
+
+def peek(value: bytes | None) -> Peeked:
+    """Read what can be read of a value that may hold anything, without a look at the rules; never raises."""
+    if value is None:
+        return _NOTHING
+    try:
+        try:
+            fields = _named.decode(value)
+        except msgspec.ValidationError:
+            loose = _loose.decode(value)
+            return Peeked(_id(loose.eventId), _text(loose.userId), _text(loose.eventType))
+    except _UNDECODABLE:
+        return _NOTHING
+    return Peeked(fields.eventId, fields.userId, fields.eventType)
+
+
+def with_event_id(value: bytes, event_id: UUID) -> bytes:
+    """Give an event's value another id; its other bytes stay. What is no JSON object stays as it is."""
+    try:
+        _loose.decode(value)
+    except _UNDECODABLE:
+        return value
+    return with_member(value, "eventId", _encoder.encode(event_id))
+
+
+def _id(value: object) -> UUID | None:
+    try:
+        return parse_id(value)
+    except ValueError:
+        return None
+
+
+def _text(value: object) -> str | None:
+    return value if isinstance(value, str) else None
 
 
 def render_time(moment: datetime) -> str:
