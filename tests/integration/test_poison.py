@@ -143,9 +143,10 @@ async def test_a_dead_letter_too_large_for_its_topic_is_kept_whole_in_the_databa
     headers = dict(letter.headers)
     assert (letter.key, letter.value) == (None, None)
     assert headers["dlq.oversize"] == b"oversize_letters"
+    assert headers["dlq.oversize-id"] == b"%d" % kept["id"]
     assert (headers["dlq.kind"], headers["dlq.offset"]) == (b"undecodable", b"0")
     whole = codec.headers_as_json(
-        [*HEADERS, *((name, value) for name, value in letter.headers if name != "dlq.oversize")]
+        [*HEADERS, *((name, value) for name, value in letter.headers if not name.startswith("dlq.oversize"))]
     )
     assert json.loads(kept["headers"]) == whole
 

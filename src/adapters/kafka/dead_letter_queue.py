@@ -5,15 +5,14 @@ from collections.abc import Sequence
 from contextlib import suppress
 
 from adapters.kafka.producer import Producer, ProducerRecord, Refused
-from adapters.records import dlq_headers
+from adapters.records import dlq_families, dlq_headers
 from application.ports import OversizeLetters
 from domain.dead_letter import DeadLetter
 from domain.errors import Rejected, Unavailable
 
 logger = logging.getLogger(__name__)
 
-_OVERSIZE_HEADER = ("dlq.oversize", b"oversize_letters")
-"""Names the table that holds the whole dead letter."""
+_OVERSIZE_TABLE = b"oversize_letters"
 
 
 class KafkaDeadLetterQueue:
@@ -30,9 +29,8 @@ class KafkaDeadLetterQueue:
 
     async def send(self, letters: Sequence[DeadLetter]) -> None:
         too_large = await self._send([(letter, self._whole(letter)) for letter in letters])
-        for letter in too_large:
-            await self._oversize.keep(letter)
-        if too_large and await self._send([(letter, self._pointer(letter)) for letter in too_large]):
+        pointers = [(letter, self._pointer(letter, await self._oversize.keep(letter))) for letter in too_large]
+        if pointers and await self._send(pointers):
             raise Unavailable("kafka: the dead letter topic refuses even a letter's headers for their size")
 
     async def ping(self) -> None:
@@ -62,6 +60,9 @@ class KafkaDeadLetterQueue:
     def _whole(self, letter: DeadLetter) -> ProducerRecord:
         return ProducerRecord(letter.record.key, letter.record.value, dlq_headers.render(letter))
 
-    def _pointer(self, letter: DeadLetter) -> ProducerRecord:
-        ours = [(name, value) for name, value in dlq_headers.render(letter) if name.startswith("dlq.")]
-        return ProducerRecord(None, None, [*ours, _OVERSIZE_HEADER])
+    def _pointer(self, letter: DeadLetter, number: int) -> ProducerRecord:
+        ours = [
+            (name, value) for name, value in dlq_headers.render(letter) if name.startswith(dlq_families.OURS.prefix)
+        ]
+        to = [(dlq_headers.OVERSIZE, _OVERSIZE_TABLE), (dlq_headers.OVERSIZE_ID, b"%d" % number)]
+        return ProducerRecord(None, None, [*ours, *to])
