@@ -7,7 +7,14 @@ from typing import Protocol
 import pytest
 
 from adapters.records import codec
-from application.ports import DeadLetterQueue, EventPublisher, EventSource, LogReader, RebalanceListener
+from application.ports import (
+    DeadLetterQueue,
+    EventPublisher,
+    EventSource,
+    LogReader,
+    RebalanceListener,
+    ReplayPublisher,
+)
 from domain.dead_letter import Record
 from domain.event import UserEvent
 from tests.support.waiting import PATIENCE
@@ -31,6 +38,10 @@ class LogUnderTest(Protocol):
 
     async def publisher(self) -> EventPublisher:
         """Open a publisher whose limit on a record is 1 MiB at most."""
+        ...
+
+    async def replay_publisher(self) -> ReplayPublisher:
+        """Open a publisher of dead letters whose limit on a record is 1 MiB at most."""
         ...
 
     async def join(self, listener: RebalanceListener | None = None) -> EventSource:

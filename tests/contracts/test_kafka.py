@@ -14,6 +14,7 @@ from adapters.kafka.dead_letter_queue import KafkaDeadLetterQueue
 from adapters.kafka.log_reader import KafkaLogReader
 from adapters.kafka.producer import Producer
 from adapters.kafka.publisher import KafkaEventPublisher
+from adapters.kafka.replay_publisher import KafkaReplayPublisher
 from adapters.kafka.topics import LETTER_MARGIN_BYTES
 from adapters.memory import MemoryOversizeLetters
 from application.ports import EventSource, RebalanceListener
@@ -24,6 +25,7 @@ from tests.contracts.group_contract import GroupContract, RevocationContract
 from tests.contracts.harness import PARTITIONS, LogUnderTest
 from tests.contracts.publisher_contract import PublisherContract
 from tests.contracts.reader_contract import ReaderContract
+from tests.contracts.replay_publisher_contract import ReplayPublisherContract
 from tests.contracts.source_contract import SourceContract
 from tests.support.kafka import KafkaServer
 from tests.support.listeners import Witness
@@ -58,6 +60,9 @@ class KafkaLogUnderTest:
 
     async def publisher(self) -> KafkaEventPublisher:
         return KafkaEventPublisher(await self._producer(self._topic, MAX_RECORD_BYTES), self._topic)
+
+    async def replay_publisher(self) -> KafkaReplayPublisher:
+        return KafkaReplayPublisher(await self._producer(self._topic, MAX_RECORD_BYTES), self._topic)
 
     async def join(self, listener: RebalanceListener | None = None) -> KafkaEventSource:
         source = KafkaEventSource(
@@ -144,6 +149,10 @@ class _OnKafka:
 
 class TestKafkaPublisher(_OnKafka, PublisherContract):
     """`KafkaEventPublisher`."""
+
+
+class TestKafkaReplayPublisher(_OnKafka, ReplayPublisherContract):
+    """`KafkaReplayPublisher`."""
 
 
 class TestKafkaSource(_OnKafka, SourceContract):

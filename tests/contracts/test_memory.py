@@ -15,6 +15,7 @@ from adapters.memory import (
     MemoryOversizeLetters,
     MemoryPartitionStates,
     MemoryPublisher,
+    MemoryReplayPublisher,
     MemorySource,
 )
 from adapters.memory.letters import MemoryLetters
@@ -32,6 +33,7 @@ from tests.contracts.listing_contract import ListingContract
 from tests.contracts.oversize_letters_contract import OversizeLettersContract, OversizeUnderTest
 from tests.contracts.publisher_contract import PublisherContract
 from tests.contracts.reader_contract import ReaderContract
+from tests.contracts.replay_publisher_contract import ReplayPublisherContract
 from tests.contracts.source_contract import SourceContract
 from tests.contracts.states_contract import (
     AttemptsContract,
@@ -55,6 +57,9 @@ class MemoryLogUnderTest:
 
     async def publisher(self) -> MemoryPublisher:
         return MemoryPublisher(self._log, "events")
+
+    async def replay_publisher(self) -> MemoryReplayPublisher:
+        return MemoryReplayPublisher(self._log, "events")
 
     async def join(self, listener: RebalanceListener | None = None) -> MemorySource:
         source = MemorySource(self._log, "events", "group")
@@ -156,6 +161,10 @@ class _OnMemoryStates:
 
 class TestMemoryPublisher(_OnMemoryLog, PublisherContract):
     """`MemoryPublisher`."""
+
+
+class TestMemoryReplayPublisher(_OnMemoryLog, ReplayPublisherContract):
+    """`MemoryReplayPublisher`."""
 
 
 class TestMemorySource(_OnMemoryLog, SourceContract):

@@ -8,11 +8,13 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from adapters.postgres.event_log.dead_letter_queue import PostgresDeadLetterQueue
+from adapters.postgres.event_log.deadline_writer import DeadlineWriter
 from adapters.postgres.event_log.event_publisher import PostgresEventPublisher
 from adapters.postgres.event_log.event_source import PostgresEventSource
 from adapters.postgres.event_log.log_reader import PostgresLogReader
 from adapters.postgres.event_log.record_reader import Place, read
 from adapters.postgres.event_log.record_writer import LogWriter, NewRecord
+from adapters.postgres.event_log.replay_publisher import PostgresReplayPublisher
 from adapters.postgres.event_log.topics import ensure_topic, partition_ids
 from adapters.postgres.schema.tables import log_claims, log_partitions
 from application.ports import EventSource, RebalanceListener
@@ -22,6 +24,7 @@ from tests.contracts.group_contract import GroupContract, RevocationContract
 from tests.contracts.harness import PARTITIONS, LogUnderTest
 from tests.contracts.publisher_contract import PublisherContract
 from tests.contracts.reader_contract import ReaderContract
+from tests.contracts.replay_publisher_contract import ReplayPublisherContract
 from tests.contracts.source_contract import SourceContract
 from tests.support.listeners import Witness
 from tests.support.waiting import PATIENCE
@@ -42,12 +45,17 @@ class PostgresLogUnderTest:
 
     def __init__(self, engine: AsyncEngine) -> None:
         self._engine = engine
-        self._publishers: list[PostgresEventPublisher] = []
+        self._publishers: list[DeadlineWriter] = []
         self._letters: list[PostgresDeadLetterQueue] = []
         self._sources: list[PostgresEventSource] = []
 
     async def publisher(self) -> PostgresEventPublisher:
         publisher = PostgresEventPublisher(self._engine, "events")
+        self._publishers.append(publisher)
+        return publisher
+
+    async def replay_publisher(self) -> PostgresReplayPublisher:
+        publisher = PostgresReplayPublisher(self._engine, "events")
         self._publishers.append(publisher)
         return publisher
 
@@ -98,7 +106,7 @@ class PostgresLogUnderTest:
 
     async def close(self) -> None:
         """Close whatever is open."""
-        opened: list[PostgresEventSource | PostgresEventPublisher | PostgresDeadLetterQueue]
+        opened: list[PostgresEventSource | DeadlineWriter | PostgresDeadLetterQueue]
         opened = [*self._sources, *self._publishers, *self._letters]
         await asyncio.gather(*(each.close() for each in opened))
 
@@ -120,6 +128,10 @@ class _OnPostgresLog:
 
 class TestPostgresPublisher(_OnPostgresLog, PublisherContract):
     """`PostgresEventPublisher`."""
+
+
+class TestPostgresReplayPublisher(_OnPostgresLog, ReplayPublisherContract):
+    """`PostgresReplayPublisher`."""
 
 
 class TestPostgresSource(_OnPostgresLog, SourceContract):

@@ -10,6 +10,7 @@ from adapters.memory.event_store import MemoryErasures, MemoryEventStore
 from adapters.memory.log import MemoryLog, MemoryPublisher
 from adapters.memory.log_reader import MemoryLogReader
 from adapters.memory.partition_states import MemoryPartitionStates
+from adapters.memory.replay_publisher import MemoryReplayPublisher
 
 __all__ = [
     "MemoryAuditLog",
@@ -21,5 +22,6 @@ __all__ = [
     "MemoryOversizeLetters",
     "MemoryPartitionStates",
     "MemoryPublisher",
+    "MemoryReplayPublisher",
     "MemorySource",
 ]
