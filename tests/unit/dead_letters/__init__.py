@@ -1,0 +1,1 @@
+"""Dead letters: indexed, shown, changed and replayed."""
