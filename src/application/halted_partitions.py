@@ -5,7 +5,8 @@ from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import NamedTuple
 
-from application.ports import Halt, LogReader, PartitionStates
+from application.dead_letters.orders import NewEntry
+from application.ports import AuditLog, Halt, LogReader, PartitionStates
 from domain.errors import Unavailable, WrongDeployment
 
 logger = logging.getLogger(__name__)
@@ -27,11 +28,12 @@ class HaltedPartition(NamedTuple):
 class HaltedPartitions:
     """The halted partitions of `topic` in `group`. Every method raises `Unavailable` while the database is down."""
 
-    def __init__(self, states: PartitionStates, log: LogReader, topic: str, group: str) -> None:
+    def __init__(self, states: PartitionStates, log: LogReader, audit_log: AuditLog, topic: str, group: str) -> None:
         self.topic = topic
         self.group = group
         self._states = states
         self._log = log
+        self._audit_log = audit_log
 
     async def find(self, partitions: Collection[int] | None) -> Sequence[HaltedPartition]:
         """List the halted ones of `partitions`, or all; raises `NotHalted` where one of `partitions` is not halted."""
@@ -42,8 +44,13 @@ class HaltedPartitions:
         backlog = await self._backlog({number: halts[number].offset for number in chosen})
         return [HaltedPartition(number, halts[number], since[number], backlog.get(number)) for number in sorted(chosen)]
 
-    async def resume(self, partitions: Collection[int]) -> int:
-        """Let consumers read on in `partitions`; return the number of partitions that were still halted."""
+    async def resume(self, partitions: Collection[int], who: str, reason: str) -> int:
+        """Let consumers read on in `partitions`; return the number of partitions that were still halted.
+
+        The audit log has its entry first: nothing is resumed that it does not know of.
+        """
+        wanted = {"topic": self.topic, "group": self.group, "partitions": sorted(partitions)}
+        await self._audit_log.record(NewEntry(who, "resume", wanted, reason), {"partitions": len(partitions)})
         return len(await self._states.resume(partitions))
 
     async def _backlog(self, offsets: Mapping[int, int]) -> Mapping[int, int]:

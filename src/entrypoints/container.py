@@ -21,6 +21,7 @@ from adapters.kafka.producer import Producer
 from adapters.kafka.publisher import KafkaEventPublisher
 from adapters.observability.accepted_violations import counted_violations
 from adapters.observability.logged_ports import LoggedDeadLetterQueue, LoggedEventStore
+from adapters.postgres.dead_letters.audit_log import PostgresAuditLog
 from adapters.postgres.erasures import PostgresErasures
 from adapters.postgres.event_log.dead_letter_queue import PostgresDeadLetterQueue
 from adapters.postgres.event_log.event_publisher import PostgresEventPublisher
@@ -88,6 +89,7 @@ class Container(DeclarativeContainer):
     oversize_letters = Singleton(PostgresOversizeLetters, engine)
     erasures = Singleton(PostgresErasures, engine)
     partition_states = Singleton(PostgresPartitionStates, engine, topic, group)
+    audit_log = Singleton(PostgresAuditLog, engine)
 
     # The log in Kafka.
     brokers = Singleton(parameters.brokers, settings)
@@ -170,7 +172,7 @@ class Container(DeclarativeContainer):
         origin=dlq_headers.origin,
         origins=dlq_headers.origins,
     )
-    halted_partitions = Singleton(HaltedPartitions, partition_states, log_reader, topic=topic, group=group)
+    halted_partitions = Singleton(HaltedPartitions, partition_states, log_reader, audit_log, topic=topic, group=group)
 
     # Processes.
     steps = Selector(

@@ -26,6 +26,10 @@ class EditLetter:
         self._index = index
         self._parse = parse
 
+    def check(self, value: bytes) -> UserEvent:
+        """Return the event that a value holds. Raises `Invalid` with all that is wrong with it."""
+        return self._parse(value)
+
     async def __call__(self, letter_id: str, value: bytes, *, who: str, reason: str) -> Edited | None:
         """Edit a letter; None where there is no such letter.
 

@@ -9,7 +9,9 @@ from typing import Annotated
 
 import typer
 
-from domain.times import parse_time
+from domain.payload_schema import one_line
+from entrypoints.cli.dlq.commands import commands as dlq_commands
+from entrypoints.cli.dlq.options import parse_moment, parse_text
 from entrypoints.cli.types_commands import commands as types_commands
 from entrypoints.config.program import commit, release
 
@@ -21,13 +23,7 @@ cli = typer.Typer(
     pretty_exceptions_enable=False,
 )
 cli.add_typer(types_commands, name="types")
-
-
-def _parse_moment(text: str) -> datetime:
-    try:
-        return parse_time(text)
-    except ValueError as error:
-        raise typer.BadParameter(f"{text!r} {error}") from None
+cli.add_typer(dlq_commands, name="dlq")
 
 
 def _print_version(is_requested: bool) -> None:
@@ -40,9 +36,9 @@ UntilEof = Annotated[bool, typer.Option("--until-eof", hidden=True, help="Stop w
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Since = Annotated[
     datetime | None,
-    typer.Option("--from", parser=_parse_moment, metavar="TIME", help="Start, for instance 2026-11-22T12:00Z."),
+    typer.Option("--from", parser=parse_moment, metavar="TIME", help="Start, for instance 2026-11-22T12:00Z."),
 ]
-Until = Annotated[datetime | None, typer.Option("--to", parser=_parse_moment, metavar="TIME", help="End, exclusive.")]
+Until = Annotated[datetime | None, typer.Option("--to", parser=parse_moment, metavar="TIME", help="End, exclusive.")]
 
 
 @cli.callback()
@@ -101,6 +97,7 @@ def topics(*, as_json: AsJson = False) -> None:
 def resume(
     *,
     partition: Annotated[list[int] | None, typer.Option(min=0, help="Only this one; may be repeated.")] = None,
+    reason: Annotated[str | None, typer.Option(parser=one_line, metavar="TEXT", help="Why, for the audit log.")] = None,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only list the halted partitions.")] = False,
     as_json: AsJson = False,
@@ -111,7 +108,7 @@ def resume(
     """
     from entrypoints.cli.resume import resume
 
-    resume(partition, yes=yes, dry_run=dry_run, as_json=as_json)
+    resume(partition, reason=reason or "", yes=yes, dry_run=dry_run, as_json=as_json)
 
 
 @cli.command()
@@ -122,6 +119,24 @@ def audit(since: Since = None, until: Until = None, *, as_json: AsJson = False) 
     from entrypoints.cli.audit import audit
 
     audit(since, until, as_json=as_json)
+
+
+@cli.command("audit-log")
+def audit_log(
+    *,
+    action: Annotated[
+        str | None, typer.Option(parser=parse_text, metavar="ACTION", help="Only these: replay, edit, resume, …")
+    ] = None,
+    who: Annotated[
+        str | None, typer.Option(parser=parse_text, metavar="WHO", help="Only by this one: api, auto or cli:user@host.")
+    ] = None,
+    limit: Annotated[int, typer.Option(min=1, metavar="N", help="Most entries.")] = 50,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON, one entry a line.")] = False,
+) -> None:
+    """List who has changed what, the latest first."""
+    from entrypoints.cli.audit_log import audit_log
+
+    audit_log(limit, action, who, as_json=as_json)
 
 
 @cli.command()

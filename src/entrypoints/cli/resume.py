@@ -1,31 +1,37 @@
 """`user-events resume`: list the halted partitions and resume them with a person's consent."""
 
 import json
-import sys
 from collections.abc import Collection, Sequence
 
 import typer
 
 from adapters.records import codec
 from application.halted_partitions import HaltedPartition, HaltedPartitions, NotHalted
+from entrypoints.cli import person
 from entrypoints.cli.run import read_target, run
 from entrypoints.config.errors import UsageError
 from entrypoints.container import assembled
 
 
-def resume(partitions: Collection[int] | None, *, yes: bool, dry_run: bool, as_json: bool) -> None:
+def resume(partitions: Collection[int] | None, *, reason: str, yes: bool, dry_run: bool, as_json: bool) -> None:
     """List the halted ones of `partitions`, or all, and resume them once a person agrees."""
     settings = read_target()
 
     async def work() -> None:
         async with assembled(settings, lambda container: container.halted_partitions()) as halted:
-            await list_and_resume(halted, partitions, yes=yes, dry_run=dry_run, as_json=as_json)
+            await list_and_resume(halted, partitions, reason=reason, yes=yes, dry_run=dry_run, as_json=as_json)
 
     run(work())
 
 
 async def list_and_resume(
-    halted: HaltedPartitions, partitions: Collection[int] | None, *, yes: bool, dry_run: bool, as_json: bool
+    halted: HaltedPartitions,
+    partitions: Collection[int] | None,
+    *,
+    reason: str,
+    yes: bool,
+    dry_run: bool,
+    as_json: bool,
 ) -> None:
     """Print the halted ones of `partitions`, or all, and resume them with a person's consent.
 
@@ -41,12 +47,12 @@ async def list_and_resume(
         typer.echo(f"nothing is halted: {halted}", err=True)
     elif dry_run:
         typer.echo("nothing was resumed: this was a dry run", err=True)
-    elif not yes and not sys.stdin.isatty():
+    elif not yes and not person.has_terminal():
         raise UsageError("nothing was resumed: there is no terminal to ask on; --yes resumes without asking")
     else:
         if not yes:
             typer.confirm("Resume these partitions? Gaps and unreadable records are skipped.", abort=True, err=True)
-        resumed = await halted.resume([each.partition for each in found])
+        resumed = await halted.resume([each.partition for each in found], person.who(), reason)
         typer.echo(f"resumed: {resumed}; consumers read on there within some seconds", err=True)
 
 

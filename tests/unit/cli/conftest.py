@@ -6,7 +6,9 @@ import pytest
 
 from entrypoints.cli import deployment
 from entrypoints.cli import run as cli_run
+from entrypoints.cli.dlq import session
 from entrypoints.config.settings import Settings
+from tests.unit.cli.letter_world import EXAMPLES, LetterWorld
 
 
 @pytest.fixture(autouse=True)
@@ -18,3 +20,11 @@ def environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
         monkeypatch.delenv(name.upper(), raising=False)
     monkeypatch.setattr(cli_run, "configure_logging", lambda *_, **__: None)
     monkeypatch.setattr(deployment, "_PATIENCE_SECONDS", 0.05)
+
+
+@pytest.fixture
+def letters(monkeypatch: pytest.MonkeyPatch) -> LetterWorld:
+    """Four dead letters in memory instead of those in the database."""
+    world = LetterWorld(*EXAMPLES)
+    monkeypatch.setattr(session, "assembled", world.open)
+    return world

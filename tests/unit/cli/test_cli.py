@@ -37,7 +37,9 @@ def test_config_prints_json_on_request() -> None:
     assert json.loads(result.stdout) == load_settings({"KAFKA_TOPIC": "clicks"}).shown()
 
 
-@pytest.mark.parametrize("command", ["config", "api", "consumer", "dev", "migrate", "topics", "resume", "audit"])
+@pytest.mark.parametrize(
+    "command", ["config", "api", "consumer", "dev", "migrate", "topics", "resume", "audit", "audit-log"]
+)
 def test_wrong_settings_are_all_reported_before_the_start(command: str) -> None:
     """Exit code 2."""
     result = run(command, PORT="x", KAFKA_BROKER="kafka", DB_SSLMODE="prefer")
@@ -173,7 +175,7 @@ def test_help_names_every_command() -> None:
     """It hides the option that only a parent process uses."""
     result = run("--help")
     assert result.exit_code == 0
-    for command in ("api", "consumer", "dev", "migrate", "topics", "resume", "audit", "config"):
+    for command in ("api", "consumer", "dev", "migrate", "topics", "resume", "audit", "audit-log", "dlq", "config"):
         assert command in result.stdout
     assert "until-eof" not in run("api", "--help").stdout
 
@@ -181,7 +183,9 @@ def test_help_names_every_command() -> None:
 SERVER_LIBRARIES = {"aiokafka", "alembic", "asyncpg", "dependency_injector", "litestar", "sqlalchemy", "uvicorn"}
 
 
-@pytest.mark.parametrize("arguments", [["--help"], ["audit", "--help"], ["--version"], ["config"]], ids=" ".join)
+@pytest.mark.parametrize(
+    "arguments", [["--help"], ["dlq", "replay", "--help"], ["--version"], ["config"]], ids=" ".join
+)
 def test_light_commands_import_no_server_library(tmp_path: Path, arguments: list[str]) -> None:
     """So that they answer at once."""
     program = (

@@ -11,7 +11,8 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from adapters.memory import MemoryLog, MemoryLogReader, MemoryPartitionStates
+from adapters.memory import MemoryAuditLog, MemoryLog, MemoryLogReader, MemoryPartitionStates
+from adapters.memory.letters import MemoryLetters
 from application.halted_partitions import HaltedPartitions
 from application.ports import Halt, HaltKind
 from domain.errors import Unavailable
@@ -35,7 +36,9 @@ class _Halted:
         for _ in range(10):
             log.append("events", None, b"", partition=0)
         self.reader = MemoryLogReader(log, "events")
-        self.partitions = HaltedPartitions(self.states, self.reader, "events", "group")
+        self.tables = MemoryLetters()
+        self.audit_log = MemoryAuditLog(self.tables)
+        self.partitions = HaltedPartitions(self.states, self.reader, self.audit_log, "events", "group")
 
     def left(self) -> set[int]:
         return set(asyncio.run(self.states.halts()))
@@ -122,7 +125,25 @@ def test_resume_asks_on_a_terminal(halted: _Halted, answer: str, left: set[int])
     """The question goes to stderr; any answer but yes changes nothing."""
     with CliRunner().isolation(input=answer) as (stdout, stderr, _):
         with suppress(typer.Abort), patch.object(sys.stdin, "isatty", return_value=True):
-            asyncio.run(list_and_resume(halted.partitions, None, yes=False, dry_run=False, as_json=True))
+            work = list_and_resume(halted.partitions, None, reason="", yes=False, dry_run=False, as_json=True)
+            asyncio.run(work)
         assert [each["partition"] for each in json.loads(stdout.getvalue().splitlines()[0])] == [0, 2]
         assert b"Resume these partitions?" in stderr.getvalue()
     assert halted.left() == left
+
+
+def test_resume_writes_to_the_audit_log(halted: _Halted) -> None:
+    """Who, which partitions, and why; a refused one is not there."""
+    run("resume", "--partition", "0")
+    assert run("resume", "--partition", "0", "--yes", "--reason", "mended").exit_code == 0
+    (entry,) = halted.tables.audit_log
+    assert entry.who.startswith("cli:")
+    assert (entry.action, entry.reason, entry.counts) == ("resume", "mended", {"partitions": 1})
+    assert entry.wanted == {"topic": "events", "group": "group", "partitions": [0]}
+
+
+def test_resume_needs_the_audit_log(halted: _Halted) -> None:
+    """Nothing is resumed that it does not know of."""
+    halted.audit_log.outage = Unavailable("database: no answer")
+    assert run("resume", "--yes").exit_code == 1
+    assert halted.left() == {0, 2}

@@ -1,0 +1,48 @@
+"""`user-events audit-log`: who did what."""
+
+import json
+
+import typer
+
+from application.dead_letters.orders import AuditEntry
+from entrypoints.cli.dlq.as_json import print_json
+from entrypoints.cli.dlq.screen import cells, clean, moment, print_all, table
+from entrypoints.cli.dlq.session import with_tools
+from entrypoints.processes.dead_letters import DeadLetterTools
+
+_PAGE_ENTRIES = 500
+
+
+def audit_log(limit: int, action: str | None, who: str | None, *, as_json: bool) -> None:
+    """Print at most `limit` entries, newest first."""
+
+    async def work(tools: DeadLetterTools) -> None:
+        entries: list[AuditEntry] = []
+        before: int | None = None
+        while len(entries) < limit:
+            wanted = min(limit - len(entries), _PAGE_ENTRIES)
+            page = await tools.audit_log.page(before, wanted, action=action, who=who)
+            entries += page
+            if len(page) < wanted:
+                break
+            before = page[-1].id
+        if as_json:
+            for entry in entries:
+                print_json(entry)
+        elif entries:
+            _print_entries(entries)
+        else:
+            typer.echo("no entries", err=True)
+
+    with_tools(work)
+
+
+def _print_entries(entries: list[AuditEntry]) -> None:
+    listed = table(
+        "TIME", "WHO", "ACTION", "COUNTS", "REASON AND CHOICE", folded=("WHO", "COUNTS", "REASON AND CHOICE")
+    )
+    for each in entries:
+        counts = ", ".join(f"{count:,} {what}" for what, count in each.counts.items())
+        chosen = f"{clean(each.reason)} {json.dumps(each.wanted, ensure_ascii=False)}"
+        listed.add_row(*cells(moment(each.at), each.who, each.action, counts, chosen))
+    print_all(listed)

@@ -1,0 +1,1 @@
+"""`user-events dlq`: look into dead letters, mend and replay them."""

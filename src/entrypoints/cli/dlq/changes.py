@@ -1,0 +1,110 @@
+"""`user-events dlq replay`, `discard` and `restore`: show what would be done, ask, and do it."""
+
+import sys
+from dataclasses import replace
+
+import typer
+
+from application.dead_letters.jobs import Job
+from application.dead_letters.letters import LetterFilter
+from application.dead_letters.orders import Action, Order, Preview
+from domain.payload_schema import one_line
+from entrypoints.cli import person
+from entrypoints.cli.dlq.as_json import print_json
+from entrypoints.cli.dlq.following import ended_well, follow_to_end
+from entrypoints.cli.dlq.job_details import print_job
+from entrypoints.cli.dlq.listing import print_groups
+from entrypoints.cli.dlq.screen import counted, moment
+from entrypoints.cli.dlq.session import with_tools
+from entrypoints.cli.run import FAILED, exit_codes
+from entrypoints.config.errors import UsageError
+from entrypoints.processes.dead_letters import DeadLetterTools
+
+_PAST = {Action.REPLAY: "replayed", Action.DISCARD: "discarded", Action.RESTORE: "restored"}
+_NEED_REASON = (Action.REPLAY, Action.DISCARD)
+
+
+def change(wanted: LetterFilter, order: Order, *, yes: bool, dry_run: bool, as_json: bool, follow: bool) -> None:
+    """Print what `order` would do to the chosen letters, and do it once a person agrees.
+
+    Exits with 1 where a job is followed and does not end well.
+    """
+    if not dry_run:
+        with exit_codes():
+            _check_consent(order, yes=yes)
+
+    async def work(tools: DeadLetterTools) -> bool:
+        preview = await tools.change.preview(wanted, order)
+        if not as_json:
+            _print_preview(wanted, order.action, preview)
+        if dry_run or not preview.count:
+            if as_json:
+                print_json({"preview": preview})
+            typer.echo(f"nothing was {_PAST[order.action]}{': this was a dry run' if dry_run else ''}", err=True)
+            return True
+        agreed = order if yes else _ask(order, preview.count)
+        done = await tools.change.carry_out(wanted, agreed, person.who(), preview.count)
+        if isinstance(done, int):
+            _print_changed(order.action, preview, done, as_json=as_json)
+            return True
+        return await _end_with_job(tools, preview, done, follow=follow, as_json=as_json)
+
+    if not with_tools(work):
+        sys.exit(FAILED)
+
+
+def _check_consent(order: Order, *, yes: bool) -> None:
+    """Raise `UsageError` where a script has not stated all that a person would be asked for."""
+    has_terminal = person.has_terminal()
+    needed = [] if yes or has_terminal else ["--yes"]
+    if order.action in _NEED_REASON and not order.reason and (yes or not has_terminal):
+        needed.append("--reason")
+    if needed:
+        raise UsageError(f"nothing was {_PAST[order.action]}: without asking it needs {' and '.join(needed)}")
+
+
+def _ask(order: Order, count: int) -> Order:
+    """Return the order with its reason. Raises `typer.Abort` where the answer is no."""
+    if order.action in _NEED_REASON and not order.reason:
+        order = replace(order, reason=one_line(typer.prompt("Reason, for the audit log", err=True)))
+    typer.confirm(f"{order.action.capitalize()} {counted(count, 'dead letter')}?", abort=True, err=True)
+    return order
+
+
+def _print_preview(wanted: LetterFilter, action: Action, preview: Preview) -> None:
+    typer.echo(f"{counted(preview.count, 'dead letter')} to {action}")
+    if preview.count:
+        typer.echo(f"last failed from {moment(preview.oldest)} to {moment(preview.newest)}, by cause:")
+        print_groups(preview.groups)
+        if left := preview.count - sum(group.count for group in preview.groups):
+            typer.echo(f"… and {left:,} more in smaller groups")
+    for why, count in preview.skipped.items():
+        if count:
+            typer.echo(f"{count:,} skipped: {why}")
+    unknown = len(set(wanted.ids or ())) - preview.count - sum(preview.skipped.values())
+    if unknown > 0:
+        typer.echo(f"{unknown:,} of the ids are not among the dead letters that the other options choose")
+
+
+def _print_changed(action: Action, preview: Preview, count: int, *, as_json: bool) -> None:
+    if as_json:
+        print_json({"preview": preview, "changed": count})
+    else:
+        typer.echo(f"{_PAST[action]}: {counted(count, 'dead letter')}")
+
+
+async def _end_with_job(tools: DeadLetterTools, preview: Preview, job: Job, *, follow: bool, as_json: bool) -> bool:
+    """Print the job, in the end if it is followed; return whether it ended well as far as that is known."""
+    if follow:
+        found = await follow_to_end(tools.jobs, job.id)
+        if as_json:
+            print_json({"preview": preview, "job": found})
+        else:
+            print_job(found)
+        return ended_well(found.job)
+    if as_json:
+        print_json({"preview": preview, "job": job})
+    else:
+        typer.echo(f"job {job.id}: {counted(job.letters, 'dead letter')}")
+        typer.echo(f"`user-events dlq jobs {job.id} --follow` shows how it goes on", err=True)
+    return True

@@ -1,0 +1,27 @@
+"""`user-events dlq rebuild`."""
+
+import typer
+
+from entrypoints.cli import person
+from entrypoints.cli.dlq.as_json import print_json
+from entrypoints.cli.dlq.progress import progress
+from entrypoints.cli.dlq.screen import counted
+from entrypoints.cli.dlq.session import with_tools
+from entrypoints.processes.dead_letters import DeadLetterTools
+
+
+def rebuild(*, reason: str, yes: bool, as_json: bool) -> None:
+    """Replace the index once a person agrees."""
+
+    async def work(tools: DeadLetterTools) -> int:
+        if not yes:
+            person.need_terminal("nothing was rebuilt", "--yes rebuilds without asking")
+            typer.confirm("Replace the index of dead letters by what the topic says?", abort=True, err=True)
+        with progress("reading the dead-letter topic"):
+            return await tools.rebuild(person.who(), reason)
+
+    letters = with_tools(work)
+    if as_json:
+        print_json({"letters": letters})
+    else:
+        typer.echo(f"rebuilt: {counted(letters, 'dead letter')}")
