@@ -7,6 +7,7 @@ import pytest
 
 from adapters.memory import (
     MemoryAuditLog,
+    MemoryDeadLetterIndex,
     MemoryDeadLetterQueue,
     MemoryErasures,
     MemoryEventStore,
@@ -25,6 +26,15 @@ from adapters.records.log_record import LogRecord
 from application.listing import StoredEvent
 from application.ports import AuditLog, EventSource, RebalanceListener
 from tests.contracts.audit_log_contract import AuditLogContract
+from tests.contracts.dead_letter_changes_contract import (
+    ChangeContract,
+    DueContract,
+    EditContract,
+    ForgetContract,
+    PreviewContract,
+    RebuildContract,
+)
+from tests.contracts.dead_letter_index_contract import IndexUnderTest, ListContract, NoteContract
 from tests.contracts.dead_letters_contract import DeadLettersContract
 from tests.contracts.erasures_contract import ErasuresContract, ErasuresUnderTest
 from tests.contracts.group_contract import GroupContract
@@ -141,6 +151,19 @@ class MemoryStatesUnderTest:
         return MemoryPartitionStates(topic, group, self._table)
 
 
+class MemoryIndexUnderTest:
+    """An index in memory."""
+
+    def __init__(self) -> None:
+        self._letters = MemoryLetters()
+
+    def index(self) -> MemoryDeadLetterIndex:
+        return MemoryDeadLetterIndex(self._letters, "events")
+
+    def audit_log(self) -> MemoryAuditLog:
+        return MemoryAuditLog(self._letters)
+
+
 class _OnMemoryLog:
     @pytest.fixture
     def log(self) -> LogUnderTest:
@@ -157,6 +180,12 @@ class _OnMemoryStates:
     @pytest.fixture
     def table(self) -> StatesUnderTest:
         return MemoryStatesUnderTest()
+
+
+class _OnMemoryIndex:
+    @pytest.fixture
+    def letters(self) -> IndexUnderTest:
+        return MemoryIndexUnderTest()
 
 
 class TestMemoryPublisher(_OnMemoryLog, PublisherContract):
@@ -229,3 +258,35 @@ class TestMemoryAuditLog(AuditLogContract):
     @pytest.fixture
     def audit_log(self) -> AuditLog:
         return MemoryAuditLog(MemoryLetters())
+
+
+class TestMemoryIndexNote(_OnMemoryIndex, NoteContract):
+    """`MemoryDeadLetterIndex`, noted."""
+
+
+class TestMemoryIndexList(_OnMemoryIndex, ListContract):
+    """`MemoryDeadLetterIndex`, listed."""
+
+
+class TestMemoryIndexPreview(_OnMemoryIndex, PreviewContract):
+    """`MemoryDeadLetterIndex`, asked what an order would do."""
+
+
+class TestMemoryIndexChange(_OnMemoryIndex, ChangeContract):
+    """`MemoryDeadLetterIndex`, changed."""
+
+
+class TestMemoryIndexEdit(_OnMemoryIndex, EditContract):
+    """`MemoryDeadLetterIndex`, edited."""
+
+
+class TestMemoryIndexDue(_OnMemoryIndex, DueContract):
+    """`MemoryDeadLetterIndex`, asked what is due."""
+
+
+class TestMemoryIndexForget(_OnMemoryIndex, ForgetContract):
+    """`MemoryDeadLetterIndex`, made to forget."""
+
+
+class TestMemoryIndexRebuild(_OnMemoryIndex, RebuildContract):
+    """`MemoryDeadLetterIndex`, rebuilt."""

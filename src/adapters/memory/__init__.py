@@ -4,6 +4,7 @@ Each adapter has an attribute `outage`: while it holds an exception, every call 
 """
 
 from adapters.memory.audit_log import MemoryAuditLog
+from adapters.memory.dead_letter_index import MemoryDeadLetterIndex
 from adapters.memory.dead_letter_queue import MemoryDeadLetterQueue, MemoryOversizeLetters
 from adapters.memory.event_source import MemorySource
 from adapters.memory.event_store import MemoryErasures, MemoryEventStore
@@ -14,6 +15,7 @@ from adapters.memory.replay_publisher import MemoryReplayPublisher
 
 __all__ = [
     "MemoryAuditLog",
+    "MemoryDeadLetterIndex",
     "MemoryDeadLetterQueue",
     "MemoryErasures",
     "MemoryEventStore",

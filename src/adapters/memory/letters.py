@@ -1,5 +1,6 @@
 """The tables of dead letters, in memory: the index, its edits, jobs' items and the audit log share them."""
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -109,6 +110,8 @@ class MemoryLetters:
     concerned: dict[int, Sequence[str]] = field(default_factory=dict)
     """By entry of the audit log: the letters that it discarded or restored."""
     jobs: dict[UUID, JobItems] = field(default_factory=dict)
+    rebuilding: asyncio.Lock = field(default_factory=asyncio.Lock)
+    """Held while the index is rebuilt: whoever writes to it waits."""
 
     def record(self, entry: NewEntry, counts: Mapping[str, int], letter_ids: Sequence[str] = ()) -> AuditEntry:
         """Add an entry to the audit log."""

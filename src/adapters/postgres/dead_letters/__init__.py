@@ -1,1 +1,1 @@
-"""The index of dead letters: the statements that note, choose and change letters."""
+"""Dead letters: their index, the jobs that replay them, and the audit log."""
