@@ -51,7 +51,7 @@ async def list_and_resume(
         raise UsageError("nothing was resumed: there is no terminal to ask on; --yes resumes without asking")
     else:
         if not yes:
-            typer.confirm("Resume these partitions? Gaps and unreadable records are skipped.", abort=True, err=True)
+            person.confirm("Resume these partitions? Gaps and unreadable records are skipped.")
         resumed = await halted.resume([each.partition for each in found], person.who(), reason)
         typer.echo(f"resumed: {resumed}; consumers read on there within some seconds", err=True)
 

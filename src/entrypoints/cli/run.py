@@ -36,7 +36,8 @@ def exit_codes() -> Iterator[None]:
     except UsageError as error:
         typer.echo(str(error), err=True)
         sys.exit(_MISUSED)
-    except typer.Abort:
+    except (typer.Abort, BrokenPipeError):
+        # The command line ends quietly by these: who reads the output may have seen enough.
         raise
     except (Unavailable, WrongDeployment, CannotRun) as error:
         logger.critical("ended: %s", error)

@@ -8,7 +8,7 @@ from entrypoints.cli import deployment
 from entrypoints.cli import run as cli_run
 from entrypoints.cli.dlq import session
 from entrypoints.config.settings import Settings
-from tests.unit.cli.letter_world import EXAMPLES, LetterWorld
+from tests.unit.cli.letter_world import LetterWorld
 
 
 @pytest.fixture(autouse=True)
@@ -25,6 +25,6 @@ def environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 @pytest.fixture
 def letters(monkeypatch: pytest.MonkeyPatch) -> LetterWorld:
     """Four dead letters in memory instead of those in the database."""
-    world = LetterWorld(*EXAMPLES)
+    world = LetterWorld()
     monkeypatch.setattr(session, "assembled", world.open)
     return world

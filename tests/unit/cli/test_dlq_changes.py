@@ -7,8 +7,8 @@ from uuid import UUID
 import pytest
 
 from application.dead_letters.jobs import ItemState, JobState
-from application.dead_letters.letters import LetterState
-from application.dead_letters.orders import Action, Order
+from application.dead_letters.letters import LetterFilter, LetterState
+from application.dead_letters.orders import Action, Order, Preview
 from entrypoints.cli.dlq import following
 from tests.unit.cli.letter_world import LetterWorld, a_letter
 from tests.unit.cli.runner import answer, run
@@ -125,9 +125,18 @@ def test_replay_makes_a_job_of_its_terms(letters: LetterWorld) -> None:
 
 
 @pytest.mark.parametrize("command", ["replay", "discard"])
-def test_changed_count_changes_nothing(letters: LetterWorld, caplog: pytest.LogCaptureFixture, command: str) -> None:
+def test_changed_count_changes_nothing(
+    letters: LetterWorld, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, command: str
+) -> None:
     """Exit code 1, and the line says both counts."""
-    letters.before_change = lambda: letters.add(a_letter("5-5"))
+    preview = letters.tools.change.preview
+
+    async def preview_just_before(wanted: LetterFilter, order: Order) -> Preview:
+        found = await preview(wanted, order)
+        letters.add(a_letter("5-5"))
+        return found
+
+    monkeypatch.setattr(letters.tools.change, "preview", preview_just_before)
     result = run("dlq", command, "--kind", "invalid", *SCRIPT)
     assert result.exit_code == 1
     (line,) = [record for record in caplog.records if record.levelno == logging.CRITICAL]

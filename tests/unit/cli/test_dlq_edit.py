@@ -29,14 +29,14 @@ def file(tmp_path: Path) -> Path:
 @pytest.fixture
 def letter(letters: LetterWorld) -> LetterWorld:
     """One dead letter whose user id is missing."""
-    letters.letters.clear()
+    letters.clear()
     letters.add(a_letter("0-7", value=GOOD.replace(b"user-1", b"")))
     return letters
 
 
 def edits(world: LetterWorld) -> list[bytes]:
     """Return the values that were kept."""
-    return [edit.value for edit in world.letters["0-7"].edits]
+    return [row.edit.value for row in world.tables.rows["0-7"].edits]
 
 
 def an_editor(tmp_path: Path, *writes: bytes) -> str:

@@ -150,11 +150,12 @@ def test_rebuild_needs_consent(letters: LetterWorld) -> None:
     """It replaces the index."""
     assert run("dlq", "rebuild").exit_code == 2
     assert answer("n\n", "dlq", "rebuild").exit_code == 1
-    assert letters.rebuilt == []
+    assert (len(letters.states()), letters.entries) == (4, [])
+    letters.dead_letter()
     result = run("dlq", "rebuild", "--yes", "--reason", "restored backup", "--json")
-    assert (result.exit_code, json.loads(result.stdout)) == (0, {"letters": 4})
-    assert answer("y\n", "dlq", "rebuild").stdout.endswith("rebuilt: 4 dead letters\n")
-    assert [reason for _, reason in letters.rebuilt] == ["restored backup", ""]
+    assert (result.exit_code, json.loads(result.stdout)) == (0, {"letters": 1})
+    assert answer("y\n", "dlq", "rebuild").stdout.endswith("rebuilt: 1 dead letter\n")
+    assert [entry.reason for entry in letters.entries] == ["restored backup", ""]
 
 
 def test_audit_log_is_listed_newest_first(letters: LetterWorld, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,11 +1,11 @@
 """`user-events dlq list`, `groups` and `export`: tables for people, JSON for programs."""
 
+import errno
 import json
 
 import pytest
 from rich.cells import cell_len
 
-from application.dead_letters.letters import LetterState
 from entrypoints.cli.dlq import listing
 from tests.unit.cli.letter_world import EVENT_ID, LetterWorld, a_letter
 from tests.unit.cli.runner import run
@@ -76,7 +76,7 @@ def test_groups_print_one_cause_a_row(letters: LetterWorld) -> None:
 @pytest.mark.parametrize("command", ["list", "groups"])
 def test_empty_index_prints_a_line_to_stderr(letters: LetterWorld, command: str) -> None:
     """Stdout stays empty, and the exit code is 0."""
-    letters.letters.clear()
+    letters.clear()
     result = run("dlq", command)
     assert (result.exit_code, result.stdout, result.stderr.splitlines()[-1]) == (0, "", "no dead letters")
 
@@ -97,7 +97,7 @@ def test_tables_fit_the_terminal(letters: LetterWorld, columns: int, command: st
 @pytest.mark.parametrize("command", ["list", "groups", "show", "export"])
 def test_hostile_text_reaches_no_terminal(letters: LetterWorld, command: str) -> None:
     """Control and bidi characters are escaped; markup and emoji codes stay as they are."""
-    letters.letters.clear()
+    letters.clear()
     hostile = HOSTILE.encode()
     letters.add(a_letter("1-1", message=HOSTILE, user_id=HOSTILE, value=hostile, headers=[(HOSTILE, hostile)]))
     printed = lines(command, *(["1-1"] if command == "show" else []), COLUMNS="300")
@@ -119,13 +119,25 @@ def test_table_has_no_colors_where_it_is_no_terminal(letters: LetterWorld) -> No
 
 def test_export_writes_each_letter_in_full(letters: LetterWorld) -> None:
     """One JSON object a line, to stdout alone."""
-    letters.letters.clear()
-    letters.add(
-        a_letter(value=b'{"a": 1.50,\n "b": 1e8000}'), a_letter("0-8", value=b"\xff\x00", state=LetterState.STORED)
-    )
+    letters.clear()
+    letters.add(a_letter(value=b'{"a": 1.50,\n "b": 1e8000}'), a_letter("0-8", value=b"\xff\x00"))
     result = run("dlq", "export")
     second, first = (json.loads(line, parse_float=str) for line in result.stdout.splitlines())
     assert first["value"]["json"] == {"a": "1.50", "b": "1e8000"}
     assert first["headers"] == [{"name": "content-type", "value": first["headers"][0]["value"]}]
     assert second["value"]["base64"] == "/wA="
     assert result.stderr.splitlines()[-1] == "exported: 2 dead letters"
+
+
+def test_reader_that_leaves_ends_the_command_quietly(
+    letters: LetterWorld, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """As `| head` does; no line of the log, no traceback."""
+
+    def leave(*_: object) -> None:
+        raise BrokenPipeError(errno.EPIPE, "Broken pipe")
+
+    monkeypatch.setattr(listing, "print_json", leave)
+    result = run("dlq", "list", "--json")
+    assert (result.exit_code, caplog.records) == (1, [])
+    assert "Traceback" not in result.output

@@ -1,14 +1,14 @@
 """`user-events dlq show`: everything about one dead letter."""
 
+import asyncio
 import json
-from dataclasses import replace
-from uuid import uuid4
 
 import pytest
 
-from application.dead_letters.letters import Edit
+from adapters.records import codec
+from application.dead_letters.orders import NewEntry
 from application.listing import StoredEvent
-from tests.support.events import NOON
+from tests.support.events import NOON, an_event
 from tests.unit.cli.letter_world import EVENT_ID, LetterWorld, a_letter
 from tests.unit.cli.runner import run
 
@@ -78,11 +78,13 @@ def test_letter_without_value_is_shown(letters: LetterWorld) -> None:
 
 def test_edited_letter_shows_its_present_value(letters: LetterWorld) -> None:
     """Its history names who has edited it."""
-    letters.add(replace(a_letter("1-1"), edits=[Edit(1, NOON, "cli:ann@host", "typo", b'{"userId":"u"}')]))
-    text = shown("1-1")
+    value = codec.encode(an_event("user-3"))
+    entry = NewEntry("cli:ann@host", "edit", {}, "typo")
+    asyncio.run(letters.index.edit("0-7", value, b"user-3", an_event("user-3"), entry))
+    text = shown("0-7")
     assert "edit 1  cli:ann@host: typo" in text
-    assert "Value: JSON, 14 bytes, edit 1" in text
-    assert run("dlq", "show", "1-1", "--value").stdout == '{"userId":"u"}'
+    assert f"Value: JSON, {len(value)} bytes, edit 1" in text
+    assert run("dlq", "show", "0-7", "--value").stdout_bytes == value
 
 
 def test_conflict_shows_what_differs_from_the_stored_event(letters: LetterWorld) -> None:
@@ -104,7 +106,7 @@ def test_show_prints_json_for_programs(letters: LetterWorld) -> None:
     assert found["value"]["json"] == {"userId": ""}
 
 
-@pytest.mark.parametrize("letter_id", ["9-9", str(uuid4()), "\x1b[31m", "x" * 10_000])
+@pytest.mark.parametrize("letter_id", ["9-9", "nonsense", "\x1b[31m", "x" * 10_000])
 def test_unknown_letter_is_refused(letters: LetterWorld, letter_id: str) -> None:
     """Exit code 2 and one line."""
     result = run("dlq", "show", letter_id)

@@ -16,7 +16,10 @@ async def test_index_is_built_of_the_dlq_and_of_what_it_refused() -> None:
     await world.oversize.keep(a_letter(2_000), "InvalidRecordError")
     await world.oversize.keep(a_letter(2_001))
     rebuild = RebuildIndex(world.reader, world.records, world.index.port)
-    assert await rebuild("cli:me@here", "a new index") == 1_202
+    progress: list[tuple[int, int]] = []
+    assert await rebuild("cli:me@here", "a new index", lambda *told: progress.append(told)) == 1_202
+    assert progress == sorted(progress)
+    assert progress[-1] == (1_201, 1_201)
     assert {*world.index.noted} == {*(f"0-{offset}" for offset in range(1, 1_201)), "0-2000", _legacy(world)}
     assert max(map(len, world.index.batches)) <= 500
     assert world.index.entries == [NewEntry("cli:me@here", "rebuild", {}, "a new index")]

@@ -8,7 +8,6 @@ import typer
 from application.dead_letters.jobs import Job
 from application.dead_letters.letters import LetterFilter
 from application.dead_letters.orders import Action, Order, Preview
-from domain.payload_schema import one_line
 from entrypoints.cli import person
 from entrypoints.cli.dlq.as_json import print_json
 from entrypoints.cli.dlq.following import ended_well, follow_to_end
@@ -66,8 +65,8 @@ def _check_consent(order: Order, *, yes: bool) -> None:
 def _ask(order: Order, count: int) -> Order:
     """Return the order with its reason. Raises `typer.Abort` where the answer is no."""
     if order.action in _NEED_REASON and not order.reason:
-        order = replace(order, reason=one_line(typer.prompt("Reason, for the audit log", err=True)))
-    typer.confirm(f"{order.action.capitalize()} {counted(count, 'dead letter')}?", abort=True, err=True)
+        order = replace(order, reason=person.ask("Reason, for the audit log"))
+    person.confirm(f"{order.action.capitalize()} {counted(count, 'dead letter')}?")
     return order
 
 

@@ -38,7 +38,7 @@ def edit(letter_id: str, file: Path | None, *, reason: str, yes: bool, dry_run: 
         if dry_run:
             return None
         if not yes:
-            typer.confirm("Keep this value, for the next replay?", abort=True, err=True)
+            person.confirm("Keep this value, for the next replay?")
         edited = await tools.edit(letter_id, value, who=person.who(), reason=reason)
         return None if edited is None else edited.edit.number
 
@@ -91,7 +91,7 @@ def _from_editor(edit_letter: EditLetter, found: LetterInFull) -> bytes:
         if not problems:
             return value
         typer.echo(f"this is no event: {problems}", err=True)
-        typer.confirm("Edit it again?", default=True, abort=True, err=True)
+        person.confirm("Edit it again?", default=True)
         text = written
 
 

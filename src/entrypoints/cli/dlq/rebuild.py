@@ -16,9 +16,9 @@ def rebuild(*, reason: str, yes: bool, as_json: bool) -> None:
     async def work(tools: DeadLetterTools) -> int:
         if not yes:
             person.need_terminal("nothing was rebuilt", "--yes rebuilds without asking")
-            typer.confirm("Replace the index of dead letters by what the topic says?", abort=True, err=True)
-        with progress("reading the dead-letter topic"):
-            return await tools.rebuild(person.who(), reason)
+            person.confirm("Replace the index of dead letters by what the topic says?")
+        with progress("reading the dead-letter topic") as report:
+            return await tools.rebuild(person.who(), reason, report)
 
     letters = with_tools(work)
     if as_json:
