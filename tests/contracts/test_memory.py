@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
+from uuid import UUID
 
 import pytest
 
@@ -16,11 +17,13 @@ from adapters.memory import (
     MemoryOversizeLetters,
     MemoryPartitionStates,
     MemoryPublisher,
+    MemoryReplayJobs,
     MemoryReplayPublisher,
     MemorySource,
 )
 from adapters.memory.letters import MemoryLetters
 from adapters.memory.partition_states import StateTable
+from adapters.memory.replay_jobs import JobRow
 from adapters.records import dlq_headers
 from adapters.records.log_record import LogRecord
 from application.listing import StoredEvent
@@ -43,6 +46,9 @@ from tests.contracts.listing_contract import ListingContract
 from tests.contracts.oversize_letters_contract import OversizeLettersContract, OversizeUnderTest
 from tests.contracts.publisher_contract import PublisherContract
 from tests.contracts.reader_contract import ReaderContract
+from tests.contracts.replay_items_contract import EndContract, ItemsContract, JobChangeContract
+from tests.contracts.replay_jobs_contract import ControlContract, CreateContract, JobsUnderTest
+from tests.contracts.replay_lease_contract import LeaseContract
 from tests.contracts.replay_publisher_contract import ReplayPublisherContract
 from tests.contracts.source_contract import SourceContract
 from tests.contracts.states_contract import (
@@ -290,3 +296,46 @@ class TestMemoryIndexForget(_OnMemoryIndex, ForgetContract):
 
 class TestMemoryIndexRebuild(_OnMemoryIndex, RebuildContract):
     """`MemoryDeadLetterIndex`, rebuilt."""
+
+
+class MemoryJobsUnderTest:
+    """Jobs in memory."""
+
+    def __init__(self) -> None:
+        self._letters = MemoryLetters()
+        self._rows: dict[UUID, JobRow] = {}
+        self.index = MemoryDeadLetterIndex(self._letters, "events")
+        self.audit_log = MemoryAuditLog(self._letters)
+
+    def jobs(self, lease: float = 15.0) -> MemoryReplayJobs:
+        return MemoryReplayJobs(self._letters, "events", lease=lease, rows=self._rows)
+
+
+class _OnMemoryJobs:
+    @pytest.fixture
+    def tables(self) -> JobsUnderTest:
+        return MemoryJobsUnderTest()
+
+
+class TestMemoryCreate(_OnMemoryJobs, CreateContract):
+    """`MemoryReplayJobs`, made and listed."""
+
+
+class TestMemoryControl(_OnMemoryJobs, ControlContract):
+    """`MemoryReplayJobs`, paused, resumed and cancelled."""
+
+
+class TestMemoryLease(_OnMemoryJobs, LeaseContract):
+    """`MemoryReplayJobs`, claimed."""
+
+
+class TestMemoryItems(_OnMemoryJobs, ItemsContract):
+    """`MemoryReplayJobs`, replayed."""
+
+
+class TestMemoryEnd(_OnMemoryJobs, EndContract):
+    """`MemoryReplayJobs`, halted and finished."""
+
+
+class TestMemoryChange(_OnMemoryJobs, JobChangeContract):
+    """`MemoryReplayJobs`, discarded and restored."""

@@ -11,6 +11,7 @@ from adapters.memory.event_store import MemoryErasures, MemoryEventStore
 from adapters.memory.log import MemoryLog, MemoryPublisher
 from adapters.memory.log_reader import MemoryLogReader
 from adapters.memory.partition_states import MemoryPartitionStates
+from adapters.memory.replay_jobs import MemoryReplayJobs
 from adapters.memory.replay_publisher import MemoryReplayPublisher
 
 __all__ = [
@@ -24,6 +25,7 @@ __all__ = [
     "MemoryOversizeLetters",
     "MemoryPartitionStates",
     "MemoryPublisher",
+    "MemoryReplayJobs",
     "MemoryReplayPublisher",
     "MemorySource",
 ]
