@@ -1,8 +1,8 @@
 """The wiring: the only file that knows dependency-injector.
 
-Ask for a root (`api`, `consumer`, `audit`, `halted_partitions`) and await it if it is awaitable: an object that depends
-on an opened resource comes as an awaitable. A test overrides a provider by name on a container of its own:
-`Container(settings=..., publisher=providers.Object(fake))`.
+Ask for a root (`api`, `consumer`, `audit`, `halted_partitions`, `dead_letter_tools`) and await it if it is awaitable:
+an object that depends on an opened resource comes as an awaitable. A test overrides a provider by name on a container
+of its own: `Container(settings=..., publisher=providers.Object(fake))`.
 """
 
 from collections.abc import AsyncIterator, Callable
@@ -22,6 +22,8 @@ from adapters.kafka.publisher import KafkaEventPublisher
 from adapters.observability.accepted_violations import counted_violations
 from adapters.observability.logged_ports import LoggedDeadLetterQueue, LoggedEventStore
 from adapters.postgres.dead_letters.audit_log import PostgresAuditLog
+from adapters.postgres.dead_letters.index.dead_letter_index import PostgresDeadLetterIndex
+from adapters.postgres.dead_letters.jobs import PostgresReplayJobs
 from adapters.postgres.erasures import PostgresErasures
 from adapters.postgres.event_log.dead_letter_queue import PostgresDeadLetterQueue
 from adapters.postgres.event_log.event_publisher import PostgresEventPublisher
@@ -31,11 +33,17 @@ from adapters.postgres.events.event_store import PostgresEventStore
 from adapters.postgres.oversize_letters import PostgresOversizeLetters
 from adapters.postgres.partition_states import PostgresPartitionStates
 from adapters.postgres.sessions.engine import create_engine
-from adapters.records import codec, dlq_headers
+from adapters.records import codec, dlq_headers, letters
 from adapters.system import new_id, utc_now
 from application.audit import AuditRange
 from application.consume.consumer_loop import ConsumerLoop
 from application.consume.process_event import ProcessEvent
+from application.dead_letters.browse_letters import BrowseLetters
+from application.dead_letters.change_letters import ChangeLetters
+from application.dead_letters.control_jobs import ControlJobs
+from application.dead_letters.edit_letter import EditLetter
+from application.dead_letters.letter_records import LetterRecords
+from application.dead_letters.rebuild_index import RebuildIndex
 from application.halted_partitions import HaltedPartitions
 from application.list_processed import ListProcessed
 from application.publish_event import PublishEvent
@@ -46,6 +54,7 @@ from entrypoints.config.settings import Settings
 from entrypoints.processes import parameters
 from entrypoints.processes.api import Api
 from entrypoints.processes.consumer import Consumer
+from entrypoints.processes.dead_letters import DeadLetterTools
 from entrypoints.processes.event_catalog import load_catalog
 from entrypoints.processes.preparation import Preparation, kafka_steps, postgres_steps
 from entrypoints.processes.readiness_checks import ApiReadiness, ConsumerReadiness
@@ -79,8 +88,9 @@ class Container(DeclarativeContainer):
     event_rules = Singleton(EventRules, event_types, event_catalog.provided.schemas, accepted_violations)
     record_rules = Selector(setting.schema_check, edge=Singleton(EventRules, event_types), both=event_rules)
     decode = Singleton(codec.decoder, record_rules)
-    # For the audit: an event may have been stored under other rules.
-    decode_any = Singleton(codec.decoder, Singleton(EventRules, ANY_TYPE))
+    # For the audit and for conflicts: an event may have been stored under other rules.
+    any_rules = Singleton(EventRules, ANY_TYPE)
+    decode_any = Singleton(codec.decoder, any_rules)
 
     # PostgreSQL.
     database = Singleton(parameters.database, settings)
@@ -90,6 +100,8 @@ class Container(DeclarativeContainer):
     erasures = Singleton(PostgresErasures, engine)
     partition_states = Singleton(PostgresPartitionStates, engine, topic, group)
     audit_log = Singleton(PostgresAuditLog, engine)
+    dead_letter_index = Singleton(PostgresDeadLetterIndex, engine, topic)
+    replay_jobs = Singleton(PostgresReplayJobs, engine, topic)
 
     # The log in Kafka.
     brokers = Singleton(parameters.brokers, settings)
@@ -173,6 +185,20 @@ class Container(DeclarativeContainer):
         origins=dlq_headers.origins,
     )
     halted_partitions = Singleton(HaltedPartitions, partition_states, log_reader, audit_log, topic=topic, group=group)
+
+    # Use cases of dead letters.
+    letter_records = Singleton(
+        LetterRecords, oversize_letters, Singleton(letters.reader, topic), points_to=letters.points_to
+    )
+    dead_letter_tools = Singleton(
+        DeadLetterTools,
+        browse=Singleton(BrowseLetters, dead_letter_index, event_store, Singleton(codec.parser, any_rules)),
+        change=Singleton(ChangeLetters, dead_letter_index, replay_jobs),
+        edit=Singleton(EditLetter, dead_letter_index, Singleton(codec.parser, event_rules)),
+        jobs=Singleton(ControlJobs, replay_jobs),
+        rebuild=Singleton(RebuildIndex, letter_reader, letter_records, dead_letter_index),
+        audit_log=audit_log,
+    )
 
     # Processes.
     steps = Selector(

@@ -34,6 +34,7 @@ from entrypoints.config.errors import SettingsError
 from entrypoints.container import Container, assembled
 from entrypoints.processes.api import Api
 from entrypoints.processes.consumer import Consumer
+from entrypoints.processes.dead_letters import DeadLetterTools
 from tests.support.events import NOON, a_record, an_event
 from tests.support.schema_folders import write
 
@@ -90,7 +91,13 @@ async def resolved(provider: Callable[[], Any]) -> Any:
 @event_logs
 @pytest.mark.parametrize(
     ("name", "root"),
-    [("api", Api), ("consumer", Consumer), ("audit", AuditRange), ("halted_partitions", HaltedPartitions)],
+    [
+        ("api", Api),
+        ("consumer", Consumer),
+        ("audit", AuditRange),
+        ("halted_partitions", HaltedPartitions),
+        ("dead_letter_tools", DeadLetterTools),
+    ],
 )
 async def test_root_is_assembled_without_any_dependency_up(event_log: str, name: str, root: type) -> None:
     """It waits for them itself, and can be closed before they are up."""

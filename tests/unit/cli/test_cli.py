@@ -53,6 +53,8 @@ def test_wrong_settings_are_all_reported_before_the_start(command: str) -> None:
     [
         ("migrate", "database: ConnectionRefusedError"),
         ("resume", "database: ConnectionRefusedError"),
+        ("audit-log", "database: ConnectionRefusedError"),
+        ("dlq list", "database: ConnectionRefusedError"),
         ("topics", "kafka: KafkaConnectionError"),
         ("audit", "kafka: KafkaConnectionError"),
     ],
@@ -61,7 +63,7 @@ def test_unavailable_dependency_is_reported_in_one_line(
     caplog: pytest.LogCaptureFixture, command: str, reason: str
 ) -> None:
     """Exit code 1 without a traceback, since the program is not at fault."""
-    result = run(command, **NOWHERE)
+    result = run(*command.split(), **NOWHERE)
     assert result.exit_code == 1
     (line,) = [record for record in caplog.records if record.levelno == logging.CRITICAL]
     assert line.getMessage().startswith(f"ended: {reason}")
@@ -88,7 +90,7 @@ def test_foreign_host_is_reported_in_one_line(caplog: pytest.LogCaptureFixture, 
     assert line.exc_info is None
 
 
-@pytest.mark.parametrize("command", ["config", "resume", "audit", "topics", "migrate"])
+@pytest.mark.parametrize("command", ["config", "resume", "audit", "audit-log", "topics", "migrate"])
 def test_command_prints_its_servers_to_stderr(command: str) -> None:
     """In one line, apart from its data."""
     result = run(command, **NOWHERE)

@@ -188,3 +188,13 @@ def test_who_is_one_line_whatever_the_environment_holds(letters: LetterWorld, na
     assert entry.who.startswith(r"cli:ann\n\x1b[31mxxx")
     assert entry.who.isprintable()
     assert len(entry.who) < 300
+
+
+@pytest.mark.parametrize(
+    "terms", [["--canary", "-1"], ["--rate", "0"], ["--rate", "nan"], ["--max-replays", "99999999999"]]
+)
+def test_terms_out_of_range_are_refused(letters: LetterWorld, terms: list[str]) -> None:
+    """Exit code 2 and the usage."""
+    result = run("dlq", "replay", "--all", *terms, *SCRIPT)
+    assert (result.exit_code, letters.jobs) == (2, {})
+    assert "Usage" in result.stderr

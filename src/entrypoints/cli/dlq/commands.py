@@ -21,11 +21,13 @@ Yes = Annotated[bool, typer.Option("--yes", help="Do not ask.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Only print what would be done.")]
 Follow = Annotated[bool, typer.Option("--follow", help="Wait until it ends; exit code 1 unless all went well.")]
 Reason = Annotated[str | None, typer.Option(parser=one_line, metavar="TEXT", help="Why, for the audit log.")]
-MaxReplays = Annotated[int, typer.Option(min=1, metavar="N", help="Skip letters that were replayed so often.")]
-Canary = Annotated[
-    int, typer.Option(min=0, metavar="N", help="Replay N first, and halt unless all of them end stored.")
+MaxReplays = Annotated[
+    int, typer.Option(min=1, max=1_000, metavar="N", help="Skip letters that were replayed so often.")
 ]
-Rate = Annotated[float | None, typer.Option(min=0.01, metavar="N", help="Most letters a second.")]
+Canary = Annotated[
+    int, typer.Option(min=0, max=1_000_000, metavar="N", help="Replay N first, and halt unless all of them end stored.")
+]
+Rate = Annotated[float | None, typer.Option(min=0.01, max=1_000_000, metavar="N", help="Most letters a second.")]
 
 
 @commands.command("list")
@@ -165,7 +167,7 @@ def edit(
 
 @commands.command()
 def jobs(
-    job_id: Annotated[UUID | None, typer.Argument(metavar="[ID]", help="The job's id.")] = None,
+    job_id: Annotated[UUID | None, typer.Argument(metavar="ID", help="The job's id.")] = None,
     *,
     pause: Annotated[bool, typer.Option("--pause", help="Stop it for now.")] = False,
     resume: Annotated[bool, typer.Option("--resume", help="Let it go on, without a canary.")] = False,

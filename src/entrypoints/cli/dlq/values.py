@@ -15,6 +15,7 @@ _MAX_PRETTY_BYTES = 64 * 1_024
 """Indentation of deeply nested JSON takes many times its size."""
 _MAX_DIFFERENCE_CHARS = 200
 _BYTES_A_LINE = 16
+_ABSENT = "(absent)"
 _BINARY = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 """What no text has: control characters other than line breaks and tabs."""
 
@@ -60,7 +61,7 @@ def in_one_line(value: bytes | None, limit: int) -> str:
 def difference_lines(differences: Iterable[Difference]) -> Iterator[str]:
     """Render what differs between two values, a line a place: before -> after."""
     for place, before, after in differences:
-        texts = [clean(NOTHING if each is None else each, _MAX_DIFFERENCE_CHARS) for each in (before, after)]
+        texts = [clean(_ABSENT if each is None else each, _MAX_DIFFERENCE_CHARS) for each in (before, after)]
         yield f"  {clean(place or '/', _MAX_DIFFERENCE_CHARS)}: {' -> '.join(texts)}"
 
 
