@@ -7,7 +7,7 @@ from uuid import UUID
 
 from application.dead_letters.jobs import Job
 from application.dead_letters.letters import LetterFilter
-from application.dead_letters.orders import Action, CountChanged, NewEntry, Order, Preview
+from application.dead_letters.orders import Action, NewEntry, Order, Preview
 from application.ports import DeadLetterIndex, ReplayJobs
 
 MAX_AT_ONCE = 1_000
@@ -31,12 +31,8 @@ class ChangeLetters:
         Raises `CountChanged` where the number of letters concerned is not `expected`: nothing was done then.
         """
         entry = NewEntry(who, order.action, as_json(wanted), order.reason)
-        if order.action is not Action.REPLAY:
-            count = (await self._index.preview(wanted, order)).count
-            if expected is not None and count != expected:
-                raise CountChanged(expected, count)
-            if count <= MAX_AT_ONCE:
-                return await self._index.change(wanted, order, entry, count)
+        if order.action is not Action.REPLAY and (await self._index.preview(wanted, order)).count <= MAX_AT_ONCE:
+            return await self._index.change(wanted, order, entry, expected)
         return await self._jobs.create(wanted, order, entry, expected)
 
 

@@ -27,6 +27,16 @@ class ConsumerSettings(BaseModel, defer_build=True):
     )
     dlq_ratio_min_records: Count = Field(1_000, description="Fewest recent records of a partition for that ratio.")
     dlq_ratio_window_seconds: Seconds = Field(60, description="How long a record counts as recent for that ratio.")
+    auto_replay: bool = Field(
+        True,
+        description="Whether dead letters of kind `exhausted` are replayed by themselves once the database has been up "
+        "for a minute: each up to 10 times, after a minute at first and after six hours in the end.",
+    )
+    retain_dead_letters_days: Annotated[float, Field(gt=0, le=36_500)] | None = Field(
+        None,
+        description="How long the index keeps dead letters that ended stored or discarded; the dead-letter topic keeps "
+        "them. Unset: for ever.",
+    )
     watchdog_seconds: Seconds = Field(
         120,
         description="Longest that the consumer may make no progress while records wait; then it exits with code 1, so "
