@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 from uuid import uuid4
@@ -16,7 +16,6 @@ from adapters.kafka.producer import BATCH_BYTES
 from adapters.records import codec
 from benchmarks.apart import apart
 from benchmarks.events import COPY_EVERY, USERS, Variant, events, with_copies
-from domain.event import UserEvent
 from tests.support.records import Topics
 
 PARTITIONS = 4
@@ -52,16 +51,19 @@ def partition_of(key: bytes) -> int:
 
 def _fill(bootstrap: str, topic: str, variant: Variant, records: int, *, copies: bool) -> None:
     originals = events(variant, records)
-    uvloop.run(_send(bootstrap, topic, with_copies(originals, records) if copies else originals))
+    stream = with_copies(originals, records) if copies else originals
+    headers = codec.record_headers()
+    uvloop.run(send(bootstrap, topic, ((codec.encode_key(each), codec.encode(each), headers) for each in stream)))
 
 
-async def _send(bootstrap: str, topic: str, stream: Iterator[UserEvent]) -> None:
+async def send(bootstrap: str, topic: str, records: Iterable[tuple[bytes, bytes, codec.Headers]]) -> None:
+    """Append records, each a key, a value and headers."""
     async with AIOKafkaProducer(
         bootstrap_servers=bootstrap, enable_idempotence=True, acks="all", max_batch_size=BATCH_BYTES
     ) as producer:
         sender = _Sender(producer, topic)
-        for event in stream:
-            await sender.append(event)
+        for record in records:
+            await sender.append(*record)
         await sender.flush()
 
 
@@ -74,24 +76,23 @@ class _Sender:
         self._open: dict[int, BatchBuilder] = {}
         self._in_flight: deque[asyncio.Future[object]] = deque()
 
-    async def append(self, event: UserEvent) -> None:
-        key = codec.encode_key(event)
+    async def append(self, key: bytes, value: bytes, headers: codec.Headers) -> None:
         partition = partition_of(key)
-        if not self._add(partition, key, event):
+        if not self._add(partition, key, value, headers):
             await self._hand_over(partition)
-            if not self._add(partition, key, event):
-                raise ValueError("an event is larger than a batch")
+            if not self._add(partition, key, value, headers):
+                raise ValueError("a record is larger than a batch")
 
     async def flush(self) -> None:
         for partition in list(self._open):
             await self._hand_over(partition)
         await asyncio.gather(*self._in_flight)
 
-    def _add(self, partition: int, key: bytes, event: UserEvent) -> bool:
+    def _add(self, partition: int, key: bytes, value: bytes, headers: codec.Headers) -> bool:
         batch = self._open.get(partition)
         if batch is None:
             batch = self._open[partition] = self._producer.create_batch()
-        added = batch.append(timestamp=None, key=key, value=codec.encode(event), headers=list(codec.record_headers()))
+        added = batch.append(timestamp=None, key=key, value=value, headers=list(headers))
         return added is not None
 
     async def _hand_over(self, partition: int) -> None:

@@ -21,6 +21,8 @@ class Counts:
     steady_warm_up_seconds: float = 5.0
     starts: int = 5
     """How often each process is started."""
+    letters: int = 100_000
+    """Dead letters that are indexed and replayed."""
     standing_rows: int = 20_000_000
     """Rows of the large table."""
     requests: int = 500
@@ -47,6 +49,7 @@ QUICK = Counts(
     steady_seconds=3.0,
     steady_warm_up_seconds=1.0,
     starts=1,
+    letters=2_000,
     standing_rows=20_000,
     requests=20,
     far_page=100,

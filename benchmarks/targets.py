@@ -19,6 +19,8 @@ TARGETS: Mapping[str, Mapping[str, Target | None]] = {
         "p99-from-intended": None,
         "max-from-intended": None,
     },
+    "index": {"letters": Target(10_000, 15_000)},
+    "replay": {"letters": Target(5_000, 10_000)},
     "growth": {
         "consume": Target(0.8, 0.95),
         **dict.fromkeys(("page-1", "page-1000", "by-user"), Target(10, 5, "lower")),

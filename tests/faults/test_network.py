@@ -47,5 +47,5 @@ async def test_16_brokers_far_away(stage: Stage) -> None:
     late = [event for event in load.history.events.values() if event.acked and event.acked > since + _LATENCY_SECONDS]
     stage.struck("slowest acknowledgement in seconds", max(each.acked - each.first_sent for each in late if each.acked))
     assert not load.history.with_outcome(Outcome.FAILED)
-    assert consumer.text.count('"Joined group') == 1
+    assert consumer.text.count(f"Joined group '{stage.group}'") == 1
     assert seen.letters == []

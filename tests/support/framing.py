@@ -24,16 +24,19 @@ _KAFKA_KINDS: Final = {
     12: "Heartbeat",
     13: "LeaveGroup",
 }
+_INDEX_GROUP: Final = b"-group.dead-letters"
+"""How the name ends of the group that reads dead letters into the index."""
 _NEGOTIATIONS: Final = {80877103, 80877104}
 """Requests for TLS and GSSAPI, which precede the start of a session in the same form."""
 
 
 async def kafka_requests(reader: asyncio.StreamReader) -> AsyncIterator[Request]:
-    """Name requests as Kafka's protocol does; kinds that no test uses are "other"."""
+    """Name requests as Kafka's protocol does; kinds that no test uses are "other", those of dead letters' group "index"."""
     while True:
         length = await reader.readexactly(4)
         body = await reader.readexactly(int.from_bytes(length))
-        yield Request(_KAFKA_KINDS.get(int.from_bytes(body[:2]), "other"), length + body)
+        kind = _KAFKA_KINDS.get(int.from_bytes(body[:2]), "other")
+        yield Request(f"index {kind}" if _INDEX_GROUP in body else kind, length + body)
 
 
 async def postgres_messages(reader: asyncio.StreamReader) -> AsyncIterator[Request]:
