@@ -19,6 +19,7 @@ from adapters.kafka.log_reader import KafkaLogReader
 from adapters.kafka.patches import apply_patches
 from adapters.kafka.producer import Producer
 from adapters.kafka.publisher import KafkaEventPublisher
+from adapters.kafka.replay_publisher import KafkaReplayPublisher
 from adapters.observability.accepted_violations import counted_violations
 from adapters.observability.logged_ports import LoggedDeadLetterQueue, LoggedEventStore
 from adapters.postgres.dead_letters.audit_log import PostgresAuditLog
@@ -29,21 +30,27 @@ from adapters.postgres.event_log.dead_letter_queue import PostgresDeadLetterQueu
 from adapters.postgres.event_log.event_publisher import PostgresEventPublisher
 from adapters.postgres.event_log.event_source import PostgresEventSource
 from adapters.postgres.event_log.log_reader import PostgresLogReader
+from adapters.postgres.event_log.replay_publisher import PostgresReplayPublisher
 from adapters.postgres.events.event_store import PostgresEventStore
 from adapters.postgres.oversize_letters import PostgresOversizeLetters
 from adapters.postgres.partition_states import PostgresPartitionStates
 from adapters.postgres.sessions.engine import create_engine
-from adapters.records import codec, dlq_headers, letters
+from adapters.records import codec, dlq_headers, letters, replays
 from adapters.system import new_id, utc_now
 from application.audit import AuditRange
 from application.consume.consumer_loop import ConsumerLoop
 from application.consume.process_event import ProcessEvent
+from application.dead_letters.auto_replay import AutoReplay
 from application.dead_letters.browse_letters import BrowseLetters
 from application.dead_letters.change_letters import ChangeLetters
 from application.dead_letters.control_jobs import ControlJobs
 from application.dead_letters.edit_letter import EditLetter
+from application.dead_letters.forget_letters import ForgetLetters
+from application.dead_letters.index_letters import IndexLetters
 from application.dead_letters.letter_records import LetterRecords
 from application.dead_letters.rebuild_index import RebuildIndex
+from application.dead_letters.replay_run import Tools
+from application.dead_letters.replay_worker import ReplayWorker
 from application.halted_partitions import HaltedPartitions
 from application.list_processed import ListProcessed
 from application.publish_event import PublishEvent
@@ -54,6 +61,7 @@ from entrypoints.config.settings import Settings
 from entrypoints.processes import parameters
 from entrypoints.processes.api import Api
 from entrypoints.processes.consumer import Consumer
+from entrypoints.processes.dead_letter_tasks import DeadLetterTasks
 from entrypoints.processes.dead_letters import DeadLetterTools
 from entrypoints.processes.event_catalog import load_catalog
 from entrypoints.processes.preparation import Preparation, kafka_steps, postgres_steps
@@ -66,7 +74,9 @@ _RootT = TypeVar("_RootT")
 _DRAIN_SECONDS = 5.0
 """How long the api's producer may flush when it closes."""
 _DLQ_DRAIN_SECONDS = 0.5
-"""The same for the consumer's producer, which has nothing to flush: each send awaits its acknowledgement."""
+"""The same for the consumer's producers, which have nothing to flush: each send awaits its acknowledgement."""
+_LETTER_SESSIONS = 4
+"""Database sessions of a consumer's work on dead letters, which takes none of those for events."""
 
 
 class Container(DeclarativeContainer):
@@ -200,6 +210,72 @@ class Container(DeclarativeContainer):
         audit_log=audit_log,
     )
 
+    # The consumer's work on dead letters, with clients of its own: it must not slow the work on events.
+    letter_engine = Resource(
+        disposed,
+        create_engine,
+        database,
+        application_name="user-events-dead-letters",
+        pool_size=_LETTER_SESSIONS,
+    )
+    letter_index = Singleton(PostgresDeadLetterIndex, letter_engine, topic)
+    letter_jobs = Singleton(PostgresReplayJobs, letter_engine, topic)
+    letter_store = Singleton(PostgresEventStore, letter_engine, event_types, settle=database.provided.limits.batch)
+    letter_group = Singleton(parameters.dead_letter_group, settings)
+    letter_source = Selector(
+        event_log,
+        kafka=Resource(
+            closed,
+            KafkaEventSource,
+            brokers,
+            topic=dlq_topic,
+            group=letter_group,
+            assignor=setting.kafka_assignor,
+            session_timeout=setting.kafka_session_timeout_seconds,
+        ),
+        postgres=Resource(closed, PostgresEventSource, letter_engine, dlq_topic, letter_group),
+    )
+    replay_producer = Resource(
+        opened,
+        Producer,
+        brokers,
+        max_record_bytes=largest_letter_bytes,
+        deadline=setting.publish_timeout_seconds,
+        drain_limit=_DLQ_DRAIN_SECONDS,
+    )
+    replay_publisher = Selector(
+        event_log,
+        kafka=Singleton(KafkaReplayPublisher, replay_producer, topic),
+        postgres=Resource(closed, PostgresReplayPublisher, letter_engine, topic),
+    )
+    replay_tools = Singleton(
+        Tools,
+        letter_jobs,
+        replay_publisher,
+        log_reader,
+        letter_store,
+        Singleton(replays.reader, decode),
+        group,
+    )
+    dead_letter_tasks = Singleton(
+        DeadLetterTasks,
+        Singleton(
+            IndexLetters,
+            letter_source,
+            letter_index,
+            Singleton(
+                LetterRecords,
+                Singleton(PostgresOversizeLetters, letter_engine),
+                Singleton(letters.reader, topic),
+                points_to=letters.points_to,
+            ),
+        ),
+        Singleton(ReplayWorker, replay_tools, new_id),
+        Singleton(AutoReplay, letter_index, letter_jobs, letter_store, pace.provided.backoff),
+        Singleton(ForgetLetters, letter_index, utc_now, Singleton(parameters.letter_retention, settings)),
+        replays_by_itself=setting.auto_replay,
+    )
+
     # Processes.
     steps = Selector(
         event_log,
@@ -220,7 +296,9 @@ class Container(DeclarativeContainer):
         program=Singleton(program.command, setting.data_dir),
     )
     watchdog = Singleton(ConsumerWatchdog, consumer_loop, source, consumer_readiness, setting.watchdog_seconds)
-    consumer = Singleton(Consumer, settings, consumer_loop, consumer_readiness, preparation, watchdog)
+    consumer = Singleton(
+        Consumer, settings, consumer_loop, dead_letter_tasks, consumer_readiness, preparation, watchdog
+    )
 
 
 @asynccontextmanager

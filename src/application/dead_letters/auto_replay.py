@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from time import monotonic
 
 from application.consume.pace import Backoff
@@ -51,8 +51,12 @@ class AutoReplay:
         await Repetition("replaying by itself", self._look, self._backoff).run(stop)
 
     async def _look(self) -> float:
-        if await self._is_good():
-            await self._replay_due()
+        due = await self._index.due(FailureKind.EXHAUSTED, MAX_REPLAYS, _MAX_LETTERS)
+        if not due:
+            # A probe writes to the database.
+            self._good_since = None
+        elif await self._is_good():
+            await self._replay(due)
         return _PROBE_SECONDS
 
     async def _is_good(self) -> bool:
@@ -67,9 +71,8 @@ class AutoReplay:
         self._good_since = now if good_since is None else good_since
         return now - self._good_since >= _GOOD_SECONDS
 
-    async def _replay_due(self) -> None:
-        due = await self._index.due(FailureKind.EXHAUSTED, MAX_REPLAYS, _MAX_LETTERS)
-        if not due or await self._is_at_work():
+    async def _replay(self, due: Sequence[str]) -> None:
+        if await self._is_at_work():
             return
         order = Order(Action.REPLAY, "the database takes events again", max_replays=MAX_REPLAYS)
         entry = NewEntry(WHO, order.action, {"ids": list(due)}, order.reason)

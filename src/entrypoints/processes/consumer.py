@@ -9,6 +9,7 @@ from entrypoints.config.settings import Settings
 from entrypoints.http.app import health_app
 from entrypoints.http.server.limits import ConnectionLimit, Limits
 from entrypoints.http.server.serve import listen, serve
+from entrypoints.processes.dead_letter_tasks import DeadLetterTasks
 from entrypoints.processes.health import Readiness
 from entrypoints.processes.lifecycle import run_together
 from entrypoints.processes.preparation import Preparation
@@ -21,10 +22,11 @@ _HEALTH_CONNECTIONS = 64
 
 @dataclass(frozen=True, slots=True)
 class Consumer:
-    """The consumer loop, its watchdog and the health server."""
+    """The consumer loop, its watchdog, the work on dead letters and the health server."""
 
     settings: Settings
     consumer_loop: ConsumerLoop
+    dead_letters: DeadLetterTasks
     readiness: Readiness
     preparation: Preparation
     watchdog: ConsumerWatchdog
@@ -45,4 +47,4 @@ class Consumer:
 
     async def _work(self, stop: asyncio.Event) -> None:
         await self.preparation.run(stop)
-        await self.consumer_loop.run(stop)
+        await run_together(stop, self.consumer_loop.run, self.dead_letters.run)

@@ -2,6 +2,7 @@
 
 import ssl
 from dataclasses import replace
+from datetime import timedelta
 
 from adapters.kafka.connection import Brokers
 from adapters.kafka.topic_settings import Topic
@@ -101,6 +102,17 @@ def dlq_limits(settings: Settings) -> DlqLimits:
 def log_retention_seconds(settings: Settings) -> float:
     """Return how long the embedded log keeps records that every group has read."""
     return settings.log_retention * _SECONDS_PER_HOUR
+
+
+def dead_letter_group(settings: Settings) -> str:
+    """Return the group that reads the DLQ for the index of dead letters."""
+    return f"{settings.kafka_consumer_group}.dead-letters"
+
+
+def letter_retention(settings: Settings) -> timedelta | None:
+    """Return how long the index keeps dead letters that have ended; None: for ever."""
+    days = settings.retain_dead_letters_days
+    return None if days is None else timedelta(days=days)
 
 
 def _kafka_tls(settings: Settings) -> ssl.SSLContext | None:
