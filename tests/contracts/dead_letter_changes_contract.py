@@ -179,7 +179,8 @@ class EditContract(IndexContract):
 
     async def test_letter_that_is_not_there_is_not_edited(self, letters: IndexUnderTest) -> None:
         """Nor is there an entry in the audit log."""
-        assert await letters.index().edit("0-1", b"edited", None, an_event(), EDIT) is None
+        for letter_id in ("0-1", "\0"):
+            assert await letters.index().edit(letter_id, b"edited", None, an_event(), EDIT) is None
         assert await entries(letters) == []
 
     async def test_only_dead_letters_are_edited(self, letters: IndexUnderTest, index: DeadLetterIndex) -> None:

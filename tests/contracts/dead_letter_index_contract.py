@@ -321,6 +321,16 @@ class ListContract(IndexContract):
         assert await ids(index, LetterFilter(ids=[])) == []
         assert await ids(index, LetterFilter(user_id="' OR TRUE --")) == []
 
+    @pytest.mark.parametrize("odd", ["\0", "0-1\0", "\ud800", ""])
+    async def test_text_that_nothing_can_hold_matches_nothing(self, index: DeadLetterIndex, odd: str) -> None:
+        """As a client may ask for."""
+        await index.note([a_letter(1)])
+        for wanted in (LetterFilter(user_id=odd), LetterFilter(kind=odd, fingerprint="f"), LetterFilter(ids=[odd])):
+            assert await ids(index, wanted) == []
+            assert (await index.preview(wanted, DISCARD)).count == 0
+        assert await ids(index, LetterFilter(ids=[odd, "0-1"])) == ["0-1"]
+        assert [each.letter.id for each in await index.get([odd, "0-1"])] == ["0-1"]
+
     async def test_times_are_inclusive_and_exclusive(self, index: DeadLetterIndex) -> None:
         """From `since` on, before `until`."""
         await index.note([a_letter(number) for number in range(5)])

@@ -11,6 +11,7 @@ import asyncpg
 import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from adapters.postgres.dead_letters.index.dead_letter_index import PostgresDeadLetterIndex
 from adapters.postgres.erasures import PostgresErasures
 from adapters.postgres.event_log.dead_letter_queue import PostgresDeadLetterQueue
 from adapters.postgres.event_log.event_publisher import PostgresEventPublisher
@@ -26,6 +27,7 @@ from domain.errors import Unavailable
 from tests.support.events import a_dead_letter, a_record, an_event, delivered
 from tests.support.framing import postgres_messages
 from tests.support.legacy_service import fetch
+from tests.support.letters import a_letter
 from tests.support.postgres import connect
 from tests.support.proxy import proxied
 from tests.support.standby import Replicated, replicated
@@ -64,6 +66,7 @@ USES: dict[str, Callable[[AsyncEngine], Awaitable[object]]] = {
     "event": lambda engine: PostgresEventStore(engine, settle=25.0).add(delivered(EVENT)),
     "canary": lambda engine: PostgresEventStore(engine, settle=25.0).probe(),
     "oversize letter": lambda engine: PostgresOversizeLetters(engine).keep(a_dead_letter(a_record(b"large"))),
+    "note": lambda engine: PostgresDeadLetterIndex(engine, "events").note([a_letter(1)]),
     "begin": lambda engine: PostgresPartitionStates(engine, "events", "group").begin({0: 7}),
     "halt": lambda engine: PostgresPartitionStates(engine, "events", "group").halt(0, Halt(HaltKind.GAP, 7, "gone")),
     "resume": lambda engine: PostgresPartitionStates(engine, "events", "group").resume(),

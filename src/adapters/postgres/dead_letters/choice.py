@@ -7,6 +7,8 @@ All conditions are about a row of `dead_letters AS letter`. Values are parameter
     await connection.exec_driver_sql(sql, parameters.values)
 """
 
+import re
+
 from application.dead_letters.letters import LetterFilter, LetterState
 from application.dead_letters.orders import Action, Order, Skipped
 from domain.dead_letter import FailureKind
@@ -14,6 +16,7 @@ from domain.dead_letter import FailureKind
 CONFLICTS_AGAIN = f"(letter.kind = '{FailureKind.CONFLICT}' AND letter.edits <= letter.failed_edit)"
 """Whether a letter conflicts again if it is replayed as it is, under its own event id."""
 
+_UNFIT = re.compile("[\0\ud800-\udfff]")
 _COLUMNS = ("kind", "fingerprint", "user_id", "event_type", "event_id", "error_class")
 
 
@@ -35,15 +38,22 @@ class Parameters:
         return tuple(self._values)
 
 
+def is_text(text: str) -> bool:
+    """Tell whether the database can hold a text; one with a NUL or a lone surrogate equals none that is there."""
+    return _UNFIT.search(text) is None
+
+
 def chosen(wanted: LetterFilter, parameters: Parameters) -> str:
     """Write the condition that a letter matches `wanted`."""
-    conditions = [
-        f"letter.{column} = {parameters.add(value)}"
-        for column in _COLUMNS
-        if (value := getattr(wanted, column)) is not None
-    ]
+    conditions = []
+    for column in _COLUMNS:
+        value = getattr(wanted, column)
+        if isinstance(value, str) and not is_text(value):
+            conditions.append("FALSE")
+        elif value is not None:
+            conditions.append(f"letter.{column} = {parameters.add(value)}")
     if wanted.ids is not None:
-        conditions.append(f"letter.id = ANY({parameters.add(list(wanted.ids))}::text[])")
+        conditions.append(f"letter.id = ANY({parameters.add([*filter(is_text, wanted.ids)])}::text[])")
     if wanted.state is not None:
         conditions.append(f"letter.state = {parameters.add(wanted.state.value)}")
     if wanted.since is not None:

@@ -1,6 +1,5 @@
 """What people change in the index, and what it forgets. Each function is a transaction under the index's lock."""
 
-from collections.abc import Sequence
 from datetime import datetime
 
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -40,17 +39,28 @@ SELECT count(*) FROM forgotten
 
 
 async def change(
-    connection: AsyncConnection, wanted: LetterFilter, order: Order, entry: NewEntry, topic: str
-) -> Sequence[str]:
-    """Discard or restore the letters concerned, and list them under an entry of the audit log; return their ids."""
+    connection: AsyncConnection,
+    wanted: LetterFilter,
+    order: Order,
+    entry: NewEntry,
+    *,
+    topic: str,
+    expected: int | None,
+) -> int:
+    """Discard or restore the letters concerned, and list them under an entry of the audit log; return how many.
+
+    Raises `CountChanged` where it is not `expected`; `topic` is the events' topic.
+    """
     parameters = Parameters()
     statement = _CONCERNED.format(condition=concerned(wanted, order, topic, parameters))
     letter_ids = [*(await connection.exec_driver_sql(statement, parameters.values)).scalars()]
+    if expected is not None and expected != len(letter_ids):
+        raise CountChanged(expected, len(letter_ids))
     made = await add_entry(connection, entry, {"letters": len(letter_ids)})
     state = LetterState.DISCARDED if order.action is Action.DISCARD else LetterState.DEAD
     await connection.exec_driver_sql(_LISTED, (letter_ids, made.id))
     await connection.exec_driver_sql(_CHANGE, (letter_ids, state.value, made.at))
-    return letter_ids
+    return len(letter_ids)
 
 
 async def edit(
@@ -73,9 +83,3 @@ async def edit(
 async def forget(connection: AsyncConnection, before: datetime) -> int:
     """Delete letters that were stored or discarded before a time, with their histories; return how many."""
     return int((await connection.exec_driver_sql(_FORGET, (before, _FORGET_LETTERS))).scalar_one())
-
-
-def require_count(expected: int | None, found: int) -> None:
-    """Raise `CountChanged` where another number is expected."""
-    if expected not in (None, found):
-        raise CountChanged(expected, found)

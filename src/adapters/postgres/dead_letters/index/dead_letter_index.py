@@ -6,7 +6,7 @@ from datetime import datetime
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from adapters.postgres.dead_letters.audit_log import add_entry
-from adapters.postgres.dead_letters.choice import Parameters, chosen, skipped
+from adapters.postgres.dead_letters.choice import Parameters, chosen, is_text, skipped
 from adapters.postgres.dead_letters.index import changes, noting, previewing, reading, rebuilding
 from adapters.postgres.dead_letters.locks import lock_index, lock_index_alone
 from adapters.postgres.sessions import transactions
@@ -76,7 +76,7 @@ class PostgresDeadLetterIndex:
     async def get(self, letter_ids: Sequence[str]) -> Sequence[LetterInFull]:
         async with transactions.reading(self._engine) as connection:
             await reading.see_one_moment(connection)
-            return await reading.found(connection, letter_ids)
+            return await reading.found(connection, [*filter(is_text, letter_ids)])
 
     async def preview(self, wanted: LetterFilter, order: Order) -> Preview:
         async with transactions.reading(self._engine) as connection:
@@ -85,13 +85,13 @@ class PostgresDeadLetterIndex:
     async def change(self, wanted: LetterFilter, order: Order, entry: NewEntry, expected: int | None) -> int:
         async with transactions.begin(self._engine) as connection:
             await lock_index(connection)
-            count = len(await changes.change(connection, wanted, order, entry, self._topic))
-            changes.require_count(expected, count)
-            return count
+            return await changes.change(connection, wanted, order, entry, topic=self._topic, expected=expected)
 
     async def edit(
         self, letter_id: str, value: bytes, key: bytes | None, event: UserEvent, entry: NewEntry
     ) -> Edit | None:
+        if not is_text(letter_id):
+            return None
         async with transactions.begin(self._engine) as connection:
             await lock_index(connection)
             return await changes.edit(connection, letter_id, value, key, event, entry=entry)

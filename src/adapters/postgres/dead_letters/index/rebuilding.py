@@ -15,12 +15,16 @@ _WAIT = f"SET LOCAL idle_in_transaction_session_timeout = '{_SILENCE}'"
 # A part at a time, so that no statement exceeds its limit; by keys, so that none passes over what is deleted already.
 _NEXT = "SELECT max(id) FROM (SELECT id FROM dead_letters WHERE id > $1 ORDER BY id LIMIT $2) AS part"
 _DELETE = "DELETE FROM dead_letters WHERE id > $1 AND id <= $2"
+_NEXT_FAILURE = """
+SELECT dlq_partition, dlq_offset FROM (
+    SELECT dlq_partition, dlq_offset FROM dead_letter_attempts WHERE (dlq_partition, dlq_offset) > ($1, $2)
+    ORDER BY dlq_partition, dlq_offset LIMIT $3
+) AS part
+ORDER BY dlq_partition DESC, dlq_offset DESC LIMIT 1
+"""
 _DELETE_FAILURES = """
-DELETE FROM dead_letter_attempts WHERE (dlq_partition, dlq_offset) IN (
-    SELECT dlq_partition, dlq_offset FROM dead_letter_attempts
-    WHERE (dlq_partition, dlq_offset) > ($1, $2) ORDER BY dlq_partition, dlq_offset LIMIT $3
-)
-RETURNING dlq_partition, dlq_offset
+DELETE FROM dead_letter_attempts
+WHERE (dlq_partition, dlq_offset) > ($1, $2) AND (dlq_partition, dlq_offset) <= ($3, $4)
 """
 # What was done last to a letter is what has the greatest number in the audit log: a replay has that of its job. A
 # letter that is back from it is dead, as the index shows already.
@@ -79,8 +83,9 @@ async def rebuild(connection: AsyncConnection, batches: AsyncIterable[Sequence[R
     await connection.exec_driver_sql(_WAIT)
     await _for_each_part(connection, _DELETE)
     place = (-2, 0)
-    while rows := (await connection.exec_driver_sql(_DELETE_FAILURES, (*place, _PART_LETTERS))).all():
-        place = max((row.dlq_partition, row.dlq_offset) for row in rows)
+    while (last := (await connection.exec_driver_sql(_NEXT_FAILURE, (*place, _PART_LETTERS))).first()) is not None:
+        await connection.exec_driver_sql(_DELETE_FAILURES, (*place, *last))
+        place = (last.dlq_partition, last.dlq_offset)
     async for batch in batches:
         await note(connection, batch)
     await _for_each_part(connection, _STATES, _REPLAYS, _EDITS)
