@@ -183,6 +183,9 @@ dead_letters = Table(
     Index("dead_letters_failed_at_id_idx", "failed_at", "id"),
     Index("dead_letters_fingerprint_failed_at_idx", "fingerprint", "failed_at"),
     Index("dead_letters_user_id_failed_at_idx", "user_id", "failed_at"),
+    Index("dead_letters_state_failed_at_id_idx", "state", "failed_at", "id"),
+    Index("dead_letters_kind_failed_at_id_idx", "kind", "failed_at", "id"),
+    Index("dead_letters_error_class_failed_at_id_idx", "error_class", "failed_at", "id"),
     Index("dead_letters_event_id_idx", "event_id"),
 )
 

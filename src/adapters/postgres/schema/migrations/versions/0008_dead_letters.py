@@ -47,6 +47,9 @@ def _index() -> None:
     op.execute("CREATE INDEX dead_letters_failed_at_id_idx ON dead_letters (failed_at, id)")
     op.execute("CREATE INDEX dead_letters_fingerprint_failed_at_idx ON dead_letters (fingerprint, failed_at)")
     op.execute("CREATE INDEX dead_letters_user_id_failed_at_idx ON dead_letters (user_id, failed_at)")
+    # What is rare is found as quickly as what is not.
+    for column in ("state", "kind", "error_class"):
+        op.execute(f"CREATE INDEX dead_letters_{column}_failed_at_id_idx ON dead_letters ({column}, failed_at, id)")
     op.execute("CREATE INDEX dead_letters_event_id_idx ON dead_letters (event_id)")
     op.execute("""
         CREATE TABLE dead_letter_attempts (
