@@ -76,6 +76,9 @@ async def test_index_of_an_earlier_release_makes_room_for_ours(empty_database: D
         ALTER TABLE events ADD PRIMARY KEY (id);
         CREATE INDEX events_created_at_id_idx ON events (created_at, id);
         CREATE INDEX events_user_id_created_at_id_idx ON events (user_id, created_at, id);
+        DROP TABLE dead_letter_job_items, dead_letter_jobs, dead_letter_edits, audit_log_letters, audit_log;
+        DROP TABLE dead_letter_attempts, dead_letters;
+        DROP FUNCTION audit_log_is_append_only;
         UPDATE user_events_version SET version_num = '0005'
         """,
     )
