@@ -37,7 +37,8 @@ from tests.contracts.dead_letter_changes_contract import (
     PreviewContract,
     RebuildContract,
 )
-from tests.contracts.dead_letter_index_contract import IndexUnderTest, ListContract, NoteContract
+from tests.contracts.dead_letter_index_contract import ListContract, NoteContract
+from tests.contracts.dead_letter_outcomes_contract import IndexWithJobs, OutcomesContract
 from tests.contracts.dead_letters_contract import DeadLettersContract
 from tests.contracts.erasures_contract import ErasuresContract, ErasuresUnderTest
 from tests.contracts.group_contract import GroupContract
@@ -60,6 +61,7 @@ from tests.contracts.states_contract import (
 )
 from tests.contracts.store_contract import AddContract, StoreUnderTest
 from tests.support.listeners import Witness
+from tests.support.waiting import PATIENCE
 
 
 class MemoryLogUnderTest:
@@ -158,13 +160,17 @@ class MemoryStatesUnderTest:
 
 
 class MemoryIndexUnderTest:
-    """An index in memory."""
+    """An index in memory, with its jobs."""
 
     def __init__(self) -> None:
         self._letters = MemoryLetters()
+        self._jobs = MemoryReplayJobs(self._letters, "events", lease=PATIENCE)
 
     def index(self) -> MemoryDeadLetterIndex:
         return MemoryDeadLetterIndex(self._letters, "events")
+
+    def jobs(self) -> MemoryReplayJobs:
+        return self._jobs
 
     def audit_log(self) -> MemoryAuditLog:
         return MemoryAuditLog(self._letters)
@@ -190,7 +196,7 @@ class _OnMemoryStates:
 
 class _OnMemoryIndex:
     @pytest.fixture
-    def letters(self) -> IndexUnderTest:
+    def letters(self) -> IndexWithJobs:
         return MemoryIndexUnderTest()
 
 
@@ -339,3 +345,7 @@ class TestMemoryEnd(_OnMemoryJobs, EndContract):
 
 class TestMemoryChange(_OnMemoryJobs, JobChangeContract):
     """`MemoryReplayJobs`, discarded and restored."""
+
+
+class TestMemoryIndexOutcomes(_OnMemoryIndex, OutcomesContract):
+    """`MemoryDeadLetterIndex`, beside `MemoryReplayJobs`."""

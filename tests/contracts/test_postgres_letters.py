@@ -5,6 +5,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from adapters.postgres.dead_letters.audit_log import PostgresAuditLog
 from adapters.postgres.dead_letters.index.dead_letter_index import PostgresDeadLetterIndex
+from adapters.postgres.dead_letters.jobs import PostgresReplayJobs
 from tests.contracts.dead_letter_changes_contract import (
     ChangeContract,
     DueContract,
@@ -13,7 +14,9 @@ from tests.contracts.dead_letter_changes_contract import (
     PreviewContract,
     RebuildContract,
 )
-from tests.contracts.dead_letter_index_contract import IndexUnderTest, ListContract, NoteContract
+from tests.contracts.dead_letter_index_contract import ListContract, NoteContract
+from tests.contracts.dead_letter_outcomes_contract import IndexWithJobs, OutcomesContract
+from tests.support.waiting import PATIENCE
 
 
 class PostgresIndexUnderTest:
@@ -25,13 +28,16 @@ class PostgresIndexUnderTest:
     def index(self) -> PostgresDeadLetterIndex:
         return PostgresDeadLetterIndex(self._engine, "events")
 
+    def jobs(self) -> PostgresReplayJobs:
+        return PostgresReplayJobs(self._engine, "events", lease=PATIENCE)
+
     def audit_log(self) -> PostgresAuditLog:
         return PostgresAuditLog(self._engine)
 
 
 class _OnPostgres:
     @pytest.fixture
-    def letters(self, engine: AsyncEngine) -> IndexUnderTest:
+    def letters(self, engine: AsyncEngine) -> IndexWithJobs:
         return PostgresIndexUnderTest(engine)
 
 
@@ -65,3 +71,7 @@ class TestPostgresIndexForget(_OnPostgres, ForgetContract):
 
 class TestPostgresIndexRebuild(_OnPostgres, RebuildContract):
     """`PostgresDeadLetterIndex`, rebuilt."""
+
+
+class TestPostgresIndexOutcomes(_OnPostgres, OutcomesContract):
+    """`PostgresDeadLetterIndex`, beside `PostgresReplayJobs`."""
