@@ -1,12 +1,11 @@
 """Dead letters in memory, for the commands that look into them and change them."""
 
 import asyncio
+from collections import Counter
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import replace
 from datetime import timedelta
-from typing import cast
-from uuid import UUID, uuid4
+from uuid import UUID
 
 from adapters.memory import (
     MemoryAuditLog,
@@ -16,21 +15,22 @@ from adapters.memory import (
     MemoryLog,
     MemoryLogReader,
     MemoryOversizeLetters,
+    MemoryReplayJobs,
 )
 from adapters.memory.dead_letter_index import note
 from adapters.memory.letters import MemoryLetters
+from adapters.memory.replay_jobs import JobRow
 from adapters.records import codec
 from adapters.records import letters as letter_codec
 from application.dead_letters.browse_letters import BrowseLetters
 from application.dead_letters.change_letters import ChangeLetters
 from application.dead_letters.control_jobs import ControlJobs
 from application.dead_letters.edit_letter import EditLetter
-from application.dead_letters.jobs import ItemState, Job, JobCommand, JobInFull, JobState, NotPossible
+from application.dead_letters.jobs import ItemState, JobState
 from application.dead_letters.letter_records import LetterRecords
-from application.dead_letters.letters import Headers, LetterFilter, LetterOrigin, LetterState, ReadLetter
-from application.dead_letters.orders import AuditEntry, CountChanged, NewEntry, Order
+from application.dead_letters.letters import Headers, LetterOrigin, LetterState, ReadLetter
+from application.dead_letters.orders import AuditEntry
 from application.dead_letters.rebuild_index import RebuildIndex
-from application.ports import ReplayJobs
 from entrypoints.config.settings import Settings
 from entrypoints.processes.dead_letters import DeadLetterTools
 from tests.support.events import NOON, RULES, a_dead_letter, a_record
@@ -81,17 +81,17 @@ class LetterWorld:
     def __init__(self) -> None:
         self.tables = MemoryLetters()
         self.index = MemoryDeadLetterIndex(self.tables, "events")
-        self.jobs: dict[UUID, JobInFull] = {}
+        self._replay_jobs = MemoryReplayJobs(self.tables, "events")
         self.store = MemoryEventStore(lambda: NOON)
         self.log = MemoryLog(partitions=1)
         self.log.make("dlq")
         records = LetterRecords(MemoryOversizeLetters(), letter_codec.reader("events"), letter_codec.points_to)
-        jobs, parse = cast("ReplayJobs", _Jobs(self)), codec.parser(RULES)
+        parse = codec.parser(RULES)
         self.tools = DeadLetterTools(
             BrowseLetters(self.index, self.store, parse),
-            ChangeLetters(self.index, jobs),
+            ChangeLetters(self.index, self._replay_jobs),
             EditLetter(self.index, parse),
-            ControlJobs(jobs),
+            ControlJobs(self._replay_jobs),
             RebuildIndex(MemoryLogReader(self.log, "dlq"), records, self.index),
             MemoryAuditLog(self.tables),
         )
@@ -133,53 +133,18 @@ class LetterWorld:
         self.tables.rows[letter_id].state = state
 
     def end_job(self, job_id: UUID, state: JobState, counts: Mapping[ItemState, int], why: str | None = None) -> None:
-        """End a job as a worker would."""
-        found = self.jobs[job_id]
-        ended = replace(found.job, state=state, counts=counts, why=why, ended_at=NOON, started_at=NOON, rate=12.5)
-        self.jobs[job_id] = replace(found, job=ended)
+        """Change a job and so many of its letters as a worker would; `why` is the cause of each failure, too."""
+        row = self.jobs[job_id]
+        row.state, row.why, row.started_at, row.ended_at = state, why, NOON, NOON
+        for item, outcome in zip(row.items, Counter(counts).elements(), strict=True):
+            item.state, item.why = outcome, why
+
+    @property
+    def jobs(self) -> Mapping[UUID, JobRow]:
+        """All jobs, oldest first."""
+        return self._replay_jobs.rows
 
     @property
     def entries(self) -> Sequence[AuditEntry]:
         """The audit log, oldest entry first."""
         return self.tables.audit_log
-
-
-class _Jobs:
-    """`ReplayJobs` as far as people use them."""
-
-    def __init__(self, world: LetterWorld) -> None:
-        self._world = world
-
-    async def create(self, wanted: LetterFilter, order: Order, entry: NewEntry, expected: int | None) -> Job:
-        preview = await self._world.index.preview(wanted, order)
-        if expected is not None and expected != preview.count:
-            raise CountChanged(expected, preview.count)
-        counts = {ItemState.WAITING: preview.count}
-        made = (JobState.RUNNING, None, preview.count, counts, NOON, None, None, None)
-        job = Job(uuid4(), order, entry.wanted, entry.who, *made)
-        self._world.jobs[job.id] = JobInFull(job, [], [])
-        self._world.tables.record(entry, {"letters": preview.count})
-        return job
-
-    async def newest(self, limit: int, before: UUID | None = None) -> Sequence[Job]:
-        assert before is None
-        return [found.job for found in reversed(self._world.jobs.values())][:limit]
-
-    async def get(self, job_id: UUID) -> JobInFull | None:
-        return self._world.jobs.get(job_id)
-
-    async def control(self, job_id: UUID, command: JobCommand, entry: NewEntry) -> Job | None:
-        found = self._world.jobs.get(job_id)
-        if found is None:
-            return None
-        if found.job.ended_at is not None:
-            raise NotPossible("the job has ended")
-        states = {
-            JobCommand.PAUSE: JobState.PAUSED,
-            JobCommand.RESUME: JobState.RUNNING,
-            JobCommand.CANCEL: JobState.CANCELLED,
-        }
-        job = replace(found.job, state=states[command])
-        self._world.jobs[job_id] = replace(found, job=job)
-        self._world.tables.record(entry, {"jobs": 1})
-        return job

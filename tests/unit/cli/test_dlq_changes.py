@@ -117,7 +117,7 @@ def test_replay_makes_a_job_of_its_terms(letters: LetterWorld) -> None:
     terms = ["--canary", "2", "--rate", "50", "--max-replays", "3", "--new-event-id"]
     result = run("dlq", "replay", "--all", *terms, *SCRIPT, "--json")
     assert result.exit_code == 0
-    job = letters.jobs[job_of(letters)].job
+    job = letters.jobs[job_of(letters)]
     assert job.order == Order(Action.REPLAY, "mended", 3, new_event_id=True, canary=2, rate_per_second=50.0)
     printed = json.loads(result.stdout)
     assert (printed["job"]["id"], printed["job"]["letters"]) == (str(job.id), 3)
