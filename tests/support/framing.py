@@ -31,7 +31,7 @@ _NEGOTIATIONS: Final = {80877103, 80877104}
 
 
 async def kafka_requests(reader: asyncio.StreamReader) -> AsyncIterator[Request]:
-    """Name requests as Kafka's protocol does; kinds that no test uses are "other", those of dead letters' group "index"."""
+    """Name requests as Kafka's protocol does; unused kinds are "other", those of the index's group "index"."""
     while True:
         length = await reader.readexactly(4)
         body = await reader.readexactly(int.from_bytes(length))
