@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable
 from datetime import UTC, datetime
+from itertools import chain
 from uuid import UUID
 
 from adapters.records import codec, dlq_headers
@@ -84,8 +85,9 @@ def points_to(record: Record) -> int | LetterOrigin | None:
 
 def _family(told: HeaderValues) -> Family | None:
     """Find out who wrote a dead letter; one that only tells its error has lost its origin, or never had one."""
-    names = [family for family in FAMILIES if family.place(told) is not None]
-    return next(iter([*names, *(family for family in FAMILIES if family.error_class(told) is not None)]), None)
+    with_origin = (family for family in FAMILIES if family.place(told) is not None)
+    with_error = (family for family in FAMILIES if family.error_class(told) is not None)
+    return next(chain(with_origin, with_error), None)
 
 
 def _origin(record: Record, told: HeaderValues, family: Family | None) -> LetterOrigin | None:
