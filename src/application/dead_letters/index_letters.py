@@ -11,7 +11,7 @@ from time import monotonic
 from application.consume.pace import Backoff
 from application.dead_letters.letter_records import LetterRecords
 from application.ports import DeadLetterIndex, EventSource, StaleGeneration
-from application.stopping import pause
+from application.stopping import finishing, pause
 from domain.dead_letter import Record
 from domain.errors import Unavailable
 
@@ -20,6 +20,8 @@ logger = logging.getLogger(__name__)
 _POLL_RECORDS = 2_000
 _POLL_SECONDS = 0.5
 """Bounds how late a stop is noticed."""
+_FINISH_SECONDS = 10.0
+"""How long what is in flight may go on after a stop; what is abandoned is read again."""
 _KEPT_SECONDS = 10.0
 """How often to look for letters of which the DLQ knows nothing."""
 _KEPT_ROUNDS = 6
@@ -57,6 +59,27 @@ class IndexLetters:
 
     async def run(self, stop: asyncio.Event) -> None:
         """Work until `stop`; an outage is waited for. Raises `WrongDeployment`, and may be run again after that."""
+        try:
+            async with finishing(stop, _FINISH_SECONDS) as limit:
+                await self._run(stop)
+        except TimeoutError:
+            if not limit.expired():
+                raise
+            logger.warning("shutdown timeout: abandoning dead letters", extra={"seconds": _FINISH_SECONDS})
+
+    async def on_assigned(self, positions: Mapping[int, int]) -> None:
+        self._assigned |= positions.keys()
+
+    async def on_revoked(self, partitions: Collection[int]) -> None:
+        await self.on_lost(partitions)
+
+    async def on_lost(self, partitions: Collection[int]) -> None:
+        self._assigned -= {*partitions}
+        for partition in partitions:
+            self._polled.pop(partition, None)
+            self._noted.pop(partition, None)
+
+    async def _run(self, stop: asyncio.Event) -> None:
         failures = 0
         while not stop.is_set():
             try:
@@ -71,18 +94,6 @@ class IndexLetters:
             if self._trouble is not None:
                 logger.info("indexing dead letters again", extra={"failures": failures})
             self._trouble, failures = None, 0
-
-    async def on_assigned(self, positions: Mapping[int, int]) -> None:
-        self._assigned |= positions.keys()
-
-    async def on_revoked(self, partitions: Collection[int]) -> None:
-        await self.on_lost(partitions)
-
-    async def on_lost(self, partitions: Collection[int]) -> None:
-        self._assigned -= {*partitions}
-        for partition in partitions:
-            self._polled.pop(partition, None)
-            self._noted.pop(partition, None)
 
     async def _turn(self) -> None:
         await self._poll()
