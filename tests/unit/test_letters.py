@@ -10,6 +10,7 @@ from msgspec import structs
 from adapters.records import codec, dlq_headers, letters
 from adapters.records.codec import Headers
 from adapters.records.log_record import LogRecord
+from adapters.records.peeking import peek
 from application.dead_letters.letters import LetterOrigin, ReadLetter
 from domain.dead_letter import DeadLetter, Failure, FailureKind
 from tests.support.events import NOON, a_dead_letter, a_record, an_event
@@ -268,4 +269,4 @@ def test_what_names_an_event_is_peeked_out_of_any_value(
     value: bytes | None, expected: tuple[UUID | None, str | None, str | None]
 ) -> None:
     """Each by itself, where it can be read."""
-    assert tuple(codec.peek(value)) == expected
+    assert structs.astuple(peek(value)) == expected

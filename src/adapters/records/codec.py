@@ -1,9 +1,12 @@
-"""UserEvent ⇄ record: the only file that knows the keys and headers of records; for dead letters see `dlq_headers`."""
+"""UserEvent ⇄ record: the only file that knows the keys and headers of records.
+
+But for what dead letters add: see `dlq_headers` and `peeking`.
+"""
 
 from base64 import b64decode, b64encode
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import NamedTuple
+from typing import NamedTuple, NoReturn, Protocol, TypeVar
 from uuid import UUID
 
 import msgspec
@@ -11,7 +14,7 @@ import msgspec
 from adapters.records.json_members import with_member
 from domain.dead_letter import MAX_REASON_CHARS, Failure, FailureKind, Record
 from domain.event import UserEvent
-from domain.validation import EventRules, Invalid, Problem, parse_id
+from domain.validation import EventRules, Invalid, Problem
 
 Headers = Sequence[tuple[str, bytes | None]]
 
@@ -19,6 +22,7 @@ _CONTENT_TYPE = ("content-type", b"application/json")
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _NO_TIMESTAMP = -1
+_RefusedT = TypeVar("_RefusedT")
 _ABSENT = msgspec.Raw(b"null")
 
 
@@ -50,28 +54,30 @@ class _Record(msgspec.Struct):
     payload: msgspec.Raw
 
 
-class _Named(msgspec.Struct, gc=False):
-    """What names an event, where it is of the right types."""
+class _Readable(Protocol):
+    """As much of a record as its event follows from."""
 
-    eventId: UUID | None = None
-    userId: str | None = None
-    eventType: str | None = None
-
-
-class Peeked(NamedTuple):
-    """What a value says of its event; None where it says nothing that can be read."""
-
-    event_id: UUID | None
-    user_id: str | None
-    event_type: str | None
+    @property
+    def value(self) -> bytes | None: ...
+    @property
+    def timestamp(self) -> int: ...
 
 
-_NOTHING = Peeked(None, None, None)
-_UNDECODABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+class _Value(NamedTuple):
+    """A value without a record."""
+
+    value: bytes
+    timestamp: int = _NO_TIMESTAMP
+
+
+class _NoValue(Exception):
+    """The record has none."""
+
+
+UNDECODABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 _typed = msgspec.json.Decoder(_Typed)
 _loose = msgspec.json.Decoder(_Loose)
-_named = msgspec.json.Decoder(_Named)
 _encoder = msgspec.json.Encoder()
 
 
@@ -98,23 +104,7 @@ def decoder(rules: EventRules) -> Callable[[Record], UserEvent | Failure]:
     the legacy service were: an absent or null payload is `{}`, an absent or null timestamp is the record's own (None
     where that is none either), unknown keys are ignored.
     """
-    read = _reader(rules)
-
-    def decode(record: Record) -> UserEvent | Failure:
-        value = record.value
-        if value is None:
-            return Failure(FailureKind.UNDECODABLE, "the record has no value", "Undecodable")
-        try:
-            return read(value, record.timestamp)
-        except Invalid as invalid:
-            # Names of members may be long, and many records wait together.
-            return Failure(FailureKind.INVALID, str(invalid)[:MAX_REASON_CHARS], type(invalid).__name__)
-        except _UNDECODABLE as error:
-            return Failure(FailureKind.UNDECODABLE, f"the value {_undecodable(error)}", type(error).__name__)
-        except Exception as error:  # noqa: BLE001 - a bug meets an input: the input is kept, and others go on
-            return Failure(FailureKind.UNEXPECTED, "the record could not be read", type(error).__name__)
-
-    return decode
+    return _decoder(rules, _failure)
 
 
 def parser(rules: EventRules) -> Callable[[bytes], UserEvent]:
@@ -122,34 +112,50 @@ def parser(rules: EventRules) -> Callable[[bytes], UserEvent]:
 
     It raises `Invalid` with every problem; the field `value` is the value as a whole.
     """
-    read = _reader(rules)
-
-    def parse(value: bytes) -> UserEvent:
-        try:
-            return read(value, _NO_TIMESTAMP)
-        except _UNDECODABLE as error:
-            raise Invalid(Problem("value", _undecodable(error))) from None
-
-    return parse
+    decode: Callable[[_Readable], UserEvent] = _decoder(rules, _raise)
+    return lambda value: decode(_Value(value))
 
 
-def _reader(rules: EventRules) -> Callable[[bytes, int], UserEvent]:
-    """Make the function that reads a value, and knows the milliseconds of its record."""
+def _decoder(
+    rules: EventRules, refuse: Callable[[Exception], _RefusedT]
+) -> Callable[[_Readable], UserEvent | _RefusedT]:
     validate = rules.validate
 
-    def read(value: bytes, milliseconds: int) -> UserEvent:
+    def decode(record: _Readable) -> UserEvent | _RefusedT:
+        value = record.value
+        if value is None:
+            return refuse(_NoValue())
         fields: _Typed | _Loose
         try:
-            fields = _typed.decode(value)
-        except msgspec.ValidationError:
-            fields = _loose.decode(value)
-        payload = bytes(fields.payload)
-        timestamp = from_milliseconds(milliseconds) if fields.timestamp is None else fields.timestamp
-        return validate(
-            fields.eventId, fields.userId, fields.eventType, timestamp, b"{}" if payload == b"null" else payload
-        )
+            try:
+                fields = _typed.decode(value)
+            except msgspec.ValidationError:
+                fields = _loose.decode(value)
+            payload = bytes(fields.payload)
+            timestamp = from_milliseconds(record.timestamp) if fields.timestamp is None else fields.timestamp
+            return validate(
+                fields.eventId, fields.userId, fields.eventType, timestamp, b"{}" if payload == b"null" else payload
+            )
+        except Exception as error:  # noqa: BLE001 - a bug meets an input: the input is kept, and others go on
+            return refuse(error)
 
-    return read
+    return decode
+
+
+def _failure(error: Exception) -> Failure:
+    name = type(error).__name__
+    if isinstance(error, Invalid):
+        # Names of members may be long, and many records wait together.
+        return Failure(FailureKind.INVALID, str(error)[:MAX_REASON_CHARS], name)
+    if isinstance(error, _NoValue):
+        return Failure(FailureKind.UNDECODABLE, "the record has no value", "Undecodable")
+    if isinstance(error, UNDECODABLE):
+        return Failure(FailureKind.UNDECODABLE, f"the value {_undecodable(error)}", name)
+    return Failure(FailureKind.UNEXPECTED, "the record could not be read", name)
+
+
+def _raise(error: Exception) -> NoReturn:
+    raise Invalid(Problem("value", _undecodable(error))) if isinstance(error, UNDECODABLE) else error
 
 
 def _undecodable(error: Exception) -> str:
@@ -162,39 +168,13 @@ def _undecodable(error: Exception) -> str:
     return f"is not JSON: {error}"
 
 
-def peek(value: bytes | None) -> Peeked:
-    """Read what can be read of a value that may hold anything, without a look at the rules; never raises."""
-    if value is None:
-        return _NOTHING
-    try:
-        try:
-            fields = _named.decode(value)
-        except msgspec.ValidationError:
-            loose = _loose.decode(value)
-            return Peeked(_id(loose.eventId), _text(loose.userId), _text(loose.eventType))
-    except _UNDECODABLE:
-        return _NOTHING
-    return Peeked(fields.eventId, fields.userId, fields.eventType)
-
-
 def with_event_id(value: bytes, event_id: UUID) -> bytes:
     """Give an event's value another id; its other bytes stay. What is no JSON object stays as it is."""
     try:
         _loose.decode(value)
-    except _UNDECODABLE:
+    except UNDECODABLE:
         return value
     return with_member(value, "eventId", _encoder.encode(event_id))
-
-
-def _id(value: object) -> UUID | None:
-    try:
-        return parse_id(value)
-    except ValueError:
-        return None
-
-
-def _text(value: object) -> str | None:
-    return value if isinstance(value, str) else None
 
 
 def render_time(moment: datetime) -> str:

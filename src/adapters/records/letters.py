@@ -8,6 +8,7 @@ from uuid import UUID
 
 from adapters.records import codec, dlq_headers
 from adapters.records.dlq_families import FAMILIES, MAX_INT32, MAX_INT64, OURS, PREFIXES, Family, HeaderValues, number
+from adapters.records.peeking import peek
 from application.dead_letters.letters import UNKNOWN, LetterOrigin, ReadLetter
 from domain.dead_letter import FailureKind, Record
 from domain.fingerprint import MAX_CLASS_CHARS, MAX_MESSAGE_CHARS, fingerprint, sqlstate
@@ -38,7 +39,7 @@ def read(record: Record, topic: str, whole: Record | None = None) -> ReadLetter:
     origin = _origin(record, told, family)
     letter_id, replays, origin = _identity(record, told, origin, topic)
     content = whole if whole is not None and _is_whole(told, whole) else record
-    peeked = codec.peek(content.value)
+    peeked = peek(content.value)
     message = _text(None if family is None else family.message(told), MAX_MESSAGE_CHARS)
     error_class = _text(None if family is None else family.error_class(told), MAX_CLASS_CHARS)
     if error_class is not None and family is not OURS:

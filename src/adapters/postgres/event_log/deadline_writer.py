@@ -37,22 +37,20 @@ class DeadlineWriter(LogWriter):
     async def send(self, records: Sequence[NewRecord]) -> list[Receipt | Rejected | Unavailable]:
         """Append records; answer one outcome each, in order."""
         fits = [len(each.key or b"") + len(each.value or b"") <= self._max_record_bytes for each in records]
-        outcomes = iter(await self._send([*compress(records, fits)]))
-        too_large = Rejected(f"the record is larger than {self._max_record_bytes} bytes")
-        return [next(outcomes) if fit else too_large for fit in fits]
-
-    async def _send(self, records: Sequence[NewRecord]) -> Sequence[Receipt | Unavailable]:
-        if not records:
-            return []
+        fitting = [*compress(records, fits)]
+        outcomes: Sequence[Receipt | Unavailable]
         try:
             async with asyncio.timeout(self._deadline):
                 await self._wait_for_topic()
-                return await self.append(records)
+                outcomes = await self.append(fitting)
         except Unavailable as unavailable:
-            return [unavailable] * len(records)
+            outcomes = [unavailable] * len(fitting)
         except TimeoutError:
             cause = self._missing or f"event log: no acknowledgement within {self._deadline:g} s"
-            return [Unavailable(cause)] * len(records)
+            outcomes = [Unavailable(cause)] * len(fitting)
+        following = iter(outcomes)
+        too_large = Rejected(f"the record is larger than {self._max_record_bytes} bytes")
+        return [next(following) if fit else too_large for fit in fits]
 
     async def _wait_for_topic(self) -> None:
         """In the first second of a process, the database or the topic may still be missing."""
