@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterator
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from typing import NamedTuple
 
 MAX_DIFFERENCES = 100
@@ -30,7 +30,7 @@ def differences(before: object, after: object) -> list[Difference]:
 
 def parse_json(text: str | bytes) -> object:
     """Parse JSON with numbers that keep their digits. Raises `ValueError`, or `RecursionError` where it is too deep."""
-    return json.loads(text, parse_float=Decimal, parse_int=Decimal)
+    return json.loads(text, parse_float=_decimal, parse_int=_decimal, parse_constant=_no_constant)
 
 
 def _differences(pointer: str, before: object, after: object) -> Iterator[Difference]:
@@ -47,7 +47,20 @@ def _text(value: object) -> str | None:
 
 
 def _number(value: object) -> object:
-    # A `Decimal` as the digits that it has.
+    # A `Decimal` as the digits that it has: as text where no number of Python prints them.
     assert isinstance(value, Decimal)
     is_whole = value == value.to_integral_value() and value.adjusted() < _MAX_DIGITS
-    return int(value) if is_whole else float(value)
+    number = int(value) if is_whole else float(value)
+    return number if is_whole or Decimal(repr(number)) == value else str(value)
+
+
+def _decimal(digits: str) -> Decimal:
+    try:
+        return Decimal(digits)
+    except InvalidOperation:
+        raise ValueError(f"the exponent of {digits[:_MAX_DIGITS]} is too large") from None
+
+
+def _no_constant(name: str) -> object:
+    # Python reads them; JSON has none.
+    raise ValueError(f"{name} is no JSON")

@@ -57,6 +57,12 @@ def check_payload(payload: bytes) -> bytes:
     return payload
 
 
+def depth(text: bytes) -> int:
+    """Tell how deep a JSON text is nested."""
+    tokens = _tokens(text.replace(b"\\\\", b""))
+    return _depth(tokens) if _opening_brackets(tokens) else 0
+
+
 def printed_bytes(payload: bytes) -> int:
     """Tell how many bytes `jsonb` prints at most for a payload whose numbers are within `MAX_DIGITS`.
 

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from application.dead_letters.letters import (
     Letter,
@@ -11,6 +12,7 @@ from application.dead_letters.letters import (
     LetterInFull,
     LetterPage,
 )
+from application.event_loop import in_thread
 from application.listing import StoredEvent
 from application.ports import DeadLetterIndex, EventStore
 from domain.dead_letter import FailureKind
@@ -25,10 +27,13 @@ _EXPORT_CHUNK_BYTES = 8 * 1024 * 1024
 
 @dataclass(frozen=True, slots=True)
 class Conflict:
-    """The event whose row has the letter's event id, and in which fields the letter differs from it."""
+    """The event whose row has the letter's event id, and in which fields the letter differs from it.
+
+    `differences` is None where the letter's present value holds no event.
+    """
 
     stored: StoredEvent
-    differences: Sequence[Difference]
+    differences: Sequence[Difference] | None
 
 
 class BrowseLetters:
@@ -60,11 +65,13 @@ class BrowseLetters:
         stored = await self._store.get(found.letter.event_id)
         if stored is None:
             return None
+        return Conflict(stored, await in_thread(partial(self._differences, stored), value))
+
+    def _differences(self, stored: StoredEvent, value: bytes) -> Sequence[Difference] | None:
         try:
-            event = self._parse(value)
-        except Invalid:
-            return Conflict(stored, ())
-        return Conflict(stored, differences(_fields(stored), _fields(event)))
+            return differences(_fields(stored), _fields(self._parse(value)))
+        except (Invalid, ValueError, RecursionError):
+            return None
 
     async def export(self, wanted: LetterFilter) -> AsyncIterator[Sequence[LetterInFull]]:
         """Read all chosen letters in full, newest first, some at a time."""

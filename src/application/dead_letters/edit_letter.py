@@ -2,9 +2,11 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from application.dead_letters.letters import Edit
 from application.dead_letters.orders import NewEntry
+from application.event_loop import in_thread
 from application.ports import DeadLetterIndex
 from domain.differences import Difference, differences, parse_json
 from domain.event import UserEvent
@@ -36,18 +38,18 @@ class EditLetter:
         Its key stays, unless the event becomes another user's. Raises `Invalid` with all that is wrong with `value`,
         and `NotEditable` where the letter is not dead.
         """
-        event = self._parse(value)
         found = next(iter(await self._index.get([letter_id])), None)
         if found is None:
             return None
+        event = await in_thread(self._parse, value)
         key = found.key if found.letter.user_id == event.user_id else event.user_id.encode()
         entry = NewEntry(who, "edit", {"ids": [letter_id]}, reason)
         edit = await self._index.edit(letter_id, value, key, event, entry)
-        return None if edit is None else Edited(edit, changes(found.present_value, value))
+        return None if edit is None else Edited(edit, await in_thread(partial(changes, found.present_value), value))
 
 
 def changes(before: bytes | None, after: bytes) -> Sequence[Difference] | None:
-    """Tell in which places two values of records differ; None where one of them is no JSON."""
+    """Tell in which places a value differs from the one before it; None where one of them is no JSON."""
     try:
         return differences(parse_json(before or b""), parse_json(after))
     except (ValueError, RecursionError):
