@@ -22,7 +22,7 @@ class Prefix:
         if not self._trusted:
             return self._root_path
         stated = b",".join(value for name, value in scope["headers"] if name == _HEADER)
-        if not stated or not self._is_trusted(scope):
+        if not stated or not self.is_from_proxy(scope):
             return self._root_path
         # Each proxy in a chain appends the prefix that it removes, the outermost first.
         path = "".join(part.strip().rstrip("/") for part in stated.decode("latin-1").split(","))
@@ -31,15 +31,18 @@ class Prefix:
         except ValueError:
             return self._root_path
 
-    def _is_trusted(self, scope: Scope) -> bool:
-        client = scope.get("client")
-        try:
-            peer = ip_address(client[0] if client else "")
-        except ValueError:
-            return False
-        return any(_plain(peer) in network for network in self._trusted)
+    def is_from_proxy(self, scope: Scope) -> bool:
+        """Return whether a trusted proxy sent the request."""
+        peer = peer_of(scope)
+        return peer is not None and any(peer in network for network in self._trusted)
 
 
-def _plain(address: IPv4Address | IPv6Address) -> IPv4Address | IPv6Address:
-    """Return the IPv4 address of a peer that an IPv6 socket shows as IPv4-mapped."""
-    return getattr(address, "ipv4_mapped", None) or address
+def peer_of(scope: Scope) -> IPv4Address | IPv6Address | None:
+    """Return the address that the server sees; None where there is none, as with a Unix socket."""
+    client = scope.get("client")
+    try:
+        peer = ip_address(client[0] if client else "")
+    except ValueError:
+        return None
+    # An IPv6 socket shows an IPv4 peer as IPv4-mapped.
+    return getattr(peer, "ipv4_mapped", None) or peer

@@ -25,7 +25,7 @@ _MAX_USER_ID_BYTES = ((_CODE_POINTS**MAX_USER_ID_CHARS).bit_length() + 7) // 8
 def encode(position: Cursor, user_id: str | None = None) -> str:
     """Encode a position, and a user id if there is one, as base64url."""
     microseconds = _NO_TIME if position.created_at is None else (position.created_at - _EPOCH) // _MICROSECOND
-    return urlsafe_b64encode(_LAYOUT.pack(microseconds, position.id.bytes) + _pack(user_id or "")).decode()
+    return urlsafe_b64encode(_LAYOUT.pack(microseconds, position.id.bytes) + pack_text(user_id or "")).decode()
 
 
 def decode(text: str) -> tuple[Cursor, str | None]:
@@ -35,20 +35,22 @@ def decode(text: str) -> tuple[Cursor, str | None]:
         microseconds, event_id = _LAYOUT.unpack_from(data)
         created_at = None if microseconds == _NO_TIME else _EPOCH + timedelta(microseconds=microseconds)
         packed = data[_LAYOUT.size :]
-        user_id = parse_user_id(_unpack(packed)) if packed else None
+        user_id = parse_user_id(unpack_text(packed)) if packed else None
     except Exception:  # noqa: BLE001 - base64, struct and datetime raise different errors
         raise ValueError("must be one that a Link header gave") from None
     return Cursor(created_at, UUID(bytes=event_id)), user_id
 
 
-def _pack(text: str) -> bytes:
+def pack_text(text: str) -> bytes:
+    """Encode a text of at most `MAX_USER_ID_CHARS` characters."""
     number = 0
     for character in text:
         number = number * _CODE_POINTS + ord(character)
     return number.to_bytes((number.bit_length() + 7) // 8)
 
 
-def _unpack(data: bytes) -> str:
+def unpack_text(data: bytes) -> str:
+    """Decode what `pack_text` has encoded. Raises `ValueError`."""
     if len(data) > _MAX_USER_ID_BYTES:
         raise ValueError
     number = int.from_bytes(data)

@@ -1,6 +1,6 @@
 """Parses query parameters and rejects unknown ones: if ignored, a misspelt filter would list the wrong events."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from difflib import get_close_matches
 from itertools import islice
 from typing import Any, TypeVar
@@ -25,8 +25,7 @@ class Parameters:
     def __init__(self, query_string: bytes, known: Sequence[str] = ()) -> None:
         text = query_string.decode(errors="surrogateescape")
         self._pairs = parse_qsl(text, keep_blank_values=True, errors="surrogateescape")
-        unknown = dict.fromkeys(name for name, _ in self._pairs if name not in known)
-        self._problems = [Problem(_shown(name), _is_unknown(name, known)) for name in islice(unknown, _MAX_UNKNOWN)]
+        self._problems = unknown_names((name for name, _ in self._pairs), known)
 
     def read(self, name: str, convert: Callable[[str], T]) -> T | None:
         """Convert a parameter; None if it is absent or invalid. `check` reports invalid ones."""
@@ -41,6 +40,25 @@ class Parameters:
         """Raise `Invalid` if there were problems."""
         if self._problems:
             raise Invalid(*self._problems)
+
+
+def unknown_names(names: Iterable[str], known: Sequence[str]) -> list[Problem]:
+    """Report names that are not among `known`, at most `_MAX_UNKNOWN` of them."""
+    unknown = dict.fromkeys(name for name in names if name not in known)
+    return [Problem(_shown(name), _is_unknown(name, known)) for name in islice(unknown, _MAX_UNKNOWN)]
+
+
+def check_text(value: str) -> str:
+    """Refuse a text that is empty, or that PostgreSQL cannot store. Raises `ValueError`."""
+    if not value:
+        raise ValueError("must not be empty")
+    if "\0" in value:
+        raise ValueError("must not hold a NUL character")
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        raise ValueError("must be UTF-8") from None
+    return value
 
 
 def reject_parameters(scope: Scope) -> None:
@@ -58,15 +76,7 @@ def _only(values: list[str]) -> str:
     value, *more = values
     if more:
         raise ValueError("must be given only once")
-    if not value:
-        raise ValueError("must not be empty")
-    if "\0" in value:
-        raise ValueError("must not hold a NUL character")
-    try:
-        value.encode()
-    except UnicodeEncodeError:
-        raise ValueError("must be UTF-8") from None
-    return value
+    return check_text(value)
 
 
 def _is_unknown(name: str, known: Sequence[str]) -> str:

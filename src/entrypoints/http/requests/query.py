@@ -1,23 +1,17 @@
 """The query of `GET /events/processed`."""
 
-import re
 from dataclasses import dataclass
-from datetime import datetime
 from urllib.parse import urlencode
 
 from adapters.records.codec import render_time
 from application.listing import Cursor, EventFilter
 from domain.event_types import EventTypes
-from domain.times import parse_time
 from domain.validation import parse_user_id
 from entrypoints.http.requests import cursor
 from entrypoints.http.requests.parameters import Parameters
+from entrypoints.http.requests.values import read_limit, read_time
 
 _NAMES = ("limit", "cursor", "userId", "eventType", "since", "until", "bom")
-# Enough digits for any number of rows.
-_COUNT = re.compile(r"[0-9]{1,18}")
-_LOST_PLUS = re.compile(r":[0-9.]+ [0-9]{2}:?[0-9]{2}\Z")
-"""A time whose offset begins with a space, because a plus sign in a query string means a space."""
 _MAX_PLAIN_CHARS = 1_024
 """Beyond this the cursor contains the user id, in a shorter form; proxies reject long URLs."""
 
@@ -58,10 +52,10 @@ def parse(query_string: bytes, types: EventTypes, max_limit: int | None) -> Quer
     parameters = Parameters(query_string, _NAMES)
     stated_user_id = parameters.read("userId", parse_user_id)
     event_type = parameters.read("eventType", types.stored.parse)
-    since = parameters.read("since", _time)
-    until = parameters.read("until", _time)
+    since = parameters.read("since", read_time)
+    until = parameters.read("until", read_time)
     after, user_id = parameters.read("cursor", lambda text: _cursor(text, stated_user_id)) or (None, stated_user_id)
-    limit = parameters.read("limit", lambda text: _limit(text, max_limit))
+    limit = parameters.read("limit", lambda text: read_limit(text, max_limit))
     has_bom = parameters.read("bom", _flag)
     parameters.check()
     return Query(EventFilter(user_id, event_type, since, until), after, limit, bool(has_bom))
@@ -74,24 +68,7 @@ def _cursor(text: str, stated_user_id: str | None) -> tuple[Cursor, str | None]:
     return position, user_id or stated_user_id
 
 
-def _limit(text: str, maximum: int | None) -> int:
-    limit = int(text) if _COUNT.fullmatch(text) else 0
-    if maximum is not None and not 1 <= limit <= maximum:
-        raise ValueError(f"must be a whole number from 1 to {maximum}")
-    if limit < 1:
-        raise ValueError("must be a whole number of at least 1")
-    return limit
-
-
 def _flag(text: str) -> bool:
     if text not in {"0", "1"}:
         raise ValueError("must be 0 or 1")
     return text == "1"
-
-
-def _time(text: str) -> datetime:
-    try:
-        return parse_time(text)
-    except ValueError as error:
-        hint = "; a plus sign is sent as %2B" if _LOST_PLUS.search(text) else ""
-        raise ValueError(f"{error}{hint}") from None
