@@ -22,8 +22,14 @@ from litestar import Litestar, Request, asgi, route
 from litestar.handlers import BaseRouteHandler
 from litestar.types import ASGIApp, Receive, Scope, Send
 
-from adapters.memory import MemoryEventStore
+from adapters.memory import MemoryAuditLog, MemoryDeadLetterIndex, MemoryEventStore, MemoryReplayJobs
+from adapters.memory.letters import MemoryLetters
+from adapters.records import codec
 from adapters.system import new_id, utc_now
+from application.dead_letters.browse_letters import BrowseLetters
+from application.dead_letters.change_letters import ChangeLetters
+from application.dead_letters.control_jobs import ControlJobs
+from application.dead_letters.edit_letter import EditLetter
 from application.event_catalog import LEGACY_CATALOG
 from application.list_processed import ListProcessed
 from application.ports import Receipt
@@ -40,6 +46,7 @@ from entrypoints.http.middleware import RequestMiddleware, respond_busy
 from entrypoints.http.prefix import Prefix
 from entrypoints.http.problems import handle_exception
 from entrypoints.http.requests.body import BodyReader
+from entrypoints.http.routes.dead_letters import LetterUseCases
 from entrypoints.http.routes.generate import generate_handler
 from entrypoints.http.server.limits import ConnectionLimit, Limits
 from entrypoints.http.server.serve import listen, serve
@@ -48,6 +55,7 @@ from entrypoints.processes.logs import configure_logging
 from tools.kafka import probe, processes
 
 _PATH = "/events/generate"
+_TOPIC = "events"
 _CONNECTIONS = 64
 _MANY = 1_000_000
 """Bytes and requests, without a limit here."""
@@ -90,10 +98,19 @@ def _through_framework(handler: BaseRouteHandler) -> ASGIApp:
 
 
 def _as_served() -> ASGIApp:
+    store, letters, parse = MemoryEventStore(utc_now), MemoryLetters(), codec.parser(EventRules(LEGACY_TYPES))
+    index, jobs = MemoryDeadLetterIndex(letters, _TOPIC), MemoryReplayJobs(letters, _TOPIC)
     return create_app(
         _publish,
-        ListProcessed(MemoryEventStore(utc_now)),
+        ListProcessed(store),
         Readiness({}),
+        LetterUseCases(
+            BrowseLetters(index, store, parse),
+            ChangeLetters(index, jobs),
+            EditLetter(index, parse),
+            ControlJobs(jobs),
+            MemoryAuditLog(letters),
+        ),
         event_types=LEGACY_CATALOG,
         prefix=Prefix(),
         max_body_bytes=_MANY,

@@ -58,6 +58,7 @@ from domain.event_types import ANY_TYPE
 from domain.validation import EventRules
 from entrypoints.config import program
 from entrypoints.config.settings import Settings
+from entrypoints.http.routes.dead_letters.use_cases import LetterUseCases
 from entrypoints.processes import parameters
 from entrypoints.processes.api import Api
 from entrypoints.processes.consumer import Consumer
@@ -200,12 +201,17 @@ class Container(DeclarativeContainer):
     letter_records = Singleton(
         LetterRecords, oversize_letters, Singleton(letters.reader, topic), points_to=letters.points_to
     )
+    browse_letters = Singleton(BrowseLetters, dead_letter_index, event_store, Singleton(codec.parser, any_rules))
+    change_letters = Singleton(ChangeLetters, dead_letter_index, replay_jobs)
+    edit_letter = Singleton(EditLetter, dead_letter_index, Singleton(codec.parser, event_rules))
+    control_jobs = Singleton(ControlJobs, replay_jobs)
+    letter_use_cases = Singleton(LetterUseCases, browse_letters, change_letters, edit_letter, control_jobs, audit_log)
     dead_letter_tools = Singleton(
         DeadLetterTools,
-        browse=Singleton(BrowseLetters, dead_letter_index, event_store, Singleton(codec.parser, any_rules)),
-        change=Singleton(ChangeLetters, dead_letter_index, replay_jobs),
-        edit=Singleton(EditLetter, dead_letter_index, Singleton(codec.parser, event_rules)),
-        jobs=Singleton(ControlJobs, replay_jobs),
+        browse=browse_letters,
+        change=change_letters,
+        edit=edit_letter,
+        jobs=control_jobs,
         rebuild=Singleton(RebuildIndex, letter_reader, letter_records, dead_letter_index),
         audit_log=audit_log,
     )
@@ -284,7 +290,9 @@ class Container(DeclarativeContainer):
     )
     preparation = Singleton(Preparation, steps)
     api_readiness = Singleton(ApiReadiness, event_store, publisher, preparation)
-    api = Singleton(Api, settings, event_catalog, publish_event, list_processed, api_readiness, preparation)
+    api = Singleton(
+        Api, settings, event_catalog, publish_event, list_processed, api_readiness, letter_use_cases, preparation
+    )
     consumer_readiness = Singleton(
         ConsumerReadiness,
         event_store,

@@ -13,7 +13,7 @@ from tests.support.world import World
 
 CONFIGURATION = Path(__file__).with_name("schemathesis.toml")
 SCHEMATHESIS = Path(sys.executable).with_name("schemathesis")
-SECONDS = 120.0
+SECONDS = 240.0
 NOWHERE = "127.0.0.1:9"
 SCHEMAS = {
     "ORDER.json": {

@@ -10,14 +10,28 @@ from typing import Any, cast
 import httpx
 from litestar.types import ASGIApp
 
-from adapters.memory import MemoryEventStore, MemoryLog, MemoryPublisher
+from adapters.memory import (
+    MemoryAuditLog,
+    MemoryDeadLetterIndex,
+    MemoryEventStore,
+    MemoryLog,
+    MemoryPublisher,
+    MemoryReplayJobs,
+)
+from adapters.memory.letters import MemoryLetters
+from adapters.records import codec
 from adapters.system import new_id
+from application.dead_letters.browse_letters import BrowseLetters
+from application.dead_letters.change_letters import ChangeLetters
+from application.dead_letters.control_jobs import ControlJobs
+from application.dead_letters.edit_letter import EditLetter
 from application.event_catalog import LEGACY_CATALOG, EventCatalog
 from application.list_processed import ListProcessed
 from application.publish_event import PublishEvent
 from domain.validation import EventRules
 from entrypoints.http.app import create_app
 from entrypoints.http.prefix import Prefix
+from entrypoints.http.routes.dead_letters import LetterUseCases
 from entrypoints.processes.health import Check, Readiness
 from tests.support.documented import assert_documented
 from tests.support.events import NOON
@@ -41,6 +55,9 @@ class Api:
     publisher: MemoryPublisher
     store: MemoryEventStore
     readiness: Readiness
+    index: MemoryDeadLetterIndex
+    jobs: MemoryReplayJobs
+    audit_log: MemoryAuditLog
 
     async def post(self, body: bytes, content_type: str = "application/json", **headers: str) -> httpx.Response:
         """Post an event's body, with additional headers."""
@@ -72,6 +89,7 @@ async def an_api(
     max_body_bytes: int = MAX_BODY_BYTES,
     max_batch_bytes: int = MAX_BATCH_BYTES,
     max_batch_events: int = MAX_BATCH_EVENTS,
+    admin_open: bool = True,
 ) -> AsyncIterator[Api]:
     """Make an API of its own log and store, whose time is the day after `NOON`."""
 
@@ -86,10 +104,25 @@ async def an_api(
         "database": Check(store.ping, "reads answer 503", is_required=False),
     }
     readiness = Readiness(checks, timeout=0.05, clock=clock)
+    rules = EventRules(event_types.types, event_types.schemas)
+    parse = codec.parser(rules)
+    letters = MemoryLetters()
+    index, jobs, audit_log = (
+        MemoryDeadLetterIndex(letters, TOPIC),
+        MemoryReplayJobs(letters, TOPIC, clock=clock),
+        MemoryAuditLog(letters),
+    )
     app = create_app(
-        PublishEvent(EventRules(event_types.types, event_types.schemas), publisher, new_id, clock),
+        PublishEvent(rules, publisher, new_id, clock),
         ListProcessed(store),
         readiness,
+        LetterUseCases(
+            BrowseLetters(index, store, parse),
+            ChangeLetters(index, jobs),
+            EditLetter(index, parse),
+            ControlJobs(jobs),
+            audit_log,
+        ),
         event_types=event_types,
         max_body_bytes=max_body_bytes,
         max_batch_bytes=max_batch_bytes,
@@ -97,16 +130,17 @@ async def an_api(
         max_in_flight=max_in_flight,
         cors_origins=cors_origins,
         prefix=prefix,
+        admin_open=admin_open,
     )
     async with a_client(app) as client:
-        yield Api(app, client, log, publisher, store, readiness)
+        yield Api(app, client, log, publisher, store, readiness, index, jobs, audit_log)
 
 
-def a_client(app: ASGIApp, peer: str = "127.0.0.1") -> httpx.AsyncClient:
+def a_client(app: ASGIApp, peer: str = "127.0.0.1", host: str = "api") -> httpx.AsyncClient:
     """Make a client that calls `app` without a network; it fails on undocumented responses."""
     hooks = {"response": [assert_documented]}
     transport = httpx.ASGITransport(cast("Any", app), client=(peer, 50_000))
-    return httpx.AsyncClient(transport=transport, base_url="http://api", event_hooks=hooks)
+    return httpx.AsyncClient(transport=transport, base_url=f"http://{host}", event_hooks=hooks)
 
 
 async def call(

@@ -29,6 +29,12 @@ class HttpSettings(BaseModel, defer_build=True):
         None, description="Comma list of addresses and networks of proxies whose `X-Forwarded-Prefix` counts."
     )
 
+    admin_open: bool = Field(
+        False,
+        description="Whether all clients of the api may change dead letters and read the audit log, not only those on "
+        "its machine. The api does not check who they are.",
+    )
+
     publish_timeout_seconds: Seconds = Field(
         10,
         description="Longest wait for the log, from its connection to its acknowledgement; then the response is 503, "

@@ -7,11 +7,12 @@ from http import HTTPStatus
 from litestar import Litestar
 from litestar.di import Provide
 from litestar.handlers import BaseRouteHandler
-from litestar.types import ASGIApp, Receive, Scope, Send
+from litestar.types import ASGIApp, Guard, Receive, Scope, Send
 
 from application.event_catalog import EventCatalog
 from application.list_processed import ListProcessed
 from application.publish_event import PublishEvent
+from entrypoints.http.administration import Administration
 from entrypoints.http.cors import Cors
 from entrypoints.http.headers import by_name
 from entrypoints.http.health_report import Health
@@ -23,6 +24,7 @@ from entrypoints.http.requests.body import BodyReader
 from entrypoints.http.requests.parameters import reject_parameters
 from entrypoints.http.responses import Handler, HttpResponse
 from entrypoints.http.routes.batch import BATCH_MEDIA_TYPES, batch_handler
+from entrypoints.http.routes.dead_letters import LETTER_ROUTES, VALUE_TYPES, LetterUseCases
 from entrypoints.http.routes.docs import Documentation, get_docs, get_openapi
 from entrypoints.http.routes.event_types import get_schema, list_types
 from entrypoints.http.routes.generate import generate_handler
@@ -38,6 +40,7 @@ def create_app(
     publish: PublishEvent,
     listing: ListProcessed,
     readiness: Health,
+    letters: LetterUseCases,
     *,
     event_types: EventCatalog,
     max_body_bytes: int,
@@ -45,16 +48,19 @@ def create_app(
     max_batch_events: int,
     max_in_flight: int,
     prefix: Prefix,
+    admin_open: bool = False,
     cors_origins: Collection[str] = (),
 ) -> ASGIApp:
     """Make the API. The caller owns the resources of the use cases, and closes them."""
-    documentation = Documentation(event_types)
     dependencies = {
-        "documentation": Provide(lambda: documentation, sync_to_thread=False),
-        "listing": Provide(lambda: listing, sync_to_thread=False),
-        "readiness": Provide(lambda: readiness, sync_to_thread=False),
-        "event_types": Provide(lambda: event_types, sync_to_thread=False),
-        "prefix": Provide(lambda: prefix, sync_to_thread=False),
+        "documentation": _provide(Documentation(event_types)),
+        "listing": _provide(listing),
+        "readiness": _provide(readiness),
+        "event_types": _provide(event_types),
+        "prefix": _provide(prefix),
+        "letters": _provide(letters),
+        "order_reader": _provide(BodyReader(max_body_bytes)),
+        "value_reader": _provide(BodyReader(max_body_bytes, VALUE_TYPES)),
     }
     batch = batch_handler(
         publish,
@@ -67,7 +73,10 @@ def create_app(
         b"/events/batch": _post_route(batch),
     }
     handlers = [get_root, list_events, get_event, list_types, get_schema, alive, ready, get_docs, get_openapi]
-    return _application(handlers, dependencies, max_in_flight, direct, cors_origins)
+    guard = Administration(prefix, is_open=admin_open)
+    return _application(
+        [*handlers, *LETTER_ROUTES], dependencies, max_in_flight, direct, cors_origins=cors_origins, guards=[guard]
+    )
 
 
 def health_app(readiness: Health) -> ASGIApp:
@@ -81,11 +90,14 @@ def _application(
     dependencies: Mapping[str, Provide],
     max_in_flight: int,
     direct: Mapping[bytes, ASGIApp],
+    *,
     cors_origins: Collection[str] = (),
+    guards: Sequence[Guard] = (),
 ) -> ASGIApp:
     framework = Litestar(
         handlers,
         dependencies=dependencies,
+        guards=guards,
         exception_handlers={Exception: handle_exception},
         # The package `openapi` makes the document.
         openapi_config=None,
@@ -101,6 +113,10 @@ def _application(
     if cors_origins:
         app, busy = Cors(app, cors_origins), Cors(busy, cors_origins)
     return RequestMiddleware(app, busy, max_in_flight=max_in_flight)
+
+
+def _provide(value: object) -> Provide:
+    return Provide(lambda: value, sync_to_thread=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,7 +32,7 @@ async def handle_noncanonical(scope: Scope, receive: Receive, send: Send) -> Non
     last = _COLON.sub(b":", last)
     match scope.get("method"), parent + slash + last:
         case "OPTIONS", b"*":
-            response = HttpResponse(HTTPStatus.NO_CONTENT, b"", [(b"allow", b"GET, HEAD, OPTIONS, POST")])
+            response = HttpResponse(HTTPStatus.NO_CONTENT, b"", [(b"allow", b"GET, HEAD, OPTIONS, POST, PUT")])
         case "GET" | "HEAD", path if path not in {raw_path, b"/"} and is_canonical(path):
             has_slash = raw_path.endswith(b"/")
             up = b"../" if has_slash else b"./"

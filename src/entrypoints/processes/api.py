@@ -10,6 +10,7 @@ from application.publish_event import PublishEvent
 from entrypoints.config.settings import Settings
 from entrypoints.http.app import create_app
 from entrypoints.http.prefix import Prefix
+from entrypoints.http.routes.dead_letters import LetterUseCases
 from entrypoints.http.server.limits import ConnectionLimit, Limits, affordable_connections
 from entrypoints.http.server.serve import listen, serve
 from entrypoints.processes.health import Readiness
@@ -26,6 +27,7 @@ class Api:
     publish: PublishEvent
     listing: ListProcessed
     readiness: Readiness
+    letters: LetterUseCases
     preparation: Preparation
 
     async def run(self, stop: asyncio.Event) -> None:
@@ -35,12 +37,14 @@ class Api:
             self.publish,
             self.listing,
             self.readiness,
+            self.letters,
             event_types=self.event_types,
             max_body_bytes=settings.max_body_bytes,
             max_batch_bytes=settings.max_batch_bytes,
             max_batch_events=settings.max_batch_events,
             max_in_flight=settings.max_in_flight,
             cors_origins=settings.cors_origins.split(",") if settings.cors_origins else (),
+            admin_open=settings.admin_open,
             prefix=Prefix(settings.root_path, settings.trusted_proxies),
         )
         limits = Limits(

@@ -84,7 +84,7 @@ def test_page_shows_every_operation_schema_and_error(shown: Page) -> None:
         operation["operationId"]
         for item in described["paths"].values()
         for method, operation in item.items()
-        if method in {"get", "post"}
+        if method in {"get", "post", "put"}
     }
     assert shown.ids == operations | {*described["components"]["schemas"], *described["components"]["responses"]}
 

@@ -5,6 +5,7 @@ The tests validate every response against it.
 
 from application.event_catalog import LEGACY_CATALOG, EventCatalog
 from entrypoints.config.program import release
+from entrypoints.http.openapi.dead_letter_paths import DEAD_LETTER_PATHS
 from entrypoints.http.openapi.event_paths import TYPE_PATHS, publishing_paths, reading_paths
 from entrypoints.http.openapi.event_types import examples, schemas_of, stored_type
 from entrypoints.http.openapi.responses import ERROR_RESPONSES, HEADERS
@@ -29,6 +30,7 @@ def document(prefix: str = "", catalog: EventCatalog = LEGACY_CATALOG) -> Schema
         "security": [],
         "tags": [
             {"name": "events", "description": "Publish and read events"},
+            {"name": "dead letters", "description": "Look into failed events, mend and replay them"},
             {"name": "health", "description": "For operators"},
             {"name": "documentation", "description": "Descriptions of the API"},
         ],
@@ -36,6 +38,7 @@ def document(prefix: str = "", catalog: EventCatalog = LEGACY_CATALOG) -> Schema
             **publishing_paths(examples(catalog)),
             **reading_paths(stored_type(catalog)),
             **TYPE_PATHS,
+            **DEAD_LETTER_PATHS,
             **SERVICE_PATHS,
         },
         "components": {"schemas": schemas_of(catalog), "responses": ERROR_RESPONSES, "headers": HEADERS},

@@ -8,8 +8,10 @@ import msgspec
 
 from application.event_catalog import EventCatalog, PublishedSchema
 from domain.event_types import NAME_PATTERN, EventType
+from entrypoints.http.openapi.dead_letter_schemas import LETTER_SCHEMAS
 from entrypoints.http.openapi.schemas import EVENTS, SCHEMAS, Schema, ref
 
+_SCHEMAS: Schema = {**SCHEMAS, **LETTER_SCHEMAS}
 _MAX_EXAMPLES = 3
 _ANOTHER_EXAMPLE = EventType("order")
 _encoder = msgspec.json.Encoder(decimal_format="number")
@@ -26,13 +28,13 @@ def as_object(schema: object) -> Schema:
 
 
 def schemas_of(catalog: EventCatalog) -> Schema:
-    """Return all schemas of the document: `SCHEMAS`, where types are accepted or have schemas of their own."""
+    """Return all schemas of the document, where types are accepted or have schemas of their own."""
     names, payloads = _payloads(catalog)
     event: Schema = {**SCHEMAS["EventInput"], "examples": examples(catalog)}
     if names:
         # Generators of clients read past conditions: the class of an event stays the same.
         event["allOf"] = [_condition(catalog, event_type, name) for event_type, name in names.items()]
-    return {**SCHEMAS, "EventInput": event, "EventType": _event_type(catalog), **payloads}
+    return {**_SCHEMAS, "EventInput": event, "EventType": _event_type(catalog), **payloads}
 
 
 def examples(catalog: EventCatalog) -> Sequence[Schema]:
@@ -58,7 +60,7 @@ def _event_type(catalog: EventCatalog) -> Schema:
 
 def _payloads(catalog: EventCatalog) -> tuple[Mapping[EventType, str], Schema]:
     """Return the names of the types' schemas, and these with the definitions that they refer to."""
-    taken = {*map(_letters, SCHEMAS)}
+    taken = {*map(_letters, _SCHEMAS)}
     names = {event_type: _unique(f"Payload_{event_type}", taken) for event_type in catalog.schemas}
     payloads: Schema = {}
     for event_type, name in names.items():

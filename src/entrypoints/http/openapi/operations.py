@@ -1,4 +1,4 @@
-"""The methods of a path: GET with HEAD, or POST; and OPTIONS."""
+"""The methods of a path: GET with HEAD, POST or PUT; and OPTIONS."""
 
 from collections.abc import Collection
 from typing import Any
@@ -23,6 +23,12 @@ def post(tag: str, name: str, summary: str, responses: Schema, **more: Any) -> S
     """Describe a path that supports POST; for the parameters see `_operation`."""
     operation = _operation(tag, name, summary, responses, **more)
     return {"post": operation, "options": _options(operation)}
+
+
+def put(tag: str, name: str, summary: str, responses: Schema, **more: Any) -> Schema:
+    """Describe a path that supports PUT; for the parameters see `_operation`."""
+    operation = _operation(tag, name, summary, responses, **more)
+    return {"put": operation, "options": _options(operation)}
 
 
 def _operation(

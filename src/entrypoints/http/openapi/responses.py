@@ -7,10 +7,14 @@ from entrypoints.http.problems import MEDIA_TYPE
 
 _PROBLEMS = {
     HTTPStatus.BAD_REQUEST: "The request is not valid HTTP/1.1, or its body cannot be read",
-    HTTPStatus.NOT_FOUND: "The event is not stored (yet), the id is not a UUID, or the event type is not accepted",
+    HTTPStatus.FORBIDDEN: "The client is not on the service's machine, and ADMIN_OPEN is not set; or it is a page of "
+    "another origin",
+    HTTPStatus.NOT_FOUND: "The event is not stored (yet), the id is not a UUID, or the event type is not accepted; "
+    "there is no such dead letter or job",
     HTTPStatus.METHOD_NOT_ALLOWED: "The path does not support this method; `Allow` lists those that it supports",
     HTTPStatus.NOT_ACCEPTABLE: "None of the media types is acceptable to the client",
     HTTPStatus.REQUEST_TIMEOUT: "The headers or the body of the request did not arrive in time",
+    HTTPStatus.CONFLICT: "The letters or the job are not, or no longer, as the request expects; nothing was done",
     HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "The body or the event is too large",
     HTTPStatus.UNSUPPORTED_MEDIA_TYPE: "Another media type, another charset than UTF-8, or another compression than "
     "gzip, deflate or zstd",

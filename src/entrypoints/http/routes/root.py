@@ -23,6 +23,7 @@ _LINKS: Final[Mapping[str, str]] = {
     "openapi": "docs/openapi.json",
     "events": "events/processed",
     "eventTypes": "event-types",
+    "deadLetters": "dead-letters",
     "health": "health",
     "readiness": "health/ready",
 }

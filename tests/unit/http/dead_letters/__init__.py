@@ -1,0 +1,1 @@
+"""The HTTP API of dead letters, over the adapters in memory."""
