@@ -35,7 +35,7 @@ UPDATE dead_letter_job_items SET
     state = CASE WHEN letter_id IN (SELECT id FROM changed) THEN 'changed' ELSE 'cancelled' END,
     why = CASE WHEN letter_id IN (SELECT id FROM changed) THEN NULL ELSE 'it was changed meanwhile' END,
     changed_at = clock_timestamp()
-WHERE job_id = $1 AND letter_id = ANY($2::text[]) AND state = 'waiting'
+WHERE job_id = $1 AND letter_id = ANY($2::text[])
 """
 
 

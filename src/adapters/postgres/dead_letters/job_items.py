@@ -25,14 +25,14 @@ WITH item AS MATERIALIZED ({items}), found AS MATERIALIZED (
             letter."timestamp" AS origin_timestamp, letter.first_failed_at, letter.headers,
             CASE WHEN item.edit > 0 THEN edited.key ELSE letter.key END AS key,
             CASE WHEN item.edit > 0 THEN edited.value ELSE letter.value END AS value,
-            sum(octet_length(CASE WHEN item.edit > 0 THEN edited.value ELSE letter.value END)) OVER (
-                ORDER BY item.state = 'waiting', item.place ROWS UNBOUNDED PRECEDING EXCLUDE CURRENT ROW
-            ) AS bytes_before
+            sum(coalesce(octet_length(CASE WHEN item.edit > 0 THEN edited.value ELSE letter.value END), 0)) OVER (
+                ORDER BY item.state = 'waiting', item.place ROWS UNBOUNDED PRECEDING
+            ) AS bytes
         FROM item
         JOIN dead_letters AS letter ON letter.id = item.letter_id
         LEFT JOIN dead_letter_edits AS edited ON edited.letter_id = item.letter_id AND edited.number = item.edit
     ) AS each
-    WHERE coalesce(bytes_before, 0) < $3
+    WHERE bytes - coalesce(octet_length(value), 0) < $3
 ){and_then}
 SELECT * FROM found ORDER BY state = 'waiting', place
 """
@@ -62,32 +62,40 @@ _AWAITING = _FOUND.format(
     and_then="",
 )
 _LOCK = "SELECT id FROM dead_letters WHERE id = ANY($1::text[]) ORDER BY id FOR UPDATE"
-# One that failed again meanwhile has been noted as `dead` before; it is only told where it stood in the log.
+# Items are found by their letters' ids alone: with a condition on their state the planner, which knows little of how
+# many are in which, would compare each of these with each id. One that failed again meanwhile has been noted as `dead`
+# before; it only gets the place where it stood in the log.
 _PUBLISHED = """
 WITH noted AS (
     UPDATE dead_letter_job_items AS item SET
-        state = CASE WHEN item.state = 'dead' OR given.why IS NOT NULL THEN 'dead' ELSE 'replayed' END,
-        why = coalesce(item.why, given.why),
-        partition = coalesce(given.partition, item.partition),
-        "offset" = coalesce(given."offset", item."offset"),
-        changed_at = clock_timestamp()
+        state = CASE
+            WHEN item.state <> 'sending' THEN item.state WHEN given.why IS NULL THEN 'replayed' ELSE 'dead'
+        END,
+        why = CASE item.state WHEN 'sending' THEN given.why ELSE item.why END,
+        partition = CASE WHEN item.state IN ('sending', 'dead') THEN given.partition ELSE item.partition END,
+        "offset" = CASE WHEN item.state IN ('sending', 'dead') THEN given."offset" ELSE item."offset" END,
+        changed_at = CASE item.state WHEN 'sending' THEN clock_timestamp() ELSE item.changed_at END
     FROM unnest($2::text[], $3::int[], $4::bigint[], $5::text[]) AS given (letter_id, partition, "offset", why)
-    WHERE item.job_id = $1 AND item.letter_id = given.letter_id AND item.state IN ('sending', 'dead')
+    WHERE item.job_id = $1 AND item.letter_id = given.letter_id
     RETURNING item.letter_id, item.replay, item.state
 )
 UPDATE dead_letters AS letter SET state = noted.state, changed_at = clock_timestamp()
 FROM noted
 WHERE letter.id = noted.letter_id AND letter.replays = noted.replay AND letter.state = 'replaying'
+  AND noted.state IN ('replayed', 'dead')
 """
 _STORED = """
 WITH noted AS (
-    UPDATE dead_letter_job_items SET state = 'stored', changed_at = clock_timestamp()
-    WHERE job_id = $1 AND letter_id = ANY($2::text[]) AND state = 'replayed'
-    RETURNING letter_id, replay
+    UPDATE dead_letter_job_items SET
+        state = CASE state WHEN 'replayed' THEN 'stored' ELSE state END,
+        changed_at = CASE state WHEN 'replayed' THEN clock_timestamp() ELSE changed_at END
+    WHERE job_id = $1 AND letter_id = ANY($2::text[])
+    RETURNING letter_id, replay, state
 )
 UPDATE dead_letters AS letter SET state = 'stored', changed_at = clock_timestamp()
 FROM noted
 WHERE letter.id = noted.letter_id AND letter.replays = noted.replay AND letter.state = 'replayed'
+  AND noted.state = 'stored'
 """
 
 
