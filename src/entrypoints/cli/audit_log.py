@@ -4,6 +4,7 @@ import json
 
 import typer
 
+from adapters.records import codec
 from application.dead_letters.orders import AuditEntry
 from entrypoints.cli.dlq.as_json import print_json
 from entrypoints.cli.dlq.screen import cells, clean, moment, print_all, table
@@ -28,13 +29,18 @@ def audit_log(limit: int, action: str | None, who: str | None, *, as_json: bool)
             before = page[-1].id
         if as_json:
             for entry in entries:
-                print_json(entry)
+                print_json(_as_json(entry))
         elif entries:
             _print_entries(entries)
         else:
             typer.echo("no entries", err=True)
 
     with_tools(work)
+
+
+def _as_json(entry: AuditEntry) -> dict[str, object]:
+    members = entry._asdict()
+    return members | {"at": codec.render_time(entry.at), "filter": members.pop("wanted")}
 
 
 def _print_entries(entries: list[AuditEntry]) -> None:

@@ -101,7 +101,7 @@ def test_conflict_shows_what_differs_from_the_stored_event(letters: LetterWorld)
 def test_show_prints_json_for_programs(letters: LetterWorld) -> None:
     """Names are those of the HTTP API."""
     found = json.loads(run("dlq", "show", "0-7", "--json").stdout)
-    assert found["origin"] == {"topic": "events", "partition": 0, "offset": 7, "timestamp": 1_795_348_800_000}
+    assert found["origin"] == {"topic": "events", "partition": 0, "offset": 7, "timestamp": "2026-11-22T12:00:00.000Z"}
     assert (found["state"], found["errorClass"], found["conflict"]) == ("dead", "Invalid", None)
     assert found["value"]["json"] == {"userId": ""}
 

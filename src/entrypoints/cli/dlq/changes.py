@@ -3,6 +3,7 @@
 import sys
 from dataclasses import replace
 
+import msgspec
 import typer
 
 from application.dead_letters.jobs import Job
@@ -17,6 +18,7 @@ from entrypoints.cli.dlq.screen import counted, moment
 from entrypoints.cli.dlq.session import with_tools
 from entrypoints.cli.run import FAILED, exit_codes
 from entrypoints.config.errors import UsageError
+from entrypoints.http.routes.dead_letters import job_rows, rows
 from entrypoints.processes.dead_letters import DeadLetterTools
 
 _PAST = {Action.REPLAY: "replayed", Action.DISCARD: "discarded", Action.RESTORE: "restored"}
@@ -38,7 +40,7 @@ def change(wanted: LetterFilter, order: Order, *, yes: bool, dry_run: bool, as_j
             _print_preview(wanted, order.action, preview)
         if dry_run or not preview.count:
             if as_json:
-                print_json({"preview": preview})
+                print_json({"preview": _as_json(preview)})
             typer.echo(f"nothing was {_PAST[order.action]}{': this was a dry run' if dry_run else ''}", err=True)
             return True
         agreed = order if yes else _ask(order, preview.count)
@@ -85,9 +87,13 @@ def _print_preview(wanted: LetterFilter, action: Action, preview: Preview) -> No
         typer.echo(f"{unknown:,} of the ids are not among the dead letters that the other options choose")
 
 
+def _as_json(preview: Preview) -> msgspec.Raw:
+    return msgspec.Raw(rows.preview_to_json(preview))
+
+
 def _print_changed(action: Action, preview: Preview, count: int, *, as_json: bool) -> None:
     if as_json:
-        print_json({"preview": preview, "changed": count})
+        print_json({"preview": _as_json(preview), "changed": count})
     else:
         typer.echo(f"{_PAST[action]}: {counted(count, 'dead letter')}")
 
@@ -97,12 +103,12 @@ async def _end_with_job(tools: DeadLetterTools, preview: Preview, job: Job, *, f
     if follow:
         found = await follow_to_end(tools.jobs, job.id)
         if as_json:
-            print_json({"preview": preview, "job": found})
+            print_json({"preview": _as_json(preview), "job": msgspec.Raw(job_rows.full_to_json(found))})
         else:
             print_job(found)
         return ended_well(found.job)
     if as_json:
-        print_json({"preview": preview, "job": job})
+        print_json({"preview": _as_json(preview), "job": msgspec.Raw(job_rows.to_json(job))})
     else:
         typer.echo(f"job {job.id}: {counted(job.letters, 'dead letter')}")
         typer.echo(f"`user-events dlq jobs {job.id} --follow` shows how it goes on", err=True)

@@ -51,7 +51,9 @@ def edit(letter_id: str, file: Path | None, *, reason: str, yes: bool, dry_run: 
                 _print_difference(found, value, difference)
             number = await keep(tools, value)
         if as_json:
-            print_json({"edit": number, "differences": difference})
+            print_json(
+                {"edit": number, "differences": None if difference is None else [each._asdict() for each in difference]}
+            )
         kept = "nothing was edited" if number is None else f"edit {number} is what a replay publishes now"
         typer.echo(kept, err=True)
 

@@ -9,6 +9,7 @@ from entrypoints.cli.dlq.as_json import print_json
 from entrypoints.cli.dlq.progress import progress
 from entrypoints.cli.dlq.screen import counted
 from entrypoints.cli.dlq.session import with_tools
+from entrypoints.http.routes.dead_letters import full_rows
 from entrypoints.processes.dead_letters import DeadLetterTools
 
 
@@ -21,8 +22,7 @@ def export(wanted: LetterFilter) -> None:
         # A bar among the lines on one terminal would break both.
         with progress("exporting", as_bar=not sys.stdout.isatty()) as report:
             async for letters in tools.browse.export(wanted):
-                for letter in letters:
-                    print_json(letter)
+                print_json(full_rows.to_ndjson(letters, "/dead-letters/"))
                 done += len(letters)
                 # Letters may fail while they are read, and there may be more groups than are counted.
                 report(done, max(done, total))

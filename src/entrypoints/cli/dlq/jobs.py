@@ -15,6 +15,7 @@ from entrypoints.cli.dlq.job_details import print_job
 from entrypoints.cli.dlq.screen import age, cells, print_all, table
 from entrypoints.cli.dlq.session import with_tools
 from entrypoints.cli.run import FAILED
+from entrypoints.http.routes.dead_letters import job_rows
 from entrypoints.processes.dead_letters import DeadLetterTools
 
 
@@ -24,8 +25,7 @@ def list_jobs(limit: int, *, as_json: bool) -> None:
     async def work(tools: DeadLetterTools) -> None:
         jobs = await tools.jobs.newest(limit)
         if as_json:
-            for job in jobs:
-                print_json(job)
+            print_json(job_rows.list_to_json(jobs))
         elif jobs:
             _print_jobs(jobs)
         else:
@@ -45,7 +45,7 @@ def show_job(job_id: UUID, command: JobCommand | None, *, reason: str, follow: b
             await tools.jobs.control(job_id, command, who=person.who(), reason=reason)
         found = await (follow_to_end if follow else find_job)(tools.jobs, job_id)
         if as_json:
-            print_json(found)
+            print_json(job_rows.full_to_json(found))
         else:
             print_job(found)
         return not follow or ended_well(found.job)

@@ -10,6 +10,7 @@ from application.dead_letters.letters import Letter, LetterCursor, LetterFilter,
 from entrypoints.cli.dlq.as_json import print_json
 from entrypoints.cli.dlq.screen import age, cells, clean, print_all, table
 from entrypoints.cli.dlq.session import with_tools
+from entrypoints.http.routes.dead_letters import rows
 from entrypoints.processes.dead_letters import DeadLetterTools
 
 _PAGE_LETTERS = 500
@@ -29,7 +30,7 @@ def list_letters(wanted: LetterFilter, limit: int, *, as_json: bool) -> None:
             following, left = page.following, left - len(page.letters)
             for letter in page.letters:
                 if as_json:
-                    print_json(letter)
+                    print_json(rows.letter_row(letter))
                 else:
                     shown.append(letter)
             if following is None or not left:
@@ -48,8 +49,7 @@ def list_groups(wanted: LetterFilter, *, as_json: bool) -> None:
     async def work(tools: DeadLetterTools) -> None:
         groups = await tools.browse.groups(wanted)
         if as_json:
-            for group in groups:
-                print_json(group)
+            print_json(rows.groups_to_json(groups))
         elif groups:
             print_groups(groups)
         else:

@@ -10,11 +10,12 @@ from rich.text import Text
 from adapters.records import codec
 from application.dead_letters.browse_letters import Conflict
 from application.dead_letters.letters import FailedAttempt, Letter, LetterInFull
-from entrypoints.cli.dlq.as_json import in_full, print_json
+from entrypoints.cli.dlq.as_json import print_json
 from entrypoints.cli.dlq.screen import NOTHING, clean, counted, heading, moment, pairs, print_all, table
 from entrypoints.cli.dlq.session import with_tools
 from entrypoints.cli.dlq.values import difference_lines, in_one_line, shown
 from entrypoints.config.errors import UsageError
+from entrypoints.http.routes.dead_letters import full_rows
 from entrypoints.processes.dead_letters import DeadLetterTools
 
 _MAX_NAME_CHARS = 40
@@ -41,7 +42,7 @@ def show(letter_id: str, *, only_value: bool, as_json: bool) -> None:
             return
         conflict = await tools.browse.conflict(found)
         if as_json:
-            print_json({**in_full(found), "conflict": conflict})
+            print_json(full_rows.to_json(found, conflict, f"/dead-letters/{found.letter.id}"))
         else:
             print_all(*_parts(found, conflict))
 
