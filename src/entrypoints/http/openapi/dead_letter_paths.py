@@ -27,6 +27,7 @@ _ADMINISTRATIVE = "For clients on the service's machine, unless ADMIN_OPEN is se
 _LINES: Schema = {**STRING, "description": "One DeadLetterInFull in JSON per line"}
 _VARY = {"vary": header("The request headers that select the response", "Accept-Encoding")}
 _ENCODED = {**_VARY, "content-encoding": header("gzip or zstd, if `Accept-Encoding` allows it", "zstd")}
+_NUMBER: Schema = {"type": "integer", "minimum": 0, "maximum": 10**18 - 1}
 _BINARY: Schema = {"type": "string", "format": "binary"}
 
 
@@ -104,7 +105,7 @@ _VALUE: Schema = {
         errors=(404,),
         parameters=[
             _path(LETTER_ID),
-            _query("edit", {"type": "integer", "minimum": 0}, "The value of this edit instead; 0: the original one."),
+            _query("edit", _NUMBER, "The value of this edit instead; 0: the original one."),
         ],
     ),
     **put(
@@ -217,7 +218,7 @@ DEAD_LETTER_PATHS: Schema = {
             _query("action", filled(MAX_ACTION_CHARS), "Only this action, such as replay."),
             _query("who", filled(MAX_WHO_CHARS), "Only by this person or program."),
             _LIMIT,
-            _query("before", {"type": "integer", "minimum": 0, "maximum": 10**18 - 1}, "Only entries before this id."),
+            _query("before", _NUMBER, "Only entries before this id."),
         ],
     ),
 }
