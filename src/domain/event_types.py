@@ -64,15 +64,6 @@ class EventTypes:
         rest = len(self.names) - _MAX_LISTED
         raise ValueError(f"must be one of {listed}" + (f" and {rest} more" if rest > 0 else ""))
 
-    @property
-    def stored(self) -> "EventTypes":
-        """Return the types that stored events may have: any one, since a type may have been removed from the list.
-
-        Where the list is that of the legacy service, no other types have been there.
-        """
-        is_legacy = not self.accepts_any and set(self.names) == set(LEGACY_TYPES.names)
-        return self if is_legacy else ANY_TYPE
-
     def __str__(self) -> str:
         """Return the comma list that `of` reads."""
         return _ANY if self.accepts_any else ",".join(self.names)

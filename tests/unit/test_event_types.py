@@ -49,18 +49,6 @@ def test_wrong_lists_are_refused(text: str) -> None:
         EventTypes.of(text)
 
 
-@pytest.mark.parametrize("listed", ["LOGIN", "LOGIN,LOGOUT,PRODUCT_VIEW,order", "*"])
-def test_stored_events_may_have_a_type_that_was_removed(listed: str) -> None:
-    """Its name is still checked; where the list is that of the legacy service, there was none."""
-    stored = EventTypes.of(listed).stored
-    assert stored.parse("retired") == "retired"
-    with pytest.raises(ValueError, match=r"^must begin with a letter"):
-        stored.parse("no name")
-    for legacy in (LEGACY_TYPES, EventTypes.of("LOGOUT,LOGIN,PRODUCT_VIEW")):
-        with pytest.raises(ValueError, match=r"^must be one of LOG"):
-            legacy.stored.parse("retired")
-
-
 def test_long_lists_are_cut_in_messages() -> None:
     """An answer names twenty types."""
     types = EventTypes.of(",".join(f"t{index}" for index in range(1_000)))

@@ -6,8 +6,8 @@ The tests validate every response against it.
 from application.event_catalog import LEGACY_CATALOG, EventCatalog
 from entrypoints.config.program import release
 from entrypoints.http.openapi.dead_letter_paths import DEAD_LETTER_PATHS
-from entrypoints.http.openapi.event_paths import TYPE_PATHS, publishing_paths, reading_paths
-from entrypoints.http.openapi.event_types import examples, schemas_of, stored_type
+from entrypoints.http.openapi.event_paths import READING_PATHS, TYPE_PATHS, publishing_paths
+from entrypoints.http.openapi.event_types import examples, schemas_of
 from entrypoints.http.openapi.responses import ERROR_RESPONSES, HEADERS
 from entrypoints.http.openapi.schemas import Schema
 from entrypoints.http.openapi.service_paths import SERVICE_PATHS
@@ -36,7 +36,7 @@ def document(prefix: str = "", catalog: EventCatalog = LEGACY_CATALOG) -> Schema
         ],
         "paths": {
             **publishing_paths(examples(catalog)),
-            **reading_paths(stored_type(catalog)),
+            **READING_PATHS,
             **TYPE_PATHS,
             **DEAD_LETTER_PATHS,
             **SERVICE_PATHS,

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from entrypoints.http.openapi.operations import get, post
 from entrypoints.http.openapi.responses import RETRY_AFTER, header, response
-from entrypoints.http.openapi.schemas import EVENT_ID, STRING, TIME, Schema, ref
+from entrypoints.http.openapi.schemas import EVENT_ID, STRING, TIME, TYPE_NAME, Schema, ref
 from entrypoints.http.responses import JSON
 from entrypoints.http.routes.event_types import SCHEMA_JSON
 from entrypoints.http.routes.listing import DEFAULT_LIMIT, MAX_LIMIT
@@ -64,59 +64,56 @@ def publishing_paths(examples: Sequence[Schema]) -> Schema:
     }
 
 
-def reading_paths(stored_type: Schema) -> Schema:
-    """Describe the paths that read events; `stored_type` is what the type of a stored event may be."""
-    return {
-        "/events/processed": get(
-            "events",
-            "listEvents",
-            "List stored events, newest first",
-            {
-                "200": response(
-                    "The events",
-                    {
-                        JSON: {"type": "array", "items": ref("Event")},
-                        **dict.fromkeys(NDJSON_TYPES, _LINES),
-                        CSV: {**STRING, "description": "RFC 4180 with a header row, formulas escaped"},
-                    },
-                    {
-                        "link": header(
-                            "The next page, if there is one; JSON only", '</events/processed?cursor=…>; rel="next"'
-                        ),
-                        "vary": header("The request headers that select the response", "Accept, Accept-Encoding"),
-                        "content-disposition": header("CSV only", 'attachment; filename="events.csv"'),
-                        "content-encoding": header("gzip or zstd, if `Accept-Encoding` allows it", "zstd"),
-                    },
-                )
-            },
-            errors=(406,),
-            description="JSON is paged; NDJSON and CSV stream all matching events. Rows may become visible slightly "
-            "out of order: polls with `since` should overlap by some seconds.",
-            parameters=[
-                _query(
-                    "limit",
-                    {"type": "integer", "minimum": 1},
-                    f"How many events: for JSON {DEFAULT_LIMIT} unless stated, at most {MAX_LIMIT}, and fewer where "
-                    "payloads are large; otherwise all.",
-                ),
-                _query("cursor", STRING, "Start of the page, from a `Link` header."),
-                _query("userId", {**STRING, "minLength": 1}, "Only events of this user."),
-                _query("eventType", stored_type, "Only events of this type, also of one that is no longer accepted."),
-                _query("since", TIME, "Stored at this time or later."),
-                _query("until", TIME, "Stored before this time."),
-                _query("bom", {**STRING, "enum": ["0", "1"]}, "1: CSV begins with a byte order mark, for Excel."),
-            ],
-        ),
-        "/events/{id}": get(
-            "events",
-            "getEvent",
-            "Read one stored event",
-            {"200": response("The event", {JSON: ref("Event")})},
-            errors=(404,),
-            parameters=[{"name": "id", "in": "path", "required": True, "schema": {**STRING, "format": "uuid"}}],
-        ),
-    }
-
+READING_PATHS: Schema = {
+    "/events/processed": get(
+        "events",
+        "listEvents",
+        "List stored events, newest first",
+        {
+            "200": response(
+                "The events",
+                {
+                    JSON: {"type": "array", "items": ref("Event")},
+                    **dict.fromkeys(NDJSON_TYPES, _LINES),
+                    CSV: {**STRING, "description": "RFC 4180 with a header row, formulas escaped"},
+                },
+                {
+                    "link": header(
+                        "The next page, if there is one; JSON only", '</events/processed?cursor=…>; rel="next"'
+                    ),
+                    "vary": header("The request headers that select the response", "Accept, Accept-Encoding"),
+                    "content-disposition": header("CSV only", 'attachment; filename="events.csv"'),
+                    "content-encoding": header("gzip or zstd, if `Accept-Encoding` allows it", "zstd"),
+                },
+            )
+        },
+        errors=(406,),
+        description="JSON is paged; NDJSON and CSV stream all matching events. Rows may become visible slightly "
+        "out of order: polls with `since` should overlap by some seconds.",
+        parameters=[
+            _query(
+                "limit",
+                {"type": "integer", "minimum": 1},
+                f"How many events: for JSON {DEFAULT_LIMIT} unless stated, at most {MAX_LIMIT}, and fewer where "
+                "payloads are large; otherwise all.",
+            ),
+            _query("cursor", STRING, "Start of the page, from a `Link` header."),
+            _query("userId", {**STRING, "minLength": 1}, "Only events of this user."),
+            _query("eventType", TYPE_NAME, "Only events of this type, also of one that is no longer accepted."),
+            _query("since", TIME, "Stored at this time or later."),
+            _query("until", TIME, "Stored before this time."),
+            _query("bom", {**STRING, "enum": ["0", "1"]}, "1: CSV begins with a byte order mark, for Excel."),
+        ],
+    ),
+    "/events/{id}": get(
+        "events",
+        "getEvent",
+        "Read one stored event",
+        {"200": response("The event", {JSON: ref("Event")})},
+        errors=(404,),
+        parameters=[{"name": "id", "in": "path", "required": True, "schema": {**STRING, "format": "uuid"}}],
+    ),
+}
 
 TYPE_PATHS: Schema = {
     "/event-types": get(

@@ -7,9 +7,9 @@ from typing import Any
 import msgspec
 
 from application.event_catalog import EventCatalog, PublishedSchema
-from domain.event_types import NAME_PATTERN, EventType
+from domain.event_types import EventType
 from entrypoints.http.openapi.dead_letter_schemas import LETTER_SCHEMAS
-from entrypoints.http.openapi.schemas import EVENTS, SCHEMAS, Schema, ref
+from entrypoints.http.openapi.schemas import EVENTS, SCHEMAS, TYPE_NAME, Schema, ref
 
 _SCHEMAS: Schema = {**SCHEMAS, **LETTER_SCHEMAS}
 _MAX_EXAMPLES = 3
@@ -44,18 +44,10 @@ def examples(catalog: EventCatalog) -> Sequence[Schema]:
     return different[:_MAX_EXAMPLES] or [_example(next(iter(catalog.types.names), _ANOTHER_EXAMPLE))]
 
 
-def stored_type(catalog: EventCatalog) -> Schema:
-    """Return what the type of a stored event may be, which may have been removed from the accepted ones."""
-    if catalog.types.stored is catalog.types:
-        return ref("EventType")
-    return {"type": "string", "pattern": f"^{NAME_PATTERN}$"}
-
-
 def _event_type(catalog: EventCatalog) -> Schema:
     if not catalog.types.accepts_any:
         return {"type": "string", "enum": [*catalog.types.names]}
-    described: Schema = {"type": "string", "pattern": f"^{NAME_PATTERN}$"}
-    return described | ({"examples": [*catalog.types.names]} if catalog.types.names else {})
+    return TYPE_NAME | ({"examples": [*catalog.types.names]} if catalog.types.names else {})
 
 
 def _payloads(catalog: EventCatalog) -> tuple[Mapping[EventType, str], Schema]:

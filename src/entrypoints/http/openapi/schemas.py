@@ -3,7 +3,7 @@
 from collections.abc import Collection
 from typing import Any
 
-from domain.event_types import LEGACY_TYPES
+from domain.event_types import LEGACY_TYPES, NAME_PATTERN
 from domain.payload_rules import MAX_PAYLOAD_DEPTH, MAX_PRINTED_BYTES
 from domain.validation import MAX_USER_ID_CHARS
 
@@ -35,6 +35,8 @@ def one_of(*values: str) -> Schema:
 
 STRING: Schema = {"type": "string"}
 TIME: Schema = {"type": "string", "format": "date-time"}
+TYPE_NAME: Schema = {"type": "string", "pattern": f"^{NAME_PATTERN}$"}
+"""Of any type, also of one that is no longer accepted."""
 UUID_TEXT: Schema = {"type": "string", "format": "uuid"}
 URI: Schema = {"type": "string", "format": "uri-reference"}
 NULLABLE: Schema = {"type": ["string", "null"]}

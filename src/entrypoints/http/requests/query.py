@@ -5,7 +5,7 @@ from urllib.parse import urlencode
 
 from adapters.records.codec import render_time
 from application.listing import Cursor, EventFilter
-from domain.event_types import EventTypes
+from domain.event_types import event_type
 from domain.validation import parse_user_id
 from entrypoints.http.requests import cursor
 from entrypoints.http.requests.parameters import Parameters
@@ -44,21 +44,21 @@ class Query:
         return urlencode({**others, "cursor": cursor.encode(after, wanted.user_id)})
 
 
-def parse(query_string: bytes, types: EventTypes, max_limit: int | None) -> Query:
-    """Parse a query string. Raises `Invalid` with all problems, including unknown parameters and types.
+def parse(query_string: bytes, max_limit: int | None) -> Query:
+    """Parse a query string. Raises `Invalid` with all problems, including unknown parameters.
 
-    `types` are those that are accepted; stored events may have others.
+    Any well-formed type may be asked for: stored events may have one that is no longer accepted.
     """
     parameters = Parameters(query_string, _NAMES)
     stated_user_id = parameters.read("userId", parse_user_id)
-    event_type = parameters.read("eventType", types.stored.parse)
+    wanted_type = parameters.read("eventType", event_type)
     since = parameters.read("since", read_time)
     until = parameters.read("until", read_time)
     after, user_id = parameters.read("cursor", lambda text: _cursor(text, stated_user_id)) or (None, stated_user_id)
     limit = parameters.read("limit", lambda text: read_limit(text, max_limit))
     has_bom = parameters.read("bom", _flag)
     parameters.check()
-    return Query(EventFilter(user_id, event_type, since, until), after, limit, bool(has_bom))
+    return Query(EventFilter(user_id, wanted_type, since, until), after, limit, bool(has_bom))
 
 
 def _cursor(text: str, stated_user_id: str | None) -> tuple[Cursor, str | None]:

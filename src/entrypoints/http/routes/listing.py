@@ -9,7 +9,6 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath
 from litestar.types import ASGIApp
 
-from application.event_catalog import EventCatalog
 from application.list_processed import ListProcessed
 from application.listing import StoredEvent
 from domain.validation import parse_id
@@ -42,7 +41,6 @@ _EXPORT_HEADERS: Mapping[str, HeaderFields] = {
 async def list_events(
     request: Request[Any, Any, Any],
     listing: NamedDependency[ListProcessed],
-    event_types: NamedDependency[EventCatalog],
     prefix: NamedDependency[Prefix],
 ) -> ASGIApp:
     """List stored events in the media type and content coding that the client prefers."""
@@ -52,10 +50,8 @@ async def list_events(
     if media_type is None:
         raise HttpProblem(HTTPStatus.NOT_ACCEPTABLE, f"This list comes as {', '.join(MEDIA_TYPES)} only.")
     if media_type == JSON:
-        return await page(
-            query.parse(query_string, event_types.types, MAX_LIMIT), listing, coding, prefix(request.scope)
-        )
-    return await export(query.parse(query_string, event_types.types, None), listing, media_type, coding)
+        return await page(query.parse(query_string, MAX_LIMIT), listing, coding, prefix(request.scope))
+    return await export(query.parse(query_string, None), listing, media_type, coding)
 
 
 @route("/events/{event_id:str}", http_method=["GET", "HEAD"], guards=[no_parameters])
