@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
 from time import perf_counter
 from typing import TypeVar
 
@@ -42,5 +43,5 @@ async def in_turns(work: Callable[[T], R], items: Iterable[T | None], size: Call
 
 
 async def in_thread(work: Callable[[T], R], item: T) -> R:
-    """Do `work` on `item` in a thread, behind what others have it do there."""
-    return await asyncio.get_running_loop().run_in_executor(_aside, work, item)
+    """Do `work` on `item` in a thread, behind what others have it do there, with the variables of this context."""
+    return await asyncio.get_running_loop().run_in_executor(_aside, copy_context().run, work, item)

@@ -19,6 +19,7 @@ from adapters.memory import (
     MemoryReplayJobs,
 )
 from adapters.memory.letters import MemoryLetters
+from adapters.observability.accepted_violations import AcceptedViolations
 from adapters.records import codec
 from adapters.system import new_id
 from application.dead_letters.browse_letters import BrowseLetters
@@ -104,7 +105,7 @@ async def an_api(
         "database": Check(store.ping, "reads answer 503", is_required=False),
     }
     readiness = Readiness(checks, timeout=0.05, clock=clock)
-    rules = EventRules(event_types.types, event_types.schemas)
+    rules = EventRules(event_types.types, event_types.schemas, AcceptedViolations())
     parse = codec.parser(rules)
     letters = MemoryLetters()
     index, jobs, audit_log = (

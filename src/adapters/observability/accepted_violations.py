@@ -3,9 +3,10 @@
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from contextvars import ContextVar
 from itertools import islice
 from threading import Lock, Timer
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 import structlog
 
@@ -14,6 +15,10 @@ from domain.payload_schema import Violation
 
 _INTERVAL_SECONDS = 10.0
 _MAX_KINDS = 100
+
+REQUEST_FIELD: Final = "accepted_violations"
+request_fields: ContextVar[dict[str, int]] = ContextVar("request_fields")
+"""Fields of the line that the current request will have in the log: its events are counted there, too."""
 
 logger: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
@@ -30,7 +35,7 @@ class AcceptedViolations:
     """Counts events by type, keyword and pointer of a violation; call it with those of one event, from any thread.
 
     The first event is logged at once, later ones together every `interval` seconds: a line for each of `max_kinds`
-    kinds and one for all others, since a schema may have many.
+    kinds and one for all others, since a schema may have many. Each event also counts in `request_fields`.
     """
 
     def __init__(self, interval: float = _INTERVAL_SECONDS, max_kinds: int = _MAX_KINDS) -> None:
@@ -42,6 +47,8 @@ class AcceptedViolations:
         self._lock = Lock()
 
     def __call__(self, event_type: EventType, violations: Sequence[Violation]) -> None:
+        fields = request_fields.get({})
+        fields[REQUEST_FIELD] = fields.get(REQUEST_FIELD, 0) + 1
         kinds = {_Kind(event_type, violation.keyword, violation.place) for violation in violations}
         with self._lock:
             known = {kind for kind in kinds if kind in self._events}

@@ -13,6 +13,7 @@ import structlog
 from litestar.types import ASGIApp, Message, Receive, Scope, Send
 from structlog.contextvars import STRUCTLOG_KEY_PREFIX
 
+from adapters.observability.accepted_violations import REQUEST_FIELD, request_fields
 from adapters.observability.frequent_lines import FrequentLines
 from entrypoints.http.headers import Headers, by_name
 from entrypoints.http.problems import RETRY_SOON, problem_response, raw_path, unavailable
@@ -41,6 +42,8 @@ class _RequestLine(msgspec.Struct):
     """The invalid ones, in an error response."""
     outcome: Mapping[str, int] | msgspec.UnsetType
     """The number of events of a batch by result."""
+    accepted_violations: int | msgspec.UnsetType
+    """The number of events whose payload breaks a schema that accepts them all the same."""
     logger: str
     level: str
     timestamp: datetime
@@ -63,7 +66,9 @@ class RequestMiddleware:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         started = time.perf_counter_ns()
         request_id = request_id_of(by_name(scope["headers"]))
-        scope.setdefault("state", {})["request_id"] = request_id
+        state = scope.setdefault("state", {})
+        state["request_id"] = request_id
+        request_fields.set(state)
         status: int | None = None
 
         def observed_send(message: Message) -> Awaitable[None]:
@@ -107,6 +112,7 @@ def _log(scope: Scope, status: int | None, started: int, *, is_health: bool) -> 
             reason=reason,
             fields=fields,
             outcome=state.get("outcome", msgspec.UNSET),
+            accepted_violations=state.get(REQUEST_FIELD, msgspec.UNSET),
             logger=name,
             level=level,
             timestamp=now,

@@ -10,6 +10,7 @@ from structlog.testing import capture_logs
 
 from adapters.schemas.load import load_schemas
 from application.event_catalog import EventCatalog
+from application.event_loop import LONG_BYTES
 from domain.event_types import ANY_TYPE, EventTypes, event_type
 from tests.support.api import TOPIC, Api, an_api
 from tests.support.events import an_event, delivered
@@ -127,6 +128,21 @@ async def test_accepted_violation_is_published(api: Api) -> None:
     assert (await api.post(body({"price": -1}, "VIEW"))).status_code == 201
     (record,) = api.log.records(TOPIC)
     assert b'"payload":{"price": -1}' in (record.value or b"")
+
+
+async def test_request_line_counts_accepted_violations(api: Api, catalog: EventCatalog) -> None:
+    """Events, not violations; also of a payload that is checked in a thread, and of each request alone."""
+    counted = body({"price": -1}, "VIEW")
+    large = body({"price": -1, "note": "x" * LONG_BYTES}, "VIEW")
+    async with an_api(event_types=catalog, max_body_bytes=len(large)) as wide:
+        with capture_logs() as lines:
+            await api.post(counted)
+            await api.post(body({"sku": "a"}, "VIEW"))
+            await api.post_batch(b"[%b,%b,%b]" % (counted, body({"sku": "a"}, "VIEW"), counted))
+            await api.post(body({"price": -1}))
+            await wide.post(large)
+    told = [line.get("accepted_violations") for line in lines if line["event"] == "request"]
+    assert told == [1, None, 2, None, 1]
 
 
 async def test_request_line_names_the_field_alone(api: Api) -> None:
