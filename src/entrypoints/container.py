@@ -107,6 +107,8 @@ class Container(DeclarativeContainer):
     database = Singleton(parameters.database, settings)
     engine = Resource(disposed, create_engine, database, application_name="user-events", pool_size=setting.db_pool_size)
     event_store = Singleton(PostgresEventStore, engine, event_types, settle=database.provided.limits.batch)
+    # Writes nothing, and needs no types: a mistake in a schema must not keep anybody from the proof.
+    audited_store = Singleton(PostgresEventStore, engine, settle=database.provided.limits.batch)
     oversize_letters = Singleton(PostgresOversizeLetters, engine)
     erasures = Singleton(PostgresErasures, engine)
     partition_states = Singleton(PostgresPartitionStates, engine, topic, group)
@@ -187,7 +189,7 @@ class Container(DeclarativeContainer):
         log_reader,
         letter_reader,
         oversize_letters,
-        event_store,
+        audited_store,
         erasures,
         topic=topic,
         group=group,

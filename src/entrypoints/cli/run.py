@@ -4,7 +4,7 @@ import asyncio
 import logging
 import os
 import sys
-from collections.abc import Coroutine, Iterator, Mapping
+from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, TextIO, TypeVar
 
@@ -13,7 +13,7 @@ import uvloop
 
 from domain.errors import Unavailable, WrongDeployment
 from entrypoints.config.environment import load_settings, old_names_in
-from entrypoints.config.errors import CannotRun, UsageError
+from entrypoints.config.errors import CannotRun, SettingsError, UsageError
 from entrypoints.config.misspelt import misspelt
 from entrypoints.config.program import command
 from entrypoints.config.settings import Settings
@@ -64,10 +64,20 @@ def read_target() -> Settings:
     return settings
 
 
-def read_settings(environment: Mapping[str, str], logs_to: TextIO) -> Settings:
-    """Read the settings, set up the logs, and warn about variables that are misspelt or have an old name."""
+def read_settings(
+    environment: Mapping[str, str],
+    logs_to: TextIO,
+    more_problems: Callable[[Mapping[str, str]], Sequence[str]] = lambda _: (),
+) -> Settings:
+    """Read the settings, set up the logs, and warn about variables that are misspelt or have an old name.
+
+    If a setting is wrong, `more_problems` is asked for what the start would fail for next, so that all is told at once.
+    """
     with exit_codes():
-        settings = load_settings(environment)
+        try:
+            settings = load_settings(environment)
+        except SettingsError as error:
+            raise SettingsError([*error.problems, *more_problems(environment)]) from error
     configure_logging(settings.log_level, settings.log_format, logs_to, program=command(settings.data_dir))
     if old_names := old_names_in(os.environ):
         names = ", ".join(f"{old} is now {new}" for old, new in old_names.items())

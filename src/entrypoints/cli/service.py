@@ -12,6 +12,7 @@ from entrypoints.container import Container, assembled
 from entrypoints.dev.supervisor import dev_environment, run_dev
 from entrypoints.processes.api import Api
 from entrypoints.processes.consumer import Consumer
+from entrypoints.processes.event_catalog import mistakes_in_schemas
 from entrypoints.processes.lifecycle import run_until_signal
 
 logger = logging.getLogger(__name__)
@@ -19,7 +20,7 @@ logger = logging.getLogger(__name__)
 
 def run_process(process: Literal["api", "consumer"], *, until_eof: bool) -> None:
     """Run a process until it is stopped."""
-    settings = read_settings(os.environ, logs_to=sys.stdout)
+    settings = read_settings(os.environ, sys.stdout, mistakes_in_schemas)
     # Names the process in each line, for logs that several processes share.
     PROCESS.name = process
     _log_start()
@@ -37,7 +38,7 @@ def run_process(process: Literal["api", "consumer"], *, until_eof: bool) -> None
 def run_on_this_machine() -> None:
     """Run all processes of the service, and the log and the database where none is configured."""
     environment = dev_environment(os.environ)
-    settings = read_settings(environment, logs_to=sys.stdout)
+    settings = read_settings(environment, sys.stdout, mistakes_in_schemas)
     _log_start()
     with exit_codes():
         run_dev(settings, environment, run)

@@ -13,6 +13,7 @@ from entrypoints.cli import main
 from entrypoints.config.environment import load_settings
 from entrypoints.config.program import release
 from entrypoints.config.settings import Settings
+from tests.support.schema_folders import write
 from tests.unit.cli.runner import run
 
 # Nobody listens there.
@@ -46,6 +47,19 @@ def test_wrong_settings_are_all_reported_before_the_start(command: str) -> None:
     assert result.exit_code == 2
     assert [line.partition(":")[0] for line in result.stderr.splitlines()] == ["DB_SSLMODE", "KAFKA_BROKER", "PORT"]
     assert result.stdout == ""
+
+
+@pytest.mark.parametrize("command", ["api", "consumer", "dev"])
+def test_mistakes_in_schemas_are_reported_with_wrong_settings(command: str, tmp_path: Path) -> None:
+    """One start tells all."""
+    folder = write(tmp_path, {"A.json": {"type": "objekt"}, "B.json": "{"})
+    result = run(command, EVENT_TYPES="a b", EVENT_SCHEMAS=str(folder))
+    assert result.exit_code == 2
+    places = [line.split(": ")[:2] for line in result.stderr.splitlines()]
+    assert [place[0] for place in places] == ["EVENT_TYPES", "EVENT_SCHEMAS", "EVENT_SCHEMAS"]
+    assert [place[1] for place in places[1:]] == ["A.json#/type", "B.json"]
+    result = run(command, EVENT_TYPES="a b", EVENT_SCHEMAS=str(tmp_path / "A.json"))
+    assert [line.partition(":")[0] for line in result.stderr.splitlines()] == ["EVENT_SCHEMAS", "EVENT_TYPES"]
 
 
 @pytest.mark.parametrize(
