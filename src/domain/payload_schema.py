@@ -62,3 +62,8 @@ def one_line(text: str) -> str:
     if text.isprintable():
         return text
     return "".join(each if each.isprintable() else each.encode("unicode_escape").decode() for each in text)
+
+
+def cut(text: str, most: int) -> str:
+    """Return a text of at most `most` characters; the last one of a longer text is a … in place of the rest."""
+    return text if len(text) <= most else text[: most - 1] + "…"

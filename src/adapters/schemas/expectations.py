@@ -5,14 +5,13 @@ from collections.abc import Callable, Mapping
 from decimal import Decimal
 
 from adapters.schemas.files.json_text import Json
-from domain.payload_schema import MAX_EXPECTED_CHARS
+from domain.payload_schema import MAX_EXPECTED_CHARS, cut
 
 
 def expectation(keyword: str, argument: Json) -> str:
     """Say what a keyword with this argument expects, as in "must be at least 0"; cut to `MAX_EXPECTED_CHARS`."""
     phrase = _PHRASES.get(keyword)
-    text = "must match its schema" if phrase is None else phrase(argument)
-    return text if len(text) <= MAX_EXPECTED_CHARS else text[: MAX_EXPECTED_CHARS - 1] + "…"
+    return cut("must match its schema" if phrase is None else phrase(argument), MAX_EXPECTED_CHARS)
 
 
 def shown(value: Json) -> str:

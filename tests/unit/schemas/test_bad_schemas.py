@@ -143,5 +143,12 @@ def test_definitions_cannot_say_what_happens_to_events(tmp_path: Path) -> None:
 
 def test_repeated_id_is_told(tmp_path: Path) -> None:
     """A reference to it would be ambiguous."""
-    write(tmp_path, {"A.json": {"$id": "https://e.com/x"}, "B.json": {"$id": "https://e.com/x"}})
-    assert mistakes(tmp_path) == ["B.json#/$id: is the $id of A.json too"]
+    write(tmp_path, {"A.json": {"$id": "C.json"}, "B.json": {"$id": "https://e.com/x"}, "C.json": {}})
+    write(tmp_path, {"D.json": {"$id": "https://e.com/x#"}})
+    assert mistakes(tmp_path) == ["A.json#/$id: means C.json already", "D.json#/$id: means B.json already"]
+
+
+def test_line_about_a_mistake_is_bounded(tmp_path: Path) -> None:
+    """The library quotes what is wrong."""
+    write(tmp_path, {"A.json": {"required": "x" * 100_000}, "B.json": {"$ref": "x" * 100_000}})
+    assert [len(line) for line in mistakes(tmp_path)] == [1_000, 1_000]

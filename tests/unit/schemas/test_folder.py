@@ -66,10 +66,13 @@ def test_wrong_files_are_all_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
             "F.json": " " * 21,
             "G.json": "NaN",
             "H.json": '{"a":' * 2_000,
+            "I.json": b"\xef\xbb\xbf{}",
+            "J.json": "{}".encode("utf-16"),
+            "K.json": "{}".encode("utf-16-le"),
         },
     )
     found = dict(line.split(": ", 1) for line in mistakes(tmp_path))
-    assert list(found) == [*("1st.json", "A.jsn"), *(f"{letter}.json" for letter in "BCDEFGH")]
+    assert list(found) == [*("1st.json", "A.jsn"), *(f"{letter}.json" for letter in "BCDEFGHIJK")]
     assert found["1st.json"].startswith("must be named after an event type, which must begin with a letter")
     assert found["A.jsn"] == "must be a file .json"
     assert found["B.json"] == "must not be empty"
@@ -78,6 +81,9 @@ def test_wrong_files_are_all_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     assert found["E.json"] == "must be a schema: an object, true or false"
     assert found["F.json"] == found["H.json"] == "must have at most 20 bytes"
     assert found["G.json"] == "is not JSON: NaN is no number"
+    assert found["I.json"] == "must not begin with a byte order mark"
+    assert found["J.json"] == "is not UTF-8"
+    assert found["K.json"].startswith("is not JSON: ")
 
 
 def test_number_of_files_is_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -85,6 +91,8 @@ def test_number_of_files_is_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(folder_module, "MAX_FILES", 3)
     write(tmp_path, {f"t{index}.json": {} for index in range(5)})
     assert mistakes(tmp_path) == [f"{tmp_path}: must hold at most 3 files"]
+    write(tmp_path, {f"t{index}.json": b"" for index in range(5)})
+    assert len(mistakes(tmp_path)) == 4
 
 
 def test_missing_folder_is_told(tmp_path: Path) -> None:

@@ -74,12 +74,11 @@ class References:
 
     def __init__(self, documents: Sequence[Document]) -> None:
         self.problems: list[SchemaProblem] = []
-        self._documents: dict[str, Document] = {}
+        self._documents = {document.uri: document for document in documents}
         for document in documents:
-            for uri in dict.fromkeys((document.uri, document.base)):
-                other = self._documents.setdefault(uri, document)
-                if other is not document:
-                    self.problems.append(document.problem("/$id", f"is the $id of {other.file.name} too"))
+            other = self._documents.setdefault(document.base, document)
+            if other is not document:
+                self.problems.append(document.problem("/$id", f"means {other.file.name} already"))
         self._anchors = {document.uri: self._anchors_of(document) for document in documents}
 
     def target(self, document: Document, reference: str) -> str:

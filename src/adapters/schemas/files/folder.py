@@ -12,13 +12,15 @@ from pathlib import Path
 from typing import NamedTuple
 
 from domain.event_types import EventType, event_type
-from domain.payload_schema import one_line
+from domain.payload_schema import cut, one_line
 
 MAX_FILES = 1_000
 MAX_FILE_BYTES = 1024 * 1024
 _SUFFIX = ".json"
 _PASSED_OVER = ".md"
 _DEFINITIONS = "_"
+_MAX_CHARS = 1_000
+"""Of a line about a mistake, which may quote a whole file."""
 
 
 class SchemaProblem(NamedTuple):
@@ -31,7 +33,7 @@ class SchemaProblem(NamedTuple):
     def __str__(self) -> str:
         """Return one line."""
         place = f"{self.file}#{self.pointer}" if self.pointer else self.file
-        return one_line(f"{place}: {self.reason}")
+        return cut(one_line(f"{place}: {self.reason}"), _MAX_CHARS)
 
 
 class SchemaFile(NamedTuple):
@@ -49,12 +51,12 @@ def read_folder(folder: Path) -> tuple[Sequence[SchemaFile], Sequence[SchemaProb
     problems: list[SchemaProblem] = []
     for path, reason in _entries(root):
         name = str(folder) if path == root else path.relative_to(root).as_posix()
+        if len(files) + len(problems) >= MAX_FILES:
+            problems.append(SchemaProblem(str(folder), "", f"must hold at most {MAX_FILES} files"))
+            break
         if reason is not None:
             problems.append(SchemaProblem(name, "", reason))
             continue
-        if len(files) + len(problems) == MAX_FILES:
-            problems.append(SchemaProblem(str(folder), "", f"must hold at most {MAX_FILES} files"))
-            break
         try:
             files.append(SchemaFile(name, _type_of(name), _text(path, root)))
         except ValueError as error:

@@ -1,6 +1,7 @@
 """Decodes JSON without loss: numbers keep all of their digits, and what JSON leaves open is found."""
 
 import json
+from codecs import BOM_UTF8
 from collections import Counter
 from collections.abc import Iterator
 from decimal import Decimal, InvalidOperation
@@ -21,6 +22,8 @@ class _Object(dict[str, Json]):
 
 def decode_schema(text: bytes) -> Json:
     """Decode a schema file; integral numbers become `int`, others `Decimal`. Raises `ValueError` with the reason."""
+    if text.startswith(BOM_UTF8):
+        raise ValueError("must not begin with a byte order mark")
     try:
         decoded: Json = json.loads(
             text.decode("utf-8"),
