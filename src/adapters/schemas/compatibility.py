@@ -6,20 +6,22 @@ type may have been accepted for its schema alone; a schema for a type that had n
 """
 
 from collections.abc import Iterator, Mapping
+from itertools import chain
 from pathlib import Path
 from typing import NamedTuple
 
-import jsonschema_rs
 from jsonschema_rs import canonical
 
 from adapters.schemas.compiled import CompiledSchema
+from adapters.schemas.compiled_parts import CompiledParts
 from adapters.schemas.engine import contains_all
 from adapters.schemas.expectations import shown
 from adapters.schemas.files.json_text import Json, join
-from adapters.schemas.files.keywords import ON_VIOLATION
+from adapters.schemas.files.keywords import stands_for
 from adapters.schemas.limits.payload_size import KEYWORD as SIZE
-from adapters.schemas.load import load_schemas, read_schemas
+from adapters.schemas.load import load_schemas
 from adapters.schemas.narrowing import Certainty, Narrowing
+from domain.payload_schema import cut
 
 _MAX_CHARS = 120
 _GROUPS = (
@@ -37,62 +39,41 @@ _IN_PLACE = frozenset({"$ref", "allOf", "anyOf", "oneOf", "not", "if", "dependen
 """Where the old schema has one of these beside, it may have refused already what another keyword accepts."""
 
 
-class _Side(NamedTuple):
-    schemas: Mapping[str, Json]
-    registry: jsonschema_rs.Registry
-
-    def resolved(self, schema: Json) -> Json:
-        """Follow references that have no other keyword of weight beside them."""
-        seen: set[str] = set()
-        while isinstance(schema, dict) and isinstance(place := schema.get("$ref"), str) and place not in seen:
-            if any(keyword in schema for group in _GROUPS for keyword in group if keyword != "$ref"):
-                break
-            seen.add(place)
-            schema = self.schemas[place]
-        return schema
-
-
 def narrowings(old: Path, new: Path) -> Iterator[Narrowing]:
     """Yield what the new folder may no longer accept, in the order of the old one's files. Raises `InvalidSchemas`."""
-    # Also finds what makes a schema unusable although each keyword is right.
-    old_compiled, new_compiled = load_schemas(old), load_schemas(new)
-    (old_documents, old_schemas), (new_documents, new_schemas) = read_schemas(old), read_schemas(new)
-    old_side = _Side(old_schemas, jsonschema_rs.Registry([(each.uri, each.root) for each in old_documents]))
-    new_side = _Side(new_schemas, jsonschema_rs.Registry([(each.uri, each.root) for each in new_documents]))
-    successors = {document.file.type: document for document in new_documents}
-    for document in old_documents:
-        if document.file.type is None:
-            continue
-        name = document.file.name
-        successor = successors.get(document.file.type)
-        if successor is None:
-            yield Narrowing(name, "", Certainty.IS, "the type has no schema any more")
-        elif _rejects(successor.root):
-            comparison = _Comparison(name, old_side, new_side)
+    predecessors, successors = load_schemas(old), load_schemas(new)
+    for event_type, before in predecessors.items():
+        file, after = f"{event_type}.json", successors.get(event_type)
+        if after is None:
+            yield Narrowing(file, "", Certainty.IS, "the type has no schema any more")
+        elif after.rejects:
+            comparison = _Comparison(file, before.parts, after.parts)
             # A schema that only counts has accepted everything.
-            yield from comparison.compare(document.root if _rejects(document.root) else True, successor.root, "")
-            yield from _size_narrowings(name, old_compiled[document.file.type], new_compiled[document.file.type])
-
-
-def _rejects(schema: Json) -> bool:
-    return not isinstance(schema, dict) or schema.get(ON_VIOLATION) != "accept"
+            found = list(comparison.compare(before.root if before.rejects else True, after.root, _Place("")))
+            yield from found or _size_narrowings(file, before, after)
 
 
 def _size_narrowings(file: str, old: CompiledSchema, new: CompiledSchema) -> Iterator[Narrowing]:
-    """Yield where less may be sent, because a value of a payload takes longer to check than before."""
-    limits = (
-        ("values", old.limit.max_values, new.limit.max_values),
-        ("bytes", old.limit.max_bytes, new.limit.max_bytes),
-    )
-    for unit, limit, now in limits:
-        before = limit if old.rejects else None
-        if now is not None and (before is None or now < before):
-            was = f"any number of {unit}" if before is None else f"up to {before:,} {unit}"
-            yield Narrowing(file, "", Certainty.MAY, f"{SIZE} was {was}, is up to {now:,} {unit}")
+    """Tell if less may be sent, because a value of a payload takes longer to check than before."""
+    if not old.rejects or new.limit.is_below(old.limit):
+        was = f"up to {old.limit}" if old.rejects else "any size"
+        yield Narrowing(file, "", Certainty.MAY, f"{SIZE} was {was}, is up to {new.limit}")
+
+
+class _Place(NamedTuple):
+    """Of a schema in the new file, references followed."""
+
+    pointer: str
+    is_certain: bool = True
+    """Whether a value that is refused here has got here, and was accepted before."""
+
+    def inside(self, pointer: str, *, is_certain: bool = True) -> "_Place":
+        """Go on to a place inside."""
+        return _Place(self.pointer + pointer, self.is_certain and is_certain)
 
 
 class _Comparison:
-    def __init__(self, file: str, old: _Side, new: _Side) -> None:
+    def __init__(self, file: str, old: CompiledParts, new: CompiledParts) -> None:
         self._file = file
         self._old = old
         self._new = new
@@ -100,9 +81,9 @@ class _Comparison:
         self._repeated = 0
         """How often a pair of schemas was met again, whose findings stand where it was met first."""
 
-    def compare(self, old: Json, new: Json, pointer: str, *, is_certain: bool = True) -> Iterator[Narrowing]:
-        """Yield where `new` is narrower than `old`; `pointer` is the place of `new`, references followed."""
-        old, new = self._old.resolved(old), self._new.resolved(new)
+    def compare(self, old: Json, new: Json, place: _Place) -> Iterator[Narrowing]:
+        """Yield where `new`, which stands at `place`, is narrower than `old`."""
+        old, new = _resolved(old, self._old.schemas), _resolved(new, self._new.schemas)
         if any(old is each and new is other for each, other in self._seen):
             self._repeated += 1
             return
@@ -111,75 +92,62 @@ class _Comparison:
         if self._covers(old, new) is canonical.Containment.YES:
             return
         if not isinstance(new, dict):
-            yield self._narrowing(pointer, "nothing is accepted here any more", is_certain=is_certain)
+            yield self._narrowing(place, "nothing is accepted here any more")
             return
         before = old if isinstance(old, dict) else {}
         found, repeated = False, self._repeated
-        is_certain = is_certain and not any(keyword in before for keyword in _IN_PLACE)
-        for narrowing in self._compare_all(old, before, new, pointer, is_certain=is_certain):
+        inner = place.inside("", is_certain=_IN_PLACE.isdisjoint(before))
+        for narrowing in chain(self._of_keywords(old, before, new, inner), self._of_inner(before, new, inner)):
             found = True
             yield narrowing
         if not found and repeated == self._repeated:
-            yield self._narrowing(pointer, "the keywords together may accept less than before", is_certain=False)
-
-    def _compare_all(
-        self, old: Json, before: dict[str, Json], new: dict[str, Json], pointer: str, *, is_certain: bool
-    ) -> Iterator[Narrowing]:
-        for group in _GROUPS:
-            yield from self._compare_group(group, old, before, new, pointer, is_certain=is_certain)
-        yield from self._compare_members(before, new, pointer, is_certain=is_certain)
-        if "items" in new:
-            is_shifted = before.get("prefixItems") != new.get("prefixItems")
-            yield from self.compare(
-                before.get("items", True), new["items"], f"{pointer}/items", is_certain=is_certain and not is_shifted
+            yield self._narrowing(
+                place.inside("", is_certain=False), "the keywords together may accept less than before"
             )
 
-    def _compare_group(
-        self,
-        group: tuple[str, ...],
-        old: Json,
-        before: dict[str, Json],
-        new: dict[str, Json],
-        pointer: str,
-        *,
-        is_certain: bool,
+    def _of_keywords(
+        self, old: Json, before: dict[str, Json], new: dict[str, Json], place: _Place
     ) -> Iterator[Narrowing]:
-        now: dict[str, Json] = {keyword: new[keyword] for keyword in group if keyword in new}
-        if not now:
-            return
-        containment = self._covers(old, now)
-        if containment is canonical.Containment.YES:
-            return
-        keyword = next((each for each in now if before.get(each) != now[each]), next(iter(now)))
-        was = shown(before[keyword]) if keyword in before else "absent"
-        reason = f"{keyword} was {_cut(was)}, is {_cut(shown(now[keyword]))}"
-        is_proved = containment is canonical.Containment.NO or (keyword == "type" and _loses_type(before, now))
-        yield self._narrowing(f"{pointer}/{keyword}", reason, is_certain=is_certain and is_proved)
+        for group in _GROUPS:
+            now: dict[str, Json] = {keyword: new[keyword] for keyword in group if keyword in new}
+            if not now or (containment := self._covers(old, now)) is canonical.Containment.YES:
+                continue
+            keyword = next((each for each in now if before.get(each) != now[each]), next(iter(now)))
+            was = cut(shown(before[keyword]), _MAX_CHARS) if keyword in before else "absent"
+            is_proved = containment is canonical.Containment.NO or (keyword == "type" and _loses_type(before, now))
+            yield self._narrowing(
+                place.inside(f"/{keyword}", is_certain=is_proved),
+                f"{keyword} was {was}, is {cut(shown(now[keyword]), _MAX_CHARS)}",
+            )
 
-    def _compare_members(
-        self, before: dict[str, Json], new: dict[str, Json], pointer: str, *, is_certain: bool
-    ) -> Iterator[Narrowing]:
+    def _of_inner(self, before: dict[str, Json], new: dict[str, Json], place: _Place) -> Iterator[Narrowing]:
         old_members, new_members = _members(before), _members(new)
         old_others, new_others = before.get("additionalProperties", True), new.get("additionalProperties", True)
         for name, schema in new_members.items():
-            inner = join(f"{pointer}/properties", name)
-            yield from self.compare(old_members.get(name, old_others), schema, inner, is_certain=is_certain)
-        if "additionalProperties" not in new:
-            return
-        inner = f"{pointer}/additionalProperties"
-        # Members that match a pattern are no others.
-        is_certain = is_certain and "patternProperties" not in new
-        for name, schema in old_members.items():
-            if name not in new_members:
-                for each in self.compare(schema, new_others, inner, is_certain=is_certain):
+            yield from self.compare(old_members.get(name, old_others), schema, place.inside(join("/properties", name)))
+        if "additionalProperties" in new:
+            # Members that match a pattern are no others.
+            others = place.inside("/additionalProperties", is_certain="patternProperties" not in new)
+            for name, schema in old_members.items():
+                for each in self.compare(schema, new_others, others) if name not in new_members else ():
                     yield each._replace(reason=f"the member {shown(name)} was named before: {each.reason}")
-        yield from self.compare(old_others, new_others, inner, is_certain=is_certain)
+            yield from self.compare(old_others, new_others, others)
+        if "items" in new:
+            items = place.inside("/items", is_certain=before.get("prefixItems") == new.get("prefixItems"))
+            yield from self.compare(before.get("items", True), new["items"], items)
 
     def _covers(self, old: Json, new: Json) -> canonical.Containment:
         return contains_all(new, self._new.registry, old, self._old.registry)
 
-    def _narrowing(self, pointer: str, reason: str, *, is_certain: bool) -> Narrowing:
-        return Narrowing(self._file, pointer, Certainty.IS if is_certain else Certainty.MAY, reason)
+    def _narrowing(self, place: _Place, reason: str) -> Narrowing:
+        return Narrowing(self._file, place.pointer, Certainty.IS if place.is_certain else Certainty.MAY, reason)
+
+
+def _resolved(schema: Json, schemas: Mapping[str, Json]) -> Json:
+    """Follow references that stand alone."""
+    while place := stands_for(schema):
+        schema = schemas[place]
+    return schema
 
 
 def _members(schema: dict[str, Json]) -> dict[str, Json]:
@@ -198,7 +166,3 @@ def _types(schema: dict[str, Json]) -> set[str]:
     named = schema.get("type", [])
     names = {str(name) for name in named} if isinstance(named, list) else {str(named)}
     return names | {"integer"} if "number" in names else names
-
-
-def _cut(text: str) -> str:
-    return text if len(text) <= _MAX_CHARS else text[: _MAX_CHARS - 1] + "…"

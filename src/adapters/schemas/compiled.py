@@ -31,8 +31,9 @@ class CompiledSchema:
         """The schema as it is in its file: UTF-8 JSON."""
         self.rejects = rejects
         self.limit = SizeLimit(cost)
+        self.root = parts.schemas[place]
+        self.parts = parts
         self._place = place
-        self._parts = parts
         self._is_valid = parts.compile(place).is_valid
 
     def violations(self, payload: bytes) -> Sequence[Violation]:
@@ -45,8 +46,8 @@ class CompiledSchema:
             return _UNREADABLE
         if self._is_valid(decoded):
             return ()
-        return explain(self._parts, self._place, decoded)
+        return explain(self.parts, self._place, decoded)
 
     def bundled(self, at: str = "#", definition: Callable[[str], str] | None = None) -> Json:
         """Return the schema with all it refers to, as `bundle` does; for an answer or the OpenAPI document."""
-        return bundle(self._place, self._parts.schemas, at, definition)
+        return bundle(self._place, self.parts.schemas, at, definition)

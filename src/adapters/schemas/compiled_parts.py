@@ -6,6 +6,7 @@ import jsonschema_rs
 
 from adapters.schemas.engine import compile_schema
 from adapters.schemas.files.json_text import Json
+from adapters.schemas.files.keywords import stands_for
 
 DIRECT = frozenset(
     {
@@ -26,11 +27,13 @@ class CompiledParts:
 
     def __init__(self, schemas: Mapping[str, Json], registry: jsonschema_rs.Registry) -> None:
         self.schemas = schemas
-        self._registry = registry
+        self.registry = registry
         self._compiled: dict[tuple[str, str], jsonschema_rs.Validator] = {}
 
     def compile(self, place: str) -> jsonschema_rs.Validator:
         """Return the compiled schema of a place."""
+        while target := stands_for(self.schemas[place]):
+            place = target
         return self._part(place, "", {"$ref": place})
 
     def prepare(self, place: str) -> None:
@@ -66,5 +69,5 @@ class CompiledParts:
     def _part(self, place: str, keyword: str, schema: Json) -> jsonschema_rs.Validator:
         compiled = self._compiled.get((place, keyword))
         if compiled is None:
-            compiled = self._compiled[place, keyword] = compile_schema(schema, self._registry)
+            compiled = self._compiled[place, keyword] = compile_schema(schema, self.registry)
         return compiled

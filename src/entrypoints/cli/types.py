@@ -175,10 +175,8 @@ def _as_json(name: EventType, schema: CompiledSchema | None) -> dict[str, object
 def _as_text(name: EventType, schema: CompiledSchema | None) -> str:
     if schema is None:
         return f"{name}: any payload"
-    limit = schema.limit
-    most = f"{limit.max_values:,} values" + ("" if limit.max_bytes is None else f" or {limit.max_bytes:,} bytes")
     violations = "rejected" if schema.rejects else "accepted and counted"
-    return f"{name}: payloads by schema, violations are {violations}; a payload has at most {most}"
+    return f"{name}: payloads by schema, violations are {violations}; a payload has at most {schema.limit}"
 
 
 def _counted(count: int) -> str:

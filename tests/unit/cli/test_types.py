@@ -156,10 +156,8 @@ def test_diff_prints_what_is_no_longer_accepted(tmp_path: Path, folder: Path) ->
     new = write(tmp_path / "new", {"order.json": {**ORDER, "required": ["sku", "at"]}})
     result = run("types", "diff", str(folder), str(new))
     assert result.exit_code == 1
-    first, second = result.stdout.splitlines()
-    assert first == 'order.json#/required: required was ["sku"], is ["sku", "at"]'
-    assert second.startswith("order.json: may narrow: x-size was up to ")
-    found, _ = json.loads(run("types", "diff", "--json", str(folder), str(new)).stdout)
+    assert result.stdout == 'order.json#/required: required was ["sku"], is ["sku", "at"]\n'
+    (found,) = json.loads(run("types", "diff", "--json", str(folder), str(new)).stdout)
     assert (found["pointer"], found["certainty"]) == ("/required", "is")
     assert (run("types", "diff", str(new), str(folder)).exit_code, result.stderr) == (0, "")
     assert run("types", "diff", str(folder), str(tmp_path / "nowhere")).exit_code == 2

@@ -44,6 +44,8 @@ PAYLOADS = {
     "one number of 8,000 digits": f'{{"a":[0.{"3" * 7_998}]}}',
     "few fractions": json.dumps({"a": [index + 0.25 for index in range(300)]}),
     "few long numbers": json.dumps({"a": [10**18 + index for index in range(300)]}),
+    "wide numbers": f'{{"a":[{_repeated("9" * 15, 80_000)}]}}',
+    "wide fractions": f'{{"a":[{_repeated("0." + "3" * 300, 208_000)}]}}',
     "fractions": json.dumps({"a": [index + 0.25 for index in range(60_000)]}),
     "long string": json.dumps({"a": _text("ab", _BYTES)}),
     "long string of words": json.dumps({"a": _text("aé -", _BYTES // 2)}, ensure_ascii=False),
@@ -101,6 +103,7 @@ SCHEMAS: dict[str, object] = {
     "unevaluatedItems in place": {"properties": {"a": in_place(5, "oneOf", "unevaluatedItems")}},
     "propertyNames": {"propertyNames": {"pattern": "^[a-j]{1,9}$", "maxLength": 4}},
     "numbers": {"properties": {"a": {"items": {"multipleOf": 0.07, "minimum": 3.5}}}},
+    "bound that is a fraction": {"properties": {"a": {"items": {"minimum": 0.1, "maximum": 1e17}}}},
     "enum": {"properties": {"a": {"items": {"enum": [*(f"x{index}" for index in range(900)), None]}}}},
     "enum of numbers": {"properties": {"a": {"items": {"enum": list(range(250))}}}},
     "enum of fractions": {"properties": {"a": {"items": {"enum": [0.5, *range(40)]}}}},
@@ -211,6 +214,27 @@ def test_first_invalid_payload_waits_for_no_large_pattern(tmp_path: Path) -> Non
     members = {f"p{index}": {"pattern": f"^\\p{{L}}{{60}}<{index}>"} for index in range(20)}
     checked = compiled(tmp_path, {"properties": {"g": {"properties": members}}, "anyOf": [{"properties": members}, {}]})
     assert _seconds(lambda: checked.violations(b'{"g":{"p1":"1","p2":"2"}}')) < _MAX_SECONDS
+
+
+@pytest.mark.parametrize(
+    "schema",
+    [
+        {"allOf": [{"properties": {f"p{index}": {"type": "string", "maxLength": 5} for index in range(18_000)}}]},
+        {
+            "properties": {"g": {"properties": {f"p{index}": {"$ref": f"#/$defs/d{index}"} for index in range(8_000)}}},
+            "$defs": {f"d{index}": {"type": "string", "maxLength": 5} for index in range(8_000)},
+        },
+        {"properties": {"p1": {"anyOf": [{"enum": [f"x{index}" for index in range(80_000)]}]}}},
+        {"properties": {"p1": {"enum": [f"x{index}" for index in range(80_000)]}}},
+        {"required": [f"x{index}" for index in range(1_500)], "additionalProperties": {"const": ["x" * 900_000]}},
+    ],
+    ids=["members", "references", "options inside", "options", "texts"],
+)
+def test_first_invalid_payloads_wait_for_no_large_schema(tmp_path: Path, schema: object) -> None:
+    """Neither does a later one that asks for more of it."""
+    checked = compiled(tmp_path, schema)
+    for _ in range(3):
+        assert _seconds(lambda: checked.violations(b'{"g":{"p1":1,"p2":2},"p1":1}')) < _MAX_SECONDS
 
 
 def test_schemas_with_too_large_patterns_are_refused_quickly(tmp_path: Path) -> None:

@@ -41,6 +41,7 @@ _ANNOTATIONS = frozenset(
     }
 )
 KNOWN = _HOLDING_SCHEMAS | _ASSERTIONS | _ANNOTATIONS
+_CHECKING = _ASSERTIONS | IN_PLACE | CHILDREN
 
 REFUSED = {
     "$dynamicRef": "is not supported: use $ref",
@@ -63,6 +64,13 @@ FORMATS = frozenset(
         *("json-pointer", "relative-json-pointer"),
     }
 )
+
+
+def stands_for(schema: Json) -> str:
+    """Return what a schema refers to, if it checks nothing else; empty if it does."""
+    if not isinstance(schema, dict) or any(keyword in _CHECKING for keyword in schema):
+        return ""
+    return str(schema.get("$ref", ""))
 
 
 class Inner(NamedTuple):

@@ -20,6 +20,7 @@ _COMPARED_INSIDE_NS = 600.0
 """For each value inside of a compared object or array."""
 _NUMBER_NS = 2_500.0
 _BOUND_NS = 1_300.0
+_WIDE_NS = 2_500.0
 _FORMAT_NS_PER_BYTE = 25.0
 _REQUIRED_NS = 50.0
 _SQUARE_OF_DIGITS_NS = 0.11
@@ -40,6 +41,8 @@ class Cost(NamedTuple):
     """For each value and level above it, where items of arrays are compared with each other."""
     fraction: float = 0.0
     """For each number with a point, an exponent or over 17 digits, which is compared with options in a slow way."""
+    wide: float = 0.0
+    """For each six digits of a number, which is compared with a bound that is a fraction."""
 
     def plus(self, other: "Cost") -> "Cost":
         """Return the cost of both."""
@@ -66,7 +69,8 @@ def _keyword_cost(keyword: str, argument: Json) -> Cost:
     cost = Cost(_KEYWORD_NS)
     match keyword, argument:
         case (("maximum" | "exclusiveMaximum" | "minimum" | "exclusiveMinimum"), _):
-            cost = Cost(_BOUND_NS, digits=_SQUARE_OF_DIGITS_NS)
+            wide = _WIDE_NS if isinstance(argument, Decimal) else 0.0
+            cost = Cost(_BOUND_NS, digits=_SQUARE_OF_DIGITS_NS, wide=wide)
         case "multipleOf", _:
             cost = Cost(_NUMBER_NS, digits=_SQUARE_OF_DIVIDED_NS)
         case "type", list() | "integer":
@@ -76,7 +80,7 @@ def _keyword_cost(keyword: str, argument: Json) -> Cost:
         case "enum", list():
             cost = _comparison_cost(argument)
         case (("required" | "dependentRequired"), _):
-            cost = Cost(_REQUIRED_NS * _size(argument))
+            cost = Cost(_REQUIRED_NS * size(argument))
         case "pattern", str():
             cost = Cost(_KEYWORD_NS, ns_per_byte(argument))
         case "format", _:
@@ -88,7 +92,7 @@ def _keyword_cost(keyword: str, argument: Json) -> Cost:
 
 def _comparison_cost(options: list[Json]) -> Cost:
     numbers = [option for option in options if isinstance(option, (int, Decimal)) and not isinstance(option, bool)]
-    value = _KEYWORD_NS + _COMPARED_INSIDE_NS * sum(_size(option) for option in options)
+    value = _KEYWORD_NS + _COMPARED_INSIDE_NS * sum(size(option) for option in options)
     if not numbers:
         # The engine looks up strings, null, true and false at once.
         return Cost(value)
@@ -102,7 +106,7 @@ def _comparison_cost(options: list[Json]) -> Cost:
     return Cost(value, digits=digits, fraction=_COMPARED_NUMBER_NS * len(numbers))
 
 
-def _size(value: Json) -> int:
+def size(value: Json) -> int:
     """Count the values inside of a value."""
     inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
-    return sum(1 + _size(each) for each in inner)
+    return sum(1 + size(each) for each in inner)

@@ -7,6 +7,7 @@ is too large for its schema.
 
 import re
 from itertools import accumulate
+from math import inf
 from typing import Final
 
 from adapters.schemas.limits.keyword_cost import Cost
@@ -25,6 +26,7 @@ _SLOWLY_DECODED_NS = 900.0
 """For each value of a payload that has a number of over 4,000 digits."""
 _MAX_QUICK_DIGITS = 4_000
 _ALIKE = bytes.maketrans(b"123456789E", b"000000000e")
+_WIDE_NUMBER = b"0" * 6
 _LONG_NUMBER = b"0" * 18
 _LONG_EXPONENT = b"0e000"
 _LONG = re.compile(rb"([0-9.]{18,})(?:[eE][+-]?0*([0-9]*))?|[0-9.]+[eE][+-]?0*([0-9]{3,})")
@@ -43,7 +45,8 @@ class SizeLimit:
         """If it has few values; None where the schema searches in no string."""
         # A value takes two bytes at least, a fraction four.
         of_value = (cost.value + cost.level * MAX_PAYLOAD_DEPTH) / 2
-        self._surely_small = int(BUDGET_NS / (of_value + cost.fraction / 4 + cost.byte))
+        of_digits = cost.fraction / 4 + cost.wide / len(_WIDE_NUMBER)
+        self._surely_small = int(BUDGET_NS / (of_value + of_digits + cost.byte))
 
     def violation(self, payload: bytes) -> Violation | None:
         """Return a violation of the whole payload if it is too large to be checked."""
@@ -54,22 +57,24 @@ class SizeLimit:
                 return None
             openings = payload.count(b"[") + payload.count(b"{")
             depth = min(openings, MAX_PAYLOAD_DEPTH)
-            if self._nanoseconds(payload, openings, depth, _fractions(payload, alike)) <= BUDGET_NS:
+            if self._nanoseconds(payload, alike, openings, depth) <= BUDGET_NS:
                 return None
         # Of strings only the bytes count; to find them takes longer than most checks.
         tokens = b"".join(payload.replace(b"\\\\", b"").replace(b'\\"', b"").split(b'"')[::2])
         openings = tokens.count(b"[") + tokens.count(b"{")
         depth = _depth(tokens) if self._cost.level else 0
-        cost = self._nanoseconds(tokens, openings, depth, _fractions(tokens, tokens.translate(_ALIKE, b".+-")))
+        cost = self._nanoseconds(tokens, tokens.translate(_ALIKE, b".+-"), openings, depth)
         cost += self._cost.byte * (len(payload) - len(tokens))
         if cost <= BUDGET_NS and has_long_numbers:
             cost += self._nanoseconds_of_long_numbers(tokens, openings)
         return None if cost <= BUDGET_NS else Violation("", KEYWORD, self._expected())
 
-    def _nanoseconds(self, text: bytes, openings: int, depth: int, fractions: int) -> float:
+    def _nanoseconds(self, text: bytes, alike: bytes, openings: int, depth: int) -> float:
         values = 1 + text.count(b",") + openings
         cost = (self._cost.value + self._cost.level * depth) * values + self._cost.byte * len(text)
-        return cost + self._cost.fraction * fractions
+        # A number with a point and an exponent counts twice, a long one as often as it is wide.
+        fractions = text.count(b".") + alike.count(b"0e")
+        return cost + self._cost.fraction * fractions + self._cost.wide * alike.count(_WIDE_NUMBER)
 
     def _nanoseconds_of_long_numbers(self, tokens: bytes, openings: int) -> float:
         digits = [len(match[1] or b"") + int((match[2] or match[3] or b"0")[:5]) for match in _LONG.finditer(tokens)]
@@ -79,17 +84,19 @@ class SizeLimit:
         compared = len(digits) ** 2 if self._cost.level else 0
         return decoded + alone + _COMPARED_LONG_NS * compared + self._cost.fraction * len(digits)
 
+    def __str__(self) -> str:
+        """Return the limit in words."""
+        return f"{self.max_values:,} values" + ("" if self.max_bytes is None else f" or {self.max_bytes:,} bytes")
+
+    def is_below(self, other: "SizeLimit") -> bool:
+        """Tell whether less may be sent than another limit allows."""
+        return self.max_values < other.max_values or (self.max_bytes or inf) < (other.max_bytes or inf)
+
     def _expected(self) -> str:
-        of_bytes = "" if self.max_bytes is None else f" or {self.max_bytes:,} bytes"
         return (
-            f"must be smaller: this type's schema allows at most {self.max_values:,} values{of_bytes}, fewer where "
-            "numbers have over 17 digits or arrays are nested deep"
+            f"must be smaller: this type's schema allows at most {self}, fewer where numbers have over 17 digits or "
+            "arrays are nested deep"
         )
-
-
-def _fractions(text: bytes, alike: bytes) -> int:
-    """Count the numbers with a point or an exponent, one with both twice."""
-    return text.count(b".") + alike.count(b"0e")
 
 
 def _depth(tokens: bytes) -> int:
