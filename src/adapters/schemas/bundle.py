@@ -1,5 +1,6 @@
 """Makes one document of a schema and of all definitions that it refers to, for readers who do not have the folder."""
 
+from collections import Counter
 from collections.abc import Callable, Mapping
 from urllib.parse import unquote
 
@@ -23,10 +24,9 @@ def bundle(
     bundled = _Bundle(place, schemas, at, definition or f"{at}/$defs/{{}}".format)
     root = bundled.copied(schemas[place], keeps_dialect=at == "#")
     definitions: dict[str, Json] = {}
-    # A copied definition may refer to further ones.
-    while len(definitions) < len(bundled.names):
-        target, name = list(bundled.names.items())[len(definitions)]
-        definitions[name] = bundled.copied(schemas[target])
+    # A copied definition may refer to further ones, which come behind.
+    for target in bundled.targets:
+        definitions[bundled.names[target]] = bundled.copied(schemas[target])
     return {**root, "$defs": definitions} if definitions and isinstance(root, dict) else root
 
 
@@ -42,7 +42,11 @@ class _Bundle:
         self._at = at
         self._definition = definition
         self.names: dict[str, str] = {}
-        """Of the definitions by place, in the order in which they were met."""
+        """Of the definitions by place."""
+        self.targets: list[str] = []
+        """Their places in the order in which they were met."""
+        self._uses: Counter[str] = Counter()
+        """How often a name was wanted or given."""
 
     def copied(self, schema: Json, *, keeps_dialect: bool = False) -> Json:
         if not isinstance(schema, dict):
@@ -61,10 +65,11 @@ class _Bundle:
             uri, _, pointer = target.partition("#")
             plain = unquote((pointer or uri).rpartition("/")[2].removesuffix(".json"))
             wanted = "".join(letter if letter.isalnum() and letter.isascii() else "_" for letter in plain)
-            taken = set(self.names.values())
-            number = 2
             name = wanted
-            while name in taken:
-                name, number = f"{wanted}_{number}", number + 1
+            while self._uses[name]:
+                self._uses[wanted] += 1
+                name = f"{wanted}_{self._uses[wanted]}"
+            self._uses[name] += 1
             self.names[target] = name
+            self.targets.append(target)
         return self.names[target]

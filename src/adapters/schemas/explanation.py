@@ -23,15 +23,13 @@ _MAX_STEPS = 150
 """Downwards, through schemas and values: each takes some calls of Python."""
 _BY_EXCLUSION: tuple[tuple[type, str], ...] = ((dict, "unevaluatedProperties"), (list, "unevaluatedItems"))
 """Broken if nothing else is, by values of this type."""
-_BY_NAME = frozenset({"properties", "dependentSchemas", "dependentRequired"})
-"""Their arguments are read by the names of the value's members."""
 _GENERAL = expectation("", None)
 
 
 def explain(parts: CompiledParts, place: str, payload: object) -> list[Violation]:
     """Return the first violations of an invalid payload, one at least."""
     explanation = _Explanation(parts)
-    explanation.look_into(_Point(place, None, "schema", (), 0), payload)
+    explanation.look_into(_Point(place, "schema", (), 0), payload)
     return explanation.violations
 
 
@@ -39,14 +37,13 @@ class _Point(NamedTuple):
     """One schema, applied to a value at `path` through `keyword` of the schema before."""
 
     place: str
-    schema: Json
     keyword: str
     path: tuple["_Step", ...]
     steps: int
 
     def inside(self, inner: str, keyword: str, *into: "_Step") -> "_Point":
         """Go on to an inner schema, and to a member or an item if `into` has one."""
-        return _Point(self.place + inner, None, keyword, (*self.path, *into), self.steps + 1)
+        return _Point(self.place + inner, keyword, (*self.path, *into), self.steps + 1)
 
 
 class _Step(NamedTuple):
@@ -72,7 +69,6 @@ class _Explanation:
         if schema is False:
             self._add(point.path, point.keyword, expectation("false", None))
         elif isinstance(schema, dict) and point.steps < _MAX_STEPS:
-            point = point._replace(schema=schema)
             for keyword in schema:
                 if self._is_over:
                     break
@@ -87,75 +83,53 @@ class _Explanation:
         return len(self.violations) >= MAX_VIOLATIONS or thread_time() > self._ends
 
     def _look_at(self, keyword: str, schema: dict[str, Json], point: _Point, value: object) -> None:
-        argument = schema[keyword]
         if keyword in DIRECT:
             if not self._parts.obeys(point.place, schema, keyword, value):
-                self._add(point.path, keyword, expectation(keyword, argument))
-        elif keyword == "$ref":
-            self._try(point._replace(place=str(argument), keyword=keyword, steps=point.steps + 1), value)
+                self._add(point.path, keyword, expectation(keyword, schema[keyword]))
+            return
+        for name in self._until_over(_missing(keyword, schema[keyword], value)):
+            self._add(point.path, keyword, expectation(keyword, name))
+        for inner, inner_value in self._until_over(self._applied(keyword, schema, point, value)):
+            if not self._parts.is_valid(inner.place, inner_value):
+                self.look_into(inner, inner_value)
+
+    def _applied(
+        self, keyword: str, schema: dict[str, Json], point: _Point, value: object
+    ) -> Iterator[tuple[_Point, object]]:
+        """Yield the schemas that a keyword applies, each with what it applies to: the value, a member or an item."""
+        argument = schema[keyword]
+        if keyword == "$ref":
+            yield point._replace(place=str(argument), keyword=keyword, steps=point.steps + 1), value
         elif keyword == "allOf":
-            for index in range(_length(argument)):
-                self._try(point.inside(f"/allOf/{index}", keyword), value)
+            yield from ((point.inside(f"/allOf/{index}", keyword), value) for index in range(_length(argument)))
         elif keyword == "if":
             branch = "then" if self._parts.is_valid(f"{point.place}/if", value) else "else"
             if branch in schema:
-                self._try(point.inside(f"/{branch}", branch), value)
+                yield point.inside(f"/{branch}", branch), value
         elif isinstance(value, dict):
-            self._look_at_object(keyword, schema, point, value)
+            yield from self._applied_to_members(keyword, schema, point, value)
         elif isinstance(value, list):
-            self._look_at_array(keyword, schema, point, value)
+            yield from _applied_to_items(keyword, schema, point, value)
 
-    def _look_at_object(self, keyword: str, schema: dict[str, Json], point: _Point, value: dict[str, object]) -> None:
-        argument = schema[keyword]
-        if keyword == "required" and isinstance(argument, list):
-            self._require(argument, keyword, point, value)
-        elif keyword == "additionalProperties":
+    def _applied_to_members(
+        self, keyword: str, schema: dict[str, Json], point: _Point, value: dict[str, object]
+    ) -> Iterator[tuple[_Point, object]]:
+        if keyword == "additionalProperties":
             is_named = self._named(schema)
             for name, member in self._until_over(value.items()):
                 if not is_named(name):
-                    self._try(point.inside(f"/{keyword}", keyword, _Step(name)), member)
-        elif isinstance(argument, dict):
+                    yield point.inside(f"/{keyword}", keyword, _Step(name)), member
+            return
+        argument = schema[keyword]
+        for name in argument if isinstance(argument, dict) else ():
             if keyword == "patternProperties":
-                self._look_at_matching(argument, keyword, point, value)
-            for name in [name for name in argument if name in value] if keyword in _BY_NAME else ():
-                self._look_at_named(name, argument, keyword, point, value)
-
-    def _look_at_named(
-        self, name: str, argument: dict[str, Json], keyword: str, point: _Point, value: dict[str, object]
-    ) -> None:
-        inner = argument[name]
-        if keyword == "properties":
-            self._try(point.inside(_named_place(keyword, name), keyword, _Step(name, name)), value[name])
-        elif keyword == "dependentSchemas":
-            self._try(point.inside(_named_place(keyword, name), keyword), value)
-        elif isinstance(inner, list):
-            self._require(inner, keyword, point, value)
-
-    def _look_at_matching(
-        self, patterns: dict[str, Json], keyword: str, point: _Point, value: dict[str, object]
-    ) -> None:
-        for pattern in patterns:
-            for name, member in self._until_over(value.items()):
-                if self._parts.matches(pattern, name):
-                    self._try(point.inside(_named_place(keyword, pattern), keyword, _Step(name)), member)
-
-    def _look_at_array(self, keyword: str, schema: dict[str, Json], point: _Point, value: list[object]) -> None:
-        first = _length(schema.get("prefixItems"))
-        if keyword == "prefixItems":
-            for index, item in enumerate(value[:first]):
-                self._try(point.inside(f"/{keyword}/{index}", keyword, _Step(str(index))), item)
-        elif keyword == "items":
-            for index, item in self._until_over(enumerate(value)):
-                if index >= first:
-                    self._try(point.inside(f"/{keyword}", keyword, _Step(str(index))), item)
-
-    def _require(self, names: list[Json], keyword: str, point: _Point, value: dict[str, object]) -> None:
-        for name in self._until_over(each for each in names if each not in value):
-            self._add(point.path, keyword, expectation(keyword, name))
-
-    def _try(self, point: _Point, value: object) -> None:
-        if not self._is_over and not self._parts.is_valid(point.place, value):
-            self.look_into(point, value)
+                for each, member in self._until_over(value.items()):
+                    if self._parts.matches(name, each):
+                        yield point.inside(_named_place(keyword, name), keyword, _Step(each)), member
+            elif name in value and keyword == "properties":
+                yield point.inside(_named_place(keyword, name), keyword, _Step(name, name)), value[name]
+            elif name in value and keyword == "dependentSchemas":
+                yield point.inside(_named_place(keyword, name), keyword), value
 
     def _until_over(self, values: Iterable[_ValueT]) -> Iterator[_ValueT]:
         for value in values:
@@ -182,6 +156,30 @@ class _Explanation:
             violation = Violation(pointer, keyword, expected, place)
             if violation not in self.violations:
                 self.violations.append(violation)
+
+
+def _applied_to_items(
+    keyword: str, schema: dict[str, Json], point: _Point, value: list[object]
+) -> Iterator[tuple[_Point, object]]:
+    first = _length(schema.get("prefixItems"))
+    if keyword == "prefixItems":
+        for index, item in enumerate(value[:first]):
+            yield point.inside(f"/{keyword}/{index}", keyword, _Step(str(index))), item
+    elif keyword == "items":
+        for index, item in enumerate(value[first:], first):
+            yield point.inside(f"/{keyword}", keyword, _Step(str(index))), item
+
+
+def _missing(keyword: str, argument: Json, value: object) -> Iterator[Json]:
+    """Yield the names of members that a keyword requires and the value lacks."""
+    if not isinstance(value, dict):
+        return
+    if keyword == "required" and isinstance(argument, list):
+        yield from (name for name in argument if name not in value)
+    elif keyword == "dependentRequired" and isinstance(argument, dict):
+        for member, names in argument.items():
+            if member in value:
+                yield from _missing("required", names, value)
 
 
 def _named_place(keyword: str, name: str) -> str:

@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from time import thread_time
 
 from adapters.schemas.bundle import encode
 from tests.support.schema_folders import compiled
@@ -73,3 +74,14 @@ def test_reference_may_lead_to_a_type_with_a_colon(tmp_path: Path) -> None:
     schema = compiled(tmp_path, refund, **{"shop:order": {"type": "object", "required": ["sku"]}})
     assert [violation.keyword for violation in schema.violations(b"{}")] != []
     assert json.loads(encode(schema.bundled()))["$defs"] == {"shop_order": {"type": "object", "required": ["sku"]}}
+
+
+def test_many_definitions_are_bundled_in_linear_time(tmp_path: Path) -> None:
+    """Also if all of them want the same name."""
+    names = [f"{index:013b}".translate({48: "!", 49: "$"}) for index in range(8_000)]
+    members = {name: {"$ref": f"#/$defs/{name}"} for name in names}
+    schema = compiled(tmp_path, {"properties": members, "$defs": {name: {"const": name} for name in names}})
+    started = thread_time()
+    found = schema.bundled()
+    assert thread_time() - started < 1
+    assert [definition["const"] for definition in json.loads(encode(found))["$defs"].values()] == names

@@ -108,7 +108,7 @@ class _Part(NamedTuple):
 @lru_cache(maxsize=4_096)
 def ns_per_byte(pattern: str) -> float:
     """Bound the nanoseconds for each byte of a string that a valid pattern is searched in."""
-    whole = _read(pattern)
+    whole, _ = _group(pattern, 0)
     # A search that is not anchored begins anew at every byte.
     at_once = whole.active if whole.is_anchored and _FLAGS.search(pattern) is None else whole.all
     base = _BASE_NS if whole.all <= _MANY_STATES else _MANY_STATES_NS
@@ -119,17 +119,9 @@ def ns_per_byte(pattern: str) -> float:
 def states(pattern: str) -> float:
     """Count the states of a pattern, also of one that is not valid; infinite if it is nested too deep."""
     try:
-        return _read(pattern).all
+        return _group(pattern, 0)[0].all
     except RecursionError:
         return inf
-
-
-def _read(pattern: str) -> _Part:
-    whole, at = _sequence(pattern, 0)
-    while at < len(pattern):
-        part, at = _sequence(pattern, at + 1)
-        whole = whole.beside(part)
-    return whole
 
 
 def _sequence(pattern: str, at: int) -> tuple[_Part, int]:
@@ -142,7 +134,7 @@ def _sequence(pattern: str, at: int) -> tuple[_Part, int]:
 
 
 def _group(pattern: str, at: int) -> tuple[_Part, int]:
-    """Read a group from behind its opening bracket; return what is behind it."""
+    """Read a group from behind its opening bracket, or a pattern; return what is behind it."""
     whole, at = _sequence(pattern, at)
     while pattern.startswith("|", at):
         part, at = _sequence(pattern, at + 1)
