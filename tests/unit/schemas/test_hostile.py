@@ -86,6 +86,7 @@ SCHEMAS: dict[str, object] = {
     "pattern of many states": {"properties": {"a": {"pattern": "^[ab]*a[ab]{200}$"}}},
     "pattern for items": {"properties": {"a": {"items": {"pattern": "^[ab]*a[ab]{20}$"}}}},
     "pattern of words": {"properties": {"a": {"pattern": r"\b\w{1,60}\b.*\b\w{1,60}z"}}},
+    "pattern of a word": {"properties": {"a": {"pattern": r"\b\w+\bz"}}},
     "patternProperties": {"patternProperties": {"^[ab]*a[ab]{20}$": {"type": "string"}, "^k": {"type": "string"}}},
     "pattern of two ends": {"properties": {"a": {"items": {"pattern": "^.{0,100}@.{1,100}$"}}}},
     "pattern of bounded ends": {"properties": {"a": {"items": {"pattern": "^[ab]{0,200}a[ab]{200}$"}}}},

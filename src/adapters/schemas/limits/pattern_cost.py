@@ -20,6 +20,8 @@ _FEW_STATES = 6
 _MANY_STATES = 1_000
 _MANY_STATES_NS = 90.0
 """The automaton is made anew again and again, even if it is followed through one state."""
+_BOUNDARY_NS = 100.0
+"""Where a pattern asks for the boundary of a word, the automaton cannot go on behind what is not ASCII."""
 _UNICODE_STATES = 30
 """Of a class such as \\p{L}, in UTF-8."""
 _ATOM = re.compile(
@@ -27,6 +29,7 @@ _ATOM = re.compile(
 )
 _QUANTIFIER = re.compile(r"(?:([*+?])|\{(\d{1,9})(,?)(\d{0,9})\})\??")
 _FLAGS = re.compile(r"\(\?[a-zA-Z-]")
+_BOUNDARY = re.compile(r"(?<!\\)(?:\\\\)*\\[bB]")
 _UNICODE = re.compile(r"\\[pP]|[^\x00-\x7f]")
 
 
@@ -109,6 +112,8 @@ class _Part(NamedTuple):
 def ns_per_byte(pattern: str) -> float:
     """Bound the nanoseconds for each byte of a string that a valid pattern is searched in."""
     whole, _ = _group(pattern, 0)
+    if _BOUNDARY.search(pattern):
+        return _BOUNDARY_NS + _STATE_NS * whole.all
     # A search that is not anchored begins anew at every byte.
     at_once = whole.active if whole.is_anchored and _FLAGS.search(pattern) is None else whole.all
     base = _BASE_NS if whole.all <= _MANY_STATES else _MANY_STATES_NS
