@@ -3,6 +3,9 @@
 import asyncio
 from time import perf_counter
 
+import pytest
+
+from application import event_loop
 from application.event_loop import TURN_SECONDS, in_turns
 
 
@@ -27,6 +30,15 @@ async def test_slow_work_on_small_items_lets_others_in() -> None:
     await in_turns(lambda _: busy(TURN_SECONDS / 2), range(20), lambda _: 1)
     running.cancel()
     assert turns >= 7
+
+
+async def test_quick_work_on_many_items_is_one_turn(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many bytes they have together."""
+    monkeypatch.setattr(event_loop, "perf_counter", lambda: 1.0)
+    has_turned = asyncio.Event()
+    asyncio.get_running_loop().call_soon(has_turned.set)
+    await in_turns(len, [b"a" * 1_000] * 1_000, len)
+    assert not has_turned.is_set()
 
 
 async def test_result_keeps_the_order() -> None:
