@@ -65,7 +65,7 @@ def test_dry_run_prints_the_preview_alone(letters: LetterWorld, command: str) ->
 
 def test_preview_counts_groups_and_what_is_skipped(letters: LetterWorld) -> None:
     """With the reason why."""
-    printed = run("dlq", "replay", "--all", "--dry-run").stdout.splitlines()
+    printed = run("dlq", "replay", "--all", "--dry-run", COLUMNS="132").stdout.splitlines()
     assert printed[0] == "2 dead letters to replay"
     assert printed[1] == "last failed from 2026-11-22 12:00:00Z to 2026-11-22 12:02:00Z, by cause:"
     assert {line.split()[0] for line in printed[3:5]} == {"invalid", "unknown"}

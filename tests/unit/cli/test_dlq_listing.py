@@ -66,7 +66,7 @@ def test_list_is_limited_and_says_that_there_are_more(letters: LetterWorld, monk
 
 def test_groups_print_one_cause_a_row(letters: LetterWorld) -> None:
     """The largest one first, with a sample."""
-    head, first, *others = lines("groups")
+    head, first, *others = lines("groups", COLUMNS="132")
     assert head.split() == ["CAUSE", "KIND", "COUNT", "USERS", "OLDEST", "NEWEST", "SAMPLE", "MESSAGE"]
     cause, kind, count, users, *_ = first.split()
     assert (cause, kind, count, users) == ("invalid", "invalid", "2", "1")
