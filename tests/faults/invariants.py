@@ -17,8 +17,8 @@ GRACE_SECONDS: Final = 25.0
 """The default of SHUTDOWN_GRACE_SECONDS."""
 RESIDENT_MB: Final = 400.0
 SOCKETS: Final = 100
-SESSIONS: Final = 10
-"""The default of DB_POOL_SIZE, for each process."""
+SESSIONS: Final[Mapping[str, int]] = {"api": 10, "consumer": 10 + 4}
+"""The default of DB_POOL_SIZE, and a consumer's sessions for dead letters."""
 _CLOCK_SECONDS: Final = 0.0015
 """Brokers note whole milliseconds."""
 _OF_THE_BROKER: Final = 1
@@ -125,7 +125,7 @@ def bounded(seen: Evidence) -> Broken:
     for each in seen.footprints:
         if each.resident_mb > RESIDENT_MB or each.sockets > SOCKETS:
             yield f"{each.process} holds {each.resident_mb:.0f} MB and {each.sockets} sockets"
-    if seen.sessions > SESSIONS * len(seen.footprints):
+    if seen.sessions > sum(SESSIONS[each.process] for each in seen.footprints):
         yield f"{len(seen.footprints)} processes hold {seen.sessions} sessions of the database"
 
 

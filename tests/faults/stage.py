@@ -31,7 +31,7 @@ from tests.support.proxy import Proxy
 from tests.support.service import PORTS, Kind, Service
 from tests.support.world import World
 
-_SESSIONS = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'user-events' AND datname = $1"
+_SESSIONS = "SELECT count(*) FROM pg_stat_activity WHERE application_name LIKE 'user-events%' AND datname = $1"
 _KIB = 1024
 _PARTITIONS = 4
 """As many as the service makes, unless a scenario has made the topic."""

@@ -14,7 +14,7 @@ _PAUSE_SECONDS = 0.2
 _LOCKED_SECONDS = 60.0
 _TERMINATE = """
     SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity
-    WHERE application_name = 'user-events' AND datname = current_database()
+    WHERE application_name LIKE 'user-events%' AND datname = current_database()
 """
 
 

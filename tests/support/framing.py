@@ -42,6 +42,7 @@ async def kafka_requests(reader: asyncio.StreamReader) -> AsyncIterator[Request]
 async def postgres_messages(reader: asyncio.StreamReader) -> AsyncIterator[Request]:
     """Name a statement by its first word, such as COPY, and any other message by its type's letter.
 
+    One that begins with a common table expression has its name as well, as in "WITH noted".
     The end of a COPY, with which a batch commits, is named CopyDone.
     """
     code = 0
@@ -63,4 +64,5 @@ def _postgres_kind(letter: bytes, body: bytes) -> str:
     # A statement to be prepared has its name in front.
     statement = body.split(b"\0")[0 if letter == b"Q" else 1].decode()
     words = statement.replace(";", " ").split()
-    return words[0].upper() if words else ""
+    kind = words[0].upper() if words else ""
+    return f"{kind} {words[1]}" if kind == "WITH" else kind
