@@ -183,8 +183,10 @@ def restore(letters: MemoryLetters) -> None:
         for item in job.items if job.action is Action.REPLAY else ():
             if (row := letters.rows.get(item.letter_id)) is not None:
                 is_back = row.last.replays >= item.replay
-                at = row.last.failed_at if is_back else item.changed_at or letters.audit_log[job.audit_id - 1].at
                 state = LetterState.DEAD if is_back else _AFTER[item.state]
+                ordered_at = letters.audit_log[job.audit_id - 1].at
+                changed_at = ordered_at if state is LetterState.REPLAYING else item.changed_at or ordered_at
+                at = row.last.failed_at if is_back else changed_at
                 facts.setdefault(item.letter_id, []).append((job.audit_id, state, at))
                 row.replays = max(row.replays, item.replay)
     for letter_id, row in letters.rows.items():

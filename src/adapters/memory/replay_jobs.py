@@ -92,17 +92,17 @@ class MemoryReplayJobs(Outage):
         chosen = self._letters.concerns(wanted, order, self._topic)
         if expected is not None and len(chosen) != expected:
             raise CountChanged(expected, len(chosen))
-        audit_id = self._letters.record(entry, {"letters": len(chosen)}).id
+        made = self._letters.record(entry, {"letters": len(chosen)})
         chosen.sort(key=lambda row: (row.first.first_failed_at, row.first.id))
         now = self._clock()
-        row = JobRow(uuid4(), order, entry, audit_id, now, [self._item(letter, order) for letter in chosen])
+        row = JobRow(uuid4(), order, entry, made.id, now, [self._item(letter, order) for letter in chosen])
         for letter in chosen if order.action is Action.REPLAY else ():
-            letter.state, letter.replays, letter.changed_at = LetterState.REPLAYING, letter.replays + 1, now
+            letter.state, letter.replays, letter.changed_at = LetterState.REPLAYING, letter.replays + 1, made.at
         if not chosen:
             row.state = JobState.FINISHED
             row.end(now)
         self.rows[row.id] = row
-        self._letters.jobs[row.id] = JobItems(audit_id, order.action, row.items)
+        self._letters.jobs[row.id] = JobItems(made.id, order.action, row.items)
         return self._job(row)
 
     async def newest(self, limit: int, before: UUID | None = None) -> list[Job]:
@@ -212,7 +212,7 @@ class MemoryReplayJobs(Outage):
                 item.why = "it was changed meanwhile"
                 self._change(item, ItemState.CANCELLED)
             else:
-                letter.state, letter.changed_at = after, self._clock()
+                letter.state, letter.changed_at = after, self._letters.audit_log[row.audit_id - 1].at
                 self._letters.concerned[row.audit_id] = [
                     *self._letters.concerned.get(row.audit_id, ()),
                     letter.first.id,
@@ -264,7 +264,7 @@ class MemoryReplayJobs(Outage):
         """Change the letter's state where this replay of it is the last one."""
         letter = self._letters.rows.get(item.letter_id)
         if letter is not None and letter.state is before and letter.replays == item.replay:
-            letter.state, letter.changed_at = after, self._clock()
+            letter.state, letter.changed_at = after, item.changed_at or self._clock()
 
     def _is_newer(self, letter: LetterRow, audit_id: int) -> bool:
         """Tell whether a later entry of the audit log has changed the letter."""

@@ -20,7 +20,7 @@ _LOCK = "SELECT id FROM dead_letters WHERE id = ANY($1::text[]) ORDER BY id FOR 
 # What was done to a letter by a later entry of the audit log stays: a rebuild would find the same.
 _CHANGE = """
 WITH changed AS (
-    UPDATE dead_letters AS letter SET state = $5, changed_at = clock_timestamp()
+    UPDATE dead_letters AS letter SET state = $5, changed_at = (SELECT at FROM audit_log WHERE id = $3)
     WHERE id = ANY($2::text[]) AND state = $4
       AND NOT EXISTS (SELECT FROM audit_log_letters WHERE letter_id = letter.id AND audit_id > $3)
       AND NOT EXISTS (

@@ -30,7 +30,7 @@ UPDATE dead_letter_job_items SET state = 'cancelled', changed_at = clock_timesta
 WHERE job_id = $1 AND state = 'waiting'
 """
 _UNMARK = """
-UPDATE dead_letters AS letter SET state = 'dead', changed_at = clock_timestamp()
+UPDATE dead_letters AS letter SET state = 'dead', changed_at = item.changed_at
 FROM dead_letter_job_items AS item
 WHERE item.job_id = $1 AND item.state = 'cancelled'
   AND letter.id = item.letter_id AND letter.replays = item.replay AND letter.state = 'replaying'

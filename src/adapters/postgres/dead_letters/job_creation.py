@@ -36,8 +36,9 @@ SELECT $1, row_number() OVER (ORDER BY first_failed_at, id), id, replays + $8, e
 FROM chosen
 """
 _MARK = """
-UPDATE dead_letters AS letter SET state = 'replaying', replays = item.replay, changed_at = clock_timestamp()
-FROM dead_letter_job_items AS item WHERE item.job_id = $1 AND letter.id = item.letter_id
+UPDATE dead_letters AS letter SET state = 'replaying', replays = item.replay, changed_at = job.created_at
+FROM dead_letter_job_items AS item JOIN dead_letter_jobs AS job ON job.id = item.job_id
+WHERE item.job_id = $1 AND letter.id = item.letter_id
 """
 
 

@@ -62,6 +62,7 @@ _AWAITING = _FOUND.format(
     and_then="",
 )
 _LOCK = "SELECT id FROM dead_letters WHERE id = ANY($1::text[]) ORDER BY id FOR UPDATE"
+# A letter changes at the same time as its item, which outlives a rebuild of the index.
 # Items are found by their letters' ids alone: with a condition on their state the planner, which knows little of how
 # many are in which, would compare each of these with each id. One that failed again meanwhile has been noted as `dead`
 # before; it only gets the place where it stood in the log.
@@ -77,9 +78,9 @@ WITH noted AS (
         changed_at = CASE item.state WHEN 'sending' THEN clock_timestamp() ELSE item.changed_at END
     FROM unnest($2::text[], $3::int[], $4::bigint[], $5::text[]) AS given (letter_id, partition, "offset", why)
     WHERE item.job_id = $1 AND item.letter_id = given.letter_id
-    RETURNING item.letter_id, item.replay, item.state
+    RETURNING item.letter_id, item.replay, item.state, item.changed_at
 )
-UPDATE dead_letters AS letter SET state = noted.state, changed_at = clock_timestamp()
+UPDATE dead_letters AS letter SET state = noted.state, changed_at = noted.changed_at
 FROM noted
 WHERE letter.id = noted.letter_id AND letter.replays = noted.replay AND letter.state = 'replaying'
   AND noted.state IN ('replayed', 'dead')
@@ -90,9 +91,9 @@ WITH noted AS (
         state = CASE state WHEN 'replayed' THEN 'stored' ELSE state END,
         changed_at = CASE state WHEN 'replayed' THEN clock_timestamp() ELSE changed_at END
     WHERE job_id = $1 AND letter_id = ANY($2::text[])
-    RETURNING letter_id, replay, state
+    RETURNING letter_id, replay, state, changed_at
 )
-UPDATE dead_letters AS letter SET state = 'stored', changed_at = clock_timestamp()
+UPDATE dead_letters AS letter SET state = 'stored', changed_at = noted.changed_at
 FROM noted
 WHERE letter.id = noted.letter_id AND letter.replays = noted.replay AND letter.state = 'replayed'
   AND noted.state = 'stored'

@@ -39,7 +39,11 @@ FROM (
         WHERE listed.letter_id > $1 AND listed.letter_id <= $2
         UNION ALL
         SELECT item.letter_id, job.audit_id,
-            CASE WHEN replay.is_back THEN letter.failed_at ELSE coalesce(item.changed_at, job.created_at) END,
+            CASE
+                WHEN replay.is_back THEN letter.failed_at
+                WHEN item.state IN ('waiting', 'sending') THEN job.created_at
+                ELSE item.changed_at
+            END,
             CASE
                 WHEN replay.is_back OR item.state = 'cancelled' THEN 'dead'
                 WHEN item.state IN ('waiting', 'sending') THEN 'replaying'
