@@ -11,6 +11,7 @@ from application.dead_letters.letters import (
     LetterGroup,
     LetterInFull,
     LetterPage,
+    LetterState,
 )
 from application.event_loop import in_thread
 from application.listing import StoredEvent
@@ -58,11 +59,13 @@ class BrowseLetters:
         return next(iter(await self._index.get([letter_id])), None)
 
     async def conflict(self, found: LetterInFull) -> Conflict | None:
-        """Find the row that the letter conflicts with; None where it is of another kind, or the row is gone."""
-        value = found.present_value
-        if found.letter.kind != FailureKind.CONFLICT or found.letter.event_id is None or value is None:
+        """Find the row that the letter conflicts with; None where it does not, or the row is gone."""
+        letter, value = found.letter, found.present_value
+        # The row of a letter that was stored after an edit is its own.
+        is_conflict = letter.kind == FailureKind.CONFLICT and letter.state is not LetterState.STORED
+        if not is_conflict or letter.event_id is None or value is None:
             return None
-        stored = await self._store.get(found.letter.event_id)
+        stored = await self._store.get(letter.event_id)
         if stored is None:
             return None
         return Conflict(stored, await in_thread(partial(self._differences, stored), value))

@@ -23,7 +23,7 @@ class Action(StrEnum):
 class Skipped(StrEnum):
     """Why a chosen letter is left alone."""
 
-    STATE = "its state"
+    STATE = "its state does not allow it"
     """Only dead letters are replayed or discarded, only discarded ones restored."""
     CONFLICT = "it would conflict again: edit it, or replay it with a new event id"
     MAX_REPLAYS = "it was replayed too often"
@@ -67,7 +67,8 @@ class CountChanged(Exception):
     """The number of letters is not the one that the person expects: nothing was done."""
 
     def __init__(self, expected: int, found: int) -> None:
-        super().__init__(f"{found} dead letters are concerned, not {expected}: nothing was done")
+        letters = "dead letter" if found == 1 else "dead letters"
+        super().__init__(f"it would concern {found} {letters}, not {expected}: nothing was done")
         self.expected = expected
         self.found = found
 

@@ -7,7 +7,7 @@ import typer
 from adapters.records import codec
 from application.dead_letters.orders import AuditEntry
 from entrypoints.cli.dlq.as_json import print_json
-from entrypoints.cli.dlq.screen import cells, clean, moment, print_all, table
+from entrypoints.cli.dlq.screen import cells, clean, counted, moment, print_all, table
 from entrypoints.cli.dlq.session import with_tools
 from entrypoints.processes.dead_letters import DeadLetterTools
 
@@ -48,7 +48,7 @@ def _print_entries(entries: list[AuditEntry]) -> None:
         "TIME", "WHO", "ACTION", "COUNTS", "REASON AND CHOICE", folded=("WHO", "COUNTS", "REASON AND CHOICE")
     )
     for each in entries:
-        counts = ", ".join(f"{count:,} {what}" for what, count in each.counts.items())
+        counts = ", ".join(counted(count, what.removesuffix("s")) for what, count in each.counts.items())
         chosen = f"{clean(each.reason)} {json.dumps(each.wanted, ensure_ascii=False)}"
         listed.add_row(*cells(moment(each.at), each.who, each.action, counts, chosen))
     print_all(listed)

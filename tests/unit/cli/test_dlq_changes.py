@@ -70,7 +70,7 @@ def test_preview_counts_groups_and_what_is_skipped(letters: LetterWorld) -> None
     assert printed[1] == "last failed from 2026-11-22 12:00:00Z to 2026-11-22 12:02:00Z, by cause:"
     assert {line.split()[0] for line in printed[3:5]} == {"invalid", "unknown"}
     assert set(printed[5:]) == {
-        "1 skipped: its state",
+        "1 skipped: its state does not allow it",
         "1 skipped: it would conflict again: edit it, or replay it with a new event id",
     }
 
@@ -140,7 +140,7 @@ def test_changed_count_changes_nothing(
     result = run("dlq", command, "--kind", "invalid", *SCRIPT)
     assert result.exit_code == 1
     (line,) = [record for record in caplog.records if record.levelno == logging.CRITICAL]
-    assert line.getMessage() == "ended: 2 dead letters are concerned, not 1: nothing was done"
+    assert line.getMessage() == "ended: it would concern 2 dead letters, not 1: nothing was done"
     assert line.exc_info is None
     assert (letters.states(), letters.jobs) == (BEFORE | {"5-5": DEAD}, {})
 

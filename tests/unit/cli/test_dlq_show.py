@@ -6,6 +6,7 @@ import json
 import pytest
 
 from adapters.records import codec
+from application.dead_letters.letters import LetterState
 from application.dead_letters.orders import NewEntry
 from application.listing import StoredEvent
 from tests.support.events import NOON, an_event
@@ -96,6 +97,15 @@ def test_conflict_shows_what_differs_from_the_stored_event(letters: LetterWorld)
     assert '  /userId: "user-1" -> "user-2"\n  /payload/page: "/a" -> "/b"' in text
     conflict = json.loads(run("dlq", "show", "0-8", "--json").stdout)["conflict"]
     assert conflict["differences"][0] == {"pointer": "/userId", "before": '"user-1"', "after": '"user-2"'}
+
+
+def test_stored_letter_of_a_conflict_shows_none(letters: LetterWorld) -> None:
+    """The row is its own by now."""
+    letters.add(a_letter("0-8", kind="conflict", event_id=EVENT_ID))
+    letters.store.rows[EVENT_ID] = StoredEvent(EVENT_ID, "user-1", "LOGIN", "{}", NOON, NOON)
+    assert "Conflict:" in shown("0-8")
+    letters.set_state("0-8", LetterState.STORED)
+    assert "Conflict:" not in shown("0-8")
 
 
 def test_show_prints_json_for_programs(letters: LetterWorld) -> None:
