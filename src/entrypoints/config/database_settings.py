@@ -28,7 +28,9 @@ class DatabaseSettings(BaseModel, defer_build=True):
     )
     db_sslcert: _TlsFile = Field(None, description="Client certificate in PEM.")
     db_sslkey: Annotated[_TlsFile, needs_certificate("db_sslcert")] = Field(None, description="Client key in PEM.")
-    db_pool_size: Annotated[int, Field(ge=4, le=200)] = Field(10, description="Most connections of one process.")
+    db_pool_size: Annotated[int, Field(ge=4, le=200)] = Field(
+        10, description="Most connections of one process; a consumer has four more for dead letters."
+    )
     db_statement_timeout_seconds: Seconds = Field(10, description="Longest that one statement may take.")
     db_lock_timeout_seconds: Seconds = Field(
         5, description="Longest that a statement may wait for a lock; below the limit of a statement."
