@@ -3,7 +3,6 @@
 import json
 import os
 import re
-import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -11,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
+from tests.support import embedded
 from tools.kafka import probe
 
 ROOT = Path(__file__).parents[2]
-_END_SECONDS = 90
 
 
 def blocks(heading: str, language: str) -> list[str]:
@@ -37,32 +36,11 @@ def ports() -> dict[int, int]:
 @pytest.fixture(scope="module")
 def running(ports: dict[int, int], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """Everything on this machine, as `make run` starts it with an event type of one's own; its data folder."""
-    bare = {name: value for name, value in os.environ.items() if not name.startswith(("KAFKA_", "DB_"))}
     folder = tmp_path_factory.mktemp("embedded")
     own, start = _own_type(folder)
-    environment = bare | {
-        **own,
-        "PORT": str(ports[3000]),
-        "CONSUMER_PORT": str(ports[3001]),
-        "DATA_DIR": str(folder / "data"),
-    }
     assert start == "make run"
-    dev = [sys.executable, "-m", "entrypoints", "dev"]
-    process = subprocess.Popen(dev, env=environment, cwd=folder, stdout=subprocess.PIPE)
-    assert process.stdout is not None
-    try:
-        for line in process.stdout:
-            if b"ready: http" in line:
-                break
-        else:
-            pytest.fail(f"ended with exit code {process.wait()} before it was ready")
-        yield folder / "data"
-        process.send_signal(signal.SIGINT)
-        assert process.wait(_END_SECONDS) == 0
-    finally:
-        process.kill()
-        process.wait()
-        process.stdout.close()
+    with embedded.running(folder, (ports[3000], ports[3001]), own) as data:
+        yield data
 
 
 @pytest.mark.usefixtures("running")
