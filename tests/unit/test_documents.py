@@ -26,6 +26,8 @@ LOG_LINES: Final = (
     "trying smaller batches",
     "batches have their usual size again",
     "dead letters refused by their topic: kept in the database",
+    "dead letters need attention",
+    "cannot index dead letters at present",
     "unknown environment variable",
     "payloads break their schema and are accepted",
 )
