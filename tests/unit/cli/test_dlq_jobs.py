@@ -163,6 +163,7 @@ def test_audit_log_is_listed_newest_first(letters: LetterWorld, monkeypatch: pyt
     head, *rows = run("audit-log", COLUMNS="120").stdout.splitlines()
     assert head.split()[:4] == ["TIME", "WHO", "ACTION", "COUNTS"]
     assert r"\x1b[31m宽" in "".join(rows)
+    assert "1 letter " in rows[0]
     for options, actions in (
         ([], ["restore", "discard"]),
         (["--limit", "1"], ["restore"]),
