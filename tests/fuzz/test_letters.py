@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from hypothesis import given
 from hypothesis import strategies as st
 
-from adapters.records import dlq_headers, letters
+from adapters.records import dlq_headers, first_delivery, letters
 from adapters.records.dlq_families import FAMILIES, PREFIXES
 from adapters.records.log_record import LogRecord
 from application.dead_letters.letters import ReadLetter
@@ -23,8 +23,8 @@ _KNOWN = [
         if name
     ),
     *(name for family in FAMILIES for name in (*family.error_classes, *family.messages)),
-    *(dlq_headers.KIND, dlq_headers.ATTEMPTS, dlq_headers.REPLAYS, dlq_headers.EDIT, dlq_headers.REPLAY_OF),
-    *(dlq_headers.FAILED_AT, dlq_headers.FIRST_FAILED_AT, dlq_headers.EVENT_ID),
+    *(dlq_headers.KIND, dlq_headers.ATTEMPTS, first_delivery.REPLAYS, dlq_headers.EDIT, dlq_headers.REPLAY_OF),
+    *(dlq_headers.FAILED_AT, first_delivery.FIRST_FAILED_AT, dlq_headers.EVENT_ID),
     *(dlq_headers.OVERSIZE, dlq_headers.OVERSIZE_ID),
 ]
 _CONTENTS = [

@@ -159,3 +159,19 @@ def test_replay_reads_as_its_event() -> None:
     found = read(own)
     assert isinstance(found, UserEvent)
     assert found.occurred_at == datetime(1970, 1, 1, 0, 0, 0, 1_000, tzinfo=UTC)
+
+
+@pytest.mark.parametrize("timestamp", [1_700_000_000_000, -1])
+def test_replayed_event_without_a_time_keeps_its_records(timestamp: int) -> None:
+    """That of its first delivery, not that of the replay: also where it fails again and again."""
+    value = b'{"eventId":"0198f3c0-1111-7abc-8def-0123456789ab","userId":"u","eventType":"LOGIN"}'
+    record = LogRecord("events", 0, 5, timestamp, b"u", value, ())
+    first = decode(record)
+    failure = Failure(FailureKind.EXHAUSTED, "away", "Unavailable")
+    told = dlq_headers.render(DeadLetter(record, failure, attempts=1, first_failed_at=NOON, failed_at=NOON))
+    for offset in range(6, 9):
+        item = an_item(letters.read(LogRecord("events-dlq", 0, offset, 7, b"u", value, told), "events"))
+        key, value_again, headers = replays.render(item)
+        assert decode(LogRecord("events", 0, offset, 1_800_000_000_000, key, value_again, headers)) == first
+        assert replays.reader(decode)(item) == first
+        told = list(failed(item, offset).headers)

@@ -11,6 +11,7 @@ from uuid import UUID
 
 import msgspec
 
+from adapters.records.first_delivery import first_timestamp
 from adapters.records.json_members import with_member
 from domain.dead_letter import MAX_REASON_CHARS, Failure, FailureKind, Record
 from domain.event import UserEvent
@@ -58,16 +59,22 @@ class _Readable(Protocol):
     """As much of a record as its event follows from."""
 
     @property
-    def value(self) -> bytes | None: ...
+    def topic(self) -> str: ...
     @property
     def timestamp(self) -> int: ...
+    @property
+    def value(self) -> bytes | None: ...
+    @property
+    def headers(self) -> Headers: ...
 
 
 class _Value(NamedTuple):
     """A value without a record."""
 
     value: bytes
+    topic: str = ""
     timestamp: int = _NO_TIMESTAMP
+    headers: Headers = ()
 
 
 class _NoValue(Exception):
@@ -101,8 +108,8 @@ def decoder(rules: EventRules) -> Callable[[Record], UserEvent | Failure]:
     """Make the function that reads a record's value; a record that breaks `rules` is a failure of kind `invalid`.
 
     What makes our own code fail is a failure of kind `unexpected`, not of the consumer. Lenient where the producers of
-    the legacy service were: an absent or null payload is `{}`, an absent or null timestamp is the record's own (None
-    where that is none either), unknown keys are ignored.
+    the legacy service were: an absent or null payload is `{}`, an absent or null timestamp is the record's own, of a
+    replay that of its first delivery (None where that is none either), unknown keys are ignored.
     """
     return _decoder(rules, _failure)
 
@@ -132,7 +139,7 @@ def _decoder(
             except msgspec.ValidationError:
                 fields = _loose.decode(value)
             payload = bytes(fields.payload)
-            timestamp = from_milliseconds(record.timestamp) if fields.timestamp is None else fields.timestamp
+            timestamp = _first_time(record) if fields.timestamp is None else fields.timestamp
             return validate(
                 fields.eventId, fields.userId, fields.eventType, timestamp, b"{}" if payload == b"null" else payload
             )
@@ -140,6 +147,10 @@ def _decoder(
             return refuse(error)
 
     return decode
+
+
+def _first_time(record: _Readable) -> datetime | None:
+    return from_milliseconds(first_timestamp(record.topic, record.headers, record.timestamp))
 
 
 def _failure(error: Exception) -> Failure:

@@ -1,15 +1,12 @@
 """The headers of our dead letters, as they are written; and the origins that any dead letter names."""
 
-import re
 from datetime import datetime
 
 from adapters.records.codec import Headers, render_time
-from adapters.records.dlq_families import FAMILIES, MAX_INT32, MAX_INT64, OURS, HeaderValues, number
+from adapters.records.dlq_families import FAMILIES, MAX_INT32, OURS, number
+from adapters.records.first_delivery import FIRST_FAILED_AT, REPLAYS, TIME, TIMESTAMP, first_delivery
 from domain.dead_letter import MAX_REASON_CHARS, DeadLetter, Origin, Record
 
-TIMESTAMP = "dlq.timestamp"
-FIRST_FAILED_AT = "dlq.first-failed-at"
-REPLAYS = "dlq.replays"
 KIND = "dlq.kind"
 ATTEMPTS = "dlq.attempts"
 FAILED_AT = "dlq.failed-at"
@@ -22,7 +19,6 @@ OVERSIZE = "dlq.oversize"
 """Of a pointer: names the table that holds the whole dead letter."""
 OVERSIZE_ID = "dlq.oversize-id"
 """Its id there."""
-_TIME = re.compile(rb"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{3}(?:[0-9]{3})?Z")
 
 
 def render(letter: DeadLetter) -> list[tuple[str, bytes | None]]:
@@ -33,7 +29,7 @@ def render(letter: DeadLetter) -> list[tuple[str, bytes | None]]:
     """
     record, failure = letter.record, letter.failure
     place = origin_headers(record.topic, record.partition, record.offset, record.timestamp)
-    origin = _earlier_origin(record) or place | {
+    origin = first_delivery(record.topic, record.headers) or place | {
         FIRST_FAILED_AT: render_time(letter.first_failed_at).encode(),
         REPLAYS: b"0",
     }
@@ -51,7 +47,7 @@ def render(letter: DeadLetter) -> list[tuple[str, bytes | None]]:
 
 def origin(record: Record) -> Origin:
     """Tell which origin a letter about `record` names: the record's own place, or that of its first delivery."""
-    earlier = _earlier_origin(record)
+    earlier = first_delivery(record.topic, record.headers)
     if earlier is None:
         return Origin(record.topic, record.partition, record.offset)
     return Origin(record.topic, *(int(earlier[name]) for name in (OURS.partition, OURS.offset, REPLAYS)))
@@ -67,7 +63,7 @@ def origins(headers: Headers) -> list[Origin]:
 
 def read_time(value: bytes | None) -> datetime | None:
     """Read a time as `render` writes it; None for anything else."""
-    if value is None or _TIME.fullmatch(value) is None:
+    if value is None or TIME.fullmatch(value) is None:
         return None
     try:
         return datetime.fromisoformat(value.decode())
@@ -83,22 +79,3 @@ def origin_headers(topic: str, partition: int, offset: int, timestamp: int) -> d
         OURS.offset: b"%d" % offset,
         TIMESTAMP: b"%d" % timestamp,
     }
-
-
-def _earlier_origin(record: Record) -> dict[str, bytes] | None:
-    """Return the headers of a replay's first place; None where the record is none, or a producer only says it is.
-
-    They are believed whole or not at all. What could be true is believed: whoever may write to the topic may replay.
-    """
-    told: HeaderValues = dict(record.headers)
-    is_replay = (
-        told.get(OURS.topic) == record.topic.encode()
-        and number(told.get(OURS.partition), 0, MAX_INT32) is not None
-        and number(told.get(OURS.offset), 0, MAX_INT64) is not None
-        # Brokers keep -1 for a record without one.
-        and number(told.get(TIMESTAMP), -1, MAX_INT64) is not None
-        and number(told.get(REPLAYS), 1, MAX_INT32) is not None
-        and _TIME.fullmatch(told.get(FIRST_FAILED_AT) or b"") is not None
-    )
-    names = (OURS.topic, OURS.partition, OURS.offset, TIMESTAMP, FIRST_FAILED_AT, REPLAYS)
-    return {name: told[name] or b"" for name in names} if is_replay else None

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from itertools import chain
 from uuid import UUID
 
-from adapters.records import codec, dlq_headers
+from adapters.records import codec, dlq_headers, first_delivery
 from adapters.records.dlq_families import FAMILIES, MAX_INT32, MAX_INT64, OURS, PREFIXES, Family, HeaderValues, number
 from adapters.records.peeking import peek
 from application.dead_letters.letters import UNKNOWN, LetterOrigin, ReadLetter
@@ -18,7 +18,7 @@ _MAX_TYPE_CHARS = 64
 _MAX_UTF8_BYTES = 4
 _NO_TIMESTAMP = -1
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_SAME = (OURS.topic, OURS.partition, OURS.offset, dlq_headers.TIMESTAMP, dlq_headers.REPLAYS)
+_SAME = (OURS.topic, OURS.partition, OURS.offset, first_delivery.TIMESTAMP, first_delivery.REPLAYS)
 _KINDS = {kind.value.encode(): kind.value for kind in FailureKind}
 _REPLAY_OF = re.compile(rb"(dlq-(?:-1|[0-9]{1,10})-[0-9]{1,19})/([1-9][0-9]{0,9})")
 
@@ -64,7 +64,7 @@ def read(record: Record, topic: str, whole: Record | None = None) -> ReadLetter:
         attempts=number(told.get(dlq_headers.ATTEMPTS), 1, MAX_INT32) or 1,
         replays=replays,
         edit=(number(told.get(dlq_headers.EDIT), 1, MAX_INT32) or 0) if replays else 0,
-        first_failed_at=dlq_headers.read_time(told.get(dlq_headers.FIRST_FAILED_AT)) or failed_at,
+        first_failed_at=dlq_headers.read_time(told.get(first_delivery.FIRST_FAILED_AT)) or failed_at,
         failed_at=failed_at,
         key=content.key,
         value=content.value,
@@ -105,7 +105,7 @@ def _identity(
 ) -> tuple[str, int, LetterOrigin | None]:
     """Tell a letter's id, the number of the replay that failed, and the origin."""
     is_ours = OURS.place(told) is not None
-    replays = (number(told.get(dlq_headers.REPLAYS), 0, MAX_INT32) or 0) if is_ours else 0
+    replays = (number(told.get(first_delivery.REPLAYS), 0, MAX_INT32) or 0) if is_ours else 0
     replayed = _REPLAY_OF.fullmatch(told.get(dlq_headers.REPLAY_OF) or b"") if is_ours and not replays else None
     if replayed is not None and int(replayed[2]) <= MAX_INT32:
         # What it names as its origin is where the replay stood.

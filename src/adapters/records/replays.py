@@ -5,7 +5,7 @@ from datetime import UTC
 from typing import NamedTuple, TypeVar
 from uuid import UUID, uuid5
 
-from adapters.records import codec, dlq_headers
+from adapters.records import codec, dlq_headers, first_delivery
 from adapters.records.log_record import LogRecord
 from application.dead_letters.jobs import ReplayItem
 from domain.dead_letter import Failure, Record
@@ -91,7 +91,7 @@ def _headers(item: ReplayItem) -> list[tuple[str, bytes]]:
         return [(dlq_headers.REPLAY_OF, f"{item.letter_id}/{item.number}".encode()), *edit]
     return [
         *dlq_headers.origin_headers(*origin).items(),
-        (dlq_headers.FIRST_FAILED_AT, codec.render_time(item.first_failed_at.astimezone(UTC)).encode()),
-        (dlq_headers.REPLAYS, b"%d" % item.number),
+        (first_delivery.FIRST_FAILED_AT, codec.render_time(item.first_failed_at.astimezone(UTC)).encode()),
+        (first_delivery.REPLAYS, b"%d" % item.number),
         *edit,
     ]
