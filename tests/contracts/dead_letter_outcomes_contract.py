@@ -83,6 +83,25 @@ class OutcomesContract(IndexContract):
             ItemState.WAITING: 1,
         }
 
+    async def test_job_ends_without_letters_that_a_rebuild_did_not_find(
+        self, letters: IndexWithJobs, index: DeadLetterIndex
+    ) -> None:
+        """The DLQ has lost them: what is not there can neither be published nor come back."""
+        await index.note([a_letter(number) for number in range(4)])
+        jobs, worker = letters.jobs(), uuid4()
+        job = await jobs.create(EVERYTHING, REPLAY, an_entry(REPLAY), 4)
+        await jobs.claim(worker)
+        await jobs.next_items(job.id, worker, 2)
+        await jobs.published(job.id, worker, {"0-0": Receipt(0, 9)})
+        await index.rebuild(batches([a_letter(3)]), REBUILD)
+        items = await jobs.next_items(job.id, worker, 10)
+        assert [item.letter_id for item in items] == ["0-3"]
+        await jobs.published(job.id, worker, {"0-3": Rejected("too large")})
+        assert await jobs.finish(job.id, worker)
+        found = await jobs.get(job.id)
+        assert found is not None
+        assert dict(found.job.counts) == {ItemState.CANCELLED: 3, ItemState.DEAD: 1}
+
     async def test_replay_of_an_edited_letter_outlives_a_rebuild(
         self, letters: IndexWithJobs, index: DeadLetterIndex
     ) -> None:

@@ -180,8 +180,12 @@ def restore(letters: MemoryLetters) -> None:
         for letter_id in letter_ids:
             facts.setdefault(letter_id, []).append((audit_id, state, entry.at))
     for job in letters.jobs.values():
-        for item in job.items if job.action is Action.REPLAY else ():
-            if (row := letters.rows.get(item.letter_id)) is not None:
+        for item in job.items:
+            row = letters.rows.get(item.letter_id)
+            if row is None and item.state in _UNFINISHED:
+                item.state, item.why = ItemState.CANCELLED, "it is not in the dead-letter topic any more"
+                item.changed_at = datetime.now(UTC)
+            elif row is not None and job.action is Action.REPLAY:
                 is_back = row.last.replays >= item.replay
                 state = LetterState.DEAD if is_back else _AFTER[item.state]
                 ordered_at = letters.audit_log[job.audit_id - 1].at
@@ -195,6 +199,7 @@ def restore(letters: MemoryLetters) -> None:
             _, row.state, row.changed_at = max(facts[letter_id])
 
 
+_UNFINISHED = {ItemState.WAITING, ItemState.SENDING, ItemState.REPLAYED}
 _AFTER = {
     ItemState.WAITING: LetterState.REPLAYING,
     ItemState.SENDING: LetterState.REPLAYING,

@@ -79,6 +79,14 @@ FROM (
 ) AS last
 WHERE letter.id = last.letter_id
 """
+# The DLQ has lost them, as one that is made anew or compacted does: their jobs would wait for them for ever.
+_GONE = """
+UPDATE dead_letter_job_items AS item SET
+    state = 'cancelled', why = 'it is not in the dead-letter topic any more', changed_at = clock_timestamp()
+FROM dead_letter_jobs AS job
+WHERE job.ended_at IS NULL AND item.job_id = job.id AND item.state IN ('waiting', 'sending', 'replayed')
+  AND NOT EXISTS (SELECT FROM dead_letters WHERE id = item.letter_id)
+"""
 _COUNT = "SELECT count(*) FROM dead_letters"
 
 
@@ -93,6 +101,7 @@ async def rebuild(connection: AsyncConnection, batches: AsyncIterable[Sequence[R
     async for batch in batches:
         await note(connection, batch)
     await _for_each_part(connection, _STATES, _REPLAYS, _EDITS)
+    await connection.exec_driver_sql(_GONE)
     return int((await connection.exec_driver_sql(_COUNT)).scalar_one())
 
 
