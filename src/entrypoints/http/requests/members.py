@@ -1,6 +1,8 @@
 """Reads the members of a JSON object one by one, as `Parameters` reads those of a query string."""
 
+from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
+from json import JSONDecoder
 from typing import TypeVar
 
 import msgspec
@@ -17,8 +19,9 @@ class Members:
 
     def __init__(self, body: bytes, known: Sequence[str]) -> None:
         """Decode `body`. Raises `HttpProblem` with 400 if it is no JSON, and `Invalid` if it is no object."""
-        members = _decoded(body)
+        members, repeated = _decoded(body)
         self._problems = unknown_names(members, known)
+        self._problems += [Problem(name, "must be given only once") for name in repeated if name in known]
         self._members = {name: value for name, value in members.items() if name in known}
 
     def read(self, name: str, convert: Callable[[str], T]) -> T | None:
@@ -77,9 +80,10 @@ def _text(value: object) -> str:
     return value
 
 
-def _decoded(body: bytes) -> Mapping[str, object]:
+def _decoded(body: bytes) -> tuple[Mapping[str, object], Collection[str]]:
+    """Return the members, and the names of those that are there more than once: a guess would choose one of them."""
     try:
-        return msgspec.json.decode(body, type=dict[str, object])
+        return msgspec.json.decode(body, type=dict[str, object]), _repeated(body)
     except msgspec.ValidationError:
         is_object = body.lstrip()[:1] == b"{"
         message = "must have no number that is too large" if is_object else "must be a JSON object"
@@ -88,3 +92,12 @@ def _decoded(body: bytes) -> Mapping[str, object]:
         raise Invalid(Problem("body", "must not be nested so deep")) from None
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise malformed_body(str(error)) from None
+
+
+def _repeated(body: bytes) -> Collection[str]:
+    objects: list[Counter[str]] = []
+    JSONDecoder(object_pairs_hook=lambda pairs: objects.append(Counter(name for name, _ in pairs))).decode(
+        body.decode()
+    )
+    # The outermost object ends last.
+    return [name for name, count in objects[-1].items() if count > 1]

@@ -205,6 +205,15 @@ async def test_all_problems_are_reported_together(api: Api) -> None:
     assert "did you mean ids?" in response.text
 
 
+@pytest.mark.parametrize("path", CHANGES)
+async def test_repeated_member_gets_422(api: Api, path: str) -> None:
+    """Which of them is meant would be a guess; a member of the same name further in is another one."""
+    body = b'{"reason":"a","kind":"invalid","kind":"conflict","since":{"kind":1,"reason":2}}'
+    response = await api.client.post(path, content=body, headers={"content-type": "application/json"})
+    errors = {error["field"]: error["message"] for error in response.json()["errors"]}
+    assert errors == {"kind": "must be given only once", "since": "must be a string"}
+
+
 @pytest.mark.parametrize("path", [REPLAY, DISCARD])
 async def test_reason_is_required(api: Api, path: str) -> None:
     """For the audit log; a restore needs none."""
