@@ -45,10 +45,20 @@ async def test_letter_has_value_as_text_json_and_base64(api: Api) -> None:
 
 @pytest.mark.parametrize(
     "value",
-    [b"", b"{", b"[" * 5_000 + b"]" * 5_000, b"[" * 300 + b"]" * 300, b'"\\ud800"', b"\xef\xbb\xbf{}", b"\x00", b"NaN"],
+    [
+        b"",
+        b"{",
+        b"[" * 5_000 + b"]" * 5_000,
+        b"[" * 300 + b"]" * 300,
+        b'"\\ud800"',
+        b"\xef\xbb\xbf{}",
+        b"\x00",
+        b"NaN",
+        b"9" * 4_301,
+    ],
 )
 async def test_what_is_no_json_is_text_only(api: Api, value: bytes) -> None:
-    """Also what is nested so deep that clients could not read the whole answer."""
+    """Also what is nested so deep, or has so long a number, that clients could not read the whole answer."""
     await api.index.note([a_failure(value=value)])
     shown = (await api.client.get(ONE)).json()["value"]
     assert shown["text"] == value.decode()

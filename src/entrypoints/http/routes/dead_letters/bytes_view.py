@@ -1,5 +1,6 @@
 """Bytes of records as JSON: as text, as JSON and in base64, as far as they are these, and not too many."""
 
+import re
 from base64 import b64encode
 
 import msgspec
@@ -7,6 +8,8 @@ import msgspec
 from domain.payload_rules import MAX_PAYLOAD_DEPTH, depth
 
 MAX_SHOWN_BYTES = 1024 * 1024
+_ENDLESS_NUMBER = re.compile(rb"[0-9]{4301}")
+"""Python, for one, reads no document that has a whole number of more digits than 4,300."""
 _raw = msgspec.json.Decoder(msgspec.Raw)
 
 
@@ -49,8 +52,8 @@ def _json(data: bytes, *, one_line: bool) -> msgspec.Raw | msgspec.UnsetType:
         _raw.decode(data)
     except (msgspec.DecodeError, RecursionError):
         return msgspec.UNSET
-    # What is nested deeper would make the whole response unreadable for many clients.
-    if depth(data) > MAX_PAYLOAD_DEPTH:
+    # What is nested deeper, or has such a number, would make the whole response unreadable for many clients.
+    if depth(data) > MAX_PAYLOAD_DEPTH or _ENDLESS_NUMBER.search(data):
         return msgspec.UNSET
     has_lines = one_line and (b"\n" in data or b"\r" in data)
     return msgspec.Raw(msgspec.json.format(data, indent=-1) if has_lines else data)
