@@ -18,7 +18,8 @@ _NOT_LOCAL = (
     "behind a proxy that checks who they are."
 )
 _FOREIGN_PAGE = "Pages of other origins must not use this path."
-_FORWARDED = frozenset({b"forwarded", b"via", b"x-forwarded-for", b"x-forwarded-host", b"x-forwarded-proto"})
+_FORWARDED = re.compile(rb"via|forwarded|x-forwarded.*|x-real-ip|[a-z-]*client-ip|[a-z-]*connecting-ip")
+"""Headers by which proxies name the client, or themselves."""
 _METHODS = "administrative_methods"
 _LOCAL_HOST = re.compile(rb"(?:localhost|127\.[0-9.]+|\[::1\])(?::[0-9]+)?", re.IGNORECASE)
 
@@ -51,7 +52,9 @@ class Administration:
         if peer is None or not peer.is_loopback or self._prefix.is_from_proxy(scope):
             return False
         # A page can have its own host's name resolve to this machine (DNS rebinding), but cannot hide that name.
-        return _FORWARDED.isdisjoint(headers) and _LOCAL_HOST.fullmatch(headers.get(b"host", b"")) is not None
+        if _LOCAL_HOST.fullmatch(headers.get(b"host", b"")) is None:
+            return False
+        return not any(map(_FORWARDED.fullmatch, headers))
 
 
 def _is_foreign_page(headers: Headers) -> bool:

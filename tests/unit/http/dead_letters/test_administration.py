@@ -71,7 +71,21 @@ async def test_others_may_not(closed_api: Api, method: str, path: str, peer: str
 
 
 @pytest.mark.parametrize(("method", "path"), ADMINISTRATIVE)
-@pytest.mark.parametrize("name", ["x_forwarded_for", "x_forwarded_host", "x_forwarded_proto", "forwarded", "via"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "x_forwarded_for",
+        "x_forwarded_host",
+        "x_forwarded_proto",
+        "x_forwarded",
+        "forwarded",
+        "via",
+        "x_real_ip",
+        "x_client_ip",
+        "true_client_ip",
+        "cf_connecting_ip",
+    ],
+)
 async def test_forwarded_request_is_not_local(closed_api: Api, method: str, path: str, name: str) -> None:
     """A proxy on this machine need not be among `TRUSTED_PROXIES`."""
     assert (await ask(closed_api, method, path, **{name: "127.0.0.1"})).status_code == 403
