@@ -30,6 +30,7 @@ from application.dead_letters.browse_letters import BrowseLetters
 from application.dead_letters.change_letters import ChangeLetters
 from application.dead_letters.control_jobs import ControlJobs
 from application.dead_letters.edit_letter import EditLetter
+from application.dead_letters.use_cases import LetterUseCases
 from application.event_catalog import LEGACY_CATALOG
 from application.list_processed import ListProcessed
 from application.ports import Receipt
@@ -46,7 +47,6 @@ from entrypoints.http.middleware import RequestMiddleware, respond_busy
 from entrypoints.http.prefix import Prefix
 from entrypoints.http.problems import handle_exception
 from entrypoints.http.requests.body import BodyReader
-from entrypoints.http.routes.dead_letters import LetterUseCases
 from entrypoints.http.routes.generate import generate_handler
 from entrypoints.http.server.limits import ConnectionLimit, Limits
 from entrypoints.http.server.serve import listen, serve

@@ -51,6 +51,7 @@ from application.dead_letters.letter_records import LetterRecords
 from application.dead_letters.rebuild_index import RebuildIndex
 from application.dead_letters.replay_run import Tools
 from application.dead_letters.replay_worker import ReplayWorker
+from application.dead_letters.use_cases import LetterUseCases
 from application.halted_partitions import HaltedPartitions
 from application.list_processed import ListProcessed
 from application.publish_event import PublishEvent
@@ -58,12 +59,10 @@ from domain.event_types import ANY_TYPE
 from domain.validation import EventRules
 from entrypoints.config import program
 from entrypoints.config.settings import Settings
-from entrypoints.http.routes.dead_letters.use_cases import LetterUseCases
 from entrypoints.processes import parameters
 from entrypoints.processes.api import Api
 from entrypoints.processes.consumer import Consumer
 from entrypoints.processes.dead_letter_tasks import DeadLetterTasks
-from entrypoints.processes.dead_letters import DeadLetterTools
 from entrypoints.processes.event_catalog import load_catalog
 from entrypoints.processes.preparation import Preparation, kafka_steps, postgres_steps
 from entrypoints.processes.readiness_checks import ApiReadiness, ConsumerReadiness
@@ -208,15 +207,7 @@ class Container(DeclarativeContainer):
     edit_letter = Singleton(EditLetter, dead_letter_index, Singleton(codec.parser, event_rules))
     control_jobs = Singleton(ControlJobs, replay_jobs)
     letter_use_cases = Singleton(LetterUseCases, browse_letters, change_letters, edit_letter, control_jobs, audit_log)
-    dead_letter_tools = Singleton(
-        DeadLetterTools,
-        browse=browse_letters,
-        change=change_letters,
-        edit=edit_letter,
-        jobs=control_jobs,
-        rebuild=Singleton(RebuildIndex, letter_reader, letter_records, dead_letter_index),
-        audit_log=audit_log,
-    )
+    rebuild_index = Singleton(RebuildIndex, letter_reader, letter_records, dead_letter_index)
 
     # The consumer's work on dead letters, with clients of its own: it must not slow the work on events.
     letter_engine = Resource(

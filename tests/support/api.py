@@ -26,13 +26,13 @@ from application.dead_letters.browse_letters import BrowseLetters
 from application.dead_letters.change_letters import ChangeLetters
 from application.dead_letters.control_jobs import ControlJobs
 from application.dead_letters.edit_letter import EditLetter
+from application.dead_letters.use_cases import LetterUseCases
 from application.event_catalog import LEGACY_CATALOG, EventCatalog
 from application.list_processed import ListProcessed
 from application.publish_event import PublishEvent
 from domain.validation import EventRules
 from entrypoints.http.app import create_app
 from entrypoints.http.prefix import Prefix
-from entrypoints.http.routes.dead_letters import LetterUseCases
 from entrypoints.processes.health import Check, Readiness
 from tests.support.documented import assert_documented
 from tests.support.events import NOON

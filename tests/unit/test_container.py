@@ -24,6 +24,8 @@ from adapters.postgres.event_log.log_reader import PostgresLogReader
 from adapters.postgres.events.event_store import PostgresEventStore
 from adapters.records import codec
 from application.audit import AuditRange
+from application.dead_letters.rebuild_index import RebuildIndex
+from application.dead_letters.use_cases import LetterUseCases
 from application.halted_partitions import HaltedPartitions
 from application.publish_event import Draft, Published, PublishEvent
 from domain.event import UserEvent
@@ -34,7 +36,6 @@ from entrypoints.config.errors import SettingsError
 from entrypoints.container import Container, assembled
 from entrypoints.processes.api import Api
 from entrypoints.processes.consumer import Consumer
-from entrypoints.processes.dead_letters import DeadLetterTools
 from tests.support.events import NOON, a_record, an_event
 from tests.support.schema_folders import write
 
@@ -96,7 +97,8 @@ async def resolved(provider: Callable[[], Any]) -> Any:
         ("consumer", Consumer),
         ("audit", AuditRange),
         ("halted_partitions", HaltedPartitions),
-        ("dead_letter_tools", DeadLetterTools),
+        ("letter_use_cases", LetterUseCases),
+        ("rebuild_index", RebuildIndex),
     ],
 )
 async def test_root_is_assembled_without_any_dependency_up(event_log: str, name: str, root: type) -> None:

@@ -6,10 +6,10 @@ import typer
 
 from adapters.records import codec
 from application.dead_letters.orders import AuditEntry
+from application.dead_letters.use_cases import LetterUseCases
 from entrypoints.cli.dlq.as_json import print_json
 from entrypoints.cli.dlq.screen import cells, clean, counted, moment, print_all, table
-from entrypoints.cli.dlq.session import with_tools
-from entrypoints.processes.dead_letters import DeadLetterTools
+from entrypoints.cli.dlq.session import with_letters
 
 _PAGE_ENTRIES = 500
 
@@ -17,12 +17,12 @@ _PAGE_ENTRIES = 500
 def audit_log(limit: int, action: str | None, who: str | None, *, as_json: bool) -> None:
     """Print at most `limit` entries, newest first."""
 
-    async def work(tools: DeadLetterTools) -> None:
+    async def work(letters: LetterUseCases) -> None:
         entries: list[AuditEntry] = []
         before: int | None = None
         while len(entries) < limit:
             wanted = min(limit - len(entries), _PAGE_ENTRIES)
-            page = await tools.audit_log.page(before, wanted, action=action, who=who)
+            page = await letters.audit_log.page(before, wanted, action=action, who=who)
             entries += page
             if len(page) < wanted:
                 break
@@ -35,7 +35,7 @@ def audit_log(limit: int, action: str | None, who: str | None, *, as_json: bool)
         else:
             typer.echo("no entries", err=True)
 
-    with_tools(work)
+    with_letters(work)
 
 
 def _as_json(entry: AuditEntry) -> dict[str, object]:

@@ -13,6 +13,9 @@ from entrypoints.http.headers import Headers, by_name
 from entrypoints.http.prefix import Prefix, peer_of
 from entrypoints.http.problems import HttpProblem
 
+WHO = "api"
+"""Their name in the audit log."""
+
 _NOT_LOCAL = (
     "Only programs on the machine of the service may use this path; ADMIN_OPEN=true lets in all clients, and belongs "
     "behind a proxy that checks who they are."

@@ -9,6 +9,7 @@ from litestar.di import Provide
 from litestar.handlers import BaseRouteHandler
 from litestar.types import ASGIApp, Guard, Receive, Scope, Send
 
+from application.dead_letters.use_cases import LetterUseCases
 from application.event_catalog import EventCatalog
 from application.list_processed import ListProcessed
 from application.publish_event import PublishEvent
@@ -24,7 +25,7 @@ from entrypoints.http.requests.body import BodyReader
 from entrypoints.http.requests.parameters import reject_parameters
 from entrypoints.http.responses import Handler, HttpResponse
 from entrypoints.http.routes.batch import BATCH_MEDIA_TYPES, batch_handler
-from entrypoints.http.routes.dead_letters import LETTER_ROUTES, VALUE_TYPES, LetterUseCases
+from entrypoints.http.routes.dead_letters import LETTER_ROUTES, VALUE_TYPES
 from entrypoints.http.routes.docs import Documentation, get_docs, get_openapi
 from entrypoints.http.routes.event_types import get_schema, list_types
 from entrypoints.http.routes.generate import generate_handler

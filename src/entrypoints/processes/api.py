@@ -4,13 +4,13 @@ import asyncio
 from dataclasses import dataclass
 from functools import partial
 
+from application.dead_letters.use_cases import LetterUseCases
 from application.event_catalog import EventCatalog
 from application.list_processed import ListProcessed
 from application.publish_event import PublishEvent
 from entrypoints.config.settings import Settings
 from entrypoints.http.app import create_app
 from entrypoints.http.prefix import Prefix
-from entrypoints.http.routes.dead_letters import LetterUseCases
 from entrypoints.http.server.limits import ConnectionLimit, Limits, affordable_connections
 from entrypoints.http.server.serve import listen, serve
 from entrypoints.processes.health import Readiness

@@ -2,9 +2,10 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import timedelta
+from typing import TypeVar
 from uuid import UUID
 
 from adapters.memory import (
@@ -31,9 +32,11 @@ from application.dead_letters.letter_records import LetterRecords
 from application.dead_letters.letters import Headers, LetterOrigin, LetterState, ReadLetter
 from application.dead_letters.orders import AuditEntry
 from application.dead_letters.rebuild_index import RebuildIndex
+from application.dead_letters.use_cases import LetterUseCases
 from entrypoints.config.settings import Settings
-from entrypoints.processes.dead_letters import DeadLetterTools
 from tests.support.events import NOON, RULES, a_dead_letter, a_record
+
+PartT = TypeVar("PartT")
 
 EVENT_ID = UUID("0193a5b0-0000-7000-8000-000000000001")
 
@@ -76,7 +79,7 @@ def a_letter(
 
 
 class LetterWorld:
-    """Four letters, the jobs, the audit log, the DLQ and the table, and the tools that work on them."""
+    """Four letters, the jobs, the audit log, the DLQ and the table, and the use cases that work on them."""
 
     def __init__(self) -> None:
         self.tables = MemoryLetters()
@@ -87,14 +90,14 @@ class LetterWorld:
         self.log.make("dlq")
         records = LetterRecords(MemoryOversizeLetters(), letter_codec.reader("events"), letter_codec.points_to)
         parse = codec.parser(RULES)
-        self.tools = DeadLetterTools(
+        self.use_cases = LetterUseCases(
             BrowseLetters(self.index, self.store, parse),
             ChangeLetters(self.index, self._replay_jobs),
             EditLetter(self.index, parse),
             ControlJobs(self._replay_jobs),
-            RebuildIndex(MemoryLogReader(self.log, "dlq"), records, self.index),
             MemoryAuditLog(self.tables),
         )
+        self._rebuild_index = RebuildIndex(MemoryLogReader(self.log, "dlq"), records, self.index)
         self.add(a_letter("0-7"))
         self.add(a_letter("0-8", kind="conflict", user_id="user-2", event_id=EVENT_ID, minutes=1))
         self.add(a_letter("dlq-0-3", kind="unknown", user_id=None, value=b"\x00\x01", minutes=2))
@@ -102,9 +105,17 @@ class LetterWorld:
         self.set_state("0-9", LetterState.DISCARDED)
 
     @asynccontextmanager
-    async def open(self, _settings: Settings, _choose: object) -> AsyncIterator[DeadLetterTools]:
-        """Stand in for `assembled`."""
-        yield self.tools
+    async def open(self, _settings: Settings, choose: Callable[["LetterWorld"], PartT]) -> AsyncIterator[PartT]:
+        """Stand in for `assembled`, and for its container."""
+        yield choose(self)
+
+    def letter_use_cases(self) -> LetterUseCases:
+        """Stand in for the container."""
+        return self.use_cases
+
+    def rebuild_index(self) -> RebuildIndex:
+        """Stand in for the container."""
+        return self._rebuild_index
 
     def add(self, *letters: ReadLetter) -> None:
         """Put letters into the index, in place of those with their ids."""

@@ -129,14 +129,14 @@ def test_changed_count_changes_nothing(
     letters: LetterWorld, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, command: str
 ) -> None:
     """Exit code 1, and the line says both counts."""
-    preview = letters.tools.change.preview
+    preview = letters.use_cases.change.preview
 
     async def preview_just_before(wanted: LetterFilter, order: Order) -> Preview:
         found = await preview(wanted, order)
         letters.add(a_letter("5-5"))
         return found
 
-    monkeypatch.setattr(letters.tools.change, "preview", preview_just_before)
+    monkeypatch.setattr(letters.use_cases.change, "preview", preview_just_before)
     result = run("dlq", command, "--kind", "invalid", *SCRIPT)
     assert result.exit_code == 1
     (line,) = [record for record in caplog.records if record.levelno == logging.CRITICAL]

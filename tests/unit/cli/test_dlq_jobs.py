@@ -107,7 +107,7 @@ def test_unknown_job_is_not_controlled(letters: LetterWorld) -> None:
 
 def test_followed_job_outlives_an_outage(letters: LetterWorld, job_id: UUID, monkeypatch: pytest.MonkeyPatch) -> None:
     """The database may restart meanwhile; after a minute the command ends with code 1."""
-    get, calls = letters.tools.jobs.get, 0
+    get, calls = letters.use_cases.jobs.get, 0
 
     async def flaky(wanted: UUID) -> JobInFull | None:
         nonlocal calls
@@ -120,7 +120,7 @@ def test_followed_job_outlives_an_outage(letters: LetterWorld, job_id: UUID, mon
     async def no_pause(_seconds: float) -> None:
         pass
 
-    monkeypatch.setattr(letters.tools.jobs, "get", flaky)
+    monkeypatch.setattr(letters.use_cases.jobs, "get", flaky)
     monkeypatch.setattr(following, "_wait", no_pause)
     assert run("dlq", "jobs", str(job_id), "--follow").exit_code == 0
     assert calls == 2

@@ -9,17 +9,17 @@ import typer
 from application.dead_letters.jobs import Job
 from application.dead_letters.letters import LetterFilter
 from application.dead_letters.orders import Action, Order, Preview
+from application.dead_letters.use_cases import LetterUseCases
 from entrypoints.cli import person
 from entrypoints.cli.dlq.as_json import print_json
 from entrypoints.cli.dlq.following import ended_well, follow_to_end
 from entrypoints.cli.dlq.job_details import print_job
 from entrypoints.cli.dlq.listing import print_groups
 from entrypoints.cli.dlq.screen import counted, moment
-from entrypoints.cli.dlq.session import with_tools
+from entrypoints.cli.dlq.session import with_letters
 from entrypoints.cli.run import FAILED, exit_codes
 from entrypoints.config.errors import UsageError
 from entrypoints.http.routes.dead_letters import job_rows, rows
-from entrypoints.processes.dead_letters import DeadLetterTools
 
 _PAST = {Action.REPLAY: "replayed", Action.DISCARD: "discarded", Action.RESTORE: "restored"}
 _NEED_REASON = (Action.REPLAY, Action.DISCARD)
@@ -34,8 +34,8 @@ def change(wanted: LetterFilter, order: Order, *, yes: bool, dry_run: bool, as_j
         with exit_codes():
             _check_consent(order, yes=yes)
 
-    async def work(tools: DeadLetterTools) -> bool:
-        preview = await tools.change.preview(wanted, order)
+    async def work(letters: LetterUseCases) -> bool:
+        preview = await letters.change.preview(wanted, order)
         if not as_json:
             _print_preview(wanted, order.action, preview)
         if dry_run or not preview.count:
@@ -44,13 +44,13 @@ def change(wanted: LetterFilter, order: Order, *, yes: bool, dry_run: bool, as_j
             typer.echo(f"nothing was {_PAST[order.action]}{': this was a dry run' if dry_run else ''}", err=True)
             return True
         agreed = order if yes else _ask(order, preview.count)
-        done = await tools.change.carry_out(wanted, agreed, person.who(), preview.count)
+        done = await letters.change.carry_out(wanted, agreed, person.who(), preview.count)
         if isinstance(done, int):
             _print_changed(order.action, preview, done, as_json=as_json)
             return True
-        return await _end_with_job(tools, preview, done, follow=follow, as_json=as_json)
+        return await _end_with_job(letters, preview, done, follow=follow, as_json=as_json)
 
-    if not with_tools(work):
+    if not with_letters(work):
         sys.exit(FAILED)
 
 
@@ -98,10 +98,10 @@ def _print_changed(action: Action, preview: Preview, count: int, *, as_json: boo
         typer.echo(f"{_PAST[action]}: {counted(count, 'dead letter')}")
 
 
-async def _end_with_job(tools: DeadLetterTools, preview: Preview, job: Job, *, follow: bool, as_json: bool) -> bool:
+async def _end_with_job(letters: LetterUseCases, preview: Preview, job: Job, *, follow: bool, as_json: bool) -> bool:
     """Print the job, in the end if it is followed; return whether it ended well as far as that is known."""
     if follow:
-        found = await follow_to_end(tools.jobs, job.id)
+        found = await follow_to_end(letters.jobs, job.id)
         if as_json:
             print_json({"preview": _as_json(preview), "job": msgspec.Raw(job_rows.full_to_json(found))})
         else:

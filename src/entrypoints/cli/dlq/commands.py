@@ -1,6 +1,5 @@
 """The subcommands of `user-events dlq` and their options; each one imports its own modules when it runs."""
 
-from pathlib import Path
 from typing import Annotated
 from uuid import UUID
 
@@ -9,25 +8,24 @@ import typer
 from application.dead_letters.jobs import JobCommand
 from application.dead_letters.letters import LetterFilter
 from application.dead_letters.orders import DEFAULT_MAX_REPLAYS, Action, Order
-from domain.payload_schema import one_line
-from entrypoints.cli.dlq.options import choosing, choosing_or_all, parse_text
+from entrypoints.cli.dlq.options import (
+    AsJson,
+    AsLines,
+    Canary,
+    DryRun,
+    Follow,
+    LetterId,
+    MaxReplays,
+    NewEventId,
+    NewValue,
+    Rate,
+    Reason,
+    Yes,
+    choosing,
+    choosing_or_all,
+)
 
 commands = typer.Typer(help="Look into dead letters, mend and replay them.", no_args_is_help=True)
-
-LetterId = Annotated[str, typer.Argument(parser=parse_text, metavar="ID", help="The letter's id, as `list` prints it.")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
-AsLines = Annotated[bool, typer.Option("--json", help="Print JSON, one letter a line.")]
-Yes = Annotated[bool, typer.Option("--yes", help="Do not ask.")]
-DryRun = Annotated[bool, typer.Option("--dry-run", help="Only print what would be done.")]
-Follow = Annotated[bool, typer.Option("--follow", help="Wait until it ends; exit code 1 unless all went well.")]
-Reason = Annotated[str | None, typer.Option(parser=one_line, metavar="TEXT", help="Why, for the audit log.")]
-MaxReplays = Annotated[
-    int, typer.Option(min=1, max=1_000, metavar="N", help="Skip letters that were replayed so often.")
-]
-Canary = Annotated[
-    int, typer.Option(min=0, max=1_000_000, metavar="N", help="Replay N first, and halt unless all of them end stored.")
-]
-Rate = Annotated[float | None, typer.Option(min=0.01, max=1_000_000, metavar="N", help="Most letters a second.")]
 
 
 @commands.command("list")
@@ -83,9 +81,7 @@ def replay(
     canary: Canary = 0,
     rate: Rate = None,
     max_replays: MaxReplays = DEFAULT_MAX_REPLAYS,
-    new_event_id: Annotated[
-        bool, typer.Option("--new-event-id", help="Replay conflicts too, as events with new ids.")
-    ] = False,
+    new_event_id: NewEventId = False,
     follow: Follow = False,
     reason: Reason = None,
     yes: Yes = False,
@@ -148,9 +144,7 @@ def restore(
 def edit(
     letter_id: LetterId,
     *,
-    file: Annotated[
-        Path | None, typer.Option(metavar="PATH", help="The new value; - is stdin. Default: opens $VISUAL or $EDITOR.")
-    ] = None,
+    file: NewValue = None,
     reason: Reason = None,
     yes: Yes = False,
     dry_run: DryRun = False,

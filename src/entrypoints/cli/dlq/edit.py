@@ -9,18 +9,18 @@ import typer
 
 from application.dead_letters.edit_letter import EditLetter, changes
 from application.dead_letters.letters import LetterInFull, LetterState
+from application.dead_letters.use_cases import LetterUseCases
 from domain.differences import Difference
 from domain.payload_schema import one_line
 from domain.validation import Invalid
 from entrypoints.cli import person
 from entrypoints.cli.dlq.as_json import print_json
 from entrypoints.cli.dlq.editor import edit_text
-from entrypoints.cli.dlq.session import with_tools
+from entrypoints.cli.dlq.session import with_letters
 from entrypoints.cli.dlq.show import find
 from entrypoints.cli.dlq.values import difference_lines, pretty_json
 from entrypoints.cli.run import exit_codes
 from entrypoints.config.errors import CannotRun, UsageError
-from entrypoints.processes.dead_letters import DeadLetterTools
 
 _STDIN = Path("-")
 
@@ -34,22 +34,22 @@ def edit(letter_id: str, file: Path | None, *, reason: str, yes: bool, dry_run: 
             raise UsageError("nothing was edited: without asking it needs --yes")
         given = None if file is None else _read(file)
 
-    async def keep(tools: DeadLetterTools, value: bytes) -> int | None:
+    async def keep(letters: LetterUseCases, value: bytes) -> int | None:
         if dry_run:
             return None
         if not yes:
             person.confirm("Keep this value, for the next replay?")
-        edited = await tools.edit(letter_id, value, who=person.who(), reason=reason)
+        edited = await letters.edit(letter_id, value, who=person.who(), reason=reason)
         return None if edited is None else edited.edit.number
 
-    async def work(tools: DeadLetterTools) -> None:
-        found = await find(tools, letter_id)
-        value = _new_value(tools.edit, found, given)
+    async def work(letters: LetterUseCases) -> None:
+        found = await find(letters, letter_id)
+        value = _new_value(letters.edit, found, given)
         number, difference = None, changes(found.present_value, value)
         if value != found.present_value:
             if not as_json:
                 _print_difference(found, value, difference)
-            number = await keep(tools, value)
+            number = await keep(letters, value)
         if as_json:
             print_json(
                 {"edit": number, "differences": None if difference is None else [each._asdict() for each in difference]}
@@ -57,7 +57,7 @@ def edit(letter_id: str, file: Path | None, *, reason: str, yes: bool, dry_run: 
         kept = "nothing was edited" if number is None else f"edit {number} is what a replay publishes now"
         typer.echo(kept, err=True)
 
-    with_tools(work)
+    with_letters(work)
 
 
 def _new_value(edit_letter: EditLetter, found: LetterInFull, given: bytes | None) -> bytes:

@@ -8,22 +8,22 @@ import typer
 
 from adapters.system import utc_now
 from application.dead_letters.jobs import Job, JobCommand
+from application.dead_letters.use_cases import LetterUseCases
 from entrypoints.cli import person
 from entrypoints.cli.dlq.as_json import print_json
 from entrypoints.cli.dlq.following import done, ended_well, find_job, follow_to_end
 from entrypoints.cli.dlq.job_details import print_job
 from entrypoints.cli.dlq.screen import age, cells, print_all, table
-from entrypoints.cli.dlq.session import with_tools
+from entrypoints.cli.dlq.session import with_letters
 from entrypoints.cli.run import FAILED
 from entrypoints.http.routes.dead_letters import job_rows
-from entrypoints.processes.dead_letters import DeadLetterTools
 
 
 def list_jobs(limit: int, *, as_json: bool) -> None:
     """Print at most `limit` jobs, newest first."""
 
-    async def work(tools: DeadLetterTools) -> None:
-        jobs = await tools.jobs.newest(limit)
+    async def work(letters: LetterUseCases) -> None:
+        jobs = await letters.jobs.newest(limit)
         if as_json:
             print_json(job_rows.list_to_json(jobs))
         elif jobs:
@@ -31,7 +31,7 @@ def list_jobs(limit: int, *, as_json: bool) -> None:
         else:
             typer.echo("no jobs", err=True)
 
-    with_tools(work)
+    with_letters(work)
 
 
 def show_job(job_id: UUID, command: JobCommand | None, *, reason: str, follow: bool, as_json: bool) -> None:
@@ -40,17 +40,17 @@ def show_job(job_id: UUID, command: JobCommand | None, *, reason: str, follow: b
     Exits with 1 where the job is followed and does not end well.
     """
 
-    async def work(tools: DeadLetterTools) -> bool:
+    async def work(letters: LetterUseCases) -> bool:
         if command is not None:
-            await tools.jobs.control(job_id, command, who=person.who(), reason=reason)
-        found = await (follow_to_end if follow else find_job)(tools.jobs, job_id)
+            await letters.jobs.control(job_id, command, who=person.who(), reason=reason)
+        found = await (follow_to_end if follow else find_job)(letters.jobs, job_id)
         if as_json:
             print_json(job_rows.full_to_json(found))
         else:
             print_job(found)
         return not follow or ended_well(found.job)
 
-    if not with_tools(work):
+    if not with_letters(work):
         sys.exit(FAILED)
 
 

@@ -7,11 +7,11 @@ import typer
 from adapters.system import utc_now
 from application.dead_letters.browse_letters import MAX_GROUPS
 from application.dead_letters.letters import Letter, LetterCursor, LetterFilter, LetterGroup
+from application.dead_letters.use_cases import LetterUseCases
 from entrypoints.cli.dlq.as_json import print_json
 from entrypoints.cli.dlq.screen import age, cells, clean, print_all, table
-from entrypoints.cli.dlq.session import with_tools
+from entrypoints.cli.dlq.session import with_letters
 from entrypoints.http.routes.dead_letters import rows
-from entrypoints.processes.dead_letters import DeadLetterTools
 
 _PAGE_LETTERS = 500
 _MAX_USER_CHARS = 16
@@ -21,12 +21,12 @@ _MAX_MESSAGE_CHARS = 120
 def list_letters(wanted: LetterFilter, limit: int, *, as_json: bool) -> None:
     """Print at most `limit` letters, the latest failures first."""
 
-    async def work(tools: DeadLetterTools) -> None:
+    async def work(letters: LetterUseCases) -> None:
         shown: list[Letter] = []
         following: LetterCursor | None = None
         left = limit
         while True:
-            page = await tools.browse.page(wanted, following, min(left, _PAGE_LETTERS))
+            page = await letters.browse.page(wanted, following, min(left, _PAGE_LETTERS))
             following, left = page.following, left - len(page.letters)
             for letter in page.letters:
                 if as_json:
@@ -40,14 +40,14 @@ def list_letters(wanted: LetterFilter, limit: int, *, as_json: bool) -> None:
         if following is not None:
             typer.echo(f"there are more: --limit {limit * 10} lists more, `export` writes all", err=True)
 
-    with_tools(work)
+    with_letters(work)
 
 
 def list_groups(wanted: LetterFilter, *, as_json: bool) -> None:
     """Print the groups of the chosen letters."""
 
-    async def work(tools: DeadLetterTools) -> None:
-        groups = await tools.browse.groups(wanted)
+    async def work(letters: LetterUseCases) -> None:
+        groups = await letters.browse.groups(wanted)
         if as_json:
             print_json(rows.groups_to_json(groups))
         elif groups:
@@ -57,7 +57,7 @@ def list_groups(wanted: LetterFilter, *, as_json: bool) -> None:
         if len(groups) == MAX_GROUPS:
             typer.echo(f"only the {MAX_GROUPS:,} largest groups are listed", err=True)
 
-    with_tools(work)
+    with_letters(work)
 
 
 def print_groups(groups: Sequence[LetterGroup]) -> None:

@@ -1,9 +1,10 @@
-"""The options that choose dead letters, the same for every subcommand of `user-events dlq`."""
+"""The options that subcommands of `user-events dlq` share; those that choose dead letters are the same for all."""
 
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from functools import wraps
 from inspect import Parameter, Signature, signature
+from pathlib import Path
 from typing import Annotated
 from uuid import UUID
 
@@ -11,6 +12,7 @@ import typer
 
 from application.dead_letters.letters import UNKNOWN, LetterFilter, LetterState
 from domain.dead_letter import FailureKind
+from domain.payload_schema import one_line
 from domain.times import parse_time
 
 KINDS = (*FailureKind, UNKNOWN)
@@ -68,6 +70,26 @@ Fingerprint = Annotated[
 User = Annotated[str | None, typer.Option("--user", parser=parse_text, metavar="ID", help="The event's user.")]
 Type = Annotated[str | None, typer.Option("--type", parser=parse_text, metavar="TYPE", help="The event's type.")]
 ErrorClass = Annotated[str | None, typer.Option(parser=parse_text, metavar="CLASS", help="The error's class.")]
+
+LetterId = Annotated[str, typer.Argument(parser=parse_text, metavar="ID", help="The letter's id, as `list` prints it.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+AsLines = Annotated[bool, typer.Option("--json", help="Print JSON, one letter a line.")]
+Yes = Annotated[bool, typer.Option("--yes", help="Do not ask.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Only print what would be done.")]
+Follow = Annotated[bool, typer.Option("--follow", help="Wait until it ends; exit code 1 unless all went well.")]
+Reason = Annotated[str | None, typer.Option(parser=one_line, metavar="TEXT", help="Why, for the audit log.")]
+MaxReplays = Annotated[
+    int, typer.Option(min=1, max=1_000, metavar="N", help="Skip letters that were replayed so often.")
+]
+Canary = Annotated[
+    int, typer.Option(min=0, max=1_000_000, metavar="N", help="Replay N first, and halt unless all of them end stored.")
+]
+NewValue = Annotated[
+    Path | None,
+    typer.Option("--file", metavar="PATH", help="The new value; - is stdin. Default: opens $VISUAL or $EDITOR."),
+]
+NewEventId = Annotated[bool, typer.Option("--new-event-id", help="Replay conflicts too, as events with new ids.")]
+Rate = Annotated[float | None, typer.Option(min=0.01, max=1_000_000, metavar="N", help="Most letters a second.")]
 
 
 def _filter(

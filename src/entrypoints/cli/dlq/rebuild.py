@@ -2,25 +2,25 @@
 
 import typer
 
+from application.dead_letters.rebuild_index import RebuildIndex
 from entrypoints.cli import person
 from entrypoints.cli.dlq.as_json import print_json
 from entrypoints.cli.dlq.progress import progress
 from entrypoints.cli.dlq.screen import counted
-from entrypoints.cli.dlq.session import with_tools
-from entrypoints.processes.dead_letters import DeadLetterTools
+from entrypoints.cli.dlq.session import with_rebuild
 
 
 def rebuild(*, reason: str, yes: bool, as_json: bool) -> None:
     """Replace the index once a person agrees."""
 
-    async def work(tools: DeadLetterTools) -> int:
+    async def work(rebuild_index: RebuildIndex) -> int:
         if not yes:
             person.need_terminal("nothing was rebuilt", "--yes rebuilds without asking")
             person.confirm("Replace the index of dead letters by what the topic says?")
         with progress("reading the dead-letter topic") as report:
-            return await tools.rebuild(person.who(), reason, report)
+            return await rebuild_index(person.who(), reason, report)
 
-    letters = with_tools(work)
+    letters = with_rebuild(work)
     if as_json:
         print_json({"letters": letters})
     else:

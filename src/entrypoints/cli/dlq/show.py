@@ -10,22 +10,22 @@ from rich.text import Text
 from adapters.records import codec
 from application.dead_letters.browse_letters import Conflict
 from application.dead_letters.letters import FailedAttempt, Letter, LetterInFull
+from application.dead_letters.use_cases import LetterUseCases
 from entrypoints.cli.dlq.as_json import print_json
 from entrypoints.cli.dlq.screen import NOTHING, clean, counted, heading, moment, pairs, print_all, table
-from entrypoints.cli.dlq.session import with_tools
+from entrypoints.cli.dlq.session import with_letters
 from entrypoints.cli.dlq.values import difference_lines, in_one_line, shown
 from entrypoints.config.errors import UsageError
 from entrypoints.http.routes.dead_letters import full_rows
-from entrypoints.processes.dead_letters import DeadLetterTools
 
 _MAX_NAME_CHARS = 40
 _MAX_HEADER_CHARS = 500
 _OVERSIZE = -1
 
 
-async def find(tools: DeadLetterTools, letter_id: str) -> LetterInFull:
+async def find(letters: LetterUseCases, letter_id: str) -> LetterInFull:
     """Find a letter. Raises `UsageError` where it is not there."""
-    found = await tools.browse.get(letter_id)
+    found = await letters.browse.get(letter_id)
     if found is None:
         raise UsageError(f"no dead letter has the id {clean(letter_id, 100)}")
     return found
@@ -34,19 +34,19 @@ async def find(tools: DeadLetterTools, letter_id: str) -> LetterInFull:
 def show(letter_id: str, *, only_value: bool, as_json: bool) -> None:
     """Print a letter, or write the bytes of its present value to stdout."""
 
-    async def work(tools: DeadLetterTools) -> None:
-        found = await find(tools, letter_id)
+    async def work(letters: LetterUseCases) -> None:
+        found = await find(letters, letter_id)
         if only_value:
             sys.stdout.buffer.write(found.present_value or b"")
             sys.stdout.buffer.flush()
             return
-        conflict = await tools.browse.conflict(found)
+        conflict = await letters.browse.conflict(found)
         if as_json:
             print_json(full_rows.to_json(found, conflict, f"/dead-letters/{found.letter.id}"))
         else:
             print_all(*_parts(found, conflict))
 
-    with_tools(work)
+    with_letters(work)
 
 
 def _parts(found: LetterInFull, conflict: Conflict | None) -> Iterator[RenderableType]:

@@ -11,11 +11,11 @@ from litestar.types import ASGIApp
 
 from adapters.records.codec import render_time
 from application.dead_letters.orders import AuditEntry
+from application.dead_letters.use_cases import LetterUseCases
 from entrypoints.http.administration import administrative
 from entrypoints.http.prefix import Prefix
 from entrypoints.http.requests.letter_query import parse_audit
 from entrypoints.http.responses import HttpResponse
-from entrypoints.http.routes.dead_letters.use_cases import LetterUseCases
 
 
 class _EntryRow(msgspec.Struct):

@@ -5,9 +5,8 @@ from entrypoints.http.routes.dead_letters.changes import discard, restore
 from entrypoints.http.routes.dead_letters.letter import VALUE_TYPES, get_letter, value_of_letter
 from entrypoints.http.routes.dead_letters.listing import export, list_groups, list_letters
 from entrypoints.http.routes.dead_letters.replays import cancel, get_job, jobs, pause, resume
-from entrypoints.http.routes.dead_letters.use_cases import LetterUseCases
 
-__all__ = ["LETTER_ROUTES", "VALUE_TYPES", "LetterUseCases"]
+__all__ = ["LETTER_ROUTES", "VALUE_TYPES"]
 
 LETTER_ROUTES = (
     list_letters,

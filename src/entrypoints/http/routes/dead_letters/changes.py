@@ -11,8 +11,9 @@ from litestar.types import ASGIApp
 
 from application.dead_letters.jobs import Job
 from application.dead_letters.orders import Action, CountChanged
+from application.dead_letters.use_cases import LetterUseCases
 from application.event_loop import LONG_BYTES, in_thread
-from entrypoints.http.administration import administrative
+from entrypoints.http.administration import WHO, administrative
 from entrypoints.http.headers import by_name
 from entrypoints.http.prefix import Prefix
 from entrypoints.http.problems import HttpProblem
@@ -21,7 +22,6 @@ from entrypoints.http.requests.letter_order import parse_order
 from entrypoints.http.requests.parameters import reject_parameters
 from entrypoints.http.responses import HttpResponse
 from entrypoints.http.routes.dead_letters import job_rows, rows
-from entrypoints.http.routes.dead_letters.use_cases import WHO, LetterUseCases
 
 
 @route("/dead-letters/discard", http_method=["POST"], opt=administrative("POST"))

@@ -10,9 +10,10 @@ from litestar.params import FromPath
 from litestar.types import ASGIApp
 
 from application.dead_letters.letters import LetterInFull
+from application.dead_letters.use_cases import LetterUseCases
 from application.event_loop import in_thread
 from application.ports.dead_letter_index import NotEditable
-from entrypoints.http.administration import administrative
+from entrypoints.http.administration import WHO, administrative
 from entrypoints.http.headers import by_name
 from entrypoints.http.prefix import Prefix
 from entrypoints.http.problems import HttpProblem
@@ -22,7 +23,6 @@ from entrypoints.http.requests.letter_query import parse_edit_number, parse_reas
 from entrypoints.http.requests.parameters import no_parameters
 from entrypoints.http.responses import JSON, HttpResponse
 from entrypoints.http.routes.dead_letters import full_rows
-from entrypoints.http.routes.dead_letters.use_cases import WHO, LetterUseCases
 
 OCTETS: Final = "application/octet-stream"
 VALUE_TYPES = (JSON, OCTETS)

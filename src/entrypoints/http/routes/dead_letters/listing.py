@@ -10,6 +10,7 @@ from litestar.di import NamedDependency
 from litestar.types import ASGIApp
 
 from application.dead_letters.letters import LetterInFull
+from application.dead_letters.use_cases import LetterUseCases
 from application.event_loop import in_thread
 from entrypoints.http import compression
 from entrypoints.http.prefix import Prefix
@@ -18,7 +19,6 @@ from entrypoints.http.requests import letter_query
 from entrypoints.http.requests.accept import all_values, negotiate, negotiate_coding
 from entrypoints.http.responses import JSON, HttpResponse, StreamedResponse
 from entrypoints.http.routes.dead_letters import full_rows, rows
-from entrypoints.http.routes.dead_letters.use_cases import LetterUseCases
 from entrypoints.http.routes.rows import NDJSON_TYPES
 
 _VARY: Final = (b"vary", b"Accept-Encoding")

@@ -11,7 +11,8 @@ from litestar.types import ASGIApp
 
 from application.dead_letters.jobs import JobCommand, NotPossible
 from application.dead_letters.orders import Action
-from entrypoints.http.administration import administrative
+from application.dead_letters.use_cases import LetterUseCases
+from entrypoints.http.administration import WHO, administrative
 from entrypoints.http.prefix import Prefix
 from entrypoints.http.problems import HttpProblem
 from entrypoints.http.requests.body import BodyReader
@@ -22,7 +23,6 @@ from entrypoints.http.requests.values import read_uuid
 from entrypoints.http.responses import HttpResponse
 from entrypoints.http.routes.dead_letters import job_rows
 from entrypoints.http.routes.dead_letters.changes import change
-from entrypoints.http.routes.dead_letters.use_cases import WHO, LetterUseCases
 
 _NO_JOB = "No job has this id."
 

@@ -1,4 +1,4 @@
-"""What the routes of dead letters need."""
+"""What an operator works with, by HTTP or by the command line."""
 
 from dataclasses import dataclass
 
@@ -8,13 +8,10 @@ from application.dead_letters.control_jobs import ControlJobs
 from application.dead_letters.edit_letter import EditLetter
 from application.ports import AuditLog
 
-WHO = "api"
-"""Who changes dead letters through HTTP, for the audit log."""
-
 
 @dataclass(frozen=True, slots=True)
 class LetterUseCases:
-    """The use cases of an operator, and the log of what operators did."""
+    """The use cases of dead letters, and the log of who used them."""
 
     browse: BrowseLetters
     change: ChangeLetters
