@@ -89,6 +89,20 @@ class LeaseContract(ReplayJobsContract):
         assert again is not None
         assert again.id == job.id
 
+    async def test_released_job_comes_after_those_that_wait_for_longer(
+        self, tables: JobsUnderTest, jobs: ReplayJobs
+    ) -> None:
+        """So that each has its turn."""
+        made = [(await created(tables, 2, DISCARD)).id for _ in range(3)]
+        found = []
+        for _ in range(6):
+            worker = uuid4()
+            job = await jobs.claim(worker)
+            assert job is not None
+            found.append(job.id)
+            await jobs.release(job.id, worker)
+        assert found == made * 2
+
     @pytest.mark.parametrize("call", CALLS.values(), ids=CALLS)
     @pytest.mark.parametrize("is_replaced", [False, True])
     async def test_worker_without_lease_changes_nothing(

@@ -150,8 +150,8 @@ class MemoryReplayJobs(Outage):
     async def claim(self, worker: UUID) -> Job | None:
         await self._reach()
         now = self._clock()
-        for row in self.rows.values():
-            is_free = row.lease_until is None or row.lease_until <= now
+        for row in sorted(self.rows.values(), key=lambda each: each.lease_until or each.created_at):
+            is_free = row.worker is None or row.lease_until is None or row.lease_until <= now
             has_work = row.state is JobState.RUNNING or any(row.some(ItemState.SENDING, ItemState.REPLAYED))
             if row.ended_at is None and is_free and has_work:
                 row.worker, row.lease_until, row.started_at = worker, now + self._lease, row.started_at or now
@@ -164,7 +164,8 @@ class MemoryReplayJobs(Outage):
         return self._job(row)
 
     async def release(self, job_id: UUID, worker: UUID) -> None:
-        (await self._held(job_id, worker)).let_go()
+        row = await self._held(job_id, worker)
+        row.worker, row.lease_until = None, self._clock()
 
     async def next_items(self, job_id: UUID, worker: UUID, limit: int) -> list[ReplayItem]:
         row = await self._held(job_id, worker)

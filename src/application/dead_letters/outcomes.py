@@ -1,6 +1,6 @@
 """What became of replayed letters: stored, or on their way back."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 from application.dead_letters.jobs import ReplayItem
@@ -32,6 +32,16 @@ async def stored_of(
     events = [(item, event) for item, event in read_items if not isinstance(event, Failure)]
     outcomes = await store.check([Delivery(_record(item), event) for item, event in events])
     return [item.letter_id for (item, _), found in zip(events, outcomes, strict=True) if found is Outcome.DUPLICATE]
+
+
+def waits_for(item: ReplayItem, committed: Mapping[int, int], group: str) -> str:
+    """Say why there is no outcome of a published letter; `committed` are the offsets of the consumer group `group`."""
+    place = f"partition {item.partition}, offset {item.offset}"
+    position = committed.get(-1 if item.partition is None else item.partition)
+    if position is not None and item.offset is not None and item.offset < position:
+        return f"waiting for {item.letter_id} ({place}): it is not stored, and its next failure is not indexed yet"
+    at = "has committed nothing there" if position is None else f"is at {position}"
+    return f"waiting for {item.letter_id} ({place}): the consumer group {group} {at}"
 
 
 def _record(item: ReplayItem) -> _Published:

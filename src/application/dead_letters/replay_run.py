@@ -11,7 +11,7 @@ from application.consume.pace import Backoff
 from application.dead_letters import canary
 from application.dead_letters.jobs import ItemState, Job, JobState, LeaseLost, ReplayItem
 from application.dead_letters.orders import Action
-from application.dead_letters.outcomes import stored_of
+from application.dead_letters.outcomes import stored_of, waits_for
 from application.dead_letters.pacing import CHUNK_LETTERS, Pacing
 from application.dead_letters.repetition import Repetition
 from application.ports import EventStore, LogReader, Receipt, ReplayJobs, ReplayPublisher
@@ -20,6 +20,8 @@ from domain.errors import Rejected, Unavailable
 from domain.event import UserEvent
 
 logger = logging.getLogger(__name__)
+
+_WAITING = "waiting"
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +42,8 @@ class Tools:
     """How often to look for a job."""
     look: float = 0.25
     """How often to look for outcomes, or for letters, that are not there yet."""
+    patience: float = 60.0
+    """After how long without an outcome a job that has nothing to publish leaves its turn to others."""
     backoff: Backoff = field(default_factory=Backoff)
     clock: Callable[[], float] = monotonic
 
@@ -56,6 +60,9 @@ class ReplayRun:
         """Whether the canary has."""
         self._is_sent = False
         """Whether no letter was left to be taken the last time."""
+        self._moved_at = tools.clock()
+        """When letters were published, or an outcome came, the last time."""
+        self._leaves = False
         self._over = asyncio.Event()
         self._causes: dict[str, str] = {}
         """By step: what it waits for."""
@@ -72,7 +79,7 @@ class ReplayRun:
                 tasks.create_task(self._repetition(name, step).run(self._over))
             await self._over.wait()
             ending.cancel()
-        if stop.is_set():
+        if self._leaves or stop.is_set():
             await self._release()
 
     async def _keep_lease(self) -> float:
@@ -94,6 +101,7 @@ class ReplayRun:
         self._pacing.count(len(items))
         outcomes = await self._tools.publisher.publish(items)
         await self._note(dict(zip((item.letter_id for item in items), outcomes, strict=True)))
+        self._moved_at = self._tools.clock()
         return self._pacing.wait
 
     async def _passes(self) -> bool:
@@ -129,10 +137,24 @@ class ReplayRun:
         stored = await stored_of(items, self._tools.store, self._tools.read) if items else ()
         if stored:
             await jobs.stored(job_id, self._worker, stored)
+            self._moved_at = self._tools.clock()
+            if self._job.why is not None:
+                await self._explain(_WAITING, None)
             return 0.0
         if self._is_sent:
             await self._end()
+        if self._tools.clock() - self._moved_at >= self._tools.patience and not self._pacing.wait:
+            await self._leave(committed)
         return self._tools.look
+
+    async def _leave(self, committed: Mapping[int, int]) -> None:
+        """Say for which outcome the job waits, and let jobs that wait for a worker come first."""
+        self._moved_at = self._tools.clock()
+        ends = {partition: span.end for partition, span in (await self._tools.log.spans()).items()}
+        for item in await self._tools.jobs.awaiting(self._job.id, self._worker, ends, 1):
+            await self._explain(_WAITING, waits_for(item, committed, self._tools.group))
+            self._leaves = True
+            self._over.set()
 
     async def _change(self) -> float:
         """Discard or restore the next letters."""

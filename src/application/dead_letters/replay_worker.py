@@ -39,7 +39,11 @@ class ReplayWorker:
             if job is not None:
                 untouched = job.counts.get(ItemState.WAITING, 0) == job.letters
                 text = "dead-letter job started" if untouched else "dead-letter job taken over"
-                logger.info(text, extra={"job": str(job.id), "action": str(job.order.action), "letters": job.letters})
+                # One that waits is taken again and again.
+                level = logging.INFO if job.why is None else logging.DEBUG
+                logger.log(
+                    level, text, extra={"job": str(job.id), "action": str(job.order.action), "letters": job.letters}
+                )
                 await ReplayRun(job, worker, self._tools).run(stop)
 
     async def _next(self, worker: UUID, stop: asyncio.Event) -> Job | None:

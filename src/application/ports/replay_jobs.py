@@ -43,7 +43,9 @@ class ReplayJobs(Protocol):
         ...
 
     async def claim(self, worker: UUID) -> Job | None:
-        """Take the oldest job that has work and no worker, or whose worker has let its lease run out.
+        """Take a job that has work and no worker, or whose worker has let its lease run out.
+
+        It is the one that has had no worker for longest.
 
         Running jobs have work, and so have others with letters that are `sending` or `replayed`: without an outcome.
         """
@@ -54,7 +56,7 @@ class ReplayJobs(Protocol):
         ...
 
     async def release(self, job_id: UUID, worker: UUID) -> None:
-        """Give the lease up; another worker may take the job at once."""
+        """Give the lease up; another worker may take the job at once, but those that have waited longer come first."""
         ...
 
     async def next_items(self, job_id: UUID, worker: UUID, limit: int) -> Sequence[ReplayItem]:

@@ -9,7 +9,7 @@ import pytest
 from adapters.memory import MemoryLogReader, MemoryReplayPublisher
 from adapters.records import codec
 from application.dead_letters.jobs import ItemState, JobState, ReplayItem
-from application.dead_letters.letters import LetterState
+from application.dead_letters.letters import LetterFilter, LetterState
 from application.ports import Receipt
 from domain.dead_letter import FailureKind
 from domain.errors import Rejected, Unavailable, WrongDeployment
@@ -62,6 +62,34 @@ async def test_outage_is_told_and_waited_for(world: ReplayWorld, which: str) -> 
         finished = await world.comes_to(job, JobState.FINISHED)
     assert finished.why is None
     assert await world.counts(job) == {ItemState.STORED: 5}
+
+
+async def test_jobs_that_wait_for_outcomes_say_so_and_keep_no_other_from_its_turn(world: ReplayWorld) -> None:
+    """However many there are; once outcomes come they say nothing, and end."""
+    events = await world.fail(*events_of("ann", 9))
+    world.mend()
+    jobs = [await world.order(wanted=LetterFilter(event_id=event.id)) for event in events]
+    async with world.working(replace(world.tools, patience=0.05)):
+        await until(lambda: world.replayed() == 9)
+        await until(lambda: all("group is at" in (world.jobs.rows[job.id].why or "") for job in jobs))
+        async with world.serving():
+            finished = [await world.comes_to(job, JobState.FINISHED) for job in jobs]
+    assert [job.why for job in finished] == [None] * 9
+    assert world.states() == {LetterState.STORED: 9}
+
+
+async def test_outcome_that_the_index_has_not_noted_is_waited_for(world: ReplayWorld) -> None:
+    """Its record is passed and nothing is stored: it is decided once its failure is noted, never before."""
+    await world.fail(*events_of("ann", 1))
+    job = await world.order()
+    async with world.working(replace(world.tools, patience=0.05)):
+        await until(lambda: world.replayed() == 1)
+        await world.consume()
+        await until(lambda: "not indexed yet" in (world.jobs.rows[job.id].why or ""))
+        assert await world.counts(job) == {ItemState.REPLAYED: 1}
+        await world.index_letters()
+        assert (await world.comes_to(job, JobState.FINISHED)).why is None
+    assert await world.counts(job) == {ItemState.DEAD: 1}
 
 
 async def test_outage_of_the_jobs_themselves_is_waited_for(

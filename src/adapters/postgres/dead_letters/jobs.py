@@ -31,7 +31,7 @@ WHERE id = (
       AND (state = 'running' OR EXISTS (
           SELECT FROM dead_letter_job_items WHERE job_id = job.id AND state IN ('sending', 'replayed')
       ))
-    ORDER BY audit_id LIMIT 1 FOR UPDATE SKIP LOCKED
+    ORDER BY coalesce(lease_until, created_at), audit_id LIMIT 1 FOR UPDATE SKIP LOCKED
 )
 RETURNING id
 """
@@ -44,7 +44,7 @@ _UPDATE = """
 UPDATE dead_letter_jobs AS job SET {changes} WHERE id = $1 AND worker = $2 AND lease_until > clock_timestamp()
 """
 _RENEW = _UPDATE.format(changes="lease_until = clock_timestamp() + make_interval(secs => $3)")
-_RELEASE = _UPDATE.format(changes="worker = NULL, lease_until = NULL")
+_RELEASE = _UPDATE.format(changes="worker = NULL, lease_until = clock_timestamp()")
 _EXPLAIN = _UPDATE.format(changes="why = CASE state WHEN 'halted' THEN why ELSE $3 END")
 _HALT = _UPDATE.format(
     changes="""
