@@ -1,8 +1,8 @@
 """The wiring: the only file that knows dependency-injector.
 
-Ask for a root (`api`, `consumer`, `audit`, `halted_partitions`, `dead_letter_tools`) and await it if it is awaitable:
-an object that depends on an opened resource comes as an awaitable. A test overrides a provider by name on a container
-of its own: `Container(settings=..., publisher=providers.Object(fake))`.
+Ask for a root (`api`, `consumer`, `audit`, `halted_partitions`, `letter_use_cases`, `rebuild_index`) and await it if
+it is awaitable: an object that depends on an opened resource comes as an awaitable. A test overrides a provider by
+name on a container of its own: `Container(settings=..., publisher=providers.Object(fake))`.
 """
 
 from collections.abc import AsyncIterator, Callable
