@@ -102,6 +102,23 @@ class OutcomesContract(IndexContract):
         assert found is not None
         assert dict(found.job.counts) == {ItemState.CANCELLED: 3, ItemState.DEAD: 1}
 
+    async def test_failure_of_an_earlier_replay_leaves_a_later_one_alone(
+        self, letters: IndexWithJobs, index: DeadLetterIndex
+    ) -> None:
+        """As where it comes late: the letter belongs to the later replay's job, also after a rebuild."""
+        await index.note([a_letter(1)])
+        jobs = letters.jobs()
+        job = await jobs.create(EVERYTHING, REPLAY, an_entry(REPLAY), 1)
+        await jobs.control(job.id, JobCommand.CANCEL, CANCEL)
+        await jobs.create(EVERYTHING, REPLAY, an_entry(REPLAY), 1)
+        await index.note([a_letter(1, replays=1)])
+        found = await one(index)
+        assert (found.letter.state, found.letter.replays) == (LetterState.REPLAYING, 2)
+        assert [each.replays for each in found.failures] == [0, 1]
+        await index.rebuild(batches([a_letter(1), a_letter(1, replays=1)]), REBUILD)
+        found = await one(index)
+        assert (found.letter.state, found.letter.replays) == (LetterState.REPLAYING, 2)
+
     async def test_replay_of_an_edited_letter_outlives_a_rebuild(
         self, letters: IndexWithJobs, index: DeadLetterIndex
     ) -> None:

@@ -167,8 +167,9 @@ def note(letters: MemoryLetters, letter: ReadLetter) -> None:
     first_failed_at = min(row.first.first_failed_at, letter.first_failed_at)
     row.first = replace(letter if letter.replays < row.first.replays else row.first, first_failed_at=first_failed_at)
     if letter.replays > row.last.replays:
-        row.last, row.state, row.changed_at = letter, LetterState.DEAD, letter.failed_at
-        row.replays = max(row.replays, letter.replays)
+        row.last = letter
+        if letter.replays >= row.replays:
+            row.replays, row.state, row.changed_at = letter.replays, LetterState.DEAD, letter.failed_at
 
 
 def restore(letters: MemoryLetters) -> None:

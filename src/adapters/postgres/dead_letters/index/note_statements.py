@@ -57,13 +57,15 @@ UPDATE dead_letters AS letter SET first_failed_at = given.first_failed_at
 FROM unnest($1::text[], $2::timestamptz[]) AS given (id, first_failed_at)
 WHERE letter.id = given.id
 """
+# While a later replay than the one that failed is ordered, that one decides on the state.
 LATER = """
 UPDATE dead_letters AS letter SET
-    state = 'dead', dlq_partition = given.dlq_partition, dlq_offset = given.dlq_offset, kind = given.kind,
+    state = CASE WHEN given.replays < letter.replays THEN letter.state ELSE 'dead' END,
+    changed_at = CASE WHEN given.replays < letter.replays THEN letter.changed_at ELSE given.failed_at END,
+    dlq_partition = given.dlq_partition, dlq_offset = given.dlq_offset, kind = given.kind,
     error_class = given.error_class, message = given.message, sqlstate = given.sqlstate,
     fingerprint = given.fingerprint, attempts = given.attempts, failed_replay = given.replays,
-    failed_edit = given.edit, replays = greatest(letter.replays, given.replays), failed_at = given.failed_at,
-    changed_at = given.failed_at
+    failed_edit = given.edit, replays = greatest(letter.replays, given.replays), failed_at = given.failed_at
 FROM unnest(
     $1::text[], $2::int[], $3::bigint[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[], $9::int[],
     $10::int[], $11::int[], $12::timestamptz[]
