@@ -49,6 +49,16 @@ async def test_processes_that_migrate_at_once_wait_for_each_other(empty_database
     await assert_ours(empty_database)
 
 
+async def test_tables_of_somebody_else_are_left_alone_with_the_remedy(empty_database: Database) -> None:
+    """Once they are renamed, the migration goes through."""
+    await execute(empty_database, "CREATE TABLE audit_log (note TEXT)")
+    with pytest.raises(WrongDeployment, match=r"audit_log\. Rename them, or give DB_NAME another database"):
+        await migrate(empty_database)
+    await execute(empty_database, "ALTER TABLE audit_log RENAME TO theirs")
+    await migrate(empty_database)
+    await check(empty_database)
+
+
 async def test_schema_of_a_later_release_is_left_alone_with_a_warning(
     empty_database: Database, caplog: pytest.LogCaptureFixture
 ) -> None:

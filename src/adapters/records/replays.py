@@ -5,6 +5,7 @@ from datetime import UTC
 from typing import NamedTuple, TypeVar
 from uuid import UUID, uuid5
 
+from adapters.in_flight import size_of
 from adapters.records import codec, dlq_headers, first_delivery
 from adapters.records.log_record import LogRecord
 from application.dead_letters.jobs import ReplayItem
@@ -47,7 +48,7 @@ async def published(
     size = 0
     for place, replay in enumerate(map(render, items), start=1):
         chunk.append(replay)
-        size += len(replay.value or b"")
+        size += size_of(*replay)
         if size >= _CHUNK_BYTES or place == len(items):
             told = await append(chunk)
             outcomes += told

@@ -32,7 +32,7 @@ class LetterRecords:
             pointed = self._points_to(record)
             letter = self._read(record, None if pointed is None else await self._oversize.find(pointed))
             batch.append(letter)
-            size += len(letter.key or b"") + len(letter.value or b"")
+            size += letter.size
             if len(batch) == _BATCH_LETTERS or size >= _BATCH_BYTES:
                 yield batch
                 batch, size = [], 0

@@ -76,6 +76,12 @@ class ReadLetter:
     headers: Headers
     """The original ones, without those that make it a dead letter, ours and others'."""
 
+    @property
+    def size(self) -> int:
+        """The bytes of key, value and headers."""
+        headers = sum(len(name) + len(value or b"") for name, value in self.headers)
+        return len(self.key or b"") + len(self.value or b"") + headers
+
 
 @dataclass(frozen=True, slots=True)
 class Letter:

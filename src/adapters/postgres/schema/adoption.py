@@ -1,4 +1,4 @@
-"""Take over a table `events` that the predecessor made, or refuse what is none of its kind."""
+"""Take over a table `events` that the predecessor made; refuse tables that are somebody else's."""
 
 import logging
 from collections.abc import Iterator, Mapping
@@ -67,6 +67,16 @@ def adopt(connection: Connection) -> bool:
             f"'{local.zone}' AT TIME ZONE 'UTC'; {local.remedy}; COMMIT"
         )
     return True
+
+
+def refuse_foreign(connection: Connection, *tables: str) -> None:
+    """Raise `WrongDeployment` with the remedy where tables that are about to be made are somebody else's already."""
+    inspector = inspect(connection)
+    if foreign := [table for table in tables if inspector.has_table(table)]:
+        raise WrongDeployment(
+            f"the database has tables that this release would make, and they were left as they are: "
+            f"{', '.join(foreign)}. Rename them, or give DB_NAME another database"
+        )
 
 
 @contextmanager

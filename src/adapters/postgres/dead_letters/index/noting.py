@@ -105,7 +105,7 @@ def _parts(letters: Sequence[ReadLetter]) -> Iterator[Sequence[ReadLetter]]:
     """Cut `letters` into as much as one statement takes."""
     start = size = 0
     for place, letter in enumerate(letters, 1):
-        size += len(letter.key or b"") + len(letter.value or b"")
+        size += letter.size
         if size >= _STATEMENT_BYTES or place == len(letters):
             yield letters[start:place]
             start, size = place, 0

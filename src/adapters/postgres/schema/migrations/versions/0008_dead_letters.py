@@ -2,11 +2,25 @@
 
 from alembic import op
 
+from adapters.postgres.schema.adoption import refuse_foreign
+
 revision = "0008"
 down_revision = "0007"
 
 
+_TABLES = (
+    "dead_letters",
+    "dead_letter_attempts",
+    "dead_letter_edits",
+    "dead_letter_jobs",
+    "dead_letter_job_items",
+    "audit_log",
+    "audit_log_letters",
+)
+
+
 def upgrade() -> None:
+    refuse_foreign(op.get_bind(), *_TABLES)
     _index()
     _audit_log()
     _jobs()
