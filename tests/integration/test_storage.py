@@ -89,8 +89,8 @@ async def test_commits_wait_for_the_disk_wherever_that_was_turned_off(
 async def test_unlogged_table_is_refused_with_the_remedy(database: Database, table: str) -> None:
     """A crash empties it; both to migrate and to start without migrating."""
     # It may not be referred to by a table that stays.
-    await execute(database, "ALTER TABLE log_claims SET UNLOGGED" if table == "log_partitions" else "SELECT 1")
-    await execute(database, f"ALTER TABLE {table} SET UNLOGGED")
+    for each in reversed([table, *_referring_to(table)]):
+        await execute(database, f"ALTER TABLE {each} SET UNLOGGED")
     for check in (migrate, require_migrated):
         with pytest.raises(WrongDeployment, match=f"ALTER TABLE {table} SET LOGGED") as refused:
             await check(database)
@@ -98,6 +98,15 @@ async def test_unlogged_table_is_refused_with_the_remedy(database: Database, tab
     await execute(database, remedy)
     await migrate(database)
     await require_migrated(database)
+
+
+def _referring_to(table: str) -> list[str]:
+    """Name the tables that refer to a table, also by way of others; each before those that refer to it."""
+    found = {table}
+    for each in metadata.sorted_tables:
+        if {key.column.table.name for key in each.foreign_keys} & found:
+            found.add(each.name)
+    return [each.name for each in metadata.sorted_tables if each.name in found - {table}]
 
 
 async def test_unlogged_part_of_a_table_is_refused(database: Database) -> None:

@@ -41,7 +41,8 @@ class HttpOperator(Operator):
         count = (await self.preview(action, chosen, **terms))["count"]
         order = chosen | terms | {"reason": reason}
         wrong = await self._order(409, action, order | {"expectedCount": count + 1})
-        assert wrong["detail"] == f"{count} dead letters are concerned, not {count + 1}: nothing was done."
+        letters = "dead letter" if count == 1 else "dead letters"
+        assert wrong["detail"] == f"it would concern {count} {letters}, not {count + 1}: nothing was done."
         return await self._order(202 if action == "replay" else 200, action, order | {"expectedCount": count})
 
     async def replay(self, chosen: Json, reason: str, **terms: object) -> Json:
