@@ -110,7 +110,7 @@ async def _replayed(bench: Bench, stage: _Stage) -> Run:
             if time.monotonic() > deadline:
                 raise TimeoutError(f"the job is not finished: {job}")
             await asyncio.sleep(_LOOK_SECONDS)
-    assert job["counts"] == {"stored": bench.counts.letters}, job
+    assert job["counts"]["stored"] == bench.counts.letters, job
     took = datetime.fromisoformat(job["endedAt"]) - datetime.fromisoformat(job["startedAt"])
     after = bench.servers.cpu_seconds() | {"consumer": stage.consumer.cpu_seconds}
     return Run(bench.counts.letters / took.total_seconds(), difference(before, after))
