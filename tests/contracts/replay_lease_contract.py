@@ -60,17 +60,17 @@ class LeaseContract(ReplayJobsContract):
 
     async def test_job_whose_lease_ran_out_is_taken_over(self, tables: JobsUnderTest) -> None:
         """With what its worker has taken."""
-        dead, heir = uuid4(), uuid4()
+        dead, new_owner = uuid4(), uuid4()
         job = await created(tables, 2)
         begun = await tables.jobs(lease=0.0).claim(dead)
         assert begun is not None
-        taken = await tables.jobs().claim(heir)
+        taken = await tables.jobs().claim(new_owner)
         assert taken is not None
         assert (taken.id, taken.started_at) == (job.id, begun.started_at)
         assert await tables.jobs().claim(uuid4()) is None
         with pytest.raises(LeaseLost):
             await tables.jobs().renew(job.id, dead)
-        assert (await tables.jobs().renew(job.id, heir)).id == job.id
+        assert (await tables.jobs().renew(job.id, new_owner)).id == job.id
 
     async def test_renewed_lease_lasts_longer(self, tables: JobsUnderTest) -> None:
         """By as much as a new one."""

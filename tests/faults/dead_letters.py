@@ -85,7 +85,7 @@ class Replay:
         assert sum(found.job.counts.values()) == found.job.letters
         return found.job
 
-    async def is_under_way(self) -> None:
+    async def is_in_flight(self) -> None:
         """Return when some letters have their outcome; the others must not have it yet."""
 
         async def some_are_stored() -> bool:

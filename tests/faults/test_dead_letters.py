@@ -117,7 +117,7 @@ async def test_45_postgresql_stops_during_a_replay(stage: Stage) -> None:
     async with stage.kafka_load() as load:
         guests = await _admitted_guests(stage, load)
         replay = await guests.replay(rate=_RATE)
-        await replay.is_under_way()
+        await replay.is_in_flight()
         await load.busy()
         stage.struck_in_flight(load, "PostgreSQL stopped")
         await stage.postgres.stop()
@@ -139,7 +139,7 @@ async def test_46_kafka_is_away_during_a_replay(stage: Stage) -> None:
     async with stage.kafka_load() as load:
         guests = await _admitted_guests(stage, load)
         replay = await guests.replay(rate=_RATE)
-        await replay.is_under_way()
+        await replay.is_in_flight()
         await load.busy()
         stage.struck_in_flight(load, "brokers away")
         await stage.brokers.refuse()

@@ -61,10 +61,10 @@ class JobRow:
     def end(self, now: datetime) -> None:
         """Note that each letter has its outcome."""
         self.ended_at, self.why = now, None
-        self.let_go()
+        self.end_lease()
 
-    def let_go(self) -> None:
-        """Give the lease up."""
+    def end_lease(self) -> None:
+        """End the lease."""
         self.worker = self.lease_until = None
 
 
@@ -159,16 +159,16 @@ class MemoryReplayJobs(Outage):
         return None
 
     async def renew(self, job_id: UUID, worker: UUID) -> Job:
-        row = await self._held(job_id, worker)
+        row = await self._leased(job_id, worker)
         row.lease_until = self._clock() + self._lease
         return self._job(row)
 
     async def release(self, job_id: UUID, worker: UUID) -> None:
-        row = await self._held(job_id, worker)
+        row = await self._leased(job_id, worker)
         row.worker, row.lease_until = None, self._clock()
 
     async def next_items(self, job_id: UUID, worker: UUID, limit: int) -> list[ReplayItem]:
-        row = await self._held(job_id, worker)
+        row = await self._leased(job_id, worker)
         waiting = row.some(ItemState.WAITING) if row.state is JobState.RUNNING else ()
         items = [*row.some(ItemState.SENDING), *waiting][:limit]
         for item in items:
@@ -176,7 +176,7 @@ class MemoryReplayJobs(Outage):
         return [self._in_full(item) for item in items]
 
     async def published(self, job_id: UUID, worker: UUID, outcomes: Mapping[str, Receipt | Rejected]) -> None:
-        row = await self._held(job_id, worker)
+        row = await self._leased(job_id, worker)
         for item in row.some(ItemState.SENDING, ItemState.DEAD):
             outcome = outcomes.get(item.letter_id)
             if isinstance(outcome, Receipt):
@@ -192,19 +192,19 @@ class MemoryReplayJobs(Outage):
                 self._change_letter(item, LetterState.REPLAYING, LetterState.REPLAYED)
 
     async def awaiting(self, job_id: UUID, worker: UUID, committed: Mapping[int, int], limit: int) -> list[ReplayItem]:
-        row = await self._held(job_id, worker)
+        row = await self._leased(job_id, worker)
         passed = [item for item in row.some(ItemState.REPLAYED) if _is_before(item, committed)]
         return [self._in_full(item) for item in passed[:limit]]
 
     async def stored(self, job_id: UUID, worker: UUID, letter_ids: Sequence[str]) -> None:
-        row = await self._held(job_id, worker)
+        row = await self._leased(job_id, worker)
         for item in row.some(ItemState.REPLAYED):
             if item.letter_id in letter_ids:
                 self._change(item, ItemState.STORED)
                 self._change_letter(item, LetterState.REPLAYED, LetterState.STORED)
 
     async def change_some(self, job_id: UUID, worker: UUID, limit: int) -> int:
-        row = await self._held(job_id, worker)
+        row = await self._leased(job_id, worker)
         items = list(row.some(ItemState.WAITING))[:limit] if row.state is JobState.RUNNING else []
         before, after = _STATES[row.order.action]
         for item in items:
@@ -222,18 +222,18 @@ class MemoryReplayJobs(Outage):
         return len(items)
 
     async def explain(self, job_id: UUID, worker: UUID, why: str | None) -> None:
-        row = await self._held(job_id, worker)
+        row = await self._leased(job_id, worker)
         if row.state is not JobState.HALTED:
             row.why = why
 
     async def halt(self, job_id: UUID, worker: UUID, why: str) -> None:
-        row = await self._held(job_id, worker)
+        row = await self._leased(job_id, worker)
         if row.state is not JobState.CANCELLED:
             row.state, row.why = JobState.HALTED, why
-        row.let_go()
+        row.end_lease()
 
     async def finish(self, job_id: UUID, worker: UUID) -> bool:
-        row = await self._held(job_id, worker)
+        row = await self._leased(job_id, worker)
         unfinished = row.some(ItemState.WAITING, ItemState.SENDING, ItemState.REPLAYED)
         if row.state is JobState.HALTED or any(unfinished):
             return False
@@ -242,7 +242,7 @@ class MemoryReplayJobs(Outage):
         row.end(self._clock())
         return True
 
-    async def _held(self, job_id: UUID, worker: UUID) -> JobRow:
+    async def _leased(self, job_id: UUID, worker: UUID) -> JobRow:
         await self._reach()
         row = self.rows[job_id]
         if row.worker != worker or row.lease_until is None or row.lease_until <= self._clock():

@@ -5,8 +5,8 @@ from enum import Enum, auto
 from application.dead_letters.jobs import ItemState, Job, JobInFull
 
 
-class Verdict(Enum):
-    """What the canary says."""
+class CanaryOutcome(Enum):
+    """What became of the canary."""
 
     OPEN = auto()
     """Not all of its outcomes are known."""
@@ -19,13 +19,13 @@ def unsent(job: Job) -> int:
     return max(0, min(job.order.canary, job.letters) - _published(job))
 
 
-def verdict(job: Job) -> Verdict:
+def outcome(job: Job) -> CanaryOutcome:
     """Judge the canary by the job's counts alone, so that any worker can, whoever published it."""
     canary = min(job.order.canary, job.letters)
     # What is behind the canary is published only once that has passed.
     if _published(job) > canary or job.counts.get(ItemState.STORED, 0) >= canary:
-        return Verdict.PASSED
-    return Verdict.FAILED if job.counts.get(ItemState.DEAD, 0) else Verdict.OPEN
+        return CanaryOutcome.PASSED
+    return CanaryOutcome.FAILED if job.counts.get(ItemState.DEAD, 0) else CanaryOutcome.OPEN
 
 
 def why_failed(job: JobInFull) -> str:

@@ -106,9 +106,9 @@ class ReplayRun:
 
     async def _passes(self) -> bool:
         """Judge the canary; one that failed halts the job."""
-        verdict = canary.verdict(self._job)
-        self._has_passed = verdict is canary.Verdict.PASSED
-        if verdict is canary.Verdict.FAILED:
+        outcome = canary.outcome(self._job)
+        self._has_passed = outcome is canary.CanaryOutcome.PASSED
+        if outcome is canary.CanaryOutcome.FAILED:
             found = await self._tools.jobs.get(self._job.id)
             why = "the canary failed" if found is None else canary.why_failed(found)
             await self._tools.jobs.halt(self._job.id, self._worker, why)

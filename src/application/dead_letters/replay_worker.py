@@ -25,14 +25,14 @@ class ReplayWorker:
         """Held by the one who looks for a job."""
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Work until `stop` is set; jobs under way are left in order then."""
+        """Work until `stop` is set; jobs in flight are left in order then."""
         async with asyncio.TaskGroup() as tasks:
             for _ in range(_JOBS_AT_ONCE):
                 tasks.create_task(self._work(stop))
 
     async def _work(self, stop: asyncio.Event) -> None:
         while not stop.is_set():
-            # A worker of its own for each lease: what is under way from an old one cannot pass for the new one's.
+            # A worker of its own for each lease: what is in flight from an old one cannot pass for the new one's.
             worker = self._new_id()
             async with self._turn:
                 job = await self._next(worker, stop)

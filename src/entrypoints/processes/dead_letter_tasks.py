@@ -38,7 +38,7 @@ class DeadLetterTasks:
             self._tasks.append(auto_replay.run)
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Work until `stop`; what is under way then has some seconds to end, and is taken up again by another one."""
+        """Work until `stop`; what is in flight then has some seconds to end, and is taken up again by another one."""
         try:
             async with finishing(stop, within=_FINISH_SECONDS) as limit:
                 await asyncio.gather(*(self._run(task, stop) for task in self._tasks))

@@ -36,7 +36,7 @@ WHERE id = (
 RETURNING id
 """
 # Shared, as a worker publishes and collects at once; whoever changes the job waits for both.
-_HOLD = """
+_LEASED = """
 SELECT state, action, audit_id FROM dead_letter_jobs
 WHERE id = $1 AND worker = $2 AND lease_until > clock_timestamp() FOR SHARE
 """
@@ -112,70 +112,70 @@ class PostgresReplayJobs:
 
     async def renew(self, job_id: UUID, worker: UUID) -> Job:
         async with transactions.begin(self._engine) as connection:
-            await _held(connection, _RENEW, job_id, worker, self._lease)
+            await _update_leased(connection, _RENEW, job_id, worker, self._lease)
             return await _existing(connection, job_id)
 
     async def release(self, job_id: UUID, worker: UUID) -> None:
         async with transactions.begin(self._engine) as connection:
-            await _held(connection, _RELEASE, job_id, worker)
+            await _update_leased(connection, _RELEASE, job_id, worker)
 
     async def next_items(self, job_id: UUID, worker: UUID, limit: int) -> Sequence[ReplayItem]:
-        async with self._holding(job_id, worker) as (connection, job):
+        async with self._writing(job_id, worker) as (connection, job):
             is_running = job.state == JobState.RUNNING
             return await job_items.next_items(connection, job_id, limit, is_running=is_running)
 
     async def published(self, job_id: UUID, worker: UUID, outcomes: Mapping[str, Receipt | Rejected]) -> None:
-        async with self._holding(job_id, worker) as (connection, _):
+        async with self._writing(job_id, worker) as (connection, _):
             await job_items.published(connection, job_id, outcomes)
 
     async def awaiting(
         self, job_id: UUID, worker: UUID, committed: Mapping[int, int], limit: int
     ) -> Sequence[ReplayItem]:
         async with transactions.begin(self._engine) as connection:
-            await _hold(connection, job_id, worker)
+            await _leased(connection, job_id, worker)
             return await job_items.awaiting(connection, job_id, committed, limit)
 
     async def stored(self, job_id: UUID, worker: UUID, letter_ids: Sequence[str]) -> None:
-        async with self._holding(job_id, worker) as (connection, _):
+        async with self._writing(job_id, worker) as (connection, _):
             await job_items.stored(connection, job_id, letter_ids)
 
     async def change_some(self, job_id: UUID, worker: UUID, limit: int) -> int:
-        async with self._holding(job_id, worker) as (connection, job):
+        async with self._writing(job_id, worker) as (connection, job):
             if job.state != JobState.RUNNING:
                 return 0
             return await job_changes.change_some(connection, job_id, job.audit_id, Action(job.action), limit)
 
     async def explain(self, job_id: UUID, worker: UUID, why: str | None) -> None:
         async with transactions.begin(self._engine) as connection:
-            await _held(connection, _EXPLAIN, job_id, worker, why)
+            await _update_leased(connection, _EXPLAIN, job_id, worker, why)
 
     async def halt(self, job_id: UUID, worker: UUID, why: str) -> None:
         async with transactions.begin(self._engine) as connection:
-            await _held(connection, _HALT, job_id, worker, why)
+            await _update_leased(connection, _HALT, job_id, worker, why)
 
     async def finish(self, job_id: UUID, worker: UUID) -> bool:
         async with transactions.begin(self._engine) as connection:
             ended = (await connection.exec_driver_sql(_FINISH, (job_id, worker))).rowcount > 0
             if not ended:
-                await _hold(connection, job_id, worker)
+                await _leased(connection, job_id, worker)
             return ended
 
     @asynccontextmanager
-    async def _holding(self, job_id: UUID, worker: UUID) -> AsyncIterator[tuple[AsyncConnection, Row[Any]]]:
+    async def _writing(self, job_id: UUID, worker: UUID) -> AsyncIterator[tuple[AsyncConnection, Row[Any]]]:
         """Begin a transaction that writes to letters of the job, which stays the worker's until it ends."""
         async with transactions.begin(self._engine) as connection:
             await lock_index(connection)
-            yield connection, await _hold(connection, job_id, worker)
+            yield connection, await _leased(connection, job_id, worker)
 
 
-async def _hold(connection: AsyncConnection, job_id: UUID, worker: UUID) -> Row[Any]:
-    held = (await connection.exec_driver_sql(_HOLD, (job_id, worker))).one_or_none()
-    if held is None:
+async def _leased(connection: AsyncConnection, job_id: UUID, worker: UUID) -> Row[Any]:
+    leased = (await connection.exec_driver_sql(_LEASED, (job_id, worker))).one_or_none()
+    if leased is None:
         raise LeaseLost
-    return held
+    return leased
 
 
-async def _held(connection: AsyncConnection, update: str, job_id: UUID, worker: UUID, *others: object) -> None:
+async def _update_leased(connection: AsyncConnection, update: str, job_id: UUID, worker: UUID, *others: object) -> None:
     """Update the worker's job. Raises `LeaseLost`."""
     if (await connection.exec_driver_sql(update, (job_id, worker, *others))).rowcount == 0:
         raise LeaseLost
