@@ -23,7 +23,7 @@ from litestar.handlers import BaseRouteHandler
 from litestar.types import ASGIApp, Receive, Scope, Send
 
 from adapters.memory import MemoryAuditLog, MemoryDeadLetterIndex, MemoryEventStore, MemoryReplayJobs
-from adapters.memory.letters import MemoryLetters
+from adapters.memory.dead_letters.letters import MemoryLetters
 from adapters.records import codec
 from adapters.system import new_id, utc_now
 from application.dead_letters.browse_letters import BrowseLetters

@@ -21,9 +21,9 @@ from adapters.memory import (
     MemoryReplayPublisher,
     MemorySource,
 )
-from adapters.memory.letters import MemoryLetters
+from adapters.memory.dead_letters.job_rows import JobRow
+from adapters.memory.dead_letters.letters import MemoryLetters
 from adapters.memory.partition_states import StateTable
-from adapters.memory.replay_jobs import JobRow
 from adapters.records import dlq_headers
 from adapters.records.log_record import LogRecord
 from application.listing import StoredEvent

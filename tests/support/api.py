@@ -18,7 +18,7 @@ from adapters.memory import (
     MemoryPublisher,
     MemoryReplayJobs,
 )
-from adapters.memory.letters import MemoryLetters
+from adapters.memory.dead_letters.letters import MemoryLetters
 from adapters.observability.accepted_violations import AcceptedViolations
 from adapters.records import codec
 from adapters.system import new_id

@@ -16,7 +16,7 @@ from adapters.memory import (
     MemoryReplayJobs,
     MemoryReplayPublisher,
 )
-from adapters.memory.letters import MemoryLetters
+from adapters.memory.dead_letters.letters import MemoryLetters
 from adapters.records import codec, letters, replays
 from application.consume.dlq_limits import CircuitBreaker, DlqLimits
 from application.consume.pace import Backoff

@@ -18,9 +18,9 @@ from adapters.memory import (
     MemoryOversizeLetters,
     MemoryReplayJobs,
 )
-from adapters.memory.dead_letter_index import note
-from adapters.memory.letters import MemoryLetters
-from adapters.memory.replay_jobs import JobRow
+from adapters.memory.dead_letters.job_rows import JobRow
+from adapters.memory.dead_letters.letters import MemoryLetters
+from adapters.memory.dead_letters.noting import note
 from adapters.records import codec
 from adapters.records import letters as letter_codec
 from application.dead_letters.browse_letters import BrowseLetters

@@ -12,7 +12,7 @@ import typer
 from typer.testing import CliRunner
 
 from adapters.memory import MemoryAuditLog, MemoryLog, MemoryLogReader, MemoryPartitionStates
-from adapters.memory.letters import MemoryLetters
+from adapters.memory.dead_letters.letters import MemoryLetters
 from application.halted_partitions import HaltedPartitions
 from application.ports import Halt, HaltKind
 from domain.errors import Unavailable

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from adapters.memory import MemoryDeadLetterIndex, MemoryReplayPublisher, MemorySource
-from adapters.memory.letters import MemoryLetters
+from adapters.memory.dead_letters.letters import MemoryLetters
 from application.dead_letters.index_letters import IndexLetters
 from application.dead_letters.jobs import ReplayItem
 from application.dead_letters.letters import LetterInFull

@@ -85,6 +85,12 @@ class ItemRow:
     why: str | None = None
     changed_at: datetime | None = None
 
+    def is_before(self, committed: Mapping[int, int]) -> bool:
+        """Tell whether the group's position has passed its record."""
+        if self.partition is None or self.offset is None:
+            return False
+        return self.offset < committed.get(self.partition, 0)
+
 
 @dataclass(slots=True)
 class JobItems:
@@ -130,6 +136,17 @@ class MemoryLetters:
     def concerns(self, wanted: LetterFilter, order: Order, topic: str) -> list[LetterRow]:
         """Find the letters that match a filter and that an order does not leave alone."""
         return [row for row in self.chosen(wanted) if skipped(row, order, topic) is None]
+
+    def has_changed_since(self, letter: LetterRow, audit_id: int) -> bool:
+        """Tell whether a later entry of the audit log has changed the letter."""
+        letter_id = letter.first.id
+        changes = (each for each, letters in self.concerned.items() if letter_id in letters)
+        replays = (
+            job.audit_id
+            for job in self.jobs.values()
+            if job.action is Action.REPLAY and any(item.letter_id == letter_id for item in job.items)
+        )
+        return any(each > audit_id for each in (*changes, *replays))
 
 
 def skipped(row: LetterRow, order: Order, topic: str) -> Skipped | None:

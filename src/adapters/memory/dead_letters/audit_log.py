@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from adapters.memory.letters import MemoryLetters
+from adapters.memory.dead_letters.letters import MemoryLetters
 from adapters.memory.outage import Outage
 from application.dead_letters.orders import AuditEntry, NewEntry
 
