@@ -21,12 +21,17 @@ _TABLES = (
 
 def upgrade() -> None:
     refuse_foreign(op.get_bind(), *_TABLES)
-    _index()
+    _dead_letters()
+    _attempts()
     _audit_log()
+    _audit_log_letters()
+    _edits()
+    _append_only()
     _jobs()
+    _job_items()
 
 
-def _index() -> None:
+def _dead_letters() -> None:
     op.execute("""
         CREATE TABLE dead_letters (
             id TEXT COLLATE "C" PRIMARY KEY,
@@ -65,6 +70,9 @@ def _index() -> None:
     for column in ("state", "kind", "error_class"):
         op.execute(f"CREATE INDEX dead_letters_{column}_failed_at_id_idx ON dead_letters ({column}, failed_at, id)")
     op.execute("CREATE INDEX dead_letters_event_id_idx ON dead_letters (event_id)")
+
+
+def _attempts() -> None:
     op.execute("""
         CREATE TABLE dead_letter_attempts (
             dlq_partition INT NOT NULL,
@@ -96,6 +104,9 @@ def _audit_log() -> None:
             reason TEXT NOT NULL
         )
     """)
+
+
+def _audit_log_letters() -> None:
     op.execute("""
         CREATE TABLE audit_log_letters (
             letter_id TEXT COLLATE "C" NOT NULL,
@@ -103,6 +114,9 @@ def _audit_log() -> None:
             PRIMARY KEY (letter_id, audit_id)
         )
     """)
+
+
+def _edits() -> None:
     op.execute("""
         CREATE TABLE dead_letter_edits (
             letter_id TEXT COLLATE "C" NOT NULL,
@@ -116,6 +130,9 @@ def _audit_log() -> None:
             PRIMARY KEY (letter_id, number)
         )
     """)
+
+
+def _append_only() -> None:
     op.execute("""
         CREATE FUNCTION audit_log_is_append_only() RETURNS TRIGGER LANGUAGE plpgsql AS $$
         BEGIN
@@ -147,6 +164,10 @@ def _jobs() -> None:
             lease_until TIMESTAMPTZ
         )
     """)
+    op.execute("CREATE INDEX dead_letter_jobs_audit_id_idx ON dead_letter_jobs (audit_id)")
+
+
+def _job_items() -> None:
     op.execute("""
         CREATE TABLE dead_letter_job_items (
             job_id UUID NOT NULL REFERENCES dead_letter_jobs (id),
@@ -164,6 +185,5 @@ def _jobs() -> None:
             PRIMARY KEY (job_id, place)
         )
     """)
-    op.execute("CREATE INDEX dead_letter_jobs_audit_id_idx ON dead_letter_jobs (audit_id)")
     op.execute("CREATE INDEX dead_letter_job_items_state_idx ON dead_letter_job_items (job_id, state, place)")
     op.execute("CREATE UNIQUE INDEX dead_letter_job_items_letter_id_idx ON dead_letter_job_items (letter_id, job_id)")
