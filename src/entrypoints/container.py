@@ -49,8 +49,8 @@ from application.dead_letters.forget_letters import ForgetLetters
 from application.dead_letters.index_letters import IndexLetters
 from application.dead_letters.letter_records import LetterRecords
 from application.dead_letters.rebuild_index import RebuildIndex
-from application.dead_letters.replay_run import Tools
-from application.dead_letters.replay_worker import ReplayWorker
+from application.dead_letters.replays.replay_worker import ReplayWorker
+from application.dead_letters.replays.tools import Tools
 from application.dead_letters.use_cases import LetterUseCases
 from application.halted_partitions import HaltedPartitions
 from application.list_processed import ListProcessed

@@ -24,8 +24,8 @@ from application.consume.process_event import Attempt, ProcessEvent
 from application.dead_letters.jobs import ItemState, Job, JobInFull, JobState
 from application.dead_letters.letters import LetterFilter, LetterState
 from application.dead_letters.orders import Order
-from application.dead_letters.replay_run import Tools
-from application.dead_letters.replay_worker import ReplayWorker
+from application.dead_letters.replays.replay_worker import ReplayWorker
+from application.dead_letters.replays.tools import Tools
 from application.ports import Delivery, Outcome
 from domain.errors import Rejected
 from domain.event import UserEvent

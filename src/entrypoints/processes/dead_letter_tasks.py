@@ -6,7 +6,7 @@ import logging
 from application.dead_letters.auto_replay import AutoReplay
 from application.dead_letters.forget_letters import ForgetLetters
 from application.dead_letters.index_letters import IndexLetters
-from application.dead_letters.replay_worker import ReplayWorker
+from application.dead_letters.replays.replay_worker import ReplayWorker
 from application.stopping import finishing, pause
 from domain.errors import WrongDeployment
 from entrypoints.processes.lifecycle import Work

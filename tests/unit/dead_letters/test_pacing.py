@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from application.dead_letters.pacing import CHUNK_LETTERS, Pacing
+from application.dead_letters.replays.pacing import CHUNK_LETTERS, Pacing
 
 
 def test_unlimited_replay_never_waits() -> None:

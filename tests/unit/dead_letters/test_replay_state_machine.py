@@ -17,7 +17,7 @@ from adapters.records import replays
 from application.dead_letters.jobs import ItemState, JobCommand, JobState, LeaseLost, NotPossible, ReplayItem
 from application.dead_letters.letters import LetterFilter, LetterState
 from application.dead_letters.orders import Action, NewEntry, Order
-from application.dead_letters.outcomes import stored_of
+from application.dead_letters.replays.outcomes import stored_of
 from application.ports import Receipt
 from domain.errors import Rejected, Unavailable
 from tests.support.events import an_event, decode

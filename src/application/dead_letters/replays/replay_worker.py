@@ -7,7 +7,8 @@ from uuid import UUID
 
 from application.dead_letters.jobs import ItemState, Job
 from application.dead_letters.repetition import Repetition
-from application.dead_letters.replay_run import ReplayRun, Tools
+from application.dead_letters.replays.replay_run import ReplayRun
+from application.dead_letters.replays.tools import Tools
 
 logger = logging.getLogger(__name__)
 
