@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from time import monotonic
 
-CHUNK_LETTERS = 500
+CHUNK_LETTERS = 1_000
 _SHARE_SECONDS = 0.2
 """A chunk is what the rate grants for so long."""
 
