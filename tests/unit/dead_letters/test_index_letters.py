@@ -2,13 +2,18 @@
 
 import asyncio
 import logging
+from collections.abc import Sequence
 
 import pytest
 
+from adapters.kafka.connection import Brokers
 from adapters.kafka.dead_letter_queue import KafkaDeadLetterQueue
+from adapters.kafka.producer import Producer, ProducerRecord, PublishOutcome
+from adapters.memory import MemoryOversizeLetters
 from adapters.records import dlq_headers
 from application.dead_letters import index_letters, letter_records
-from domain.errors import Unavailable, WrongDeployment
+from application.ports import Receipt
+from domain.errors import Rejected, Unavailable, WrongDeployment
 from tests.support.events import a_dead_letter, a_record
 from tests.support.waiting import eventually
 from tests.unit.dead_letters.worlds import Running, World, a_letter
@@ -179,11 +184,27 @@ async def test_stop_ends_an_idle_indexer_soon() -> None:
         await indexer.run(stop)
 
 
-def test_pointers_carry_the_number_of_their_letter() -> None:
+class SmallTopic(Producer):
+    """Takes records without a value only."""
+
+    def __init__(self) -> None:
+        super().__init__(Brokers("127.0.0.1:1"), max_record_bytes=1, deadline=1, drain_limit=0)
+        self.sent: list[ProducerRecord] = []
+
+    async def send(self, topic: str, records: Sequence[ProducerRecord]) -> list[PublishOutcome]:
+        del topic
+        self.sent += [record for record in records if record.value is None]
+        return [Receipt(0, 0) if record.value is None else Rejected("too large") for record in records]
+
+
+async def test_pointers_carry_the_number_of_their_letter() -> None:
     """And all of our own headers."""
+    producer, oversize = SmallTopic(), MemoryOversizeLetters()
+    await oversize.keep(a_dead_letter(a_record(b"another", offset=9)))
     letter = a_dead_letter(a_record(b"large", headers=(("a", b"1"),)))
-    queue = KafkaDeadLetterQueue.__new__(KafkaDeadLetterQueue)
-    pointer = queue._pointer(letter, 17)
+    await KafkaDeadLetterQueue(producer, "dlq", oversize).send([letter])
+    (pointer,) = producer.sent
     ours = [header for header in dlq_headers.render(letter) if header[0] != "a"]
+    number = b"%d" % await oversize.keep(letter)
     assert (pointer.key, pointer.value) == (None, None)
-    assert pointer.headers == [*ours, ("dlq.oversize", b"oversize_letters"), ("dlq.oversize-id", b"17")]
+    assert pointer.headers == [*ours, ("dlq.oversize", b"oversize_letters"), ("dlq.oversize-id", number)]
